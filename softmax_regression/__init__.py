@@ -1,13 +1,15 @@
 """Softmax classifiers for scikit-learn users.
 
-``SoftmaxRegression`` is multinomial logistic regression, ``SmallMLP`` a small feed-forward network,
-and :mod:`softmax_regression.functional` holds the mathematics under both.
+`SoftmaxRegression` is multinomial logistic regression, `SmallMLP` a small feed-forward network, and
+:mod:`softmax_regression.functional` holds the mathematics under both.
 """
 
 from importlib.metadata import version
 
 from softmax_regression import functional
+from softmax_regression.linear_model import SoftmaxRegression
+from softmax_regression.neural_network import SmallMLP
 
 __version__ = version("softmax-regression")
 
-__all__ = ["__version__", "functional"]
+__all__ = ["SmallMLP", "SoftmaxRegression", "__version__", "functional"]

@@ -13,7 +13,8 @@ happened:
 
 The last line is why the two belong together: on its own softmax has the full Jacobian
 ``p_i (delta_ij - p_j)``, which vanishes wherever the model is sure, be it right or wrong; taking
-the logarithm cancels the ``p_i``, and what remains is the plain difference of prediction and target.
+the logarithm cancels the ``p_i``, and what remains is the plain difference of prediction and
+target.
 
 Conventions. Functions work over the last axis unless ``axis`` says otherwise and over any number of
 leading axes. float16, float32 and float64 come back as they went in (float16 is computed in

@@ -1,0 +1,262 @@
+"""What both estimators share: validation of X, and the predict family on top of scores."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
+from softmax_regression.design import Design, as_design
+from softmax_regression.functional import log_softmax, softmax
+from softmax_regression.solvers import (
+    SGD,
+    Adam,
+    Minibatches,
+    Optimizer,
+    SolverResult,
+    StopReason,
+)
+
+Array = NDArray[Any]
+
+
+class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier that gives every class a score; softmax turns the scores into probabilities.
+
+    A subclass fits, sets `classes_`, and says how scores come from a block of rows.
+    """
+
+    @abstractmethod
+    def _scorer(self) -> tuple[Callable[[Design], Array], int]:
+        """Return how scores come from rows, and the most values a row has on the way there.
+
+        The function takes a design and returns a new array of class-major scores, of shape
+        (n_outputs, n_rows).
+        """
+
+    # -- predicting --------------------------------------------------------------------------------
+
+    def decision_function(self, X: Any) -> Array:
+        """Scores (logits), before softmax.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One score per class; of two classes, the score of ``classes_[1]`` minus that of
+            ``classes_[0]``.
+        """
+        scores = self._map_scores(X, lambda scores: scores)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, as in `classes_`.
+        """
+        scores = self.decision_function(X)
+        best = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class: softmax of the scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`; rows sum to 1. No entry is 0: what is too small for
+            its dtype is given as the smallest normal number, so that logarithms stay finite.
+        """
+
+        def probabilities(scores: Array) -> Array:
+            p = softmax(_one_per_class(scores), axis=0)
+            return np.maximum(p, np.finfo(p.dtype).tiny, out=p)
+
+        return self._map_scores(X, probabilities)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """The logarithm of the probability of each class, exact where the probability rounds to 1.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`. As in `predict_proba`, no probability counts as less
+            than the smallest normal number of its dtype.
+        """
+
+        def log_probabilities(scores: Array) -> Array:
+            log_p = log_softmax(_one_per_class(scores), axis=0)
+            return np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny), out=log_p)
+
+        return self._map_scores(X, log_probabilities)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy on some rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            True labels, or class probabilities: then the accuracy that is expected if labels are
+            drawn from them.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The weighted share of rows that `predict` gets right.
+        """
+        predicted = self.predict(X)
+        if not is_soft(y):
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        targets = encode_targets(
+            y,
+            len(predicted),
+            classes=self.classes_,
+            sample_weight=sample_weight,
+            class_weight=None,
+            estimator=type(self).__name__,
+        )
+        right = (predicted[:, None] == self.classes_) * targets.encoded
+        return float(np.average(right.sum(axis=1), weights=targets.weight))
+
+    def _map_scores(self, X: Any, transform: Callable[[Array], Array]) -> Array:
+        """Apply a function to the scores of each block of rows; return it row by row."""
+        check_is_fitted(self)
+        design = self._validate_rows(X, reset=False)
+        scorer, width = self._scorer()
+        result: Array | None = None
+        for rows in design.blocks(width):
+            part = transform(scorer(design[rows]))
+            if result is None:
+                result = np.empty((design.n_rows, part.shape[0]), dtype=part.dtype)
+            result[rows] = part.T
+        assert result is not None  # validation refuses X without rows
+        return result
+
+    # -- fitting -----------------------------------------------------------------------------------
+
+    def _validate_rows(self, X: Any, *, reset: bool) -> Design:
+        return as_design(
+            validate_data(
+                self,
+                X,
+                accept_sparse=("csr", "csc"),
+                dtype=[np.float64, np.float32],
+                reset=reset,
+            )
+        )
+
+    def _encode(self, y: Any, design: Design, sample_weight: Any, classes: Any = None) -> Targets:
+        """Validate y and weights; `classes` are those known already."""
+        return encode_targets(
+            y,
+            design.n_rows,
+            classes=classes,
+            sample_weight=sample_weight,
+            class_weight=self.class_weight,
+            estimator=type(self).__name__,
+        )
+
+    def _stream_classes(self, classes: Any, y: Any) -> Array:
+        """Return the classes of a stream: those known, or those its first call names."""
+        known = getattr(self, "classes_", None)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all labels at once and does not go with "
+                "partial_fit; pass a dict with the weights."
+            )
+        if classes is None:
+            if known is not None:
+                return known
+            if is_soft(y):
+                return soft_classes(y)
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        named = np.asarray(classes) if is_soft(y) else unique_labels(classes)
+        if known is not None and not np.array_equal(known, named):
+            raise ValueError(
+                f"classes={named.tolist()} differ from those of the calls before, {known.tolist()}."
+            )
+        if len(named) < 2:
+            raise ValueError(f"classes must name at least two classes, got {named.tolist()}.")
+        return named
+
+    def _optimizer(self, solver: str) -> Optimizer:
+        if solver == "sgd":
+            return SGD(self.momentum, self.nesterovs_momentum)
+        return Adam(self.beta_1, self.beta_2, self.epsilon)
+
+    def _batches(self, n_rows: int) -> Minibatches:
+        size = min(200, n_rows) if self.batch_size == "auto" else min(self.batch_size, n_rows)
+        return Minibatches(size, self.shuffle, check_random_state(self.random_state))
+
+    def _report(self) -> Callable[[str], None] | None:
+        """Return what prints progress, if it is wanted."""
+        if not self.verbose:
+            return None
+        return lambda line: print(f"{type(self).__name__} {line}", flush=True)
+
+    def _refuse_divergence(self, result: SolverResult) -> None:
+        if result.reason is StopReason.DIVERGED or not result.finite:
+            raise ValueError(
+                f"Training {type(self).__name__} with solver={self.solver!r} diverged after "
+                f"{result.n_iter} iterations: parameters or loss are no longer finite. Scale the "
+                "features, for example with sklearn.preprocessing.StandardScaler, or lower "
+                "learning_rate_init."
+            )
+
+    @contextmanager
+    def _unchanged_on_failure(self) -> Iterator[None]:
+        """Restore all attributes if the block raises, so that a failed fit changes nothing."""
+        before = self.__dict__.copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _one_per_class(scores: Array) -> Array:
+    """Give the first of two classes its score of 0."""
+    if len(scores) > 1:
+        return scores
+    return np.concatenate([np.zeros_like(scores), scores])

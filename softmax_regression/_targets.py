@@ -1,0 +1,229 @@
+"""From y and weights as users give them to what an objective needs.
+
+y may be labels of any kind, or rows of class probabilities; sample and class weights become one
+weight for each row, whose mean is 1, beside their total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from softmax_regression.objectives import PointwiseLoss, make_loss
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Targets:
+    """Validated targets of some rows.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, in the order of the columns of every output.
+    encoded : ndarray of shape (n_rows,) or (n_rows, n_classes)
+        Positions in `classes`, or probabilities.
+    weight : ndarray of shape (n_rows,) or None
+        Weights whose mean is 1; None if all are equal.
+    total_weight : float
+        The sum of the weights as given.
+    """
+
+    classes: Array
+    encoded: Array
+    weight: Array | None
+    total_weight: float
+
+    def loss(self, dtype: Any, rows: Array | None = None) -> PointwiseLoss:
+        """Return the pointwise loss of all rows or some, for scores of a dtype."""
+        encoded = self.encoded if rows is None else self.encoded[rows]
+        weight = self.weight if rows is None or self.weight is None else self.weight[rows]
+        if encoded.ndim == 2:
+            encoded = np.ascontiguousarray(encoded.T, dtype=dtype)
+        if weight is not None:
+            weight = (weight / weight.mean()).astype(dtype, copy=False)
+        return make_loss(encoded, weight, len(self.classes))
+
+
+def is_soft(y: Any) -> bool:
+    """Whether y holds rows of class probabilities rather than labels."""
+    shape = np.asarray(y).shape
+    return len(shape) == 2 and shape[1] > 1
+
+
+def soft_classes(y: Any) -> Array:
+    """Name the columns of class probabilities: by a DataFrame's names, else by 0, 1, 2, …."""
+    columns = getattr(y, "columns", None)
+    if columns is None:
+        return np.arange(np.asarray(y).shape[1])
+    classes = np.asarray(columns)
+    if len(np.unique(classes.astype(str))) < len(classes):
+        raise ValueError(
+            "The columns of y are the classes and must have different names; "
+            f"got {classes.tolist()}."
+        )
+    return classes
+
+
+def encode_targets(
+    y: Any,
+    n_rows: int,
+    *,
+    classes: Array | None,
+    sample_weight: Any,
+    class_weight: Any,
+    estimator: str,
+) -> Targets:
+    """Validate y and weights and encode them.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels or class probabilities.
+    n_rows : int
+        The number of rows of X.
+    classes : ndarray or None
+        The classes that are known already; by default those of y.
+    sample_weight : array-like of shape (n_samples,), float or None
+        Weights of the rows.
+    class_weight : dict, "balanced" or None
+        Weights of the classes.
+    estimator : str
+        The name that messages carry.
+    """
+    if y is None:
+        raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
+    if is_soft(y):
+        found = soft_classes(y)
+        if classes is not None and not np.array_equal(found, classes):
+            raise ValueError(
+                f"The columns of y are the classes {found.tolist()}, but {estimator} "
+                f"knows the classes {classes.tolist()}."
+            )
+        encoded = _check_probabilities(y)
+    else:
+        found, encoded = _encode_labels(y, classes, estimator)
+    if len(encoded) != n_rows:
+        raise ValueError(
+            f"X and y must have the same number of rows, got {n_rows} and {len(encoded)}."
+        )
+    weight = _row_weights(sample_weight, class_weight, found, encoded)
+    total = float(n_rows)
+    if weight is not None:
+        largest = weight.max()
+        weight = weight / largest  # first, so that neither the sum nor the mean overflows
+        mean = float(weight.mean())
+        total, weight = mean * len(weight) * float(largest), weight / mean
+    return Targets(found, encoded, weight, total)
+
+
+def check_more_than_one_class(targets: Targets, estimator: str) -> None:
+    """Raise unless at least two classes have weight."""
+    counts = _class_totals(targets.encoded, targets.weight, len(targets.classes))
+    present = np.flatnonzero(counts > 0)
+    if len(present) < 2:
+        raise ValueError(
+            f"{estimator} needs rows of at least two classes with a positive weight, but y has "
+            f"only one class: {targets.classes[present].tolist()[0]!r}."
+        )
+
+
+def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    if classes is None:
+        found, encoded = np.unique(y, return_inverse=True)
+        return found, encoded.astype(np.intp, copy=False)
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has classes that {estimator} does not know: {unknown.tolist()}. "
+            f"Known are {classes.tolist()}; name all classes in the first call of partial_fit."
+        )
+    order = np.argsort(classes)
+    return classes, order[np.searchsorted(classes, y, sorter=order)].astype(np.intp, copy=False)
+
+
+def _check_probabilities(y: Any) -> Array:
+    probabilities = np.asarray(y)
+    try:
+        precise = probabilities.dtype not in (np.float32, np.float16)
+        probabilities = probabilities.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"y of shape {probabilities.shape} must hold class probabilities, one column for each "
+            "class. For labels pass a one-dimensional y."
+        ) from None
+    if not np.isfinite(probabilities).all():
+        raise ValueError("The class probabilities in y contain NaN or infinity.")
+    if probabilities.size and probabilities.min() < 0:
+        raise ValueError(
+            f"The class probabilities in y must not be negative, got {probabilities.min():g}."
+        )
+    totals = probabilities.sum(axis=1, keepdims=True)
+    off = np.abs(totals - 1).max(initial=0)
+    if off > (1e-6 if precise else 1e-3):
+        worst = int(np.abs(totals - 1).argmax())
+        raise ValueError(
+            f"The class probabilities in y must sum to 1 in every row; row {worst} sums to "
+            f"{totals[worst, 0]:g}. Divide each row by its sum, or pass a one-dimensional y for "
+            "labels."
+        )
+    return probabilities / totals
+
+
+def _row_weights(
+    sample_weight: Any, class_weight: Any, classes: Array, encoded: Array
+) -> Array | None:
+    """Sample weights times class weights, or None if there are neither."""
+    weight = None
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, encoded, dtype=np.float64)
+        if weight.min(initial=0) < 0:
+            raise ValueError(
+                f"Negative values in sample_weight: the smallest is {weight.min():g}. "
+                "Weights must be at least 0."
+            )
+        if not weight.any():
+            raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
+    if class_weight is not None:
+        factors = _class_factors(class_weight, classes, encoded, weight)
+        per_row = factors[encoded] if encoded.ndim == 1 else encoded @ factors
+        weight = per_row if weight is None else weight * per_row
+        if not weight.any():
+            raise ValueError(
+                f"class_weight={class_weight!r} and sample_weight leave no row with a positive "
+                "weight."
+            )
+    return weight
+
+
+def _class_factors(
+    class_weight: Any, classes: Array, encoded: Array, weight: Array | None
+) -> Array:
+    if isinstance(class_weight, Mapping):
+        factors = compute_class_weight(dict(class_weight), classes=classes, y=classes)
+        if not (np.isfinite(factors).all() and (factors >= 0).all()):
+            raise ValueError(f"class_weight must be finite and not negative, got {class_weight!r}.")
+        return np.asarray(factors, dtype=np.float64)
+    totals = _class_totals(encoded, weight, len(classes))
+    present = totals > 0
+    factors = np.zeros(len(classes))
+    factors[present] = totals.sum() / (len(classes) * totals[present])
+    return factors
+
+
+def _class_totals(encoded: Array, weight: Array | None, n_classes: int) -> Array:
+    if encoded.ndim == 1:
+        return np.bincount(encoded, weight, minlength=n_classes).astype(np.float64)
+    return encoded.sum(axis=0) if weight is None else weight @ encoded

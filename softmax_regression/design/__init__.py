@@ -1,0 +1,8 @@
+"""How an objective reads X: the same few products for dense and for sparse data."""
+
+from softmax_regression.design._base import Design
+from softmax_regression.design._dense import DenseDesign
+from softmax_regression.design._make import as_design
+from softmax_regression.design._sparse import SparseDesign
+
+__all__ = ["DenseDesign", "Design", "SparseDesign", "as_design"]

@@ -1,0 +1,52 @@
+"""Sparse X, in compressed rows (CSR) so that blocks of rows are cheap to cut."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from softmax_regression.design._base import Array, Design, Rows
+
+
+class SparseDesign(Design):
+    """A CSR matrix. A slice of rows shares its entries; only the row pointers are new."""
+
+    def __init__(self, X: Any):
+        self.X = X
+        self.n_rows, self.n_columns = X.shape
+        self.dtype = X.dtype
+
+    def __getitem__(self, rows: Rows) -> Self:
+        if not isinstance(rows, slice):
+            return type(self)(self.X[rows])
+        start, stop, _ = rows.indices(self.n_rows)
+        pointers = self.X.indptr[start : stop + 1]
+        entries = slice(pointers[0], pointers[-1])
+        parts = (self.X.data[entries], self.X.indices[entries], pointers - pointers[0])
+        return type(self)(csr_array(parts, shape=(stop - start, self.n_columns)))
+
+    def scores(self, coef: Any) -> Array:
+        if issparse(coef):
+            return np.ascontiguousarray((self.X @ coef.T).toarray().T)
+        # SciPy wants the dense factor's rows contiguous and gives a row-major product.
+        return np.ascontiguousarray((self.X @ np.ascontiguousarray(coef.T)).T)
+
+    def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
+        product = (self.X.T @ np.ascontiguousarray(residuals.T)).T
+        if out is None:
+            return np.ascontiguousarray(product)
+        out[...] = product
+        return out
+
+    def weighted_squares(self, weight: Array) -> Array:
+        squares = csr_array(
+            (np.square(self.X.data, dtype=np.float64), self.X.indices, self.X.indptr),
+            shape=self.X.shape,
+        )
+        return squares.T @ weight.astype(np.float64)
+
+    def bytes_per_row(self) -> int:
+        entry = self.dtype.itemsize + self.X.indices.dtype.itemsize
+        return int(entry * self.X.nnz / max(1, self.n_rows)) + 8

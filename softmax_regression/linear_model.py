@@ -1,0 +1,463 @@
+"""`SoftmaxRegression`: multinomial logistic regression as a scikit-learn estimator.
+
+This file speaks scikit-learn: parameters, validation, fitted attributes. What is minimised is in
+`objectives/`, how in `solvers/`.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from softmax_regression._classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._targets import check_more_than_one_class
+from softmax_regression.design import Design
+from softmax_regression.objectives import Coordinates, LinearCrossEntropy, RescaledObjective
+from softmax_regression.solvers import (
+    LEARNING_RATES,
+    LearningRate,
+    RelativeGap,
+    SolverResult,
+    StopReason,
+    certify,
+    minimize_lbfgs,
+    minimize_minibatch,
+    minimize_newton_cg,
+    run_epoch,
+)
+
+_FULL_BATCH = {"lbfgs": minimize_lbfgs, "newton-cg": minimize_newton_cg}
+_MINIBATCH = {"sgd", "adam"}
+
+
+def _can_stream(estimator: SoftmaxRegression) -> bool:
+    if estimator.solver in _FULL_BATCH:
+        raise AttributeError(
+            f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
+        )
+    return True
+
+
+class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore[misc]
+    r"""Multinomial logistic regression: a linear score for each class, softmax on top.
+
+    Minimises the objective of scikit-learn's `LogisticRegression`, convex and with one minimum,
+
+    .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b)) + \tfrac12 \|W\|_F^2
+
+    whose gradient in the scores is :math:`C s_i (p_i - y_i)`. With two classes there is one score,
+    its sigmoid is the probability of the second class, and W is one row.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the penalty: positive, larger for less penalty, ``inf`` for none. The
+        intercept is never penalised.
+    fit_intercept : bool, default=True
+        Whether to add an intercept b to the scores.
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
+        have weight 1. 'balanced' gives all classes the same total.
+    solver : {'auto', 'lbfgs', 'newton-cg', 'sgd', 'adam'}, default='auto'
+        - 'lbfgs': quasi-Newton through SciPy; the choice for most data;
+        - 'newton-cg': truncated Newton through SciPy with exact Hessian products; fewer, dearer
+          iterations, and better on badly scaled data;
+        - 'sgd', 'adam': minibatches. They get near the optimum in a few passes over large data,
+          and serve `partial_fit`;
+        - 'auto': 'lbfgs' for `fit`, 'adam' for `partial_fit`.
+    tol : float, default=1e-6
+        'lbfgs' and 'newton-cg' stop once the objective provably lies within this fraction of the
+        minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and
+        'adam' ask for this much decrease of an epoch's mean loss.
+    max_iter : int, default=1000
+        Most iterations, or epochs of 'sgd' and 'adam'.
+    warm_start : bool, default=False
+        Whether `fit` begins at the previous solution.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the order of rows of 'sgd' and 'adam'. The other solvers use no randomness.
+    verbose : int or bool, default=0
+        Whether to print a line for each iteration.
+    batch_size : int or 'auto', default='auto'
+        Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='adaptive'
+        How the step size of 'sgd' and 'adam' changes: not at all, as
+        ``learning_rate_init / n_rows_seen ** power_t``, or divided by 5 whenever the loss has
+        stopped improving.
+    learning_rate_init : float or 'auto', default='auto'
+        The first step size. 'auto' takes the inverse of a bound of the curvature for
+        'sgd', and 0.03 for 'adam'. Both step in standardised coordinates.
+    power_t : float, default=0.5
+        The exponent of 'invscaling'.
+    shuffle : bool, default=True
+        Whether 'sgd' and 'adam' take the rows in a new order in each epoch.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of Adam's averages of the gradient and of its square, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps Adam's steps finite.
+    n_iter_no_change : int or inf, default=10
+        Epochs without enough improvement after which 'sgd' and 'adam' lower the learning rate or
+        stop.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for class probabilities, their columns.
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        W, of the dtype of X.
+    intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
+        b; zeros without intercept.
+    n_iter_ : ndarray of shape (1,)
+        Iterations or epochs done.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if X had names that are all strings.
+    objective_ : float
+        The objective above at the solution (for ``C=inf`` its first term, without C).
+    optimality_gap_ : float
+        How far `objective_` can at most lie above the minimum, as a fraction of itself.
+    loss_curve_ : list of float
+        After each iteration, the objective divided by C times the sum of weights.
+    solver_ : str
+        The solver that ran.
+
+    See Also
+    --------
+    SmallMLP : A network with hidden layers on the same loss and solvers.
+    softmax_regression.functional : The mathematics as plain functions.
+    sklearn.linear_model.LogisticRegression : The same model; `coef_` agrees to solver tolerance.
+
+    Notes
+    -----
+    float32 data is computed in float32 with sums in float64, other data in float64. A class whose
+    rows all have weight 0 stays in `classes_` and gets a vanishing probability.
+
+    References
+    ----------
+    C. M. Bishop, *Pattern Recognition and Machine Learning*, section 4.3.4.
+    T. Hastie, R. Tibshirani and J. Friedman, *The Elements of Statistical Learning*, section 4.4.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from softmax_regression import SoftmaxRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SoftmaxRegression().fit(X, y)
+    >>> model.predict_proba(X[:1]).round(3)
+    array([[0.982, 0.018, 0.   ]])
+    >>> model.score(X, y).__round__(3)
+    0.973
+    >>> model.optimality_gap_ <= 1e-6
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="right")],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "solver": [StrOptions({"auto", *_FULL_BATCH, *_MINIBATCH})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(LEARNING_RATES))],
+        "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "shuffle": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+    }
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        fit_intercept: bool = True,
+        class_weight: Any = None,
+        solver: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int | bool = 0,
+        batch_size: int | str = "auto",
+        learning_rate: str = "adaptive",
+        learning_rate_init: float | str = "auto",
+        power_t: float = 0.5,
+        shuffle: bool = True,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+    ):
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.shuffle = shuffle
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Find the minimum of the objective.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels; or class probabilities, rows that sum to 1, whose columns are the classes (a
+            DataFrame's column names become `classes_`).
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A weight of 0 is the same as leaving the row out, an integer
+            weight the same as repeating it.
+
+        Returns
+        -------
+        SoftmaxRegression
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or parameters out of range; the estimator is then as it was before.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the solver stopped before `tol` was reached.
+        """
+        with self._unchanged_on_failure():
+            previous = self._previous()
+            design = self._validate_rows(X, reset=True)
+            targets = self._encode(y, design, sample_weight)
+            check_more_than_one_class(targets, type(self).__name__)
+            objective = self._objective(design, targets, targets.total_weight)
+            start = self._start(objective, targets.classes, previous)
+            self.classes_ = targets.classes
+            self.solver_ = "lbfgs" if self.solver == "auto" else self.solver
+            result = self._minimize(objective, start)
+            self._refuse_divergence(result)
+            self._store(objective, result.params)
+            self._stream: dict[str, Any] = {}
+            self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
+            self.loss_curve_ = result.loss_curve
+            self.optimality_gap_ = result.remaining
+            self.objective_ = result.value * targets.total_weight
+            self.objective_ *= self.C if np.isfinite(self.C) else 1.0
+        self._warn(result)
+        return self
+
+    @available_if(_can_stream)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Update the model by one pass over some rows, in minibatches.
+
+        The penalty is shared out over the whole stream: it counts as in `fit` on all rows so far.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The next rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Their labels or class probabilities.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of the stream: needed in the first call (unless y holds probabilities).
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        SoftmaxRegression
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or parameters out of range; the estimator is then as it was before.
+        """
+        with self._unchanged_on_failure():
+            first = not hasattr(self, "coef_")
+            known = self._stream_classes(classes, y)
+            design = self._validate_rows(X, reset=first)
+            targets = self._encode(y, design, sample_weight, known)
+            stream = copy.deepcopy(getattr(self, "_stream", {}))
+            stream["weight"] = stream.get("weight", 0.0) + targets.total_weight
+            base = self._objective(design, targets, stream["weight"])
+            if "optimizer" not in stream:
+                self.solver_ = "adam" if self.solver == "auto" else self.solver
+                stream["coordinates"] = Coordinates.standardizing(base)
+                stream["optimizer"] = self._optimizer(self.solver_)
+                stream["rows"] = 0
+            coordinates = stream["coordinates"]
+            objective = RescaledObjective(base, coordinates)
+            rate = stream.setdefault("rate", self._learning_rate(objective))
+            self.classes_ = known
+            params = self._start(base, known, None if first else self._previous(True))
+            unknowns = coordinates.from_params(base, params)
+            batches = self._batches(len(base.rows))
+            loss = run_epoch(objective, unknowns, stream["optimizer"], rate.current, batches)
+            stream["rows"] += len(base.rows)
+            rate.epoch_ended(stream["rows"])
+            params = coordinates.to_params(base, unknowns)
+            result = SolverResult(params, loss, 1, StopReason.MAX_ITER)
+            self._refuse_divergence(result)
+            self._store(base, params)
+            self._stream = stream
+            self.n_iter_ = np.array([1 if first else self.n_iter_[0] + 1], dtype=np.int32)
+            self.loss_curve_ = [*([] if first else self.loss_curve_), loss]
+        return self
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _scorer(self) -> tuple[Any, int]:
+        intercept = self.intercept_[:, None]
+
+        def scores(block: Design) -> Array:
+            product = block.scores(self.coef_)
+            product += intercept
+            return product
+
+        return scores, len(self.intercept_)
+
+    def _objective(self, design: Design, targets: Any, total_weight: float) -> LinearCrossEntropy:
+        # C = inf gives 0, and so does a product that overflows
+        l2 = 1.0 / (self.C * total_weight)
+        return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
+
+    def _previous(self, wanted: bool | None = None) -> tuple[Array, Array, Array] | None:
+        """Return the solution to begin at, if there is one and it is wanted."""
+        wanted = self.warm_start if wanted is None else wanted
+        if not wanted or not hasattr(self, "coef_"):
+            return None
+        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
+        return self.classes_, coef, self.intercept_
+
+    def _start(self, objective: LinearCrossEntropy, classes: Array, previous: Any) -> Array:
+        start = np.zeros(objective.n_params)
+        if previous is None:
+            return start
+        known, coef, intercept = previous
+        start_coef, start_intercept = objective.unpack(start)
+        if coef.shape != start_coef.shape or not np.array_equal(known, classes):
+            raise ValueError(
+                "warm_start=True needs the classes and features of the previous fit: those were "
+                f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
+                f"{len(classes)} classes {classes.tolist()} and {start_coef.shape[1]} features."
+            )
+        start_coef[...] = coef
+        start_intercept[...] = intercept if self.fit_intercept else []
+        return start
+
+    def _minimize(self, base: LinearCrossEntropy, start: Array) -> SolverResult:
+        """Run the solver in standardised coordinates; return its result in (W, b)."""
+        coordinates = Coordinates.standardizing(base)
+        objective = RescaledObjective(base, coordinates)
+        unknowns = coordinates.from_params(base, start)
+        if self.solver_ in _FULL_BATCH:
+            result = _FULL_BATCH[self.solver_](
+                objective,
+                unknowns,
+                criterion=RelativeGap(),
+                tol=self.tol,
+                max_iter=self.max_iter,
+                report=self._report(),
+            )
+        else:
+            result = minimize_minibatch(
+                objective,
+                unknowns,
+                self._optimizer(self.solver_),
+                self._learning_rate(objective),
+                self._batches(len(objective.rows)),
+                tol=self.tol,
+                max_iter=self.max_iter,
+                n_iter_no_change=self.n_iter_no_change,
+                report=self._report(),
+            )
+        result.params = coordinates.to_params(base, result.params)
+        if self.solver_ in _MINIBATCH and result.finite:
+            # An epoch's mean is of many parameters; objective and certificate are of the last.
+            result.value, gradient = base.value_and_gradient(result.params)
+            result.remaining = certify(
+                RelativeGap(), self.tol, base, result.params, result.value, gradient
+            )
+        return result
+
+    def _learning_rate(self, objective: RescaledObjective) -> LearningRate:
+        if not isinstance(self.learning_rate_init, str):
+            initial = self.learning_rate_init
+        elif self.solver_ == "adam":
+            initial = 0.03
+        else:
+            initial = 1 / objective.curvature_bound()
+        return LEARNING_RATES[self.learning_rate](initial, self.power_t)
+
+    def _store(self, objective: LinearCrossEntropy, params: Array) -> None:
+        coef, intercept = objective.unpack(params.astype(objective.dtype))
+        if len(coef) > 1:
+            # Adding the same vector to every class changes no probability: take the smallest.
+            coef = coef - coef.mean(axis=0)
+            intercept = intercept - intercept.mean() if self.fit_intercept else intercept
+        self.coef_: Any = coef  # sparse after sparsify()
+        self.intercept_ = (
+            intercept if self.fit_intercept else np.zeros(len(coef), dtype=objective.dtype)
+        )
+
+    def _warn(self, result: SolverResult) -> None:
+        if result.reason in (StopReason.CONVERGED, StopReason.NO_IMPROVEMENT):
+            return
+        remedy = {
+            StopReason.MAX_ITER: "Raise max_iter, scale the features (for example with "
+            "sklearn.preprocessing.StandardScaler), or accept the gap by raising tol.",
+            StopReason.ROUNDING: "Raise tol to accept the gap, scale the features, or pass "
+            "float64 data if it is float32.",
+            StopReason.SEPARABLE: "Set C to a finite value.",
+            StopReason.INTERRUPTED: "The parameters reached so far are kept.",
+        }[result.reason]
+        warnings.warn(
+            f"SoftmaxRegression(solver={self.solver_!r}) stopped after {result.n_iter} iterations "
+            f"because {result.reason.value}: the relative optimality gap is "
+            f"{result.remaining:.1e}, and tol={self.tol:g}. {remedy}",
+            ConvergenceWarning,
+            stacklevel=3,
+        )

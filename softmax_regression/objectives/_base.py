@@ -1,0 +1,139 @@
+"""What an objective is.
+
+An objective is a function of one flat parameter vector, a weighted mean over rows plus a penalty:
+
+    F(params) = 1/S · Σ_i s_i · CE_i(params) + l2/2 · ‖weights‖²,      S = Σ_i s_i
+
+The estimators' own scales (``C · Σ s_i CE_i + ½ ‖W‖²`` for the linear model) differ from it by a
+constant factor, so the minimiser is theirs, and numbers here do not grow with the data.
+
+A solver sees nothing but this. Row counts, classes, sparsity, hidden layers stay behind it: a model
+only says how the scores of a block of rows come from parameters, and how a gradient in the scores
+goes back to them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression.design import Design
+from softmax_regression.objectives._losses import PointwiseLoss
+
+Array = NDArray[Any]
+Rows = slice | NDArray[np.intp]
+
+
+class Objective(ABC):
+    """What a solver sees of an objective."""
+
+    n_params: int
+
+    @property
+    @abstractmethod
+    def rows(self) -> NDArray[np.intp]:
+        """Numbers of the rows of positive weight: those a minibatch may be drawn from."""
+
+    @property
+    def has_dual(self) -> bool:
+        """Whether `optimality_gap` knows a bound."""
+        return False
+
+    @abstractmethod
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """F and its gradient over all rows, in float64."""
+
+    @abstractmethod
+    def batch_value_and_gradient(
+        self, params: Array, rows: NDArray[np.intp], gradient: Array
+    ) -> float:
+        """F estimated from some rows without bias; its gradient is written to `gradient`."""
+
+    def hessian_product(self, params: Array, direction: Array) -> Array:
+        """Multiply the Hessian at `params` by a direction; only convex objectives offer it."""
+        raise TypeError(f"{type(self).__name__} has no Hessian products.")
+
+    def optimality_gap(
+        self, params: Array, value: float, gradient: Array, enough: float = np.inf
+    ) -> float:
+        """Bound ``F(params) − min F`` from above, NaN if unknown.
+
+        A first bound above `enough` that cannot be brought below is returned as it is.
+        """
+        return np.nan
+
+
+class CrossEntropyObjective(Objective):
+    """F from a design and a loss; a model adds how a block of rows is scored.
+
+    Parameters
+    ----------
+    design : Design
+        X.
+    loss : PointwiseLoss
+        Targets and weights of the same rows; the mean weight is 1.
+    l2 : float
+        Strength of the penalty beside a *mean* cross-entropy.
+    n_params, n_penalized : int
+        Length of the flat vector, and of its front part that is penalised.
+    width : int
+        The largest number of scores or units a row has at a time, for choosing the block size.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        loss: PointwiseLoss,
+        l2: float,
+        *,
+        n_params: int,
+        n_penalized: int,
+        width: int,
+    ):
+        self.design = design
+        self.loss = loss
+        self.l2 = l2
+        self.n_params = n_params
+        self.n_penalized = n_penalized
+        self.width = width
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of X, in which products are computed. Sums over blocks are in float64."""
+        return self.design.dtype
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        return self.loss.rows
+
+    @abstractmethod
+    def _block_gradient(self, params: Array, block: Design, rows: Rows, out: Array) -> float:
+        """Return Σ s_i CE_i over a block of rows and write its gradient to `out`."""
+
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        typed = params.astype(self.dtype, copy=False)
+        total, gradient, part = 0.0, np.zeros(self.n_params), np.empty_like(typed)
+        for rows in self.design.blocks(self.width):
+            total += self._block_gradient(typed, self.design[rows], rows, part)
+            gradient += part
+        return self._finish(params, total, gradient, 1 / self.design.n_rows), gradient
+
+    def batch_value_and_gradient(
+        self, params: Array, rows: NDArray[np.intp], gradient: Array
+    ) -> float:
+        typed = params.astype(self.dtype, copy=False)
+        total = self._block_gradient(typed, self.design[rows], rows, gradient)
+        # The mean weight is 1 over all rows, and more over those that may be drawn if others have
+        # weight 0: hence a factor beside 1 / len(rows).
+        share = len(self.rows) / self.design.n_rows / len(rows)
+        return self._finish(params, total, gradient, share)
+
+    def _finish(self, params: Array, total: float, gradient: Array, share: float) -> float:
+        """Turn sums over rows into means and add the penalty."""
+        gradient *= share
+        penalized = params[: self.n_penalized]
+        gradient[: self.n_penalized] += self.l2 * penalized
+        return total * share + self.l2 / 2 * float(np.dot(penalized, penalized))

@@ -1,0 +1,185 @@
+"""Cross-entropy of a block of scores, and what back-propagation starts from.
+
+A pointwise loss knows targets and weights, not where scores come from: the linear model and the
+network hand it class-major scores, (n_outputs, n_rows), and get back the weighted residuals
+``s_i (p_i − y_i)`` written over them, because that is the gradient of the sum in the scores.
+
+There are two. With three classes or more every class has a score and their softmax is the
+prediction. With two, one score is enough (softmax only sees differences): the first class's is held
+at 0, and the softmax of (0, z) is the sigmoid of z.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression.functional import ACTIVATIONS, one_hot
+
+Array = NDArray[Any]
+Rows = slice | NDArray[np.intp]
+
+_sigmoid_into = ACTIVATIONS["logistic"].value_into
+
+
+class PointwiseLoss(ABC):
+    """Cross-entropy of each row, with its targets and weights.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_rows,) or (n_classes, n_rows)
+        Labels (integers) or, class-major, probabilities (of the scores' dtype).
+    weight : ndarray of shape (n_rows,) or None
+        Weights whose mean is 1; None stands for all ones and saves a pass.
+    """
+
+    n_outputs: int
+    n_classes: int
+
+    def __init__(self, targets: Array, weight: Array | None):
+        self.targets = targets
+        self.weight = weight
+        self.n_rows = targets.shape[-1]
+
+    @abstractmethod
+    def value_and_residual(self, scores: Array, rows: Rows) -> float:
+        """Return Σ s_i CE_i over the rows; overwrite their scores with s_i (p_i − y_i)."""
+
+    @abstractmethod
+    def probabilities(self, scores: Array) -> None:
+        """Overwrite scores with the probabilities of the outputs."""
+
+    @abstractmethod
+    def curvature_product(self, probabilities: Array, direction: Array, rows: Rows) -> None:
+        """Overwrite a direction in the scores with s_i times the Hessian of CE_i times it."""
+
+    @abstractmethod
+    def target_rows(self, rows: Rows) -> Array:
+        """Return s_i y_i for some rows, class-major, one row for each output."""
+
+    @cached_property
+    def rows(self) -> NDArray[np.intp]:
+        """Numbers of the rows of positive weight."""
+        if self.weight is None:
+            return np.arange(self.n_rows)
+        return np.flatnonzero(self.weight)
+
+    @cached_property
+    def class_shares(self) -> Array:
+        """Return the weighted share of each class in the targets: (n_classes,), sums to 1."""
+        shares = np.zeros(self.n_classes)
+        if self.targets.ndim == 1:
+            shares += np.bincount(self.targets, self.weight, minlength=self.n_classes)
+        elif self.weight is None:
+            shares += self.targets.sum(axis=1, dtype=np.float64)
+        else:
+            shares += self.targets @ self.weight.astype(np.float64)
+        return shares / shares.sum()
+
+    def _weighted_total(self, losses: Array, rows: Rows) -> float:
+        if self.weight is None:
+            return float(losses.sum(dtype=np.float64))
+        return float(np.dot(losses.astype(np.float64), self.weight[rows].astype(np.float64)))
+
+    def weigh(self, values: Array, rows: Rows) -> None:
+        """Multiply class-major values by the weights of their rows, in place."""
+        if self.weight is not None:
+            values *= self.weight[rows]
+
+
+class SoftmaxLoss(PointwiseLoss):
+    """Three classes or more, a score for each."""
+
+    def __init__(self, targets: Array, weight: Array | None, n_classes: int):
+        super().__init__(targets, weight)
+        self.n_outputs = self.n_classes = n_classes
+
+    def value_and_residual(self, scores: Array, rows: Rows) -> float:
+        targets = self.targets[..., rows]
+        scores -= scores.max(axis=0)
+        # CE = log Σ exp(z) − Σ y z: the target's part is taken before the scores are overwritten.
+        if targets.ndim == 1:
+            columns = np.arange(len(targets))
+            target_scores = scores[targets, columns]
+        else:
+            target_scores = np.einsum("kn,kn->n", targets, scores)
+        total = self._exponentiate(scores)
+        losses = np.log(total)
+        losses -= target_scores
+        if targets.ndim == 1:
+            scores[targets, columns] -= 1
+        else:
+            scores -= targets
+        self.weigh(scores, rows)
+        return self._weighted_total(losses, rows)
+
+    def probabilities(self, scores: Array) -> None:
+        scores -= scores.max(axis=0)
+        self._exponentiate(scores)
+
+    def curvature_product(self, probabilities: Array, direction: Array, rows: Rows) -> None:
+        direction -= np.einsum("kn,kn->n", probabilities, direction)
+        direction *= probabilities
+        self.weigh(direction, rows)
+
+    def target_rows(self, rows: Rows) -> Array:
+        targets = self.targets[..., rows]
+        encoded = one_hot(targets, self.n_classes).T if targets.ndim == 1 else targets.copy()
+        self.weigh(encoded, rows)
+        return encoded
+
+    @staticmethod
+    def _exponentiate(shifted: Array) -> Array:
+        np.exp(shifted, out=shifted)
+        total = shifted.sum(axis=0)
+        shifted /= total
+        return total
+
+
+class SigmoidLoss(PointwiseLoss):
+    """Two classes, one score: that of the second class relative to the first."""
+
+    n_outputs = 1
+    n_classes = 2
+
+    def __init__(self, targets: Array, weight: Array | None):
+        super().__init__(targets, weight)
+        self._second = targets[-1] if targets.ndim == 2 else targets
+
+    def value_and_residual(self, scores: Array, rows: Rows) -> float:
+        second = self._second[rows]
+        # CE = log(1 + exp(z)) − y z, with the first term written so that it cannot overflow
+        losses = np.abs(scores[0])
+        np.negative(losses, out=losses)
+        np.exp(losses, out=losses)
+        np.log1p(losses, out=losses)
+        losses += np.maximum(scores[0], 0)
+        losses -= second * scores[0]
+        _sigmoid_into(scores, scores)
+        scores -= second
+        self.weigh(scores, rows)
+        return self._weighted_total(losses, rows)
+
+    def probabilities(self, scores: Array) -> None:
+        _sigmoid_into(scores, scores)
+
+    def curvature_product(self, probabilities: Array, direction: Array, rows: Rows) -> None:
+        direction *= probabilities
+        direction *= 1 - probabilities
+        self.weigh(direction, rows)
+
+    def target_rows(self, rows: Rows) -> Array:
+        encoded = self._second[None, rows].astype(np.float64)
+        self.weigh(encoded, rows)
+        return encoded
+
+
+def make_loss(targets: Array, weight: Array | None, n_classes: int) -> PointwiseLoss:
+    """Choose between the two by the number of classes."""
+    if n_classes == 2:
+        return SigmoidLoss(targets, weight)
+    return SoftmaxLoss(targets, weight, n_classes)

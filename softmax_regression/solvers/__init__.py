@@ -1,0 +1,29 @@
+"""How an objective is minimised: each solver takes one, a start and a tolerance."""
+
+from softmax_regression.solvers._criteria import Criterion, GradientNorm, RelativeGap
+from softmax_regression.solvers._lbfgs import minimize_lbfgs
+from softmax_regression.solvers._learning_rates import LEARNING_RATES, LearningRate
+from softmax_regression.solvers._minibatch import Minibatches, minimize_minibatch, run_epoch
+from softmax_regression.solvers._monitor import certify
+from softmax_regression.solvers._newton_cg import minimize_newton_cg
+from softmax_regression.solvers._optimizers import SGD, Adam, Optimizer
+from softmax_regression.solvers._result import SolverResult, StopReason
+
+__all__ = [
+    "LEARNING_RATES",
+    "SGD",
+    "Adam",
+    "Criterion",
+    "GradientNorm",
+    "LearningRate",
+    "Minibatches",
+    "Optimizer",
+    "RelativeGap",
+    "SolverResult",
+    "StopReason",
+    "certify",
+    "minimize_lbfgs",
+    "minimize_minibatch",
+    "minimize_newton_cg",
+    "run_epoch",
+]

@@ -1,0 +1,54 @@
+"""How the step size of a minibatch solver changes in the course of training."""
+
+from __future__ import annotations
+
+_SMALLEST = 1e-6  # of the initial rate: an adaptive schedule that has come here is at its end
+_REDUCTION = 5.0
+
+
+class LearningRate:
+    """A rate that stays as it is, and the contract of those that don't.
+
+    Parameters
+    ----------
+    initial : float
+        The rate at the start.
+    power_t : float
+        The exponent of inverse scaling.
+    """
+
+    def __init__(self, initial: float, power_t: float = 0.5):
+        self.initial = initial
+        self.power_t = power_t
+        self.current = initial
+
+    def epoch_ended(self, n_rows_seen: int) -> None:
+        """Adjust to the number of rows seen since the start."""
+
+    def stalled(self) -> bool:
+        """Hear that the loss has stopped improving; return whether it is worth going on."""
+        return False
+
+
+class InverseScaling(LearningRate):
+    """``initial / t ** power_t`` with t the number of rows seen."""
+
+    def epoch_ended(self, n_rows_seen: int) -> None:
+        self.current = self.initial / (n_rows_seen + 1) ** self.power_t
+
+
+class Adaptive(LearningRate):
+    """Divided by 5 whenever the loss has stopped improving, until that is no use any more."""
+
+    def stalled(self) -> bool:
+        if self.current <= _SMALLEST * self.initial:
+            return False
+        self.current /= _REDUCTION
+        return True
+
+
+LEARNING_RATES: dict[str, type[LearningRate]] = {
+    "constant": LearningRate,
+    "invscaling": InverseScaling,
+    "adaptive": Adaptive,
+}

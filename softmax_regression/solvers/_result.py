@@ -1,0 +1,58 @@
+"""What every solver returns: where it ended, and why it stopped there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class StopReason(Enum):
+    """Why a solver stopped; the value is the end of the sentence "The solver stopped because …"."""
+
+    CONVERGED = "it reached the tolerance"
+    NO_IMPROVEMENT = "the loss no longer improves"
+    MAX_ITER = "it used up its iterations"
+    ROUNDING = "rounding errors leave no direction to improve in"
+    SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
+    DIVERGED = "the loss became infinite"
+    INTERRUPTED = "it was interrupted"
+
+
+@dataclass
+class SolverResult:
+    """The end of a minimisation.
+
+    Parameters
+    ----------
+    params : ndarray
+        Where it ended.
+    value : float
+        The objective there.
+    n_iter : int
+        Iterations, or epochs of a minibatch solver.
+    reason : StopReason
+        Why it ended.
+    loss_curve : list of float
+        The objective after each iteration, or its mean over each epoch.
+    remaining : float
+        What the solver's stopping criterion was at the end; NaN where it has none.
+    validation_scores : list of float or None
+        Where a score was asked for: its value after each epoch. `params` are then the best's.
+    """
+
+    params: NDArray[Any]
+    value: float
+    n_iter: int
+    reason: StopReason
+    loss_curve: list[float] = field(default_factory=list)
+    remaining: float = np.nan
+    validation_scores: list[float] | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether there is anything to use."""
+        return bool(np.isfinite(self.params).all() and np.isfinite(self.value))

@@ -1,0 +1,20 @@
+"""scikit-learn's own checks of the estimator API, all of them, for every solver."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from softmax_regression import SmallMLP, SoftmaxRegression
+
+LINEAR_SOLVERS = ("auto", "lbfgs", "newton-cg", "sgd", "adam")
+NETWORK_SOLVERS = ("adam", "sgd", "lbfgs")
+
+ESTIMATORS = [SoftmaxRegression(solver=solver) for solver in LINEAR_SOLVERS]
+ESTIMATORS += [SmallMLP(solver=solver) for solver in NETWORK_SOLVERS]
+
+
+# The checks fit data sets of a few rows at whatever max_iter; whether that converges is not theirs
+# to say. That the warnings come when they should is tested elsewhere.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
