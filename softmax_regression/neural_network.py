@@ -288,7 +288,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` was reached while the loss was still improving.
+            If `max_iter` cut training short: the last tenth of the epochs still brought more
+            than a twentieth of the whole decrease of the loss.
         """
         with self._unchanged_on_failure():
             previous = self._previous()
@@ -515,17 +516,24 @@ class SmallMLP(BaseSoftmaxClassifier):
         self.out_activation_ = "logistic" if self.n_outputs_ == 1 else "softmax"
 
     def _warn(self, result: SolverResult) -> None:
-        if result.reason not in (StopReason.MAX_ITER, StopReason.INTERRUPTED):
-            return
-        remedy = "The parameters reached so far are kept."
-        if result.reason is StopReason.MAX_ITER:
+        if result.reason is StopReason.INTERRUPTED:
+            remedy = "The parameters reached so far are kept."
+        elif result.reason is StopReason.MAX_ITER and _cut_short(result.loss_curve):
             remedy = (
-                "The loss was still improving: raise max_iter or learning_rate_init, or set "
-                "early_stopping=True."
+                "The loss was still falling: raise max_iter or learning_rate_init, or scale the "
+                "features, for example with sklearn.preprocessing.StandardScaler."
             )
+        else:
+            return
         warnings.warn(
             f"SmallMLP(solver={self.solver!r}) stopped after {result.n_iter} iterations because "
             f"{result.reason.value}. {remedy}",
             ConvergenceWarning,
             stacklevel=3,
         )
+
+
+def _cut_short(losses: list[float]) -> bool:
+    """Whether the last tenth of the epochs still brought a twentieth of the whole decrease."""
+    recent = losses[-1 - max(1, len(losses) // 10) :]
+    return len(losses) < 2 or recent[0] - recent[-1] > 0.05 * (losses[0] - losses[-1])

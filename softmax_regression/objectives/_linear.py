@@ -69,6 +69,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         self.fit_intercept = fit_intercept
         self._curvature: tuple[Array, Array] | None = None  # where, and the probabilities there
         self._centre: tuple[Array, Array] | None = None  # means of y xᵀ and of x
+        self._worth_refining = np.inf  # how small a hopeful estimate of the gap has to be
 
     def unpack(self, params: Array) -> tuple[Array, Array]:
         """W and b (empty without an intercept) as views of the flat vector."""
@@ -155,11 +156,15 @@ class LinearCrossEntropy(CrossEntropyObjective):
         gap = self._gap(params, value, gradient)
         if not self.fit_intercept or gap <= enough < np.inf:
             return gap
-        if self._gap_without_repair(gradient) > enough:
+        hopeful = self._gap_without_repair(gradient)
+        if hopeful > min(enough, self._worth_refining):
             return gap
         centred = self._with_best_intercept(params)
         best, gradient = self.value_and_gradient(centred)
-        return min(gap, value - best + self._gap(centred, best, gradient))
+        refined = value - best + self._gap(centred, best, gradient)
+        if enough < refined:  # the next attempt has to look better by as much as this one failed
+            self._worth_refining = hopeful * enough / refined
+        return min(gap, refined)
 
     def _gap(self, params: Array, value: float, gradient: Array) -> float:
         """F − D(q) for the q of the module's text, as a sum of small terms, not as a difference."""
