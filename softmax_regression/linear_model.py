@@ -325,10 +325,15 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             base = self._objective(design, targets, stream["weight"])
             if "optimizer" not in stream:
                 self.solver_ = "adam" if self.solver == "auto" else self.solver
-                stream["coordinates"] = Coordinates.standardizing(base)
                 stream["optimizer"] = self._optimizer(self.solver_)
                 stream["rows"] = 0
-            coordinates = stream["coordinates"]
+            # Scales are those of all rows so far: a feature may be constant in the first piece.
+            share = targets.total_weight / stream["weight"]
+            moments = base.column_moments()
+            for old, new in zip(stream.get("moments", moments), moments, strict=True):
+                new += (1 - share) * (old - new)
+            stream["moments"] = moments
+            coordinates = Coordinates.standardizing(base, moments)
             objective = RescaledObjective(base, coordinates)
             rate = stream.setdefault("rate", self._learning_rate(objective))
             self.classes_ = known

@@ -27,6 +27,9 @@ from softmax_regression.objectives._linear import LinearCrossEntropy
 Array = NDArray[Any]
 
 
+Moments = tuple[Array, Array]  # means of the columns and of their squares
+
+
 class Coordinates:
     """The linear map between the two sets of unknowns.
 
@@ -46,9 +49,9 @@ class Coordinates:
         self.intercept_scale = intercept_scale
 
     @classmethod
-    def standardizing(cls, objective: LinearCrossEntropy) -> Self:
-        """Choose them from the data, in one pass."""
-        means, squares = objective.column_moments()
+    def standardizing(cls, objective: LinearCrossEntropy, moments: Moments | None = None) -> Self:
+        """Choose them from the data, in one pass, or from moments that are known."""
+        means, squares = moments or objective.column_moments()
         variances = squares
         if objective.fit_intercept:
             # What rounding leaves of a constant column is no variance.

@@ -157,7 +157,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         if not self.fit_intercept or gap <= enough < np.inf:
             return gap
         hopeful = self._gap_without_repair(gradient)
-        if hopeful > min(enough, self._worth_refining):
+        if enough < np.inf and hopeful > min(enough, self._worth_refining):
             return gap
         centred = self._with_best_intercept(params)
         best, gradient = self.value_and_gradient(centred)
@@ -199,7 +199,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
         params = params.copy()
         for _ in range(_INTERCEPT_STEPS):
             slope, curvature = self._intercept_derivatives(params)
-            step = np.linalg.lstsq(curvature, slope)[0]  # no step along (1, …, 1), which is flat
+            # least squares, because the curvature along (1, …, 1) is 0
+            step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
             self.unpack(params)[1][...] -= step
             if np.abs(step).max() < 1e-6:  # the next would be the square of that
                 break
