@@ -1,0 +1,257 @@
+"""The sigmoid, and a registry of activations with their slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr
+
+from softmax_regression.functional._floats import Array, as_floating
+
+
+def sigmoid(z: ArrayLike) -> Array:
+    r"""The logistic function, which is softmax with two classes.
+
+    .. math:: \sigma(z) = \frac{1}{1 + e^{-z}} = \mathrm{softmax}(0, z)_2
+
+    Softmax only sees differences of scores, so with two classes one number is enough: the score of
+    the second class when the first one's is held at 0.
+
+    Parameters
+    ----------
+    z : array-like
+        Any real numbers, ±inf included.
+
+    Returns
+    -------
+    ndarray of the shape and floating dtype of `z`
+        Numbers between 0 and 1, exact to rounding in both tails.
+
+    Examples
+    --------
+    >>> sigmoid([-1.0, 0.0, 1.0]).round(3)
+    array([0.269, 0.5  , 0.731])
+    >>> from softmax_regression.functional import softmax
+    >>> float(sigmoid(1.5)) == float(softmax([0.0, 1.5])[1])
+    True
+    """
+    return ACTIVATIONS["logistic"].value(z)
+
+
+def sigmoid_derivative(z: ArrayLike) -> Array:
+    r"""The slope of the sigmoid.
+
+    .. math:: \sigma'(z) = \sigma(z) (1 - \sigma(z)) = \frac{e^{-|z|}}{(1 + e^{-|z|})^2}
+
+    Parameters
+    ----------
+    z : array-like
+        Any real numbers, ±inf included.
+
+    Returns
+    -------
+    ndarray of the shape and floating dtype of `z`
+        At most 1/4, at 0; the same for z and −z.
+
+    Examples
+    --------
+    >>> sigmoid_derivative([-2.0, 0.0, 2.0]).round(3)
+    array([0.105, 0.25 , 0.105])
+    """
+    z, dtype = as_floating(z, "z")
+    tail = np.exp(-np.abs(z))
+    return np.asarray(np.minimum(tail / np.square(1 + tail), 0.25), dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function and its slope.
+
+    Calling the object is the same as its :meth:`value`. The registry :data:`ACTIVATIONS` holds one
+    for each name that `SmallMLP` knows.
+
+    Parameters
+    ----------
+    name : str
+        The name in the registry.
+    value_into : callable ``(z, out)``
+        Writes f(z) to `out`, which may be `z` itself.
+    slope_into : callable ``(z, a, out)``
+        Writes f'(z) to `out`, given ``a = f(z)``; it may use whichever of the two is cheaper.
+
+    Examples
+    --------
+    >>> relu = ACTIVATIONS["relu"]
+    >>> relu([-1.0, 2.0]), relu.derivative([-1.0, 2.0])
+    (array([0., 2.]), array([0., 1.]))
+    """
+
+    name: str
+    value_into: Callable[[Array, Array], Any]
+    slope_into: Callable[[Array, Array, Array], Any]
+
+    def __call__(self, z: ArrayLike) -> Array:
+        """Alias of :meth:`value`."""
+        return self.value(z)
+
+    def value(self, z: ArrayLike) -> Array:
+        """f(z).
+
+        Parameters
+        ----------
+        z : array-like
+            Any real numbers, ±inf included.
+
+        Returns
+        -------
+        ndarray of the shape and floating dtype of `z`
+        """
+        z, dtype = as_floating(z, "z")
+        flat = z.reshape(-1)  # so that a lone number is an array to write to, too
+        value = np.empty_like(flat)
+        self.value_into(flat, value)
+        return value.reshape(z.shape).astype(dtype, copy=False)
+
+    def derivative(self, z: ArrayLike) -> Array:
+        """f'(z), to rounding of its largest values; at a kink, the slope from the left.
+
+        Parameters
+        ----------
+        z : array-like
+            Any real numbers, ±inf included.
+
+        Returns
+        -------
+        ndarray of the shape and floating dtype of `z`
+        """
+        z, dtype = as_floating(z, "z")
+        flat = z.reshape(-1)
+        value, slope = np.empty_like(flat), np.empty_like(flat)
+        self.value_into(flat, value)
+        self.slope_into(flat, value, slope)
+        return slope.reshape(z.shape).astype(dtype, copy=False)
+
+
+_LEAK = 0.01  # slope of leaky_relu on the left, PyTorch's and Keras's usual value
+
+
+def _identity(z: Array, out: Array) -> None:
+    np.copyto(out, z)
+
+
+def _identity_slope(z: Array, a: Array, out: Array) -> None:
+    out[...] = 1
+
+
+def _sigmoid_into(z: Array, out: Array) -> None:
+    # exp(min(z, 0)) / (1 + exp(-|z|)): neither exponent is positive, so neither tail overflows.
+    denominator = np.abs(z)
+    np.negative(denominator, out=denominator)
+    np.exp(denominator, out=denominator)
+    denominator += 1
+    np.minimum(z, 0, out=out)
+    np.exp(out, out=out)
+    out /= denominator
+
+
+def _sigmoid_slope(z: Array, a: Array, out: Array) -> None:
+    np.subtract(1, a, out=out)
+    out *= a
+
+
+def _tanh(z: Array, out: Array) -> None:
+    np.tanh(z, out=out)
+
+
+def _tanh_slope(z: Array, a: Array, out: Array) -> None:
+    np.multiply(a, a, out=out)
+    np.subtract(1, out, out=out)
+
+
+def _relu(z: Array, out: Array) -> None:
+    np.maximum(z, 0, out=out)
+
+
+def _relu_slope(z: Array, a: Array, out: Array) -> None:
+    np.greater(a, 0, out=out, casting="unsafe")
+
+
+def _leaky_relu(z: Array, out: Array) -> None:
+    np.maximum(z, _LEAK * z, out=out)
+
+
+def _leaky_relu_slope(z: Array, a: Array, out: Array) -> None:
+    np.greater(a, 0, out=out, casting="unsafe")
+    out *= 1 - _LEAK
+    out += _LEAK
+
+
+def _elu(z: Array, out: Array) -> None:
+    negative = np.expm1(np.minimum(z, 0))
+    np.maximum(z, 0, out=out)
+    out += negative
+
+
+def _elu_slope(z: Array, a: Array, out: Array) -> None:
+    np.minimum(a, 0, out=out)
+    out += 1
+
+
+def _softplus(z: Array, out: Array) -> None:
+    tail = np.log1p(np.exp(-np.abs(z)))
+    np.maximum(z, 0, out=out)
+    out += tail
+
+
+def _softplus_slope(z: Array, a: Array, out: Array) -> None:
+    _sigmoid_into(z, out)
+
+
+def _silu(z: Array, out: Array) -> None:
+    gate = np.empty_like(z)
+    z = np.maximum(z, -800)  # exactly 0 from there on, and -inf times 0 would be NaN
+    _sigmoid_into(z, gate)
+    np.multiply(z, gate, out=out)
+
+
+def _silu_slope(z: Array, a: Array, out: Array) -> None:
+    # s + z s (1 - s), all from the tail exp(-|z|), which is 0 where z is clipped
+    tail = np.exp(-np.abs(z))
+    slope = np.clip(z, -800, 800) * tail / np.square(1 + tail)
+    np.divide(np.where(z > 0, 1, tail), 1 + tail, out=out)
+    out += slope
+
+
+def _gelu(z: Array, out: Array) -> None:
+    z = np.maximum(z, -40)  # the normal distribution function is exactly 0 there
+    np.multiply(z, ndtr(z), out=out)
+
+
+def _gelu_slope(z: Array, a: Array, out: Array) -> None:
+    clipped = np.clip(z, -40, 40)  # the normal density is exactly 0 outside
+    density = np.exp(-0.5 * np.square(clipped)) / np.sqrt(2 * np.pi).astype(z.dtype)
+    np.add(ndtr(clipped), clipped * density, out=out)
+
+
+ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
+    {
+        activation.name: activation
+        for activation in (
+            Activation("identity", _identity, _identity_slope),
+            Activation("logistic", _sigmoid_into, _sigmoid_slope),
+            Activation("tanh", _tanh, _tanh_slope),
+            Activation("relu", _relu, _relu_slope),
+            Activation("leaky_relu", _leaky_relu, _leaky_relu_slope),
+            Activation("elu", _elu, _elu_slope),
+            Activation("softplus", _softplus, _softplus_slope),
+            Activation("silu", _silu, _silu_slope),
+            Activation("gelu", _gelu, _gelu_slope),
+        )
+    }
+)
+"""Activations by name: identity, logistic, tanh, relu, leaky_relu, elu, softplus, silu, gelu."""
