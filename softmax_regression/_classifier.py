@@ -207,7 +207,9 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
                 return soft_classes(y)
             raise ValueError("classes must be passed on the first call to partial_fit.")
         named = np.asarray(classes) if is_soft(y) else unique_labels(classes)
-        if known is not None and not np.array_equal(known, named):
+        if known is not None and np.array_equal(np.sort(known), np.sort(named)):
+            return known
+        if known is not None:
             raise ValueError(
                 f"classes={named.tolist()} differ from those of the calls before, {known.tolist()}."
             )
@@ -229,6 +231,10 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         if not self.verbose:
             return None
         return lambda line: print(f"{type(self).__name__} {line}", flush=True)
+
+    def _worse_than_guessing(self, result: SolverResult) -> bool:
+        """Whether training ended far above the loss of equal probabilities for all classes."""
+        return bool(result.value > 2 * np.log(len(self.classes_)))
 
     def _refuse_divergence(self, result: SolverResult) -> None:
         if result.reason is StopReason.DIVERGED or not result.finite:

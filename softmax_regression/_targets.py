@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
@@ -43,6 +43,10 @@ class Targets:
     weight: Array | None
     total_weight: float
 
+    def row_weights(self) -> Array:
+        """Return the weights, all of them 1 if none were given."""
+        return np.ones(len(self.encoded)) if self.weight is None else self.weight
+
     def loss(self, dtype: Any, rows: Array | None = None) -> PointwiseLoss:
         """Return the pointwise loss of all rows or some, for scores of a dtype."""
         encoded = self.encoded if rows is None else self.encoded[rows]
@@ -56,7 +60,10 @@ class Targets:
 
 def is_soft(y: Any) -> bool:
     """Whether y holds rows of class probabilities rather than labels."""
-    shape = np.asarray(y).shape
+    try:
+        shape = np.asarray(y).shape
+    except ValueError:
+        raise ValueError("y must be an array, but its rows are of different lengths.") from None
     return len(shape) == 2 and shape[1] > 1
 
 
@@ -65,13 +72,16 @@ def soft_classes(y: Any) -> Array:
     columns = getattr(y, "columns", None)
     if columns is None:
         return np.arange(np.asarray(y).shape[1])
-    classes = np.asarray(columns)
-    if len(np.unique(classes.astype(str))) < len(classes):
+    if columns.nlevels > 1 or columns.hasnans:
         raise ValueError(
-            "The columns of y are the classes and must have different names; "
-            f"got {classes.tolist()}."
+            "The columns of y are the classes: each needs one name, on one level; "
+            f"got {list(columns)}."
         )
-    return classes
+    if not columns.is_unique:
+        raise ValueError(
+            f"The columns of y are the classes and must have different names; got {list(columns)}."
+        )
+    return np.asarray(columns)
 
 
 def encode_targets(
@@ -132,19 +142,26 @@ def check_more_than_one_class(targets: Targets, estimator: str) -> None:
     present = np.flatnonzero(counts > 0)
     if len(present) < 2:
         raise ValueError(
-            f"{estimator} needs rows of at least two classes with a positive weight, but y has "
+            f"{estimator} needs rows of at least two classes with a positive weight, and finds "
             f"only one class: {targets.classes[present].tolist()[0]!r}."
         )
 
 
 def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
     y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    if classes is None:
+    try:
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
         found, encoded = np.unique(y, return_inverse=True)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in np.asarray(y).flat})
+        raise TypeError(
+            "y must hold labels of one kind, all numbers or all text, and none missing; got "
+            f"{', '.join(kinds)}."
+        ) from None
+    if classes is None:
         return found, encoded.astype(np.intp, copy=False)
-    unknown = np.setdiff1d(y, classes)
+    unknown = np.setdiff1d(found, classes)
     if len(unknown):
         raise ValueError(
             f"y has classes that {estimator} does not know: {unknown.tolist()}. "
@@ -156,14 +173,17 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
 
 def _check_probabilities(y: Any) -> Array:
     probabilities = np.asarray(y)
-    try:
-        precise = probabilities.dtype not in (np.float32, np.float16)
-        probabilities = probabilities.astype(np.float64)
-    except (TypeError, ValueError):
+    precise = probabilities.dtype not in (np.float32, np.float16)
+    kind = probabilities.dtype.kind
+    if not (
+        kind in "fiub" or (kind == "O" and all(isinstance(p, Real) for p in probabilities.flat))
+    ):
         raise ValueError(
-            f"y of shape {probabilities.shape} must hold class probabilities, one column for each "
-            "class. For labels pass a one-dimensional y."
-        ) from None
+            f"y of shape {probabilities.shape} must hold class probabilities, real numbers in one "
+            f"column for each class, got dtype {probabilities.dtype}. For labels pass a "
+            "one-dimensional y."
+        )
+    probabilities = probabilities.astype(np.float64)
     if not np.isfinite(probabilities).all():
         raise ValueError("The class probabilities in y contain NaN or infinity.")
     if probabilities.size and probabilities.min() < 0:
@@ -188,7 +208,12 @@ def _row_weights(
     """Sample weights times class weights, or None if there are neither."""
     weight = None
     if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, encoded, dtype=np.float64)
+        try:
+            weight = _check_sample_weight(sample_weight, encoded, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            if "weight" in str(error):
+                raise
+            raise type(error)(f"sample_weight must hold real numbers: {error}") from None
         if weight.min(initial=0) < 0:
             raise ValueError(
                 f"Negative values in sample_weight: the smallest is {weight.min():g}. "
@@ -212,10 +237,19 @@ def _class_factors(
     class_weight: Any, classes: Array, encoded: Array, weight: Array | None
 ) -> Array:
     if isinstance(class_weight, Mapping):
-        factors = compute_class_weight(dict(class_weight), classes=classes, y=classes)
-        if not (np.isfinite(factors).all() and (factors >= 0).all()):
-            raise ValueError(f"class_weight must be finite and not negative, got {class_weight!r}.")
-        return np.asarray(factors, dtype=np.float64)
+        factors = np.array([class_weight.get(label, 1) for label in classes.tolist()])
+        if factors.dtype.kind not in "fiub" or not (np.isfinite(factors) & (factors >= 0)).all():
+            raise ValueError(
+                f"class_weight must hold finite, non-negative numbers, got {class_weight!r}."
+            )
+        # A dict may name classes that a fold of the data lacks, but not in place of those it has.
+        unknown = [label for label in class_weight if label not in classes.tolist()]
+        if unknown and not set(classes.tolist()) <= set(class_weight):
+            raise ValueError(
+                f"class_weight names classes that y does not have: {unknown}; y has "
+                f"{classes.tolist()}."
+            )
+        return factors.astype(np.float64)
     totals = _class_totals(encoded, weight, len(classes))
     present = totals > 0
     factors = np.zeros(len(classes))

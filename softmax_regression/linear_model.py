@@ -30,6 +30,7 @@ from softmax_regression.solvers import (
     SolverResult,
     StopReason,
     certify,
+    evaluate,
     minimize_lbfgs,
     minimize_minibatch,
     minimize_newton_cg,
@@ -38,6 +39,14 @@ from softmax_regression.solvers import (
 
 _FULL_BATCH = {"lbfgs": minimize_lbfgs, "newton-cg": minimize_newton_cg}
 _MINIBATCH = {"sgd", "adam"}
+
+_REMEDIES = {
+    StopReason.MAX_ITER: "Raise max_iter or tol, or try solver='newton-cg'.",
+    StopReason.MAX_FUN: "Raise max_iter or tol, or try solver='newton-cg'.",
+    StopReason.ROUNDING: "Accept the gap by raising tol, or scale the features.",
+    StopReason.SEPARABLE: "Set C to a finite value.",
+    StopReason.INTERRUPTED: "The parameters reached so far are kept.",
+}
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
@@ -144,7 +153,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
     Notes
     -----
     float32 data is computed in float32 with sums in float64, other data in float64. A class whose
-    rows all have weight 0 stays in `classes_` and gets a vanishing probability.
+    rows all have weight 0 stays in `classes_`; with an intercept its probability vanishes.
 
     References
     ----------
@@ -276,14 +285,13 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             self.classes_ = targets.classes
             self.solver_ = "lbfgs" if self.solver == "auto" else self.solver
             result = self._minimize(objective, start)
-            self._refuse_divergence(result)
             self._store(objective, result.params)
             self._stream: dict[str, Any] = {}
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = result.remaining
             self.objective_ = result.value * targets.total_weight
-            self.objective_ *= self.C if np.isfinite(self.C) else 1.0
+            self.objective_ *= float(self.C) if np.isfinite(self.C) else 1.0
         self._warn(result)
         return self
 
@@ -335,19 +343,23 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             stream["moments"] = moments
             coordinates = Coordinates.standardizing(base, moments)
             objective = RescaledObjective(base, coordinates)
-            rate = stream.setdefault("rate", self._learning_rate(objective))
+            batches = self._batches(len(base.rows))
+            rate = self._learning_rate(objective, 1 / batches.size)
+            rate.factor = stream.get("factor", 1.0)
             self.classes_ = known
             params = self._start(base, known, None if first else self._previous(True))
             unknowns = coordinates.from_params(base, params)
-            batches = self._batches(len(base.rows))
-            loss = run_epoch(objective, unknowns, stream["optimizer"], rate.current, batches)
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = run_epoch(objective, unknowns, stream["optimizer"], rate.current, batches)
             stream["rows"] += len(base.rows)
             rate.epoch_ended(stream["rows"])
-            params = coordinates.to_params(base, unknowns)
-            result = SolverResult(params, loss, 1, StopReason.MAX_ITER)
+            stream["factor"] = rate.factor
+            result = SolverResult(unknowns, loss, 1, StopReason.MAX_ITER)
             self._refuse_divergence(result)
-            self._store(base, params)
+            self._store(base, coordinates.to_params(base, unknowns))
             self._stream = stream
+            for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
+                self.__dict__.pop(certificate, None)
             self.n_iter_ = np.array([1 if first else self.n_iter_[0] + 1], dtype=np.int32)
             self.loss_curve_ = [*([] if first else self.loss_curve_), loss]
         return self
@@ -365,8 +377,12 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         return scores, len(self.intercept_)
 
     def _objective(self, design: Design, targets: Any, total_weight: float) -> LinearCrossEntropy:
-        # C = inf gives 0, and so does a product that overflows
-        l2 = 1.0 / (self.C * total_weight)
+        strength = float(self.C) * total_weight  # inf for no penalty
+        if strength < np.finfo(np.float64).tiny:
+            raise ValueError(
+                f"C={self.C!r} times the sum of weights {total_weight:g} is too small to divide by."
+            )
+        l2 = 1.0 / strength
         return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
 
     def _previous(self, wanted: bool | None = None) -> tuple[Array, Array, Array] | None:
@@ -408,33 +424,37 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
                 report=self._report(),
             )
         else:
+            batches = self._batches(len(objective.rows))
             result = minimize_minibatch(
                 objective,
                 unknowns,
                 self._optimizer(self.solver_),
-                self._learning_rate(objective),
-                self._batches(len(objective.rows)),
+                self._learning_rate(objective, 1 / batches.size - 1 / len(objective.rows)),
+                batches,
                 tol=self.tol,
                 max_iter=self.max_iter,
                 n_iter_no_change=self.n_iter_no_change,
                 report=self._report(),
             )
+        self._refuse_divergence(result)
         result.params = coordinates.to_params(base, result.params)
-        if self.solver_ in _MINIBATCH and result.finite:
+        if self.solver_ in _MINIBATCH:
             # An epoch's mean is of many parameters; objective and certificate are of the last.
-            result.value, gradient = base.value_and_gradient(result.params)
-            result.remaining = certify(
-                RelativeGap(), self.tol, base, result.params, result.value, gradient
-            )
+            end = evaluate(base, result.params)
+            result.value = end.value
+            result.remaining = certify(RelativeGap(), self.tol, base, end)
         return result
 
-    def _learning_rate(self, objective: RescaledObjective) -> LearningRate:
+    def _learning_rate(self, objective: RescaledObjective, noise: float) -> LearningRate:
+        """Make the schedule; `noise` is the variance of a batch's mean in units of a row's."""
         if not isinstance(self.learning_rate_init, str):
             initial = self.learning_rate_init
         elif self.solver_ == "adam":
             initial = 0.03
         else:
-            initial = 1 / objective.curvature_bound()
+            # Momentum lengthens steps by 1 / (1 - momentum), which a batch's noise can't stand.
+            longer = self.momentum / max(1 - self.momentum, 1e-3)
+            initial = 1 / (objective.curvature_bound() * (1 + longer * noise))
         return LEARNING_RATES[self.learning_rate](initial, self.power_t)
 
     def _store(self, objective: LinearCrossEntropy, params: Array) -> None:
@@ -449,20 +469,20 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         )
 
     def _warn(self, result: SolverResult) -> None:
-        if result.reason in (StopReason.CONVERGED, StopReason.NO_IMPROVEMENT):
+        worse = self._worse_than_guessing(result)
+        if result.reason in (StopReason.CONVERGED, StopReason.NO_IMPROVEMENT) and not worse:
             return
-        remedy = {
-            StopReason.MAX_ITER: "Raise max_iter, scale the features (for example with "
-            "sklearn.preprocessing.StandardScaler), or accept the gap by raising tol.",
-            StopReason.ROUNDING: "Raise tol to accept the gap, scale the features, or pass "
-            "float64 data if it is float32.",
-            StopReason.SEPARABLE: "Set C to a finite value.",
-            StopReason.INTERRUPTED: "The parameters reached so far are kept.",
-        }[result.reason]
+        if worse:
+            remedy = "That is worse than guessing: lower learning_rate_init."
+        elif result.reason is StopReason.ROUNDING and self.coef_.dtype == np.float32:
+            remedy = "Pass float64 data, or accept the gap by raising tol."
+        else:
+            remedy = _REMEDIES[result.reason]
         warnings.warn(
-            f"SoftmaxRegression(solver={self.solver_!r}) stopped after {result.n_iter} iterations "
-            f"because {result.reason.value}: the relative optimality gap is "
-            f"{result.remaining:.1e}, and tol={self.tol:g}. {remedy}",
+            f"SoftmaxRegression(solver={self.solver_!r}) stopped after {result.n_iter} "
+            f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}: "
+            f"the objective is {self.objective_:.6g}, at most a fraction of {result.remaining:.1e} "
+            f"of it above the minimum, and tol={self.tol:g}. {remedy}",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -300,11 +300,14 @@ class SmallMLP(BaseSoftmaxClassifier):
             self._layer_sizes = self._sizes(design, targets.classes)
             params = self._start(targets.classes, previous, random_state, design.dtype)
             self.classes_: Array = targets.classes
-            result = self._train(design, targets, params, random_state)
+            rows, held_out = self._split(targets, random_state)
+            objective = self._objective(design, targets, rows)
+            validate = self._validation(design, targets, held_out)
+            result = self._train(objective, params, validate, random_state)
             self._refuse_divergence(result)
             self._stream: Any = None
             self._store(result)
-            self.t_ = result.n_iter * design.n_rows
+            self.t_ = result.n_iter * len(objective.rows)
         self._warn(result)
         return self
 
@@ -353,10 +356,11 @@ class SmallMLP(BaseSoftmaxClassifier):
                 LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
             )
             params = self._params.copy()
-            batches = self._batches(design.n_rows)
-            objective = self._objective(design, targets, batches.size)
-            loss = run_epoch(objective, params, optimizer, rate.current, batches)
-            self.t_ += design.n_rows
+            objective = self._objective(design, targets)
+            batches = self._batches(len(objective.rows))
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = run_epoch(objective, params, optimizer, rate.current, batches)
+            self.t_ += len(objective.rows)
             rate.epoch_ended(self.t_)
             result = SolverResult(
                 params, loss, self.n_iter_ + 1, StopReason.MAX_ITER, [*self.loss_curve_, loss]
@@ -389,7 +393,10 @@ class SmallMLP(BaseSoftmaxClassifier):
 
     def _sizes(self, design: Design, classes: Array) -> list[int]:
         """Return the sizes of all layers, the input and the output included."""
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        try:
+            hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        except ValueError:  # ragged
+            hidden = np.zeros((0, 0))
         if hidden.ndim != 1 or (
             hidden.size and (hidden.dtype.kind not in "iu" or hidden.min() < 1)
         ):
@@ -421,24 +428,32 @@ class SmallMLP(BaseSoftmaxClassifier):
         return params.astype(dtype)
 
     def _objective(
-        self, design: Design, targets: Targets, batch_size: int, rows: Array | None = None
+        self, design: Design, targets: Targets, rows: Array | None = None
     ) -> NetworkCrossEntropy:
+        """Return the objective on all rows, or on some."""
+        loss = targets.loss(design.dtype, rows)
         # scikit-learn's penalty is divided by the weight of the rows that a step looks at
-        weight = targets.total_weight / design.n_rows * batch_size
+        n_counted = len(loss.rows)
+        size = n_counted if self.solver == "lbfgs" else self._batches(n_counted).size
+        mean_weight = targets.total_weight / np.count_nonzero(targets.row_weights())
         return NetworkCrossEntropy(
             design if rows is None else design[rows],
-            targets.loss(design.dtype, rows),
+            loss,
             Layout(self._layer_sizes),
             ACTIVATIONS[self.activation],
-            self.alpha / weight,
+            float(self.alpha) / (mean_weight * size),
         )
 
     def _train(
-        self, design: Design, targets: Targets, params: Array, random_state: Any
+        self,
+        objective: NetworkCrossEntropy,
+        params: Array,
+        validate: Callable[[Array], float] | None,
+        random_state: Any,
     ) -> SolverResult:
         if self.solver == "lbfgs":
             result = minimize_lbfgs(
-                self._objective(design, targets, design.n_rows),
+                objective,
                 params.astype(np.float64),
                 criterion=GradientNorm(),
                 tol=self.tol,
@@ -446,16 +461,12 @@ class SmallMLP(BaseSoftmaxClassifier):
                 max_fun=self.max_fun,
                 report=self._report(),
             )
-            result.params = result.params.astype(design.dtype, copy=False)
+            result.params = result.params.astype(objective.dtype, copy=False)
             return result
-        rows, validate = None, None
-        if self.early_stopping:
-            rows, held_out = self._split(targets, random_state)
-            validate = self._validation(design[held_out], targets, held_out)
-        batches = self._batches(design.n_rows if rows is None else len(rows))
+        batches = self._batches(len(objective.rows))
         batches.random_state = random_state
         return minimize_minibatch(
-            self._objective(design, targets, batches.size, rows),
+            objective,
             params,
             self._optimizer(self.solver),
             LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
@@ -467,11 +478,11 @@ class SmallMLP(BaseSoftmaxClassifier):
             report=self._report(),
         )
 
-    def _split(self, targets: Targets, random_state: Any) -> tuple[Array, Array]:
-        """Return the rows to train on and those to validate on."""
-        counted = np.arange(len(targets.encoded))
-        if targets.weight is not None:
-            counted = np.flatnonzero(targets.weight)
+    def _split(self, targets: Targets, random_state: Any) -> tuple[Array | None, Array | None]:
+        """Return the rows to train on and those to validate on; None for all and for none."""
+        if not self.early_stopping or self.solver == "lbfgs":
+            return None, None
+        counted = np.flatnonzero(targets.row_weights())
         hard = targets.encoded.ndim == 1
         try:
             rows, held_out = train_test_split(
@@ -488,11 +499,13 @@ class SmallMLP(BaseSoftmaxClassifier):
         return rows, held_out
 
     def _validation(
-        self, held_out: Design, targets: Targets, rows: Array
-    ) -> Callable[[Array], float]:
+        self, design: Design, targets: Targets, rows: Array | None
+    ) -> Callable[[Array], float] | None:
         """Return what computes the accuracy of parameters on rows set aside."""
-        encoded = targets.encoded[rows]
-        weight = None if targets.weight is None else targets.weight[rows]
+        if rows is None:
+            return None
+        held_out, encoded = design[rows], targets.encoded[rows]
+        weight = targets.row_weights()[rows]
         layout, activation = Layout(self._layer_sizes), ACTIVATIONS[self.activation]
 
         def accuracy(params: Array) -> float:
@@ -516,24 +529,34 @@ class SmallMLP(BaseSoftmaxClassifier):
         self.out_activation_ = "logistic" if self.n_outputs_ == 1 else "softmax"
 
     def _warn(self, result: SolverResult) -> None:
-        if result.reason is StopReason.INTERRUPTED:
-            remedy = "The parameters reached so far are kept."
-        elif result.reason is StopReason.MAX_ITER and _cut_short(result.loss_curve):
+        if self._worse_than_guessing(result):
             remedy = (
-                "The loss was still falling: raise max_iter or learning_rate_init, or scale the "
+                f"Its loss of {result.value:.3g} is worse than guessing: lower learning_rate_init, "
+                "or scale the features, for example with sklearn.preprocessing.StandardScaler."
+            )
+        elif result.reason is StopReason.INTERRUPTED:
+            remedy = "The parameters reached so far are kept."
+        elif result.reason is StopReason.ROUNDING and result.n_iter == 0:
+            remedy = "No step was taken at all: scale the features."
+        elif result.reason in (StopReason.MAX_ITER, StopReason.MAX_FUN) and self._cut_short(result):
+            remedy = (
+                "The loss was still falling: allow more, raise learning_rate_init, or scale the "
                 "features, for example with sklearn.preprocessing.StandardScaler."
             )
         else:
             return
         warnings.warn(
-            f"SmallMLP(solver={self.solver!r}) stopped after {result.n_iter} iterations because "
+            f"SmallMLP(solver={self.solver!r}) stopped after {result.n_iter} "
+            f"{'iteration' if result.n_iter == 1 else 'iterations'} because "
             f"{result.reason.value}. {remedy}",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
-
-def _cut_short(losses: list[float]) -> bool:
-    """Whether the last tenth of the epochs still brought a twentieth of the whole decrease."""
-    recent = losses[-1 - max(1, len(losses) // 10) :]
-    return len(losses) < 2 or recent[0] - recent[-1] > 0.05 * (losses[0] - losses[-1])
+    def _cut_short(self, result: SolverResult) -> bool:
+        """Whether the last tenth of the epochs still brought a twentieth of the whole decrease."""
+        losses = result.loss_curve
+        if len(losses) < 2:
+            return True
+        recent = losses[-1 - max(1, len(losses) // 10)] - losses[-1]
+        return recent > max(self.tol, 0.05 * (losses[0] - losses[-1]))

@@ -277,6 +277,7 @@ def test_a_higher_score_never_gets_a_lower_probability(scores):
 
 @examples
 @given(moderate(2, 4), st.floats(0.1, 100.0))
+@example(np.array([[1.0, 2.0]]), 2.0)
 def test_temperature_divides_the_scores(scores, temperature):
     rtol = EPS * (8 + 4 * np.abs(scores).max() / temperature)
     divided = scores / temperature
@@ -284,6 +285,15 @@ def test_temperature_divides_the_scores(scores, temperature):
     assert_allclose(softmax(scores, temperature=temperature), expected, rtol=rtol, atol=1e-300)
     difference = log_softmax(scores, temperature=temperature) - log_softmax(divided)
     assert np.abs(difference).max() <= rtol
+
+
+def test_temperature_is_1_and_the_axis_the_last_unless_given():
+    scores, vector = rng().normal(size=(2, 3, 2))
+    for function in ROW_FUNCTIONS:
+        assert_array_equal(function(scores), function(scores, axis=1, temperature=1.0))
+    for product in PRODUCTS:
+        expected = product(scores, vector, axis=1, temperature=1.0)
+        assert_array_equal(product(scores, vector), expected)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1024.0, 3, np.float64(2.0), np.float32(2.0)])
@@ -599,6 +609,25 @@ def test_products_broadcast_the_vector_against_the_scores(product, shape, axis):
     scores, vector = rng().normal(size=(2, 3, 4)), rng(1).normal(size=shape)
     expected = product(scores, np.broadcast_to(vector, scores.shape).copy(), axis=axis)
     assert_allclose(product(scores, vector, axis=axis), expected, rtol=1e-12, atol=4 * EPS)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("axis", [0, -1])
+def test_products_take_axis_to_be_one_of_the_scores_under_a_vector_of_more_axes(product, axis):
+    scores, vectors = [3.0, 2.0, 1.0], rng().normal(size=(5, 3))
+    expected = [product(scores, vector) for vector in vectors]
+    assert_allclose(product(scores, vectors, axis=axis), expected, rtol=1e-12, atol=4 * EPS)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("temperature", [1e-50, 1e50])
+def test_derivatives_vanish_at_temperatures_outside_the_range_of_the_scores_dtype(
+    dtype, temperature
+):
+    scores = np.array([1, 3, 2], dtype=dtype)
+    assert_array_equal(softmax_jacobian(scores, temperature=temperature), np.zeros((3, 3)))
+    for product in PRODUCTS:
+        assert_array_equal(product(scores, scores, temperature=temperature), np.zeros(3))
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -1153,7 +1182,9 @@ def test_a_confident_mistake_costs_as_much_as_the_score_was_wrong_by():
         pytest.param([[0.0, 1e308]] * 3, [0, 0, 0], 1e308, id="sum-of-rows-beyond-float64"),
     ],
 )
-def test_a_loss_that_float64_can_hold_is_never_infinite_by_rounding(scores, targets, exact):
+def test_a_loss_of_labels_that_float64_can_hold_is_never_infinite_by_rounding(
+    scores, targets, exact
+):
     assert cross_entropy(scores, targets) == pytest.approx(exact, rel=1e-6)
 
 
@@ -1251,6 +1282,14 @@ def test_bad_weights_are_an_error_that_names_them(function, weight, error):
 def test_label_smoothing_outside_0_to_1_is_a_value_error_with_the_value(function, smoothing):
     with pytest.raises(ValueError, match=rf"label_smoothing.*{smoothing}"):
         function(TWO_ROWS, [0, 1], label_smoothing=smoothing)
+
+
+@by_loss_or_gradient
+@by_dtype
+def test_targets_that_miss_a_sum_of_1_by_a_twentieth_are_a_value_error(function, dtype):
+    targets = np.array([[1, 0, 0], [0.25, 0.25, 0.55]], dtype=dtype)
+    with pytest.raises(ValueError, match=r"target.*sum to 1.*0\.0[45]"):
+        function(TWO_ROWS, targets)
 
 
 @by_loss_or_gradient

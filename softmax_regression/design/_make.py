@@ -14,6 +14,13 @@ from softmax_regression.design._sparse import SparseDesign
 def as_design(X: Any) -> Design:
     """Wrap a validated floating-point matrix, dense or sparse.
 
-    Columns-first sparse matrices (CSC) are converted: they cannot be cut into rows.
+    Columns-first sparse matrices (CSC) are converted: they cannot be cut into rows. Entries that
+    are stored twice are summed, in a copy.
     """
-    return SparseDesign(X.tocsr()) if issparse(X) else DenseDesign(X)
+    if not issparse(X):
+        return DenseDesign(X)
+    rows = X.tocsr()
+    if not rows.has_canonical_format:
+        rows = rows.copy() if rows is X else rows
+        rows.sum_duplicates()
+    return SparseDesign(rows)

@@ -19,13 +19,16 @@ class SparseDesign(Design):
         self.dtype = X.dtype
 
     def __getitem__(self, rows: Rows) -> Self:
-        if not isinstance(rows, slice):
+        if not isinstance(rows, slice) or rows.step not in (None, 1):
             return type(self)(self.X[rows])
         start, stop, _ = rows.indices(self.n_rows)
         pointers = self.X.indptr[start : stop + 1]
         entries = slice(pointers[0], pointers[-1])
-        parts = (self.X.data[entries], self.X.indices[entries], pointers - pointers[0])
-        return type(self)(csr_array(parts, shape=(stop - start, self.n_columns)))
+        # Set one by one, because SciPy's constructor copies what is a small part of a larger array.
+        part = csr_array((stop - start, self.n_columns), dtype=self.dtype)
+        part.data, part.indices = self.X.data[entries], self.X.indices[entries]
+        part.indptr = pointers - pointers[0]
+        return type(self)(part)
 
     def scores(self, coef: Any) -> Array:
         if issparse(coef):

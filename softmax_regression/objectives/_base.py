@@ -38,6 +38,11 @@ class Objective(ABC):
         """Numbers of the rows of positive weight: those a minibatch may be drawn from."""
 
     @property
+    def convex(self) -> bool:
+        """Whether there is one minimum, and `hessian_product` to find it with."""
+        return False
+
+    @property
     def has_dual(self) -> bool:
         """Whether `optimality_gap` knows a bound."""
         return False

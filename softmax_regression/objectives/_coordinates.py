@@ -52,6 +52,12 @@ class Coordinates:
     def standardizing(cls, objective: LinearCrossEntropy, moments: Moments | None = None) -> Self:
         """Choose them from the data, in one pass, or from moments that are known."""
         means, squares = moments or objective.column_moments()
+        if not np.isfinite(squares).all():
+            column = int(np.flatnonzero(~np.isfinite(squares))[0])
+            raise ValueError(
+                f"X has values so large that their squares overflow, in column {column}. Divide it "
+                "by its largest absolute value."
+            )
         variances = squares
         if objective.fit_intercept:
             # What rounding leaves of a constant column is no variance.
@@ -123,6 +129,10 @@ class RescaledObjective(Objective):
     @property
     def rows(self) -> NDArray[np.intp]:
         return self.base.rows
+
+    @property
+    def convex(self) -> bool:
+        return True
 
     @property
     def has_dual(self) -> bool:

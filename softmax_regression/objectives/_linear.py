@@ -39,6 +39,7 @@ from softmax_regression.objectives._losses import PointwiseLoss
 Array = NDArray[Any]
 
 _INTERCEPT_STEPS = 10
+_LONGEST_STEP = 2.0  # nats: beyond that the curvature is another
 
 
 class LinearCrossEntropy(CrossEntropyObjective):
@@ -138,6 +139,11 @@ class LinearCrossEntropy(CrossEntropyObjective):
     # -- the certificate ---------------------------------------------------------------------------
 
     @property
+    def convex(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def has_dual(self) -> bool:
         """Whether there is a penalty, and no class whose intercept must go to −inf."""
         return self.l2 > 0 and not (self.fit_intercept and 0 in self.loss.class_shares)
@@ -161,7 +167,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
             return gap
         centred = self._with_best_intercept(params)
         best, gradient = self.value_and_gradient(centred)
-        refined = value - best + self._gap(centred, best, gradient)
+        if not best <= value * (1 + 64 * np.finfo(self.dtype).eps):  # Newton's method went astray
+            return gap
+        refined = max(value - best, 0.0) + self._gap(centred, best, gradient)
         if enough < refined:  # the next attempt has to look better by as much as this one failed
             self._worth_refining = hopeful * enough / refined
         return min(gap, refined)
@@ -201,7 +209,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
             slope, curvature = self._intercept_derivatives(params)
             # least squares, because the curvature along (1, …, 1) is 0
             step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
-            self.unpack(params)[1][...] -= step
+            self.unpack(params)[1][...] -= np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
             if np.abs(step).max() < 1e-6:  # the next would be the square of that
                 break
         return params

@@ -1,10 +1,16 @@
 """How an objective is minimised: each solver takes one, a start and a tolerance."""
 
-from softmax_regression.solvers._criteria import Criterion, GradientNorm, RelativeGap
+from softmax_regression.solvers._criteria import (
+    Criterion,
+    GradientNorm,
+    Point,
+    RelativeGap,
+    certify,
+    evaluate,
+)
 from softmax_regression.solvers._lbfgs import minimize_lbfgs
 from softmax_regression.solvers._learning_rates import LEARNING_RATES, LearningRate
 from softmax_regression.solvers._minibatch import Minibatches, minimize_minibatch, run_epoch
-from softmax_regression.solvers._monitor import certify
 from softmax_regression.solvers._newton_cg import minimize_newton_cg
 from softmax_regression.solvers._optimizers import SGD, Adam, Optimizer
 from softmax_regression.solvers._result import SolverResult, StopReason
@@ -18,10 +24,12 @@ __all__ = [
     "LearningRate",
     "Minibatches",
     "Optimizer",
+    "Point",
     "RelativeGap",
     "SolverResult",
     "StopReason",
     "certify",
+    "evaluate",
     "minimize_lbfgs",
     "minimize_minibatch",
     "minimize_newton_cg",

@@ -9,6 +9,7 @@ minima cannot be certified.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,22 @@ from softmax_regression.objectives import Objective
 
 Array = NDArray[Any]
 
-_CG_STEPS = 50
+_CG_STEPS = 200
+
+
+@dataclass
+class Point:
+    """Parameters, and the objective and its gradient there."""
+
+    params: Array
+    value: float
+    gradient: Array
+
+
+def evaluate(objective: Objective, params: Array) -> Point:
+    """Look at an objective somewhere, however far out: a step too far is taken back."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Point(params, *objective.value_and_gradient(params))
 
 
 class Criterion(ABC):
@@ -27,18 +43,8 @@ class Criterion(ABC):
     name: str
 
     @abstractmethod
-    def __call__(
-        self,
-        objective: Objective,
-        params: Array,
-        value: float,
-        gradient: Array,
-        enough: float = np.inf,
-    ) -> float:
-        """Evaluate it, given the objective's value and gradient.
-
-        Once it is known to exceed `enough`, any larger number may be returned.
-        """
+    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
+        """Evaluate it. Once it is known to exceed `enough`, any larger number may be returned."""
 
     def costly(self, objective: Objective) -> bool:
         """Whether evaluating it takes passes over the data."""
@@ -54,19 +60,12 @@ class RelativeGap(Criterion):
 
     name = "relative optimality gap"
 
-    def __call__(
-        self,
-        objective: Objective,
-        params: Array,
-        value: float,
-        gradient: Array,
-        enough: float = np.inf,
-    ) -> float:
-        scale = max(value, np.finfo(np.float64).tiny)
-        gap = objective.optimality_gap(params, value, gradient, enough * scale)
+    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
+        scale = max(point.value, np.finfo(np.float64).tiny)
+        gap = objective.optimality_gap(point.params, point.value, point.gradient, enough * scale)
         if np.isnan(gap):
-            gap = newton_decrement(objective, params, gradient, enough * scale)
-        return max(gap, 0.0) / scale
+            _, gap = newton_step(objective, point, enough=enough * scale)
+        return min(max(gap, 0.0) / scale, 1.0)  # as F is not negative, no more can be left
 
     def costly(self, objective: Objective) -> bool:
         return not objective.has_dual
@@ -77,36 +76,39 @@ class GradientNorm(Criterion):
 
     name = "largest entry of the gradient"
 
-    def __call__(
-        self,
-        objective: Objective,
-        params: Array,
-        value: float,
-        gradient: Array,
-        enough: float = np.inf,
-    ) -> float:
-        return float(np.abs(gradient).max(initial=0.0))
+    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
+        return float(np.abs(point.gradient).max(initial=0.0))
 
 
-def newton_decrement(objective: Objective, params: Array, gradient: Array, enough: float) -> float:
-    r"""Estimate ``F − min F`` as :math:`\tfrac12 g^\top H^{-1} g`, by conjugate gradients.
+def certify(criterion: Criterion, tol: float, objective: Objective, point: Point) -> float:
+    """Evaluate a criterion where a solver ended, as sharply as it can be."""
+    remaining = criterion(objective, point, tol)
+    return remaining if remaining <= tol else criterion(objective, point)
 
-    Their estimates only ever grow towards it (Golub and Meurant, *Matrices, Moments and
-    Quadrature*, chapter 12), so the sum may stop as soon as it exceeds `enough`, which makes the
-    answer "not yet" cheap.
+
+def newton_step(
+    objective: Objective, point: Point, *, enough: float = np.inf, precision: float = 1e-3
+) -> tuple[Array, float]:
+    r"""Solve the Newton equations by conjugate gradients; return step and decrement.
+
+    The decrement :math:`\tfrac12 g^\top H^{-1} g` estimates F − min F. Its approximations only ever
+    grow towards it (Golub and Meurant, *Matrices, Moments and Quadrature*, chapter 12), so the sum
+    may stop as soon as it exceeds `enough`, which makes the answer "not yet" cheap.
     """
-    residual, decrement = gradient.copy(), 0.0
+    step, residual, decrement = np.zeros_like(point.gradient), -point.gradient, 0.0
     direction, square = residual.copy(), float(residual @ residual)
-    for _ in range(min(_CG_STEPS, len(params))):
-        product = objective.hessian_product(params, direction)
+    for _ in range(min(_CG_STEPS, len(step))):
+        product = objective.hessian_product(point.params, direction)
         curvature = float(direction @ product)
         if not curvature > 0:  # the gradient has no part left that the curvature can see
             break
-        growth = 0.5 * square * square / curvature
+        length = square / curvature
+        growth = 0.5 * square * length
+        step += length * direction
         decrement += growth
-        if decrement > enough or growth < 1e-3 * decrement:
+        if decrement > enough or growth < precision * decrement:
             break
-        residual -= square / curvature * product
+        residual -= length * product
         square, previous = float(residual @ residual), square
         direction = residual + square / previous * direction
-    return decrement
+    return step, decrement

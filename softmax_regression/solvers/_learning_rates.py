@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SMALLEST = 1e-6  # of the initial rate: an adaptive schedule that has come here is at its end
+_SMALLEST = 1e-6  # an adaptive schedule that has come to this factor is at its end
 _REDUCTION = 5.0
 
 
@@ -20,7 +20,12 @@ class LearningRate:
     def __init__(self, initial: float, power_t: float = 0.5):
         self.initial = initial
         self.power_t = power_t
-        self.current = initial
+        self.factor = 1.0
+
+    @property
+    def current(self) -> float:
+        """The rate now."""
+        return self.initial * self.factor
 
     def epoch_ended(self, n_rows_seen: int) -> None:
         """Adjust to the number of rows seen since the start."""
@@ -34,16 +39,16 @@ class InverseScaling(LearningRate):
     """``initial / t ** power_t`` with t the number of rows seen."""
 
     def epoch_ended(self, n_rows_seen: int) -> None:
-        self.current = self.initial / (n_rows_seen + 1) ** self.power_t
+        self.factor = 1 / (n_rows_seen + 1) ** self.power_t
 
 
 class Adaptive(LearningRate):
     """Divided by 5 whenever the loss has stopped improving, until that is no use any more."""
 
     def stalled(self) -> bool:
-        if self.current <= _SMALLEST * self.initial:
+        if self.factor <= _SMALLEST:
             return False
-        self.current /= _REDUCTION
+        self.factor /= _REDUCTION
         return True
 
 

@@ -30,7 +30,8 @@ class Minibatches:
     Parameters
     ----------
     size : int
-        Rows in a batch; the last of an epoch may have fewer.
+        Rows in a batch, at most: an epoch is cut into batches of about equal size, as a few rows
+        left over would take a step as long as a full batch's.
     shuffle : bool
         Whether each epoch has an order of its own.
     random_state : RandomState
@@ -44,8 +45,7 @@ class Minibatches:
     def of(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         """Deal out some rows once."""
         order = self.random_state.permutation(rows) if self.shuffle else rows
-        for start in range(0, len(order), self.size):
-            yield order[start : start + self.size]
+        yield from np.array_split(order, -(-len(order) // self.size))
 
 
 def run_epoch(
@@ -58,10 +58,9 @@ def run_epoch(
     """Change `params` by one pass over the rows; return the mean of the objective on the way."""
     gradient = np.empty_like(params)
     total = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported, not warned about
-        for rows in batches.of(objective.rows):
-            total += len(rows) * objective.batch_value_and_gradient(params, rows, gradient)
-            optimizer.step(params, gradient, learning_rate)
+    for rows in batches.of(objective.rows):
+        total += len(rows) * objective.batch_value_and_gradient(params, rows, gradient)
+        optimizer.step(params, gradient, learning_rate)
     return total / len(objective.rows)
 
 
@@ -136,14 +135,15 @@ def minimize_minibatch(
     reason = StopReason.MAX_ITER
     try:
         for epoch in range(1, max_iter + 1):
-            losses.append(run_epoch(objective, params, optimizer, learning_rate.current, batches))
-            if not np.isfinite(losses[-1]):
+            with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported instead
+                loss = run_epoch(objective, params, optimizer, learning_rate.current, batches)
+                score = -loss if validate is None else validate(params)
+            losses.append(loss)
+            if not np.isfinite(loss):
                 reason = StopReason.DIVERGED
                 break
-            score = -losses[-1]
-            line = f"epoch {epoch}: loss {losses[-1]:.6f}"
+            line = f"epoch {epoch}: loss {loss:.6f}"
             if validate is not None:
-                score = validate(params)
                 scores.append(score)
                 line += f", validation score {score:.4f}"
             if progress.update(score) and validate is not None:
@@ -155,9 +155,9 @@ def minimize_minibatch(
                 reason = StopReason.NO_IMPROVEMENT
                 break
     except KeyboardInterrupt:
+        if not losses:
+            raise
         reason = StopReason.INTERRUPTED
-    if validate is not None:
-        params = best
-    value = losses[-1] if losses else np.inf
-    kept = None if validate is None else scores
-    return SolverResult(params, value, len(losses), reason, losses, validation_scores=kept)
+    if validate is None:
+        return SolverResult(params, losses[-1], len(losses), reason, losses)
+    return SolverResult(best, losses[-1], len(losses), reason, losses, validation_scores=scores)

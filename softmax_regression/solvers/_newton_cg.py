@@ -11,6 +11,8 @@ from softmax_regression.solvers._criteria import Criterion
 from softmax_regression.solvers._monitor import Array, Monitor, Report
 from softmax_regression.solvers._result import SolverResult
 
+_SCALE = 1e6  # SciPy takes a curvature below an absolute 1e-15 for 0, and a mean loss may have that
+
 
 def minimize_newton_cg(
     objective: Objective,
@@ -25,7 +27,8 @@ def minimize_newton_cg(
     monitor = Monitor(objective, criterion, tol, report)
     return monitor.minimize(
         start,
+        scale=_SCALE,
         method="Newton-CG",
-        hessp=objective.hessian_product,
+        hessp=lambda params, direction: _SCALE * objective.hessian_product(params, direction),
         options={"maxiter": max_iter, "xtol": 0.0},
     )

@@ -15,7 +15,8 @@ class StopReason(Enum):
 
     CONVERGED = "it reached the tolerance"
     NO_IMPROVEMENT = "the loss no longer improves"
-    MAX_ITER = "it used up its iterations"
+    MAX_ITER = "it used up its iterations (max_iter)"
+    MAX_FUN = "it used up its evaluations (max_fun)"
     ROUNDING = "rounding errors leave no direction to improve in"
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
     DIVERGED = "the loss became infinite"

@@ -1,0 +1,289 @@
+"""The standardised unknowns are the same model: what is a point there is a point here.
+
+Maps are inverse to each other, values agree, derivatives follow the chain rule. And the unknowns
+do what they are for: each has a curvature of about 1 at the start, on columns of any scale.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from problems import (
+    Problem,
+    dense_hessian,
+    draw_params,
+    linear_minimum,
+    slope_along,
+    slopes,
+    variants,
+)
+
+from softmax_regression.design import as_design
+from softmax_regression.objectives import Coordinates, LinearCrossEntropy, RescaledObjective
+
+CHOICES = {
+    "n_classes": [2, 3, 8],
+    "soft": [False, True],
+    "weighted": [False, True],
+    "fit_intercept": [False, True],
+    "l2": [0.0, 0.1],
+}
+
+every_problem = pytest.mark.parametrize("problem", variants(**CHOICES))
+every_hard_problem = pytest.mark.parametrize("problem", variants(**CHOICES | {"soft": [False]}))
+
+
+def rescaled(problem, X=None):
+    base = problem.linear()
+    if X is not None:
+        base = LinearCrossEntropy(as_design(X), base.loss, base.l2, base.fit_intercept)
+    return RescaledObjective(base, Coordinates.standardizing(base))
+
+
+@every_problem
+def test_maps_of_parameters_are_inverse(problem):
+    objective = rescaled(problem)
+    base, coordinates = objective.base, objective.coordinates
+    unknowns = draw_params(objective)
+    params = coordinates.to_params(base, unknowns)
+    assert not np.allclose(params, unknowns)
+    np.testing.assert_allclose(coordinates.from_params(base, params), unknowns, atol=1e-13)
+    np.testing.assert_allclose(
+        coordinates.to_params(base, coordinates.from_params(base, unknowns)), unknowns, atol=1e-13
+    )
+
+
+@every_problem
+def test_maps_of_gradients_are_inverse(problem):
+    objective = rescaled(problem)
+    base, coordinates = objective.base, objective.coordinates
+    gradient = draw_params(objective)
+    pulled = gradient.copy()
+    coordinates.pull_back(base, pulled)
+    np.testing.assert_allclose(coordinates.push_forward(base, pulled), gradient, atol=1e-13)
+    pushed = coordinates.push_forward(base, gradient)
+    coordinates.pull_back(base, pushed)
+    np.testing.assert_allclose(pushed, gradient, atol=1e-13)
+
+
+@every_hard_problem
+def test_gradients_are_mapped_by_the_transpose(problem):
+    objective = rescaled(problem)
+    base, coordinates = objective.base, objective.coordinates
+    direction, gradient = draw_params(objective), draw_params(objective, seed=1)
+    pulled = gradient.copy()
+    coordinates.pull_back(base, pulled)
+    assert pulled @ direction == pytest.approx(gradient @ coordinates.to_params(base, direction))
+
+
+@every_hard_problem
+def test_only_pull_back_writes_to_its_argument(problem):
+    objective = rescaled(problem)
+    base, coordinates = objective.base, objective.coordinates
+    vector = draw_params(objective)
+    vector.flags.writeable = False
+    for result in (
+        coordinates.to_params(base, vector),
+        coordinates.from_params(base, vector),
+        coordinates.push_forward(base, vector),
+    ):
+        assert not np.shares_memory(result, vector)
+
+
+@every_hard_problem
+def test_scores_are_those_of_centred_and_scaled_columns(problem):
+    objective = rescaled(problem)
+    coordinates = objective.coordinates
+    unknowns = draw_params(objective)
+    coef, intercept = objective.base.unpack(coordinates.to_params(objective.base, unknowns))
+    scaled_coef, scaled_intercept = objective.base.unpack(unknowns)
+    scores, expected = problem.X @ coef.T, (problem.X - coordinates.means) / coordinates.scales
+    expected = expected @ scaled_coef.T
+    if problem.fit_intercept:
+        scores, expected = (
+            scores + intercept,
+            expected + scaled_intercept / coordinates.intercept_scale,
+        )
+        np.testing.assert_allclose(
+            coordinates.means, np.average(problem.X, axis=0, weights=problem.weights), rtol=1e-13
+        )
+    else:
+        np.testing.assert_array_equal(coordinates.means, 0)
+    np.testing.assert_allclose(scores, expected, atol=1e-11)
+
+
+@every_problem
+def test_values_agree_at_corresponding_points(problem):
+    objective = rescaled(problem)
+    params = draw_params(objective)
+    unknowns = objective.coordinates.from_params(objective.base, params)
+    value, gradient = objective.value_and_gradient(unknowns)
+    base_value, base_gradient = objective.base.value_and_gradient(params)
+    assert value == pytest.approx(base_value, rel=1e-13)
+    np.testing.assert_allclose(
+        objective.coordinates.push_forward(objective.base, gradient), base_gradient, atol=1e-13
+    )
+    assert value == pytest.approx(problem.plain_linear_value(params), rel=1e-12)
+
+
+@every_problem
+def test_gradient_is_the_slope_in_the_new_unknowns(problem):
+    objective = rescaled(problem)
+    unknowns = draw_params(objective)
+    _, gradient = objective.value_and_gradient(unknowns)
+    expected = slopes(lambda u: objective.value_and_gradient(u)[0], unknowns)
+    np.testing.assert_allclose(gradient, expected, atol=1e-10)
+
+
+@every_problem
+def test_batch_gradient_is_the_slope_in_the_new_unknowns(problem):
+    objective = rescaled(problem)
+    unknowns, rows = draw_params(objective), objective.rows[::3]
+    gradient, unused = np.full(objective.n_params, np.nan), np.empty(objective.n_params)
+    objective.batch_value_and_gradient(unknowns, rows, gradient)
+    expected = slopes(lambda u: objective.batch_value_and_gradient(u, rows, unused), unknowns)
+    np.testing.assert_allclose(gradient, expected, atol=1e-10)
+
+
+@every_problem
+def test_hessian_product_is_the_slope_of_the_gradient(problem):
+    objective = rescaled(problem)
+    unknowns, direction = draw_params(objective), draw_params(objective, seed=1)
+    expected = slope_along(lambda u: objective.value_and_gradient(u)[1], unknowns, direction)
+    product = objective.hessian_product(unknowns, direction)
+    np.testing.assert_allclose(product, expected, atol=1e-9)
+    hessian = dense_hessian(objective, unknowns)
+    np.testing.assert_allclose(hessian, hessian.T, atol=1e-13)
+
+
+@every_hard_problem
+def test_the_certificate_is_that_of_the_same_point(problem):
+    objective = rescaled(problem)
+    base, params = objective.base, draw_params(objective)
+    unknowns = objective.coordinates.from_params(base, params)
+    gap = objective.optimality_gap(unknowns, *objective.value_and_gradient(unknowns), enough=0.0)
+    expected = base.optimality_gap(params, *base.value_and_gradient(params), enough=0.0)
+    assert gap == pytest.approx(expected, rel=1e-10, nan_ok=True)
+    assert objective.has_dual == base.has_dual == (problem.l2 > 0)
+    np.testing.assert_array_equal(objective.rows, base.rows)
+
+
+# -- what they are for -----------------------------------------------------------------------------
+
+
+@every_problem
+def test_every_coordinate_has_curvature_1_where_all_classes_are_equally_likely(problem):
+    objective = rescaled(problem)
+    diagonal = np.diag(dense_hessian(objective, np.zeros(objective.n_params)))
+    np.testing.assert_allclose(diagonal, 1, rtol=1e-11)
+
+
+def hard_columns(problem, dtype=np.float64):
+    """Columns of very different scales, far from 0, constant, all 0, and 0 but for one entry."""
+    n = problem.n_rows
+    rng = np.random.default_rng(1)
+    columns = [
+        1e8 * rng.normal(size=n),
+        1e-8 * rng.normal(size=n),
+        1e3 + rng.normal(size=n),
+        np.full(n, 7.0),
+        np.full(n, -1e8 / 3),
+        np.zeros(n),
+        np.eye(n)[5],
+    ]
+    return np.column_stack(columns).astype(dtype)
+
+
+ORDINARY = [0, 1, 2, 6]  # those of hard_columns that vary
+
+
+@every_hard_problem
+def test_curvature_is_of_order_1_on_columns_of_any_scale(problem):
+    problem = replace(problem, weighted=False)
+    objective = rescaled(problem, hard_columns(problem))
+    hessian = dense_hessian(objective, np.zeros(objective.n_params))
+    coef, intercept = objective.base.unpack(np.diag(hessian).copy())
+    np.testing.assert_allclose(coef[:, ORDINARY], 1, rtol=1e-6)
+    np.testing.assert_allclose(intercept, 1, rtol=1e-12)
+    assert (coef > -1e-15).all()
+    assert (coef <= 1 + 1e-6).all()
+    largest = np.linalg.eigvalsh(hessian).max()
+    assert largest < 10
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@every_hard_problem
+def test_nothing_overflows_on_columns_of_any_scale(problem, dtype):
+    objective = rescaled(replace(problem, dtype=dtype), hard_columns(problem, dtype))
+    coordinates = objective.coordinates
+    assert np.isfinite(coordinates.means).all()
+    assert np.isfinite(coordinates.scales).all()
+    assert (coordinates.scales > 0).all()
+    assert np.isfinite(objective.curvature_bound())
+    unknowns = draw_params(objective)
+    value, gradient = objective.value_and_gradient(unknowns)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+    product = objective.hessian_product(unknowns, draw_params(objective, seed=1))
+    assert np.isfinite(product).all()
+    params = coordinates.to_params(objective.base, unknowns)
+    assert np.isfinite(params).all()
+    np.testing.assert_allclose(objective.base.value_and_gradient(params)[0], value, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("l2", [1e-6, 0.1])
+def test_a_constant_column_is_told_from_one_that_varies(dtype, l2):
+    rng = np.random.default_rng(0)
+    constant, varying = np.full(300, 1e4 / 3), 1e4 / 3 + 100 * rng.normal(size=300)
+    X = np.column_stack([constant, varying]).astype(dtype)
+    objective = rescaled(Problem(n_rows=300, l2=l2), X)
+    c = 2 / 9  # p (1 - p) of three classes
+    expected = [np.sqrt(l2), np.sqrt(c * varying.var() + l2)]
+    np.testing.assert_allclose(objective.coordinates.scales, expected, rtol=0.01)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_moving_and_stretching_columns_leaves_the_unknowns_as_they_are(n_classes, fit_intercept):
+    # Without a penalty the model of the standardised columns does not know the original ones.
+    problem = Problem(n_classes=n_classes, fit_intercept=fit_intercept, l2=0.0)
+    stretch, shift = 10.0 ** np.array([-8, -2, 3, 8]), np.array([3e-8, 0, 20, -1e8])
+    moved = problem.X * stretch + shift * fit_intercept
+    plain, other = rescaled(problem), rescaled(problem, moved)
+    unknowns = draw_params(plain)
+    value, gradient = plain.value_and_gradient(unknowns)
+    other_value, other_gradient = other.value_and_gradient(unknowns)
+    assert other_value == pytest.approx(value, rel=1e-10)
+    np.testing.assert_allclose(other_gradient, gradient, atol=1e-9)
+
+
+@every_problem
+def test_curvature_bound_bounds_every_eigenvalue(problem):
+    objective = rescaled(problem)
+    bound = objective.curvature_bound()
+    points = [np.zeros(objective.n_params), *(draw_params(objective, seed) for seed in range(3))]
+    if problem.l2 > 0:
+        points.append(objective.coordinates.from_params(objective.base, linear_minimum(problem)[1]))
+    for unknowns in points:
+        assert np.linalg.eigvalsh(dense_hessian(objective, unknowns)).max() <= bound * (1 + 1e-12)
+
+
+@every_problem
+def test_curvature_bound_is_half_the_mean_square_of_the_rows(problem):
+    objective = rescaled(problem)
+    coordinates = objective.coordinates
+    rows = (problem.X - coordinates.means) / coordinates.scales
+    squares = (rows**2).sum(axis=1) + problem.fit_intercept / coordinates.intercept_scale**2
+    penalty = (problem.l2 / coordinates.scales**2).max()
+    expected = np.average(squares, weights=problem.weights) / 2 + penalty
+    assert objective.curvature_bound() == pytest.approx(expected, rel=1e-10)
+
+
+@every_hard_problem
+def test_curvature_bound_holds_on_columns_of_any_scale(problem):
+    objective = rescaled(problem, hard_columns(problem))
+    bound = objective.curvature_bound()
+    for scale in (0.0, 0.3, 1.0):
+        hessian = dense_hessian(objective, draw_params(objective, scale=scale))
+        assert np.linalg.eigvalsh(hessian).max() <= bound * (1 + 1e-6)

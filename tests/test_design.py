@@ -1,0 +1,252 @@
+"""A design gives the products of the plain NumPy formulas, however X lies in memory.
+
+The same tests run over dense X in C and in F order, over a strided view, and over sparse X, in both
+precisions; that nothing is copied or written is checked by what memory the designs share.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import LAYOUTS, Problem
+from scipy import sparse
+
+from softmax_regression.design import DenseDesign, SparseDesign, as_design
+from softmax_regression.design import _base as design_base
+
+DENSE_LAYOUTS = [name for name in LAYOUTS if name != "csr"]
+DTYPES = [np.float64, np.float32]
+
+every_layout = pytest.mark.parametrize("layout", LAYOUTS)
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def problem_of(layout, dtype=np.float64):
+    return Problem(n_rows=23, n_columns=5, layout=layout, dtype=dtype)
+
+
+def tolerance(dtype):
+    return {"rtol": 50 * np.finfo(dtype).eps, "atol": 50 * np.finfo(dtype).eps}
+
+
+def dense(design):
+    return design.X.toarray() if sparse.issparse(design.X) else design.X
+
+
+@every_layout
+@every_dtype
+@pytest.mark.parametrize("n_outputs", [1, 6])
+def test_scores_are_coef_times_rows(layout, dtype, n_outputs):
+    problem = problem_of(layout, dtype)
+    coef = np.random.default_rng(0).normal(size=(n_outputs, 5)).astype(dtype)
+    scores = problem.design().scores(coef)
+    np.testing.assert_allclose(scores, coef @ problem.X.T, **tolerance(dtype))
+    assert scores.dtype == dtype
+    assert scores.flags.c_contiguous
+    assert scores.flags.writeable
+
+
+@every_layout
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix, sparse.csc_array])
+def test_scores_take_a_sparse_coef(layout, kind):
+    problem = problem_of(layout)
+    coef = np.random.default_rng(0).normal(size=(3, 5))
+    coef[coef < 0] = 0
+    scores = problem.design().scores(kind(coef))
+    assert isinstance(scores, np.ndarray)
+    assert scores.flags.c_contiguous
+    np.testing.assert_allclose(scores, coef @ problem.X.T, **tolerance(np.float64))
+
+
+@every_layout
+@every_dtype
+@pytest.mark.parametrize("n_outputs", [1, 6])
+def test_weighted_sum_is_residuals_times_rows(layout, dtype, n_outputs):
+    problem = problem_of(layout, dtype)
+    residuals = np.random.default_rng(0).normal(size=(n_outputs, 23)).astype(dtype)
+    total = problem.design().weighted_sum(residuals)
+    np.testing.assert_allclose(total, residuals @ problem.X, **tolerance(dtype))
+    assert total.dtype == dtype
+
+
+@every_layout
+@every_dtype
+@pytest.mark.parametrize("out_dtype", DTYPES)
+def test_weighted_sum_writes_to_out(layout, dtype, out_dtype):
+    problem = problem_of(layout, dtype)
+    residuals = np.random.default_rng(0).normal(size=(2, 23)).astype(dtype)
+    flat = np.full(2 * 5 + 3, np.nan, dtype=out_dtype)
+    out = flat[:10].reshape(2, 5)
+    assert problem.design().weighted_sum(residuals, out=out) is out
+    np.testing.assert_allclose(flat[:10].reshape(2, 5), residuals @ problem.X, **tolerance("f4"))
+    assert np.isnan(flat[10:]).all()
+
+
+@every_layout
+@every_dtype
+def test_weighted_squares_are_summed_in_float64(layout, dtype):
+    problem = problem_of(layout, dtype)
+    weight = np.random.default_rng(0).uniform(0, 2, size=23).astype(dtype)
+    weight[::4] = 0
+    squares = problem.design().weighted_squares(weight)
+    expected = weight.astype(np.float64) @ problem.X.astype(np.float64) ** 2
+    np.testing.assert_allclose(squares, expected, rtol=1e-13)
+    assert squares.dtype == np.float64
+
+
+def test_entries_stored_twice_count_as_their_sum():
+    twice = sparse.csr_array(([1.0, 2.0, 5.0], [0, 0, 1], [0, 2, 3]), shape=(2, 2))
+    design, plain = as_design(twice), as_design(twice.toarray())
+    coef, residuals, weight = np.array([[1.0, -1.0]]), np.array([[2.0, 3.0]]), np.array([1.0, 4.0])
+    np.testing.assert_array_equal(design.scores(coef), plain.scores(coef))
+    np.testing.assert_array_equal(design.weighted_sum(residuals), plain.weighted_sum(residuals))
+    np.testing.assert_array_equal(design.weighted_squares(weight), plain.weighted_squares(weight))
+
+
+SLICES = [
+    slice(3, 11),
+    slice(None, 4),
+    slice(20, None),
+    slice(None),
+    slice(-5, -2),
+    slice(7, 7),
+    slice(15, 99),
+    slice(None, None, 3),
+]
+
+
+@every_layout
+@pytest.mark.parametrize("rows", SLICES, ids=str)
+def test_a_slice_gives_these_rows(layout, rows):
+    problem = problem_of(layout)
+    part = problem.design()[rows]
+    np.testing.assert_array_equal(dense(part), problem.X[rows])
+    assert (part.n_rows, part.n_columns) == problem.X[rows].shape
+    assert part.dtype == problem.dtype
+    np.testing.assert_allclose(
+        part.scores(np.ones((2, 5))), np.ones((2, 5)) @ problem.X[rows].T, rtol=1e-13, atol=1e-13
+    )
+
+
+@every_layout
+def test_a_slice_of_a_slice_gives_its_rows(layout):
+    problem = problem_of(layout)
+    part = problem.design()[4:20][3:9]
+    np.testing.assert_array_equal(dense(part), problem.X[7:13])
+
+
+@every_layout
+@every_dtype
+def test_a_slice_is_a_view(layout, dtype):
+    design = problem_of(layout, dtype).design()
+    part = design[3:11]
+    if layout == "csr":
+        assert np.shares_memory(part.X.data, design.X.data)
+        assert np.shares_memory(part.X.indices, design.X.indices)
+    else:
+        assert np.shares_memory(part.X, design.X)
+
+
+@every_layout
+@every_dtype
+@pytest.mark.parametrize("rows", [[4], [22, 0, 7], [3, 3, 3], list(range(23)), []], ids=len)
+def test_row_numbers_give_a_copy_of_these_rows(layout, dtype, rows):
+    problem = problem_of(layout, dtype)
+    design = problem.design()
+    part = design[np.array(rows, dtype=np.intp)]
+    np.testing.assert_array_equal(dense(part), problem.X[rows].reshape(-1, 5))
+    assert part.n_rows == len(rows)
+    assert part.dtype == dtype
+    if layout != "csr":
+        assert not np.shares_memory(part.X, design.X)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_rows=st.integers(0, 50_000),
+    n_columns=st.integers(1, 5000),
+    n_outputs=st.integers(1, 500),
+    dtype=st.sampled_from(DTYPES),
+)
+def test_blocks_cover_the_rows_once_in_order(n_rows, n_columns, n_outputs, dtype):
+    X = np.broadcast_to(np.zeros((), dtype), (n_rows, n_columns))
+    blocks = list(as_design(X).blocks(n_outputs))
+    ends = [0, *(rows.stop for rows in blocks)]
+    assert [rows.start for rows in blocks] == ends[:-1]
+    assert ends[-1] == n_rows
+    sizes = {rows.stop - rows.start for rows in blocks[:-1]}
+    assert len(sizes) <= 1
+    smallest, largest = design_base._BLOCK_ROWS
+    assert all(smallest <= size <= largest for size in sizes)
+    per_row = (n_columns + 2 * n_outputs) * np.dtype(dtype).itemsize
+    assert all(size == smallest or size * per_row <= design_base._BLOCK_BYTES for size in sizes)
+
+
+@every_layout
+@pytest.mark.parametrize("limits", [(1, 1), (4, 4), (1, 7), (100, 100)])
+def test_blocks_put_together_are_the_design(layout, limits, monkeypatch):
+    monkeypatch.setattr(design_base, "_BLOCK_ROWS", limits)
+    problem = problem_of(layout)
+    design = problem.design()
+    parts = [dense(design[rows]) for rows in design.blocks(3)]
+    assert max(len(part) for part in parts) <= limits[1]
+    np.testing.assert_array_equal(np.concatenate(parts), problem.X)
+
+
+@pytest.mark.parametrize("density", [0.1, 0.5])
+def test_sparse_blocks_are_sized_by_what_is_stored(density):
+    X = sparse.random_array((1500, 1000), density=density, format="csr", random_state=0)
+    first = next(as_design(X).blocks(2))
+    stored = X[first].data.nbytes + X[first].indices.nbytes
+    assert stored < 1.1 * design_base._BLOCK_BYTES
+    assert stored > 0.5 * design_base._BLOCK_BYTES
+
+
+@pytest.mark.parametrize("layout", DENSE_LAYOUTS)
+@every_dtype
+def test_dense_data_is_not_copied(layout, dtype):
+    X = LAYOUTS[layout](problem_of(layout, dtype).X)
+    design = as_design(X)
+    assert isinstance(design, DenseDesign)
+    assert design.X is X
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])
+def test_sparse_rows_are_not_copied(kind):
+    X = kind(problem_of("C").X)
+    design = as_design(X)
+    assert isinstance(design, SparseDesign)
+    assert np.shares_memory(design.X.data, X.data)
+
+
+@pytest.mark.parametrize("kind", [sparse.csc_array, sparse.csc_matrix, sparse.coo_array])
+@every_dtype
+def test_other_sparse_formats_are_converted(kind, dtype):
+    problem = problem_of("C", dtype)
+    design = as_design(kind(problem.X))
+    assert isinstance(design, SparseDesign)
+    assert design.X.format == "csr"
+    assert design.dtype == dtype
+    np.testing.assert_array_equal(dense(design[2:9]), problem.X[2:9])
+
+
+@every_layout
+def test_read_only_data_can_be_used(layout):
+    X = LAYOUTS[layout](problem_of(layout).X)
+    for array in (X.data, X.indices, X.indptr) if layout == "csr" else (X,):
+        array.flags.writeable = False
+    design = as_design(X)
+    for part in (design, design[2:9], design[np.array([1, 5])]):
+        part.scores(np.ones((3, 5)))
+        part.weighted_sum(np.ones((3, part.n_rows)))
+        part.weighted_squares(np.ones(part.n_rows))
+
+
+def test_sparse_data_with_long_indices_can_be_used():
+    problem = problem_of("csr")
+    X = sparse.csr_array(problem.X)
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    design = as_design(X)[3:20]
+    np.testing.assert_allclose(
+        design.scores(np.ones((1, 5)))[0], problem.X[3:20].sum(axis=1), rtol=1e-13, atol=1e-13
+    )

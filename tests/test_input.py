@@ -1,0 +1,705 @@
+"""What both estimators do with their surroundings: bad data, targets, weights and parameters, which
+raise an error that says what to change and leave the estimator as it was; and scikit-learn's tools,
+from pipelines and searches to metadata routing.
+"""
+
+import pickle
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
+
+from softmax_regression import SmallMLP, SoftmaxRegression
+from softmax_regression.functional import ACTIVATIONS
+
+LINEAR = SoftmaxRegression()
+STREAM = SoftmaxRegression(solver="adam", tol=1e-3, random_state=0)
+# Enough penalty and speed to be at its end, so that no warning comes into play.
+NETWORK = SmallMLP((4,), alpha=1.0, learning_rate_init=0.05, random_state=0)
+ESTIMATORS = {"SoftmaxRegression": LINEAR, "SmallMLP": NETWORK}
+STREAMS = {"SoftmaxRegression": STREAM, "SmallMLP": NETWORK}
+
+both = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+both_streams = pytest.mark.parametrize("estimator", STREAMS.values(), ids=STREAMS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Matrices this small only lose time to threads."""
+    with threadpool_limits(1):
+        yield
+
+
+def problem(n_rows=90):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 4))
+    scores = 2 * X[:, :3]
+    return X, (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+
+
+X, y = problem()
+P = 0.7 * np.eye(3)[y] + 0.1
+WEIGHT = np.random.default_rng(1).random(len(y))
+
+
+def changed(array, value, where=(3, 1)):
+    array = array.copy()
+    array[where] = value
+    return array
+
+
+def snapshot(estimator):
+    """All that an estimator consists of, comparable."""
+    return {name: pickle.dumps(value) for name, value in vars(estimator).items()}
+
+
+def assert_refused(estimator, method, match, *args, error=(ValueError, TypeError), **kwargs):
+    """Check that a call raises the error and leaves no trace."""
+    before = snapshot(estimator)
+    with pytest.raises(error, match=match):
+        getattr(estimator, method)(*args, **kwargs)
+    assert snapshot(estimator) == before
+
+
+# -- data that cannot be fitted --------------------------------------------------------------------
+
+BAD_X = {
+    "NaN": (changed(X, np.nan), "Input X contains NaN"),
+    "infinity": (changed(X, -np.inf), "Input X contains infinity"),
+    "NaN in sparse": (sparse.csr_array(changed(X, np.nan)), "Input X contains NaN"),
+    "NaN in DataFrame": (pd.DataFrame(changed(X, np.nan)), "Input X contains NaN"),
+    "None": (changed(X.astype(object), None), "X contains NaN"),
+    "1-d": (X[:, 0], "Expected 2D array, got 1D array"),
+    "3-d": (X[None], "array with dim 3"),
+    "no rows": (X[:0], r"0 sample\(s\)"),
+    "no columns": (X[:, :0], r"0 feature\(s\)"),
+    "complex": (X * 1j, "Complex data not supported"),
+    "text": (changed(X.astype(object), "tall"), "could not convert string to float: 'tall'"),
+    "text in DataFrame": (
+        pd.DataFrame(X[:, :3]).assign(**{"3": "tall"}).set_axis(range(4), axis=1),
+        "could not convert string.*'tall'",
+    ),
+    "ragged": ([[1.0, 2.0], [3.0]] * 45, None),
+    "nothing": (None, "Expected 2D array"),
+}
+
+
+@pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
+@pytest.mark.parametrize("name", BAD_X)
+@both
+def test_bad_x_is_refused_by_fit(estimator, name, fitted):
+    bad, match = BAD_X[name]
+    model = clone(estimator).fit(X, y) if fitted else clone(estimator)
+    assert_refused(model, "fit", match, bad, y)
+
+
+@pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
+@pytest.mark.parametrize("name", BAD_X)
+@both_streams
+def test_bad_x_is_refused_by_partial_fit(estimator, name, fitted):
+    bad, match = BAD_X[name]
+    model = clone(estimator)
+    if fitted:
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    assert_refused(model, "partial_fit", match, bad, y, classes=[0, 1, 2])
+
+
+PREDICTING = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+
+
+@pytest.mark.parametrize("method", PREDICTING)
+@pytest.mark.parametrize("name", BAD_X)
+@both
+def test_bad_x_is_refused_in_predicting(estimator, name, method):
+    bad, match = BAD_X[name]
+    if name == "no columns":
+        match = r"0 feature\(s\)|has 0 features"
+    assert_refused(clone(estimator).fit(X, y), method, match, bad)
+
+
+@pytest.mark.parametrize("method", [*PREDICTING, "score"])
+@both
+def test_other_features_are_refused_in_predicting(estimator, method):
+    model = clone(estimator).fit(X, y)
+    labels = [y] if method == "score" else []
+    match = f"X has 3 features, but {type(model).__name__} is expecting 4 features"
+    assert_refused(model, method, match, X[:, :3], *labels)
+    assert_refused(model, method, match, sparse.csr_array(X[:, :3]), *labels)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model.fit(frame, y)
+    assert_refused(model, method, "feature names", frame[list("dcba")], *labels)
+    assert_refused(model, method, "feature names", frame.rename(columns={"a": "z"}), *labels)
+
+
+@both_streams
+def test_other_features_are_refused_in_a_stream(estimator):
+    model = clone(estimator).partial_fit(X, y, classes=[0, 1, 2])
+    assert_refused(model, "partial_fit", "X has 3 features", X[:, :3], y)
+    model = clone(estimator).partial_fit(
+        pd.DataFrame(X, columns=list("abcd")), y, classes=[0, 1, 2]
+    )
+    assert_refused(model, "partial_fit", "feature names", pd.DataFrame(X, columns=list("abcz")), y)
+
+
+@pytest.mark.parametrize("method", [*PREDICTING, "score"])
+@both
+def test_predicting_before_fitting_is_refused(estimator, method):
+    labels = [y] if method == "score" else []
+    assert_refused(clone(estimator), method, "not fitted", X, *labels, error=NotFittedError)
+
+
+BAD_WEIGHTS = {
+    "negative": (changed(WEIGHT, -0.5, 3), r"Negative values in sample_weight: .* -0\.5"),
+    "all zero": (np.zeros(len(y)), r"(?i)sample.weight.*zero"),
+    "zero": (0.0, r"(?i)sample.weight.*zero"),
+    "too short": (WEIGHT[:-1], r"sample_weight.*\(89,\).*\(90,\)"),
+    "too long": (np.ones(91), r"sample_weight.*\(91,\).*\(90,\)"),
+    "NaN": (changed(WEIGHT, np.nan, 3), "sample_weight contains NaN"),
+    "infinity": (changed(WEIGHT, np.inf, 3), "sample_weight contains infinity"),
+    "2-d": (WEIGHT[:, None], "Sample weights must be 1D"),
+    "complex": (WEIGHT * 1j, "Complex data not supported"),
+    "text": (np.array(["heavy"] * len(y)), "could not convert string to float"),
+    "one class": (np.where(y == 1, 1.0, 0.0), "at least two classes .* only one class: 1"),
+}
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+@pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
+@pytest.mark.parametrize("name", BAD_WEIGHTS)
+@both
+def test_bad_weights_are_refused_by_fit(estimator, name, fitted, soft):
+    bad, match = BAD_WEIGHTS[name]
+    model = clone(estimator).fit(X, y) if fitted else clone(estimator)
+    assert_refused(model, "fit", match, X, np.eye(3)[y] if soft else y, sample_weight=bad)
+
+
+@pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
+@pytest.mark.parametrize("name", sorted(BAD_WEIGHTS.keys() - {"one class"}))
+@both_streams
+def test_bad_weights_are_refused_by_partial_fit(estimator, name, fitted):
+    bad, match = BAD_WEIGHTS[name]
+    model = clone(estimator)
+    if fitted:
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    classes = [0, 1, 2]
+    assert_refused(model, "partial_fit", match, X, y, sample_weight=bad, classes=classes)
+
+
+@pytest.mark.parametrize("name", ["negative", "all zero", "too short", "NaN", "infinity", "2-d"])
+@both
+def test_bad_weights_are_refused_by_score_of_soft_labels(estimator, name):
+    bad, match = BAD_WEIGHTS[name]
+    assert_refused(clone(estimator).fit(X, y), "score", match, X, P, sample_weight=bad)
+
+
+# -- targets ---------------------------------------------------------------------------------------
+
+NAMES = np.array(["a", "b", "c"])
+FRAME = pd.DataFrame(P, columns=NAMES.tolist())
+
+BAD_Y = {
+    "nothing": (None, "requires y to be passed, but the target y is None"),
+    "continuous": (y + 0.5, "Unknown label type: continuous"),
+    "NaN": (changed(y.astype(float), np.nan, 3), "Input y contains NaN"),
+    "infinity": (changed(y.astype(float), np.inf, 3), "Input y contains infinity"),
+    "NaN among text": (changed(NAMES[y].astype(object), np.nan, 3), "NaN"),
+    "None among text": (changed(NAMES[y].astype(object), None, 3), r"\by\b"),
+    "NA among text": (pd.Series(NAMES[y]).astype("string").where(y > 0), r"\by\b"),
+    "NaN among categories": (pd.Series(NAMES[y]).astype("category").where(y > 0), "NaN"),
+    "numbers among text": (changed(NAMES[y].astype(object), 7, 3), r"label|\by\b"),
+    "one class": (np.zeros(len(y)), r"at least two classes .* only one class: 0\.0"),
+    "one class of text": (np.full(len(y), "a"), "at least two classes .* only one class: 'a'"),
+    "too short": (y[:10], "X and y must have the same number of rows, got 90 and 10"),
+    "too long": (np.tile(y, 2), "X and y must have the same number of rows, got 90 and 180"),
+    "empty": ([], "X and y must have the same number of rows, got 90 and 0"),
+    "a number": (1, r"y should be a 1d array"),
+    "3-d": (np.zeros((90, 3, 2)), "dim 3"),
+    "ragged": ([[0, 1], [1]] * 45, r"\by\b"),
+    "complex": (y * 1j, "Complex data not supported"),
+    "sparse": (sparse.csr_array(np.eye(3)[y]), "Sparse data was passed for y"),
+    "2-d text": (np.column_stack([NAMES[y], NAMES[y]]), r"y of shape \(90, 2\) .*one-dimensional"),
+    "2-d text of digits": (np.eye(3)[y].astype(int).astype(str), r"y of shape \(90, 3\)"),
+    "several labels a row": (changed(np.eye(3)[y], 1, 3), "sum to 1.*row 3 sums to [23].*Divide"),
+    "sums above 1": (changed(P, 0.9, (3, y[3])), r"sum to 1 .*row 3 sums to 1\.1"),
+    "sums of 0": (changed(P, 0.0, 3), "row 3 sums to 0"),
+    "negative probability": (changed(P, [1.1, -0.2, 0.1], 3), r"must not be negative, got -0\.2"),
+    "NaN probability": (changed(P, np.nan, 3), "probabilities in y contain NaN"),
+    "infinite probability": (changed(P, np.inf, 3), "probabilities in y contain NaN or infinity"),
+    "complex probability": (P + 0j, r"\by\b|[Cc]omplex"),
+    "too few probabilities": (P[:10], "X and y must have the same number of rows, got 90 and 10"),
+    "one certain class": (
+        np.eye(3)[np.zeros(90, int)],
+        "at least two classes .* only one class: 0",
+    ),
+    "duplicate columns": (
+        FRAME.set_axis(list("aba"), axis=1),
+        r"different names; got \['a', 'b', 'a'",
+    ),
+    "nested columns": (
+        FRAME.set_axis(pd.MultiIndex.from_product([["p"], NAMES]), axis=1),
+        "column",
+    ),
+}
+
+
+@pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
+@pytest.mark.parametrize("name", BAD_Y)
+@both
+def test_bad_y_is_refused_by_fit(estimator, name, fitted):
+    bad, match = BAD_Y[name]
+    model = clone(estimator).fit(X, y) if fitted else clone(estimator)
+    assert_refused(model, "fit", match, X, bad)
+
+
+@both
+def test_a_column_of_labels_is_warned_about_as_scikit_learn_does(estimator):
+    with pytest.warns(Warning, match="column-vector y"):
+        model = clone(estimator).fit(X, y[:, None])
+    np.testing.assert_array_equal(model.predict(X), clone(estimator).fit(X, y).predict(X))
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "match"),
+    [
+        ({}, None, "classes must be passed on the first call"),
+        ({"classes": [0, 1]}, None, r"y has classes .* not know: \[2\]\. Known are \[0, 1\]"),
+        ({"classes": [0]}, None, r"at least two classes, got \[0\]"),
+        ({"classes": [0.5, 1.5]}, None, "Unknown label type"),
+        ({"classes": list("abc")}, None, r"\[0, 1, 2\]\. Known are \['a', 'b', 'c'\]"),
+        ({"classes": [0, 1, 2]}, {"y": y + 1}, r"not know: \[3\]\. Known are \[0, 1, 2\]"),
+        ({"classes": [0, 1, 2]}, {"y": NAMES[y]}, r"\['a', 'b', 'c'\]\. Known are \[0, 1, 2\]"),
+        ({"classes": [0, 1, 2]}, {"classes": [0, 1]}, r"classes=\[0, 1\] differ .* \[0, 1, 2\]"),
+        ({"classes": [0, 1, 2]}, {"y": P[:, :2] + 0.2}, r"\[0, 1\], but .* knows .* \[0, 1, 2\]"),
+        ({"classes": [0, 1, 2]}, {"y": None}, "y is None"),
+        ({"classes": [0, 1, 2]}, {"y": y + 0.5}, "continuous"),
+        ({"classes": [0, 1, 2]}, {"y": y[:10]}, "got 90 and 10"),
+        ({"classes": [0, 1, 2]}, {"y": 2 * P}, "sum to 1"),
+        ({"y": FRAME, "classes": [0, 1, 2]}, None, r"\['a', 'b', 'c'\], but .* \[0, 1, 2\]"),
+        ({"y": FRAME}, {"y": FRAME[["b", "a", "c"]]}, r"\['b', 'a', 'c'\], but .* \['a', 'b'"),
+        ({"y": FRAME}, {"y": P}, r"\[0, 1, 2\], but .* \['a', 'b', 'c'\]"),
+    ],
+)
+@both_streams
+def test_classes_are_those_of_the_first_call(estimator, first, then, match):
+    model = clone(estimator)
+    if then is None:
+        assert_refused(model, "partial_fit", match, X, **{"y": y, **first})
+    else:
+        model.partial_fit(X, **{"y": y, **first})
+        assert_refused(model, "partial_fit", match, X, **{"y": y, **then})
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (y[:10], "inconsistent numbers of samples"),
+        (P[:10], "X and y must have the same number of rows, got 90 and 10"),
+        (FRAME, r"\['a', 'b', 'c'\], but .* \[0, 1, 2\]"),
+        (P[:, :2], r"classes \[0, 1\], but .* \[0, 1, 2\]"),
+        (2 * P, "sum to 1"),
+        (None, r"'y_true'|\by\b"),
+    ],
+)
+@both
+def test_bad_y_is_refused_by_score(estimator, bad, match):
+    assert_refused(clone(estimator).fit(X, y), "score", match, X, bad)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{0: -1.0}, {0: np.nan}, {1: np.inf}, {7: 2.0}, {"a": 1.0}, {0: "x"}],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@both_streams
+def test_bad_class_weights_are_refused(estimator, method, bad):
+    classes = {"classes": [0, 1, 2]} if method == "partial_fit" else {}
+    for model in (clone(estimator), clone(estimator).fit(X, y)):
+        model.set_params(class_weight=bad)
+        assert_refused(model, method, "class_weight", X, y, **classes)
+
+
+@both
+def test_a_class_weight_of_an_unknown_class_names_that_class(estimator):
+    model = clone(estimator).set_params(class_weight={7: 2.0})
+    assert_refused(model, "fit", "class_weight.*7", X, y)
+
+
+@both
+def test_class_weights_may_name_classes_that_these_rows_lack(estimator):
+    weights = {0: 1.0, 1: 2.0, 2: 3.0}
+    model = clone(estimator).set_params(class_weight={**weights, 7: 2.0}).fit(X, y)
+    same = clone(estimator).set_params(class_weight=weights).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
+
+
+@both
+def test_class_weights_that_leave_no_row_are_refused(estimator):
+    model = clone(estimator).set_params(class_weight={0: 0, 1: 0, 2: 0})
+    assert_refused(model, "fit", r"class_weight=\{.* no row with a positive weight", X, y)
+    model.set_params(class_weight={0: 0, 1: 0})
+    assert_refused(model, "fit", "at least two classes .* positive weight", X, y)
+
+
+@both_streams
+def test_balanced_class_weight_is_refused_in_a_stream(estimator):
+    model = clone(estimator).set_params(class_weight="balanced")
+    match = "class_weight='balanced' .* partial_fit; pass a dict"
+    assert_refused(model, "partial_fit", match, X, y, classes=[0, 1, 2])
+    model.fit(X, y)
+    assert_refused(model, "partial_fit", match, X, y)
+
+
+# -- parameters ------------------------------------------------------------------------------------
+
+SHARED_PARAMETERS = {
+    "solver": ["newton", None, 1],
+    "max_iter": [0, -1, 2.5, "many", None],
+    "tol": [-1e-9, np.nan, "small", None],
+    "batch_size": [0, -5, 1.5, "all", None],
+    "learning_rate": ["fast", None, 0.1],
+    "learning_rate_init": [0, -0.1, np.nan, "quick", None],
+    "power_t": [-0.5, np.nan, "half"],
+    "momentum": [-0.1, 1.1, np.nan, "some"],
+    "nesterovs_momentum": ["yes", 2, None],
+    "beta_1": [-0.1, 1.0, np.nan],
+    "beta_2": [-0.1, 1.0, "b"],
+    "epsilon": [0, -1e-8, np.nan],
+    "n_iter_no_change": [0, -1, 2.5, np.nan, "ten"],
+    "shuffle": ["yes", 2, None],
+    "warm_start": ["yes", 2, None],
+    "verbose": [-1, "loud", 1.5],
+    "random_state": ["seed", -1, 1.5],
+    "class_weight": ["equal", 2.0, [1, 2, 3]],
+}
+BAD_PARAMETERS = {
+    "SoftmaxRegression": SHARED_PARAMETERS
+    | {"C": [0, -1.0, np.nan, -np.inf, "strong", None], "fit_intercept": ["yes", 2, None]},
+    "SmallMLP": SHARED_PARAMETERS
+    | {
+        "hidden_layer_sizes": [
+            0,
+            -3,
+            2.5,
+            None,
+            "ten",
+            np.nan,
+            (0,),
+            (4, -1),
+            (2.5,),
+            (3, np.inf),
+            (True,),
+            [[3]],
+            [[1], [2, 3]],
+            ["a"],
+        ],
+        "activation": ["step", None, np.tanh],
+        "alpha": [-1e-4, np.nan, "weak", None],
+        "early_stopping": ["yes", 2, None],
+        "validation_fraction": [0.0, 1.0, -0.1, 1.5, np.nan, None],
+        "max_fun": [0, -1, 2.5, None],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def pickled():
+    """Fitted streams: to unpickle one is quicker than to fit it again."""
+    return {name: pickle.dumps(clone(model).fit(X, y)) for name, model in STREAMS.items()}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name", "value"),
+    [
+        pytest.param(STREAMS[kind], name, value, id=f"{kind}-{name}={value!r}")
+        for kind, parameters in BAD_PARAMETERS.items()
+        for name, values in parameters.items()
+        for value in values
+    ],
+)
+def test_a_parameter_out_of_range_is_named_with_its_value(estimator, name, value, pickled):
+    for model in (clone(estimator), pickle.loads(pickled[type(estimator).__name__])):
+        model.set_params(**{name: value})
+        before = snapshot(model)
+        with pytest.raises((ValueError, TypeError), match=name) as error:
+            model.fit(X, y)
+        assert repr(value) in str(error.value)
+        assert snapshot(model) == before
+    new = clone(estimator).set_params(**{name: value})
+    assert_refused(new, "partial_fit", name, X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("name", BAD_PARAMETERS)
+def test_every_parameter_is_in_the_table(name):
+    assert BAD_PARAMETERS[name].keys() == ESTIMATORS[name].get_params().keys()
+
+
+@both
+def test_an_unknown_solver_is_answered_with_the_known(estimator):
+    with pytest.raises(ValueError, match="solver") as error:
+        clone(estimator).set_params(solver="saga").fit(X, y)
+    for known in ("lbfgs", "sgd", "adam"):
+        assert repr(known) in str(error.value)
+
+
+def test_an_unknown_activation_is_answered_with_the_known():
+    with pytest.raises(ValueError, match="activation") as error:
+        SmallMLP(activation="swish").fit(X, y)
+    for known in ACTIVATIONS:
+        assert repr(known) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SoftmaxRegression(solver="sgd", learning_rate_init=1e300),
+        SoftmaxRegression(solver="sgd", learning_rate_init=1e10),
+        SoftmaxRegression(solver="adam", learning_rate_init=1e300),
+        SmallMLP((4,), solver="adam", learning_rate_init=1e300),
+        SmallMLP((4,), solver="adam", learning_rate_init=1e300, early_stopping=True),
+        SmallMLP((4,), "identity", solver="sgd", learning_rate_init=1e200, batch_size=10),
+    ],
+    ids=str,
+)
+def test_a_learning_rate_that_overflows_is_refused(estimator, pickled):
+    estimator = clone(estimator).set_params(random_state=0)
+    match = f"{type(estimator).__name__} .*diverged.* lower learning_rate_init"
+    assert_refused(estimator, "fit", match, X, y)
+    fitted = pickle.loads(pickled[type(estimator).__name__])
+    fitted.set_params(**estimator.get_params())
+    p = fitted.predict_proba(X)
+    assert_refused(fitted, "fit", match, X, y)
+    np.testing.assert_array_equal(fitted.predict_proba(X), p)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SoftmaxRegression(solver="sgd", learning_rate_init=1e3, batch_size=10),
+        SoftmaxRegression(solver="adam", learning_rate_init=1e10),
+        SmallMLP((4,), solver="sgd", learning_rate_init=1e10),
+        SmallMLP((4,), solver="sgd", learning_rate_init=100.0, max_iter=5),
+        SmallMLP((4,), solver="adam", learning_rate_init=1e10),
+    ],
+    ids=str,
+)
+def test_training_that_ends_far_above_its_start_is_not_silent(estimator):
+    with pytest.raises((ValueError, ConvergenceWarning), match="learning_rate_init"):
+        clone(estimator).set_params(random_state=0).fit(X, y)
+
+
+@both_streams
+def test_a_stream_that_diverges_keeps_the_last_finite_model(estimator):
+    model = clone(estimator).set_params(solver="sgd", learning_rate_init=1e200, batch_size=10)
+    state = None
+    with pytest.raises(ValueError, match="diverged"):  # noqa: PT012
+        for _ in range(20):
+            state = snapshot(model)
+            model.partial_fit(X, y, classes=[0, 1, 2])
+    assert snapshot(model) == state
+
+
+# -- inside scikit-learn's tools -------------------------------------------------------------------
+
+
+def table(n_rows=120):
+    """Texts as categories, and numbers some of which are missing."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "colour": rng.choice(["red", "green", "blue"], n_rows),
+            "shape": rng.choice(["round", "square"], n_rows),
+            "length": 1000 + 200 * rng.normal(size=n_rows),
+            "weight": rng.normal(size=n_rows),
+        }
+    )
+    scores = frame["length"] / 100 - 10 + 2 * (frame["colour"] == "red") + frame["weight"]
+    labels = np.array(["low", "middle", "high"])[
+        (scores > 0).astype(int) + (scores + rng.logistic(size=n_rows) > 2)
+    ]
+    frame.loc[rng.random(n_rows) < 0.1, "length"] = np.nan
+    return frame, pd.Series(labels, index=frame.index)
+
+
+def preprocessing(**encoder):
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    return ColumnTransformer(
+        [
+            ("numbers", numbers, ["length", "weight"]),
+            ("texts", OneHotEncoder(handle_unknown="ignore", **encoder), ["colour", "shape"]),
+        ]
+    )
+
+
+GRIDS = {
+    "SoftmaxRegression": {"softmaxregression__C": [0.01, 1.0, 100.0]},
+    "SmallMLP": {"smallmlp__hidden_layer_sizes": [(), (3,), (4, 4)]},
+}
+
+
+@both
+def test_grid_search_over_a_pipeline_in_two_processes(estimator):
+    frame, labels = table()
+    search = GridSearchCV(
+        make_pipeline(preprocessing(), clone(estimator)),
+        GRIDS[type(estimator).__name__],
+        cv=3,
+        n_jobs=2,
+        scoring=["accuracy", "neg_log_loss"],
+        refit="neg_log_loss",
+        error_score="raise",
+    ).fit(frame, labels)
+    assert np.isfinite(search.cv_results_["mean_test_neg_log_loss"]).all()
+    assert search.score(frame, labels) > -0.7
+    assert set(search.predict(frame)) <= set(search.classes_) == {"low", "middle", "high"}
+
+
+@both
+def test_pipeline_with_pandas_output(estimator):
+    frame, labels = table()
+    pipeline = make_pipeline(preprocessing(sparse_output=False), clone(estimator))
+    pipeline.set_output(transform="pandas").fit(frame, labels)
+    names = pipeline[-1].feature_names_in_
+    assert list(names[:2]) == ["numbers__length", "numbers__weight"]
+    assert "texts__colour_red" in names
+    plain = make_pipeline(preprocessing(sparse_output=False), clone(estimator)).fit(frame, labels)
+    np.testing.assert_allclose(pipeline.predict_proba(frame), plain.predict_proba(frame))
+
+
+@both
+def test_sample_weight_is_routed_through_search_and_pipeline(estimator):
+    weight = np.random.default_rng(0).integers(1, 4, len(y)).astype(float)
+    name = type(estimator).__name__.lower()
+    with config_context(enable_metadata_routing=True):
+        model = clone(estimator).set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        pipeline = make_pipeline(scaler, model)
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        search = GridSearchCV(pipeline, {f"{name}__tol": [1e-5, 1e-6]}, scoring=scorer, cv=3)
+        search.fit(X, y, sample_weight=weight)
+        scaled = StandardScaler().fit_transform(X)
+        direct = clone(estimator).set_params(tol=search.best_params_[f"{name}__tol"])
+        direct.fit(scaled, y, sample_weight=weight)
+        p = search.predict_proba(X)
+        np.testing.assert_allclose(p, direct.predict_proba(scaled))
+        unweighted = clone(direct).fit(scaled, y).predict_proba(scaled)
+        assert np.abs(p - unweighted).max() > 1e-3
+        score = search.score(X, y, sample_weight=weight)
+        np.testing.assert_allclose(score, direct.score(scaled, y, sample_weight=weight))
+        best = search.best_estimator_
+        np.testing.assert_allclose(best.score(X, y, sample_weight=weight), score)
+        assert best.score(X, y) != score
+
+
+@both_streams
+def test_partial_fit_metadata_can_be_requested(estimator):
+    with config_context(enable_metadata_routing=True):
+        model = clone(estimator).set_partial_fit_request(sample_weight=True, classes=True)
+        requests = model.get_metadata_routing().partial_fit.requests
+    assert requests == {"sample_weight": True, "classes": True}
+
+
+@both
+def test_unrequested_weights_are_refused_by_routing(estimator):
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(StandardScaler(), clone(estimator))
+        with pytest.raises((ValueError, TypeError), match="sample_weight"):
+            pipeline.fit(X, y, sample_weight=WEIGHT)
+
+
+@both
+def test_parameters_survive_clone_and_set_params(estimator):
+    values = {"tol": 0.125, "max_iter": 7, "class_weight": {0: 2.0}, "random_state": 5}
+    model = clone(estimator).set_params(**values)
+    assert model.get_params() == {**estimator.get_params(), **values}
+    assert clone(model).get_params() == model.get_params()
+    assert type(model)(**model.get_params()).get_params() == model.get_params()
+    assert not hasattr(clone(clone(estimator).fit(X, y)), "classes_")
+    with pytest.raises(ValueError, match="Invalid parameter 'depth'"):
+        model.set_params(depth=3)
+
+
+@pytest.mark.parametrize("mmap_mode", [None, "r"])
+@both_streams
+def test_pickled_and_dumped_models_predict_and_learn_on(estimator, mmap_mode, tmp_path):
+    model = clone(estimator).partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
+    joblib.dump(model, tmp_path / "model")
+    loaded = joblib.load(tmp_path / "model", mmap_mode=mmap_mode)
+    copies = [loaded, pickle.loads(pickle.dumps(model))]
+    for copy in copies:
+        np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+        assert copy.get_params() == model.get_params()
+    p = model.partial_fit(X, y).predict_proba(X)
+    for copy in copies:
+        np.testing.assert_array_equal(copy.partial_fit(X, y).predict_proba(X), p)
+
+
+@both
+def test_models_mapped_read_only_start_warm(estimator, tmp_path):
+    model = clone(estimator).set_params(warm_start=True).fit(X, y)
+    joblib.dump(model, tmp_path / "model")
+    loaded = joblib.load(tmp_path / "model", mmap_mode="r")
+    np.testing.assert_allclose(loaded.fit(X, y).predict_proba(X), model.fit(X, y).predict_proba(X))
+
+
+@pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
+@both
+def test_html_and_text_representations(estimator, fitted):
+    model = clone(estimator).fit(X, y) if fitted else clone(estimator)
+    assert type(model).__name__ in model._repr_html_()
+    assert repr(model).startswith(type(model).__name__ + "(")
+    assert type(model).__name__ in make_pipeline(StandardScaler(), model)._repr_html_()
+
+
+@both
+def test_cross_validation(estimator):
+    p = cross_val_predict(clone(estimator), X, y, cv=3, method="predict_proba")
+    assert p.shape == (90, 3)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert (p.argmax(axis=1) == y).mean() > 0.55
+    scores = cross_val_score(clone(estimator), X, y, cv=3, scoring="roc_auc_ovr")
+    assert (scores > 0.7).all()
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+@both
+def test_calibration(estimator, method):
+    model = CalibratedClassifierCV(clone(estimator), method=method, cv=3)
+    model.fit(X, y, sample_weight=WEIGHT)
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert model.score(X, y) > 0.55
+
+
+@pytest.mark.parametrize("voting", ["hard", "soft"])
+def test_voting(voting):
+    members = [("linear", clone(LINEAR)), ("network", clone(NETWORK))]
+    model = VotingClassifier(members, voting=voting).fit(X, NAMES[y], sample_weight=WEIGHT)
+    assert model.score(X, NAMES[y]) > 0.6
+    if voting == "soft":
+        both_p = [member.predict_proba(X) for member in model.estimators_]
+        np.testing.assert_allclose(model.predict_proba(X), np.mean(both_p, axis=0))
+
+
+@both
+def test_one_versus_rest(estimator):
+    model = OneVsRestClassifier(clone(estimator)).fit(X, y)
+    assert model.decision_function(X).shape == (90, 3)
+    for k, member in enumerate(model.estimators_):
+        alone = clone(estimator).fit(X, (y == k).astype(int))
+        np.testing.assert_allclose(member.predict_proba(X), alone.predict_proba(X))

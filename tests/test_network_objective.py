@@ -1,0 +1,231 @@
+"""The network objective: back-propagation against differences, for every activation and shape.
+
+Values are compared with a forward pass written row by row of X; gradients with differences of that,
+in steps so small that no unit crosses the kink of its activation.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from problems import LAYOUTS, Problem, draw_params, slope_along, slopes, variants
+
+from softmax_regression.design import _base as design_base
+from softmax_regression.functional import ACTIVATIONS
+from softmax_regression.objectives import Layout, NetworkCrossEntropy, forward, make_loss
+
+HIDDEN = [(), (3,), (3, 2, 4)]
+DATA = {"n_classes": [2, 3], "soft": [False, True], "weighted": [False, True]}
+
+every_problem = pytest.mark.parametrize("problem", variants(n_rows=[20], **DATA))
+every_shape = pytest.mark.parametrize("hidden", HIDDEN, ids=str)
+every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
+
+
+# -- value and gradient ----------------------------------------------------------------------------
+
+
+@every_problem
+@every_shape
+@every_activation
+def test_gradient_is_the_slope_of_the_plain_forward_pass(problem, hidden, activation):
+    objective = problem.network(hidden, activation)
+    params = draw_params(objective)
+
+    def plain(params):
+        return problem.plain_network_value(params, hidden, activation)
+
+    value, gradient = objective.value_and_gradient(params)
+    assert value == pytest.approx(plain(params), rel=1e-13)
+    assert gradient.dtype == np.float64
+    expected = slopes(plain, params, step=1e-5, order=2)
+    np.testing.assert_allclose(gradient, expected, atol=1e-8 * np.abs(expected).max(), rtol=1e-6)
+
+
+@every_activation
+def test_every_layer_learns(activation):
+    # or a slope of 0 would agree with a difference of 0
+    problem = Problem(l2=0.0)
+    objective = problem.network((3, 2), activation)
+    _, gradient = objective.value_and_gradient(draw_params(objective, seed=1))
+    weights, intercepts = objective.layout.views(gradient)
+    for part in (*weights, *intercepts):
+        assert np.abs(part).max() > 1e-4
+
+
+@pytest.mark.parametrize("problem", variants(**DATA, l2=[0.0, 0.1]))
+def test_without_hidden_layers_it_is_the_linear_objective(problem):
+    network, linear = problem.network(), problem.linear()
+    params = draw_params(linear)
+    assert network.n_params == linear.n_params
+    value, gradient = network.value_and_gradient(params)
+    expected_value, expected_gradient = linear.value_and_gradient(params)
+    assert value == pytest.approx(expected_value, rel=1e-15)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "C"])
+@pytest.mark.parametrize("problem", variants(**DATA))
+def test_the_layout_of_the_data_makes_no_difference(problem, layout):
+    plain = problem.network((3, 2), "tanh")
+    other = replace(problem, layout=layout).network((3, 2), "tanh")
+    params, rows = draw_params(plain), np.array([7, 0, 30, 12])
+    value, gradient = other.value_and_gradient(params)
+    expected_value, expected_gradient = plain.value_and_gradient(params)
+    assert value == pytest.approx(expected_value, rel=1e-14)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-14)
+    value = other.batch_value_and_gradient(params, rows, gradient)
+    assert value == pytest.approx(
+        plain.batch_value_and_gradient(params, rows, expected_gradient), rel=1e-14
+    )
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-14)
+
+
+@pytest.mark.parametrize("problem", variants(**DATA, layout=["C", "csr"]))
+def test_sums_do_not_depend_on_the_blocks(problem, monkeypatch):
+    objective = problem.network((3, 2), "softplus")
+    params = draw_params(objective)
+    value, gradient = objective.value_and_gradient(params)
+    for limits in ((1, 1), (1, 7)):
+        monkeypatch.setattr(design_base, "_BLOCK_ROWS", limits)
+        part_value, part_gradient = objective.value_and_gradient(params)
+        assert part_value == pytest.approx(value, rel=1e-14)
+        np.testing.assert_allclose(part_gradient, gradient, atol=1e-14)
+
+
+@every_activation
+@pytest.mark.parametrize("layout", ["C", "csr"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_float32_is_close_to_float64(n_classes, layout, activation):
+    problem = Problem(n_classes=n_classes, weighted=True, layout=layout)
+    single = replace(problem, dtype=np.float32).network((3, 2), activation)
+    double = replace(problem, layout="C").network((3, 2), activation)
+    params = draw_params(single).astype(np.float32)
+    value, gradient = single.value_and_gradient(params)
+    expected_value, expected_gradient = double.value_and_gradient(params.astype(np.float64))
+    assert value == pytest.approx(expected_value, rel=1e-6)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=3e-6)
+    batch = np.full(single.n_params, np.nan, dtype=np.float32)
+    value = single.batch_value_and_gradient(params, single.rows, batch)
+    assert value == pytest.approx(expected_value, rel=1e-6)
+    np.testing.assert_allclose(batch, expected_gradient, atol=3e-6)
+
+
+def test_blocks_leave_room_for_the_widest_layer():
+    # a row of X has 4 entries, and 30 000 values on the way through the network
+    objective = Problem(n_rows=400).network((30_000,))
+    first = next(objective.design.blocks(objective.width))
+    assert first.stop < 400
+
+
+@every_shape
+def test_nothing_is_written_to_parameters(hidden):
+    objective = Problem().network(hidden)
+    params = draw_params(objective)
+    params.flags.writeable = False
+    objective.value_and_gradient(params)
+    objective.batch_value_and_gradient(params, np.arange(5), np.empty(objective.n_params))
+
+
+def test_the_penalty_leaves_intercepts_alone():
+    plain, penalized = Problem(l2=0.0).network((3, 2)), Problem(l2=2.0).network((3, 2))
+    params = draw_params(plain)
+    value, gradient = plain.value_and_gradient(params)
+    penalized_value, penalized_gradient = penalized.value_and_gradient(params)
+    weights = params[: plain.layout.n_weights]
+    assert penalized_value - value == pytest.approx(weights @ weights)
+    np.testing.assert_allclose((penalized_gradient - gradient)[: len(weights)], 2 * weights)
+    np.testing.assert_array_equal((penalized_gradient - gradient)[len(weights) :], 0)
+
+
+def test_there_are_no_hessian_products_and_no_certificate():
+    objective = Problem().network((3,))
+    params = draw_params(objective)
+    with pytest.raises(TypeError, match="NetworkCrossEntropy has no Hessian products"):
+        objective.hessian_product(params, params)
+    assert np.isnan(objective.optimality_gap(params, *objective.value_and_gradient(params)))
+    assert not objective.has_dual
+
+
+# -- minibatches -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", variants(n_rows=[40], **DATA))
+@every_shape
+@pytest.mark.parametrize("n_batches", [1, 4])
+def test_batches_of_a_partition_average_to_the_whole(problem, hidden, n_batches):
+    weight = problem.weights.copy()
+    if problem.weighted:  # leaves 32 of 40 rows, whatever the number of classes
+        weight[:] = np.random.default_rng(0).uniform(0.5, 2, size=40)
+        weight[::5] = 0
+        weight /= weight.mean()
+    targets = problem.targets.T if problem.soft else problem.targets
+    layout = Layout([problem.n_columns, *hidden, problem.n_outputs])
+    loss = make_loss(targets, weight if problem.weighted else None, problem.n_classes)
+    objective = NetworkCrossEntropy(problem.design(), loss, layout, ACTIVATIONS["tanh"], 0.1)
+    params = draw_params(objective)
+    values, part, total = [], np.full(objective.n_params, np.nan), np.zeros(objective.n_params)
+    for batch in np.split(np.random.default_rng(0).permutation(objective.rows), n_batches):
+        values.append(objective.batch_value_and_gradient(params, batch, part))
+        total += part
+    value, gradient = objective.value_and_gradient(params)
+    assert np.mean(values) == pytest.approx(value, rel=1e-13)
+    np.testing.assert_allclose(total / n_batches, gradient, atol=1e-14)
+
+
+@every_problem
+def test_batch_gradient_is_the_slope_of_the_batch_value(problem):
+    objective = problem.network((3, 2), "silu")
+    params, direction = draw_params(objective), draw_params(objective, seed=1)
+    gradient, unused = np.empty(objective.n_params), np.empty(objective.n_params)
+    rows = np.array([3, 3, 10, 1])
+    objective.batch_value_and_gradient(params, rows, gradient)
+    expected = slope_along(
+        lambda p: objective.batch_value_and_gradient(p, rows, unused), params, direction
+    )
+    assert gradient @ direction == pytest.approx(expected, rel=1e-9)
+
+
+# -- the flat vector -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 1), (5, 3, 2), (2, 7, 1, 4), (1, 1, 1)], ids=str)
+def test_views_cover_the_flat_vector_exactly(sizes):
+    layout = Layout(sizes)
+    params = np.zeros(layout.n_params)
+    weights, intercepts = layout.views(params)
+    for view in (*weights, *intercepts):
+        assert np.shares_memory(view, params)
+        view += 1
+    np.testing.assert_array_equal(params, 1)
+    assert [weight.shape for weight in weights] == list(zip(sizes[1:], sizes[:-1], strict=True))
+    assert [intercept.shape for intercept in intercepts] == [(size,) for size in sizes[1:]]
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (5, 3, 2), (2, 7, 1, 4)], ids=str)
+def test_weights_come_before_intercepts_and_layers_in_order(sizes):
+    layout = Layout(sizes)
+    weights, intercepts = layout.views(np.arange(layout.n_params))
+    np.testing.assert_array_equal(
+        np.concatenate([part.ravel() for part in (*weights, *intercepts)]),
+        np.arange(layout.n_params),
+    )
+    assert layout.n_weights == sum(weight.size for weight in weights)
+
+
+@every_activation
+@pytest.mark.parametrize("layout", ["C", "csr"])
+def test_forward_gives_inputs_and_outputs_of_every_layer(layout, activation):
+    problem = Problem(layout=layout)
+    sizes = Layout([4, 3, 2, 3])
+    params = np.random.default_rng(0).normal(size=sizes.n_params)
+    weights, intercepts = sizes.views(params)
+    inputs, outputs = forward(problem.design(), sizes, ACTIVATIONS[activation], params)
+    assert len(inputs) == len(outputs) + 1 == 3
+    below = problem.X.T
+    for layer, (weight, intercept) in enumerate(zip(weights, intercepts, strict=True)):
+        np.testing.assert_allclose(inputs[layer], weight @ below + intercept[:, None], atol=1e-13)
+        if layer < 2:
+            below = outputs[layer]
+            expected = ACTIVATIONS[activation].value(inputs[layer])
+            np.testing.assert_allclose(below, expected, atol=1e-15)

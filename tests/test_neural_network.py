@@ -1,0 +1,732 @@
+"""`SmallMLP`: the network, initial weights and loss curves of `MLPClassifier`, weights and soft
+labels as their definitions say, parameters that are views of one vector, and when training ends.
+"""
+
+import inspect
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import make_moons
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from softmax_regression import SmallMLP, SoftmaxRegression, neural_network
+from softmax_regression.functional import ACTIVATIONS
+from softmax_regression.solvers import _minibatch
+
+MINIBATCH = ("sgd", "adam")
+SOLVERS = (*MINIBATCH, "lbfgs")
+SHARED_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # with MLPClassifier
+
+mlp_classifier_takes_weights = pytest.mark.skipif(
+    "sample_weight" not in inspect.signature(MLPClassifier.fit).parameters,
+    reason="MLPClassifier of this scikit-learn takes no sample_weight",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Matrices this small only lose time to threads."""
+    with threadpool_limits(1):
+        yield
+
+
+def problem(n_classes=3, n_rows=120, n_features=4, seed=0):
+    """Draw labels from a softmax model, so that no class can be told apart perfectly."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, n_features))
+    scores = 2 * X @ rng.normal(size=(n_features, n_classes))
+    y = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    assert len(np.unique(y)) == n_classes
+    return X, y
+
+
+def moons():
+    X, y = make_moons(200, noise=0.1, random_state=0)
+    return StandardScaler().fit_transform(X), y
+
+
+def trained(model, *args, **kwargs):
+    """Fit, for tests that compare models wherever they end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*args, **kwargs)
+
+
+def parameters(model):
+    return np.concatenate([part.ravel() for part in [*model.coefs_, *model.intercepts_]])
+
+
+# -- beside MLPClassifier --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("sizes", [(), 5, (6, 3), [4], np.array([3, 3])], ids=str)
+def test_attributes_are_those_of_mlp_classifier(sizes, n_classes):
+    X, y = problem(n_classes)
+    params = {"hidden_layer_sizes": sizes, "max_iter": 3, "random_state": 0}
+    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    for name in ("n_layers_", "n_outputs_", "out_activation_", "n_iter_", "t_", "n_features_in_"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert [part.shape for part in ours.coefs_] == [part.shape for part in theirs.coefs_]
+    assert [part.shape for part in ours.intercepts_] == [part.shape for part in theirs.intercepts_]
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X))
+    np.testing.assert_allclose(ours.best_loss_, theirs.best_loss_)
+    assert ours.validation_scores_ is ours.best_validation_score_ is None
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_initial_weights_fill_glorots_bounds(activation):
+    X, y = problem()
+    # With a step this small the weights at the end are the initial ones.
+    model = SmallMLP((300, 30), activation, learning_rate_init=1e-300, max_iter=1, random_state=0)
+    trained(model, X, y)
+    factor = 2 if activation == "logistic" else 6
+    for weights, intercepts in zip(model.coefs_, model.intercepts_, strict=True):
+        bound = np.sqrt(factor / sum(weights.shape))
+        assert 0.9 * bound < np.abs(weights).max() <= bound
+        assert 0.5 * bound < np.abs(intercepts).max() <= bound
+        assert abs(weights.mean()) < 0.2 * bound
+
+
+@pytest.mark.parametrize("activation", SHARED_ACTIVATIONS)
+def test_initial_weights_are_those_of_mlp_classifier(activation):
+    X, y = problem()
+    params = {"hidden_layer_sizes": (5, 4), "activation": activation, "random_state": 3}
+    params |= {"learning_rate_init": 1e-300, "max_iter": 1}
+    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    for mine, other in zip(
+        ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True
+    ):
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("batch_size", [120, 30])
+@pytest.mark.parametrize("alpha", [0.0, 1e-2])
+@pytest.mark.parametrize("activation", SHARED_ACTIVATIONS)
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_loss_curve_is_that_of_mlp_classifier(solver, activation, alpha, batch_size, n_classes):
+    X, y = problem(n_classes)
+    params = {"hidden_layer_sizes": (6, 4), "activation": activation, "solver": solver}
+    params |= {"alpha": alpha, "batch_size": batch_size, "shuffle": False, "random_state": 5}
+    params |= {"max_iter": 15, "learning_rate_init": 0.02}
+    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-8)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6)
+    assert ours.loss_ == ours.loss_curve_[-1]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"nesterovs_momentum": False},
+        {"momentum": 0.0},
+        {"learning_rate": "invscaling", "power_t": 0.1},
+        {"learning_rate": "adaptive", "tol": 0.02, "n_iter_no_change": 2, "max_iter": 30},
+        {"tol": 0.01, "n_iter_no_change": 3, "max_iter": 200},
+    ],
+    ids=str,
+)
+def test_options_of_sgd_are_those_of_mlp_classifier(params):
+    X, y = problem()
+    params = {"solver": "sgd", "batch_size": 30, "shuffle": False, "max_iter": 15} | params
+    params |= {"hidden_layer_sizes": (6,), "learning_rate_init": 0.1, "random_state": 0}
+    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-8)
+    assert ours.n_iter_ == theirs.n_iter_
+
+
+@mlp_classifier_takes_weights
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_weighted_loss_curve_is_that_of_mlp_classifier(solver):
+    X, y = problem()
+    weight = np.random.default_rng(0).exponential(size=len(y))
+    params = {"hidden_layer_sizes": (6,), "solver": solver, "alpha": 0.1, "random_state": 0}
+    params |= {"batch_size": len(y), "shuffle": False, "max_iter": 15, "learning_rate_init": 0.05}
+    ours = trained(SmallMLP(**params), X, y, sample_weight=weight)
+    theirs = trained(MLPClassifier(**params), X, y, sample_weight=weight)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-8)
+
+
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True, "batch_size": 20}], ids=str)
+def test_rows_seen_are_those_of_mlp_classifier(params):
+    X, y = problem()
+    params = {"hidden_layer_sizes": (3,), "max_iter": 4, "random_state": 0} | params
+    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    assert ours.t_ == theirs.t_
+
+
+# -- training --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_loss_falls(solver, n_classes, container):
+    X, y = problem(n_classes)
+    model = SmallMLP((10,), solver=solver, max_iter=50, learning_rate_init=0.01, random_state=0)
+    trained(model, container(X), y)
+    assert model.loss_curve_[-1] < 0.7 * model.loss_curve_[0]
+    assert len(model.loss_curve_) == model.n_iter_ > 10
+    if solver == "lbfgs":
+        assert np.all(np.diff(model.loss_curve_) <= 0)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_every_activation_learns_two_moons(solver, activation):
+    X, y = moons()
+    model = SmallMLP((20, 20), activation, solver=solver, learning_rate_init=0.02, random_state=0)
+    model.set_params(batch_size=20, n_iter_no_change=np.inf)  # some begin on a plateau
+    accuracy = trained(model, X, y).score(X, y)
+    if activation == "identity":  # a line cannot do better
+        assert 0.8 < accuracy < 0.95
+    else:
+        assert accuracy > 0.97
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("soft", [False, True])
+def test_no_hidden_layer_is_softmax_regression(soft, weighted, n_classes):
+    X, y = problem(n_classes)
+    weight = np.random.default_rng(0).random(len(y)) if weighted else None
+    if soft:
+        y = np.random.default_rng(1).dirichlet(np.ones(n_classes), len(y))
+    network = SmallMLP((), solver="lbfgs", alpha=0.5, tol=1e-10, max_iter=1000, random_state=0)
+    network.fit(X, y, sample_weight=weight)
+    linear = SoftmaxRegression(C=1 / 0.5, tol=1e-13).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(network.coefs_[0].T, linear.coef_, atol=1e-6)
+    np.testing.assert_allclose(network.predict_proba(X), linear.predict_proba(X), atol=1e-6)
+    total = len(y) if weight is None else weight.sum()
+    np.testing.assert_allclose(network.loss_, linear.objective_ * 0.5 / total)
+
+
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix, np.asfortranarray])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_other_containers_give_the_same_model(solver, container):
+    X, y = problem()
+    X[np.random.default_rng(0).random(X.shape) < 0.3] = 0
+    model = SmallMLP((5, 4), solver=solver, batch_size=32, max_iter=20, random_state=0)
+    expected = parameters(trained(clone(model), X, y))
+    np.testing.assert_allclose(parameters(trained(model, container(X), y)), expected, atol=1e-7)
+
+
+def test_data_frame_and_memmap_give_the_same_model(tmp_path):
+    X, y = problem()
+    np.save(tmp_path / "X.npy", X)
+    model = SmallMLP((5,), max_iter=5, random_state=0)
+    expected = parameters(trained(clone(model), X, y))
+    frame = trained(clone(model), pd.DataFrame(X, columns=list("abcd")), y)
+    np.testing.assert_array_equal(parameters(frame), expected)
+    np.testing.assert_array_equal(frame.feature_names_in_, list("abcd"))
+    mapped = trained(model, np.load(tmp_path / "X.npy", mmap_mode="r"), y)
+    np.testing.assert_array_equal(parameters(mapped), expected)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_float32_is_close_to_float64(solver, activation):
+    X, y = problem()
+    model = SmallMLP((6,), activation, solver=solver, alpha=0.1, max_iter=10, random_state=0)
+    double = trained(clone(model), X, y)
+    single = trained(model, X.astype(np.float32), y)
+    for part in single.coefs_ + single.intercepts_:
+        assert part.dtype == np.float32
+    p = single.predict_proba(X.astype(np.float32))
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p, double.predict_proba(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_training_is_deterministic_for_a_seed(solver):
+    X, y = problem()
+    a, b, c = (
+        trained(SmallMLP((5,), solver=solver, max_iter=5, batch_size=20, random_state=seed), X, y)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(parameters(a), parameters(b))
+    assert a.loss_curve_ == b.loss_curve_
+    assert not np.array_equal(parameters(a), parameters(c))
+
+
+def test_labels_of_other_kinds_train_the_same_network():
+    X, y = problem()
+    model = SmallMLP((5,), max_iter=5, random_state=0)
+    expected = trained(clone(model), X, y)
+    for labels in (np.array(["a", "b", "c"]), np.array(["a", "b", "c"], dtype=object)):
+        other = trained(clone(model), X, labels[y])
+        np.testing.assert_array_equal(parameters(other), parameters(expected))
+        np.testing.assert_array_equal(other.predict(X), labels[expected.predict(X)])
+    category = trained(clone(model), X, pd.Categorical(np.array(["a", "b", "c"])[y]))
+    np.testing.assert_array_equal(category.classes_, ["a", "b", "c"])
+
+
+def test_two_classes_have_one_score():
+    X, y = problem(2)
+    model = trained(SmallMLP((5,), max_iter=5, random_state=0), X, y == 1)
+    assert model.classes_.dtype == model.predict(X).dtype == bool
+    scores, p = model.decision_function(X), model.predict_proba(X)
+    assert scores.shape == (120,)
+    assert p.shape == (120, 2)
+    np.testing.assert_allclose(np.log(p[:, 1] / p[:, 0]), scores)
+    np.testing.assert_array_equal(model.predict(X), scores > 0)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_log_probabilities_are_finite_on_extreme_rows(n_classes, activation):
+    X, y = problem(n_classes)
+    model = trained(SmallMLP((5,), activation, max_iter=5, random_state=0), X, y)
+    log_p = model.predict_log_proba(1e150 * X)
+    assert np.isfinite(log_p).all()
+    np.testing.assert_allclose(np.exp(log_p), model.predict_proba(1e150 * X), rtol=1e-9)
+
+
+def test_learning_goes_on_after_the_last_fit_with_a_random_state_instance():
+    X, y = problem()
+    model = SmallMLP((5,), max_iter=3, random_state=np.random.RandomState(0))
+    first = parameters(trained(model, X, y))
+    assert not np.array_equal(first, parameters(trained(model, X, y)))
+
+
+# -- parameters are views --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("pickled", [False, True])
+def test_writing_into_parameters_changes_predictions(pickled, solver):
+    X, y = problem()
+    model = trained(SmallMLP((5, 4), solver=solver, max_iter=5, random_state=0), X, y)
+    before = model.predict_proba(X)
+    if pickled:
+        model = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(model.predict_proba(X), before)
+    for part in model.coefs_ + model.intercepts_:
+        kept = part.copy()
+        part[...] = 0
+        assert not np.allclose(model.predict_proba(X), before)
+        part[...] = kept
+        np.testing.assert_array_equal(model.predict_proba(X), before)
+    model.coefs_[-1][...] = 0
+    model.intercepts_[-1][...] = 0
+    np.testing.assert_allclose(model.predict_proba(X), 1 / 3)
+    assert all(np.shares_memory(part, model._params) for part in model.coefs_ + model.intercepts_)
+
+
+def test_writing_into_parameters_is_where_training_goes_on():
+    X, y = problem()
+    model = SmallMLP((5,), warm_start=True, learning_rate_init=1e-300, max_iter=2, random_state=0)
+    trained(model, X, y)
+    model.coefs_[0][...] = 0.25
+    trained(model, X, y)
+    np.testing.assert_array_equal(model.coefs_[0], np.full((4, 5), 0.25))
+
+
+def test_an_unfitted_network_has_no_parameters():
+    model = SmallMLP()
+    assert not hasattr(model, "coefs_")
+    assert not hasattr(model, "intercepts_")
+
+
+def test_models_share_no_memory():
+    X, y = problem()
+    model = trained(SmallMLP((5,), max_iter=2, random_state=0, warm_start=True), X, y)
+    old = parameters(model)
+    views = model.coefs_ + model.intercepts_
+    trained(model, X, y)
+    model.set_params(solver="sgd").partial_fit(X, y)
+    np.testing.assert_array_equal(np.concatenate([part.ravel() for part in views]), old)
+
+
+# -- weights and soft labels -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("batch_size", ["auto", 16])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_zero_weight_is_a_row_removed(solver, batch_size, alpha):
+    X, y = problem()
+    weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    kept = weight > 0
+    model = SmallMLP((5,), solver=solver, batch_size=batch_size, alpha=alpha, random_state=0)
+    model.set_params(max_iter=15, learning_rate_init=0.01)
+    with_zeros = trained(clone(model), X, y, sample_weight=weight)
+    without = trained(model, X[kept], y[kept], sample_weight=weight[kept])
+    np.testing.assert_allclose(
+        parameters(with_zeros), parameters(without), atol=1e-5 if solver == "lbfgs" else 1e-10
+    )
+    np.testing.assert_allclose(with_zeros.loss_curve_, without.loss_curve_, rtol=1e-6)
+
+
+def test_zero_weight_is_a_row_removed_from_early_stopping_too():
+    X, y = problem()
+    weight = np.ones(len(y))
+    weight[::4] = 0
+    kept = weight > 0
+    model = SmallMLP((5,), early_stopping=True, alpha=0.1, max_iter=15, random_state=0)
+    with_zeros = trained(clone(model), X, y, sample_weight=weight)
+    without = trained(model, X[kept], y[kept])
+    assert with_zeros.validation_scores_ == without.validation_scores_
+    np.testing.assert_allclose(parameters(with_zeros), parameters(without), atol=1e-10)
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_rows_of_zero_weight_are_not_counted_as_seen(stopping):
+    X, y = problem()
+    weight = np.ones(len(y))
+    weight[::4] = 0
+    kept = weight > 0
+    model = SmallMLP((5,), early_stopping=stopping, max_iter=3, random_state=0)
+    assert (
+        trained(clone(model), X, y, sample_weight=weight).t_ == trained(model, X[kept], y[kept]).t_
+    )
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scaling_weights_is_dividing_alpha(solver):
+    X, y = problem()
+    weight = np.random.default_rng(0).random(len(y))
+    params = {"solver": solver, "batch_size": 16, "max_iter": 10, "random_state": 0}
+    scaled = trained(SmallMLP((5,), alpha=1.0, **params), X, y, sample_weight=8 * weight)
+    other = trained(SmallMLP((5,), alpha=0.125, **params), X, y, sample_weight=weight)
+    np.testing.assert_allclose(parameters(scaled), parameters(other), atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_class_weight_is_sample_weight(solver):
+    X, y = problem()
+    factors = {0: 2.0, 1: 0.25}
+    model = SmallMLP((5,), solver=solver, max_iter=10, random_state=0)
+    weighted = trained(clone(model), X, y, sample_weight=np.array([2.0, 0.25, 1.0])[y])
+    classes = trained(model.set_params(class_weight=factors), X, y)
+    np.testing.assert_array_equal(parameters(classes), parameters(weighted))
+
+
+def test_balanced_class_weight_gives_all_classes_the_same_total():
+    X, y = problem()
+    weight = np.random.default_rng(0).random(len(y))
+    model = SmallMLP((5,), max_iter=10, random_state=0)
+    factors = weight.sum() / (3 * np.bincount(y, weight))
+    weighted = trained(clone(model), X, y, sample_weight=weight * factors[y])
+    balanced = trained(model.set_params(class_weight="balanced"), X, y, sample_weight=weight)
+    np.testing.assert_allclose(parameters(balanced), parameters(weighted), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_hot_soft_labels_are_hard_labels(solver, n_classes):
+    X, y = problem(n_classes)
+    model = SmallMLP((5,), solver=solver, batch_size=32, max_iter=10, random_state=0)
+    hard = trained(clone(model), X, y)
+    soft = trained(model, X, np.eye(n_classes)[y])
+    np.testing.assert_allclose(parameters(soft), parameters(hard), atol=1e-7)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_soft_labels_are_rows_repeated_for_each_class(n_classes):
+    X, _ = problem(n_classes)
+    P = np.random.default_rng(1).dirichlet(np.ones(n_classes), len(X))
+    model = SmallMLP((4,), "tanh", solver="lbfgs", max_iter=15, random_state=0)
+    soft = trained(clone(model), X, P)
+    labels = np.tile(np.arange(n_classes), len(X))
+    repeated = trained(model, X.repeat(n_classes, axis=0), labels, sample_weight=P.ravel())
+    np.testing.assert_allclose(parameters(soft), parameters(repeated), atol=1e-5)
+
+
+def test_columns_of_soft_labels_are_the_classes():
+    X, _ = problem()
+    P = pd.DataFrame(np.random.default_rng(1).dirichlet(np.ones(3), len(X)), columns=list("zam"))
+    model = trained(SmallMLP((4,), max_iter=5, random_state=0), X, P)
+    np.testing.assert_array_equal(model.classes_, list("zam"))
+    best = model.predict_proba(X).argmax(axis=1)
+    np.testing.assert_array_equal(model.predict(X), np.array(list("zam"))[best])
+    expected = P.to_numpy()[np.arange(len(X)), best].mean()
+    np.testing.assert_allclose(model.score(X, P), expected)
+
+
+# -- early stopping and the end of training --------------------------------------------------------
+
+
+@pytest.fixture
+def splits(monkeypatch):
+    """The rows that early stopping sets aside, of each fit."""
+    recorded = []
+    split = neural_network.train_test_split
+
+    def recording(*args, **kwargs):
+        recorded.append(split(*args, **kwargs))
+        return recorded[-1]
+
+    monkeypatch.setattr(neural_network, "train_test_split", recording)
+    return recorded
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_early_stopping_keeps_the_best_epoch(solver, n_classes, weighted, soft, splits):
+    X, y = problem(n_classes, 300)
+    if soft:
+        y = 0.8 * np.eye(n_classes)[y] + 0.2 / n_classes
+    weight = np.random.default_rng(0).integers(0, 4, len(y)) if weighted else np.ones(len(y))
+    model = SmallMLP((20,), solver=solver, early_stopping=True, validation_fraction=0.3)
+    model.set_params(learning_rate_init=0.3, n_iter_no_change=8, random_state=0)
+    trained(model, X, y, sample_weight=weight)
+    ((rows, held_out),) = splits
+    assert not set(rows) & set(held_out)
+    np.testing.assert_array_equal(np.sort([*rows, *held_out]), np.flatnonzero(weight))
+    assert len(model.validation_scores_) == len(model.loss_curve_) == model.n_iter_
+    best = model.best_validation_score_
+    assert best == max(model.validation_scores_) > model.validation_scores_[-1]
+    score = model.score(X[held_out], y[held_out], sample_weight=weight[held_out])
+    assert score == pytest.approx(best, abs=1e-12)
+    assert model.best_loss_ is None
+    assert model.n_iter_ < 200
+
+
+def test_early_stopping_sets_rows_aside_in_the_proportions_of_the_classes(splits):
+    X, y = problem(3, 300)
+    trained(SmallMLP((3,), early_stopping=True, validation_fraction=0.2, max_iter=2), X, y)
+    ((_, held_out),) = splits
+    assert len(held_out) == 60
+    np.testing.assert_allclose(np.bincount(y[held_out]), np.bincount(y) / 5, atol=1)
+
+
+@pytest.mark.parametrize("fraction", [0.005, 0.999])
+def test_early_stopping_names_the_fraction_that_leaves_too_few_rows(fraction):
+    X, y = problem()
+    model = SmallMLP((3,), early_stopping=True, validation_fraction=fraction)
+    with pytest.raises(ValueError, match=f"validation_fraction={fraction} of 120 rows"):
+        model.fit(X, y)
+    assert not hasattr(model, "classes_")
+
+
+def test_a_fit_without_early_stopping_forgets_validation_scores():
+    X, y = problem()
+    model = trained(SmallMLP((3,), early_stopping=True, max_iter=3), X, y)
+    trained(model.set_params(early_stopping=False), X, y)
+    assert model.validation_scores_ is model.best_validation_score_ is None
+    assert model.best_loss_ == min(model.loss_curve_)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_run_cut_short_names_solver_and_remedy(solver):
+    model = SmallMLP((5,), solver=solver, max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(*problem())
+    assert len(caught) == 1
+    for part in (f"solver='{solver}'", "3 iterations", "max_iter", "StandardScaler"):
+        assert part in str(caught[0].message)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+
+
+def test_a_warning_points_at_the_line_that_called_fit():
+    with pytest.warns(ConvergenceWarning) as caught:
+        SmallMLP((5,), max_iter=3, random_state=0).fit(*problem())
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_flat_loss_is_no_warning(solver):
+    X, y = problem()
+    model = SmallMLP((5,), solver=solver, alpha=1.0, learning_rate_init=0.05, random_state=0)
+    model.set_params(max_iter=300, n_iter_no_change=np.inf, tol=1e-12).fit(X, y)
+    curve = model.loss_curve_
+    assert curve[-30] - curve[-1] < 0.01 * (curve[0] - curve[-1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_loss_that_only_rounding_moves_is_flat(seed):
+    X, y = problem()
+    SmallMLP((5,), learning_rate_init=1e-300, max_iter=3, random_state=seed).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_training_ends_when_the_loss_no_longer_improves(solver):
+    X, y = problem()
+    model = SmallMLP((5,), solver=solver, alpha=1.0, learning_rate_init=0.05, random_state=0)
+    model.set_params(max_iter=1000, tol=1e-3, n_iter_no_change=4).fit(X, y)
+    assert model.n_iter_ < 1000
+    best_before = min(model.loss_curve_[:-5])
+    assert min(model.loss_curve_[-5:]) > best_before - 5 * 1e-3
+
+
+def test_a_line_search_that_fails_far_from_a_minimum_is_told():
+    X, y = problem()
+    model = SmallMLP((5,), solver="lbfgs", random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(1e200 * X, y)  # no step is small enough: the initial weights come back
+
+
+def test_max_fun_ends_lbfgs():
+    X, y = problem()
+    model = SmallMLP((5,), solver="lbfgs", max_fun=5, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="max_fun"):
+        model.fit(X, y)
+    assert model.n_iter_ <= 5
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_verbose_prints_a_line_for_each_iteration(solver, capsys):
+    X, y = problem()
+    model = trained(SmallMLP((5,), solver=solver, verbose=True, max_iter=4, random_state=0), X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == model.n_iter_ == 4
+    for number, (line, loss) in enumerate(zip(lines, model.loss_curve_, strict=True), start=1):
+        assert line.startswith("SmallMLP ")
+        assert f" {number}:" in line
+        assert float(line.split("loss ")[1].split(",")[0]) == pytest.approx(loss, abs=1e-6)
+    trained(model.set_params(verbose=0), X, y)
+    assert not capsys.readouterr().out
+
+
+def test_verbose_shows_validation_scores(capsys):
+    X, y = problem()
+    model = SmallMLP((5,), early_stopping=True, verbose=1, max_iter=3, random_state=0)
+    trained(model, X, y)
+    lines = capsys.readouterr().out.splitlines()
+    for line, score in zip(lines, model.validation_scores_, strict=True):
+        assert f"validation score {score:.4f}" in line
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("stopping", [False, True])
+def test_an_interrupted_run_keeps_what_it_has(stopping, epochs, monkeypatch):
+    run_epoch, calls = _minibatch.run_epoch, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) > epochs:
+            raise KeyboardInterrupt
+        return run_epoch(*args)
+
+    monkeypatch.setattr(_minibatch, "run_epoch", interrupted)
+    model = SmallMLP((5,), early_stopping=stopping, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model.fit(*problem())
+    assert model.n_iter_ == len(model.loss_curve_) == epochs
+    assert np.isfinite(parameters(model)).all()
+
+
+# -- streams and warm starts -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_partial_fit_on_chunks_learns(solver, container):
+    X, y = moons()
+    model = SmallMLP((20,), solver=solver, learning_rate_init=0.02, batch_size=10, random_state=0)
+    order = np.argsort(X[:, 0])  # what comes first does not have both classes
+    for start in range(0, 200, 40):
+        rows = order[start : start + 40]
+        model.partial_fit(container(X[rows]), y[rows], classes=[1, 0])
+    np.testing.assert_array_equal(model.classes_, [0, 1])
+    assert model.t_ == 200
+    assert model.n_iter_ == len(model.loss_curve_) == 5
+    for _ in range(100):
+        model.partial_fit(container(X), y)
+    assert model.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_partial_fit_is_an_epoch_of_fit(solver):
+    X, y = problem()
+    model = SmallMLP((5,), solver=solver, batch_size=20, shuffle=False, random_state=0)
+    fitted = trained(clone(model).set_params(max_iter=4), X, y)
+    for _ in range(4):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    np.testing.assert_allclose(parameters(model), parameters(fitted), atol=1e-12)
+    np.testing.assert_allclose(model.loss_curve_, fitted.loss_curve_)
+    assert (model.t_, model.n_iter_) == (fitted.t_, fitted.n_iter_) == (480, 4)
+
+
+@pytest.mark.parametrize("learning_rate", ["constant", "invscaling", "adaptive"])
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_partial_fit_continues_after_pickling_as_without(solver, learning_rate):
+    X, y = problem()
+    model = SmallMLP((5,), solver=solver, learning_rate=learning_rate, random_state=0)
+    pickled = clone(model)
+    for start in range(0, 120, 30):
+        rows = slice(start, start + 30)
+        model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+        pickled = pickle.loads(pickle.dumps(pickled))
+        pickled.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+    np.testing.assert_array_equal(parameters(pickled), parameters(model))
+    assert pickled.loss_curve_ == model.loss_curve_
+
+
+def test_partial_fit_takes_soft_labels_and_weights():
+    X, y = problem()
+    weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    hard = SmallMLP((5,), random_state=0).partial_fit(X, y, weight, classes=[0, 1, 2])
+    soft = SmallMLP((5,), random_state=0).partial_fit(X, np.eye(3)[y], weight)
+    np.testing.assert_allclose(parameters(soft), parameters(hard), atol=1e-12)
+
+
+def test_partial_fit_goes_on_from_fit():
+    X, y = problem()
+    model = trained(SmallMLP((5,), max_iter=5, random_state=0), X, y)
+    curve = list(model.loss_curve_)
+    model.partial_fit(X, y)
+    assert model.loss_curve_[:-1] == curve
+    assert model.loss_curve_[-1] < curve[-1]
+    assert (model.n_iter_, model.t_) == (6, 720)
+
+
+def test_partial_fit_is_unavailable_for_lbfgs():
+    model = SmallMLP(solver="lbfgs")
+    assert not hasattr(model, "partial_fit")
+    assert hasattr(model.set_params(solver="sgd"), "partial_fit")
+
+
+def test_partial_fit_refuses_what_a_stream_cannot_do():
+    X, y = problem()
+    model = SmallMLP((5,), random_state=0)
+    with pytest.raises(ValueError, match=r"classes must be passed on the first call"):
+        model.partial_fit(X, y)
+    with pytest.raises(ValueError, match=r"does not know: \[2\]\. Known are \[0, 1\]"):
+        model.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"partial_fit.*early_stopping=True"):
+        clone(model).set_params(early_stopping=True).partial_fit(X, y, classes=[0, 1, 2])
+    assert vars(model).keys() == model.get_params().keys()
+    model.partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=r"does not know: \[3\]"):
+        model.partial_fit(X, y + 1)
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\] differ .*\[0, 1, 2\]"):
+        model.partial_fit(X, y, classes=[0, 1])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_warm_start_continues(solver):
+    X, y = problem()
+    model = SmallMLP((5,), solver=solver, warm_start=True, max_iter=20, learning_rate_init=0.01)
+    model.set_params(random_state=0)
+    first = trained(model, X, y).loss_curve_
+    second = trained(model, X, y).loss_curve_
+    assert second[0] < first[0] - 0.5 * (first[0] - first[-1])
+    cold = trained(model.set_params(warm_start=False), X, y).loss_curve_
+    assert cold == first
+
+
+def test_warm_start_refuses_other_classes_or_layers():
+    X, y = problem()
+    model = trained(SmallMLP((5,), warm_start=True, max_iter=2, random_state=0), X, y)
+    before = parameters(model)
+    with pytest.raises(ValueError, match=r"warm_start=True .*\[0, 1, 2\].*\['a', 'b', 'c'\]"):
+        model.fit(X, np.array(["a", "b", "c"])[y])
+    with pytest.raises(ValueError, match=r"warm_start=True .*\[4, 5, 3\].*\[3, 5, 3\]"):
+        model.fit(X[:, :3], y)
+    with pytest.raises(ValueError, match=r"warm_start=True .*\[4, 5, 3\].*\[4, 6, 3\]"):
+        model.set_params(hidden_layer_sizes=(6,)).fit(X, y)
+    np.testing.assert_array_equal(parameters(model), before)
+    assert model.n_features_in_ == 4
