@@ -39,6 +39,7 @@ from softmax_regression.solvers import (
 
 _FULL_BATCH = {"lbfgs": minimize_lbfgs, "newton-cg": minimize_newton_cg}
 _MINIBATCH = {"sgd", "adam"}
+_MANY_OPERATIONS = 200_000_000
 
 _REMEDIES = {
     StopReason.MAX_ITER: "Raise max_iter or tol, or try solver='newton-cg'.",
@@ -47,6 +48,18 @@ _REMEDIES = {
     StopReason.SEPARABLE: "Set C to a finite value.",
     StopReason.INTERRUPTED: "The parameters reached so far are kept.",
 }
+
+
+def _choose_solver(objective: LinearCrossEntropy) -> str:
+    """Choose a solver for `solver="auto"` by what a pass over the data costs.
+
+    Truncated Newton is the more robust: on sixteen raw data sets of up to 58000 rows it reached a
+    gap of 1e-6 in 4 to 57 iterations, where L-BFGS missed it on three and was not faster on the
+    rest. But it multiplies by the Hessian many times in each iteration, and on 60000 images of 784
+    pixels and 10 classes it took four times as long.
+    """
+    operations = objective.design.n_values * objective.loss.n_outputs
+    return "newton-cg" if operations <= _MANY_OPERATIONS else "lbfgs"
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
@@ -78,12 +91,13 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
         have weight 1. 'balanced' gives all classes the same total.
     solver : {'auto', 'lbfgs', 'newton-cg', 'sgd', 'adam'}, default='auto'
-        - 'lbfgs': quasi-Newton through SciPy; the choice for most data;
-        - 'newton-cg': truncated Newton through SciPy with exact Hessian products; fewer, dearer
-          iterations, and better on badly scaled data;
+        - 'newton-cg': truncated Newton through SciPy with exact Hessian products: few, dear
+          iterations, that converge on badly scaled data too;
+        - 'lbfgs': quasi-Newton through SciPy: many cheap iterations;
         - 'sgd', 'adam': minibatches. They get near the optimum in a few passes over large data,
           and serve `partial_fit`;
-        - 'auto': 'lbfgs' for `fit`, 'adam' for `partial_fit`.
+        - 'auto': for `fit` 'newton-cg', or 'lbfgs' if a pass over the data takes more than 2e8
+          multiplications; for `partial_fit` 'adam'.
     tol : float, default=1e-6
         'lbfgs' and 'newton-cg' stop once the objective provably lies within this fraction of the
         minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and
@@ -283,7 +297,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             objective = self._objective(design, targets, targets.total_weight)
             start = self._start(objective, targets.classes, previous)
             self.classes_ = targets.classes
-            self.solver_ = "lbfgs" if self.solver == "auto" else self.solver
+            self.solver_ = _choose_solver(objective) if self.solver == "auto" else self.solver
             result = self._minimize(objective, start)
             self._store(objective, result.params)
             self._stream: dict[str, Any] = {}

@@ -55,6 +55,11 @@ class Design(ABC):
     def weighted_squares(self, weight: Array) -> Array:
         """Return Σ_i weight_i x_ij² for each column, in float64."""
 
+    @property
+    @abstractmethod
+    def n_values(self) -> int:
+        """How many numbers of X are stored: a product with X costs that many operations."""
+
     @abstractmethod
     def bytes_per_row(self) -> int:
         """Return the size of a row of X in memory, on average."""

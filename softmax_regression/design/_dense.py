@@ -29,5 +29,9 @@ class DenseDesign(Design):
     def weighted_squares(self, weight: Array) -> Array:
         return np.einsum("n,nd,nd->d", weight, self.X, self.X, dtype=np.float64)
 
+    @property
+    def n_values(self) -> int:
+        return int(self.X.size)
+
     def bytes_per_row(self) -> int:
         return self.n_columns * self.dtype.itemsize

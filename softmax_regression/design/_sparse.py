@@ -50,6 +50,10 @@ class SparseDesign(Design):
         )
         return squares.T @ weight.astype(np.float64)
 
+    @property
+    def n_values(self) -> int:
+        return int(self.X.nnz)
+
     def bytes_per_row(self) -> int:
         entry = self.dtype.itemsize + self.X.indices.dtype.itemsize
         return int(entry * self.X.nnz / max(1, self.n_rows)) + 8

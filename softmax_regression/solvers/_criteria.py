@@ -19,8 +19,6 @@ from softmax_regression.objectives import Objective
 
 Array = NDArray[Any]
 
-_CG_STEPS = 200
-
 
 @dataclass
 class Point:
@@ -64,7 +62,7 @@ class RelativeGap(Criterion):
         scale = max(point.value, np.finfo(np.float64).tiny)
         gap = objective.optimality_gap(point.params, point.value, point.gradient, enough * scale)
         if np.isnan(gap):
-            _, gap = newton_step(objective, point, enough=enough * scale)
+            _, gap, _ = newton_step(objective, point, enough=enough * scale)
         return min(max(gap, 0.0) / scale, 1.0)  # as F is not negative, no more can be left
 
     def costly(self, objective: Objective) -> bool:
@@ -87,9 +85,14 @@ def certify(criterion: Criterion, tol: float, objective: Objective, point: Point
 
 
 def newton_step(
-    objective: Objective, point: Point, *, enough: float = np.inf, precision: float = 1e-3
-) -> tuple[Array, float]:
-    r"""Solve the Newton equations by conjugate gradients; return step and decrement.
+    objective: Objective,
+    point: Point,
+    *,
+    enough: float = np.inf,
+    precision: float = 1e-3,
+    max_products: int = 200,
+) -> tuple[Array, float, int]:
+    r"""Solve the Newton equations by conjugate gradients; return step, decrement, products taken.
 
     The decrement :math:`\tfrac12 g^\top H^{-1} g` estimates F − min F. Its approximations only ever
     grow towards it (Golub and Meurant, *Matrices, Moments and Quadrature*, chapter 12), so the sum
@@ -97,7 +100,9 @@ def newton_step(
     """
     step, residual, decrement = np.zeros_like(point.gradient), -point.gradient, 0.0
     direction, square = residual.copy(), float(residual @ residual)
-    for _ in range(min(_CG_STEPS, len(step))):
+    n_products = 0
+    while n_products < min(max_products, len(step)):
+        n_products += 1
         product = objective.hessian_product(point.params, direction)
         curvature = float(direction @ product)
         if not curvature > 0:  # the gradient has no part left that the curvature can see
@@ -111,4 +116,4 @@ def newton_step(
         residual -= length * product
         square, previous = float(residual @ residual), square
         direction = residual + square / previous * direction
-    return step, decrement
+    return step, decrement, n_products

@@ -21,6 +21,7 @@ from softmax_regression.solvers._result import SolverResult, StopReason
 Array = NDArray[Any]
 Report = Callable[[str], None]
 
+_LEAST_POLISH = 100  # products with the Hessian
 _SEPARATED = 1e-9  # nats a row: far below what an unpenalised model of overlapping classes reaches
 
 
@@ -48,6 +49,7 @@ class Monitor:
         self.report = report
         self.loss_curve: list[float] = []
         self.reason: StopReason | None = None
+        self.n_evaluations = 0
         self._recent: list[Point] = []
         self._next_check = 0
 
@@ -70,7 +72,11 @@ class Monitor:
         elif reason is None:
             reason = self._explain(result, scipy_arguments["options"])
         if reason is StopReason.ROUNDING and self.objective.convex:
-            end, remaining = polish(self.objective, end, remaining, self.criterion, self.tol)
+            # for at most half of what has been spent so far
+            budget = max(_LEAST_POLISH, self.n_evaluations // 2)
+            end, remaining = polish(
+                self.objective, end, remaining, self.criterion, self.tol, budget
+            )
             reason = StopReason.CONVERGED if remaining <= self.tol else reason
         return SolverResult(
             end.params, end.value, len(self.loss_curve), reason, self.loss_curve, remaining
@@ -79,6 +85,7 @@ class Monitor:
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         """Evaluate the objective and keep the result, as SciPy's callbacks tell no gradient."""
         point = evaluate(self.objective, params.copy())
+        self.n_evaluations += 1
         self._recent = [*self._recent[-1:], point]
         return point.value, point.gradient
 

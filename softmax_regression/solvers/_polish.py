@@ -10,16 +10,26 @@ from __future__ import annotations
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers._criteria import Criterion, Point, evaluate, newton_step
 
-_STEPS = 10
 _PRECISION = 1e-8  # of the decrement, at which conjugate gradients stop
 
 
 def polish(
-    objective: Objective, point: Point, remaining: float, criterion: Criterion, tol: float
+    objective: Objective,
+    point: Point,
+    remaining: float,
+    criterion: Criterion,
+    tol: float,
+    max_products: int,
 ) -> tuple[Point, float]:
-    """Take Newton steps while the criterion falls, until it is at most `tol`."""
-    for _ in range(_STEPS):
-        step, _ = newton_step(objective, point, precision=_PRECISION)
+    """Take Newton steps while the criterion falls, until it is at most `tol`.
+
+    Ends after `max_products` products with the Hessian, each about as dear as an evaluation.
+    """
+    while max_products > 0:
+        step, _, n_products = newton_step(
+            objective, point, precision=_PRECISION, max_products=max_products
+        )
+        max_products -= n_products
         after = evaluate(objective, point.params + step)
         size = criterion(objective, after)
         if not size < remaining:
