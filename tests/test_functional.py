@@ -325,6 +325,12 @@ def test_temperature_may_be_as_large_as_scores_whose_difference_overflows(dtype,
     assert_allclose(p, softmax([1.0, -1.0]), rtol=4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("temperature", [1.5, 4.0])
+def test_a_log_probability_that_the_temperature_makes_finite_is_finite(temperature):
+    expected = [0, -1e308 / temperature - 1e308 / temperature]
+    assert_allclose(log_softmax([1e308, -1e308], temperature=temperature), expected, rtol=2 * EPS)
+
+
 @examples
 @given(batch_with_axis())
 def test_axis_is_the_same_as_moving_it_last_and_back(batch_and_axis):
@@ -388,7 +394,7 @@ def test_strided_reversed_transposed_and_read_only_views_give_what_their_copies_
 def test_no_rows_give_no_rows(function):
     for axis in (-1, 1):
         result = function(np.zeros((0, 3)), axis=axis, temperature=2.0)
-        assert result.shape == (0, 3, 3) if function is softmax_jacobian else (0, 3)
+        assert result.shape == ((0, 3, 3) if function is softmax_jacobian else (0, 3))
 
 
 def test_a_single_class_is_certain():

@@ -156,8 +156,7 @@ def softmax_jacobian(scores: ArrayLike, *, axis: int = -1, temperature: float = 
     diagonal = np.einsum("...ii->...i", jacobian)  # a writable view
     diagonal[...] = 0
     diagonal[...] = -jacobian.sum(axis=-1)
-    jacobian /= temperature
-    return jacobian.astype(dtype, copy=False)
+    return _over(jacobian, temperature).astype(dtype, copy=False)
 
 
 def softmax_jvp(
@@ -236,14 +235,20 @@ def _jacobian_product(
     scores, dtype = as_scores(scores, axis)
     vector, vector_dtype = as_floating(vector, name)
     p = softmax(scores, axis=axis, temperature=temperature)
+    axis = axis - scores.ndim if axis >= 0 else axis  # still the same if the vector has more axes
     p, vector = np.broadcast_arrays(p, vector)
     # Relative to the entry of the likeliest class, whose product is then minus the sum of the
     # others: as 1 - p would, the plain formula loses the digits of a nearly certain class.
     top = np.expand_dims(p.argmax(axis=axis), axis)
     vector = vector - np.take_along_axis(vector, top, axis=axis)
     mean = (p * vector).sum(axis=axis, keepdims=True)
-    product = p * (vector - mean) / temperature
+    product = _over(p * (vector - mean), temperature)
     return product.astype(np.result_type(dtype, vector_dtype), copy=False)
+
+
+def _over(derivative: Array, temperature: float) -> Array:
+    """Divide by a temperature, which may lie outside the range of float32."""
+    return derivative if temperature == 1 else derivative.astype(np.float64) / temperature
 
 
 def as_scores(scores: ArrayLike, axis: int) -> tuple[Array, np.dtype[Any]]:
