@@ -83,9 +83,9 @@ for name, model in (("linear model", linear), ("network", network)):
 #
 # Each place is painted in the colours of the classes, mixed by their probabilities: grey where the
 # model hesitates, pure where it is sure. Lines are where two classes draw level. On the right, the
-# mean loss of each iteration or epoch. L-BFGS finds the linear model's minimum at once, not far
-# below log 3, the loss of a model that knows nothing. The network spends its first epochs there,
-# too, until the layers find out how to bend.
+# mean loss of each iteration or epoch. Newton's method finds the linear model's minimum at once,
+# not far below log 3, the loss of a model that knows nothing. The network spends its first epochs
+# there, too, until the layers find out how to bend.
 
 colors, markers = [GREEN, ORANGE, PURPLE], "os^"
 pale = 0.5 + 0.5 * np.array([to_rgb(color) for color in colors])

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -222,9 +221,11 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             return SGD(self.momentum, self.nesterovs_momentum)
         return Adam(self.beta_1, self.beta_2, self.epsilon)
 
-    def _batches(self, n_rows: int) -> Minibatches:
-        size = min(200, n_rows) if self.batch_size == "auto" else min(self.batch_size, n_rows)
-        return Minibatches(size, self.shuffle, check_random_state(self.random_state))
+    def _batch_size(self, n_rows: int) -> int:
+        return min(200 if self.batch_size == "auto" else self.batch_size, n_rows)
+
+    def _batches(self, n_rows: int, random_state: np.random.RandomState) -> Minibatches:
+        return Minibatches(self._batch_size(n_rows), self.shuffle, random_state)
 
     def _report(self) -> Callable[[str], None] | None:
         """Return what prints progress, if it is wanted."""

@@ -16,6 +16,7 @@ from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -300,7 +301,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             self.solver_ = _choose_solver(objective) if self.solver == "auto" else self.solver
             result = self._minimize(objective, start)
             self._store(objective, result.params)
-            self._stream: dict[str, Any] = {}
+            self._stream: dict[str, Any] = {"weight": targets.total_weight}  # to go on from
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = result.remaining
@@ -315,6 +316,9 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         """Update the model by one pass over some rows, in minibatches.
 
         The penalty is shared out over the whole stream: it counts as in `fit` on all rows so far.
+        The coordinates are standardised by the means and variances of all rows of the stream so
+        far. Only 'invscaling' lowers the learning rate here, as 'adaptive' waits for a loss on the
+        same rows to stop falling.
 
         Parameters
         ----------
@@ -348,6 +352,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             if "optimizer" not in stream:
                 self.solver_ = "adam" if self.solver == "auto" else self.solver
                 stream["optimizer"] = self._optimizer(self.solver_)
+                stream["random_state"] = check_random_state(self.random_state)
                 stream["rows"] = 0
             # Scales are those of all rows so far: a feature may be constant in the first piece.
             share = targets.total_weight / stream["weight"]
@@ -357,7 +362,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             stream["moments"] = moments
             coordinates = Coordinates.standardizing(base, moments)
             objective = RescaledObjective(base, coordinates)
-            batches = self._batches(len(base.rows))
+            batches = self._batches(len(base.rows), stream["random_state"])
             rate = self._learning_rate(objective, 1 / batches.size)
             rate.factor = stream.get("factor", 1.0)
             self.classes_ = known
@@ -438,7 +443,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
                 report=self._report(),
             )
         else:
-            batches = self._batches(len(objective.rows))
+            batches = self._batches(len(objective.rows), check_random_state(self.random_state))
             result = minimize_minibatch(
                 objective,
                 unknowns,

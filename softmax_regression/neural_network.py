@@ -344,20 +344,20 @@ class SmallMLP(BaseSoftmaxClassifier):
             known = self._stream_classes(classes, y)
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
+            optimizer, rate, random_state = copy.deepcopy(getattr(self, "_stream", None)) or (
+                self._optimizer(self.solver),
+                LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
+                check_random_state(self.random_state),
+            )
             if first:
-                random_state = check_random_state(self.random_state)
                 self._layer_sizes = self._sizes(design, known)
                 self._params = self._start(known, None, random_state, design.dtype)
                 self.t_ = self.n_iter_ = 0
                 self.loss_curve_: list[float] = []
             self.classes_ = known
-            optimizer, rate = copy.deepcopy(getattr(self, "_stream", None)) or (
-                self._optimizer(self.solver),
-                LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
-            )
             params = self._params.copy()
             objective = self._objective(design, targets)
-            batches = self._batches(len(objective.rows))
+            batches = self._batches(len(objective.rows), random_state)
             with np.errstate(over="ignore", invalid="ignore"):
                 loss = run_epoch(objective, params, optimizer, rate.current, batches)
             self.t_ += len(objective.rows)
@@ -366,7 +366,7 @@ class SmallMLP(BaseSoftmaxClassifier):
                 params, loss, self.n_iter_ + 1, StopReason.MAX_ITER, [*self.loss_curve_, loss]
             )
             self._refuse_divergence(result)
-            self._stream = optimizer, rate
+            self._stream = optimizer, rate, random_state
             self._store(result)
         return self
 
@@ -434,7 +434,7 @@ class SmallMLP(BaseSoftmaxClassifier):
         loss = targets.loss(design.dtype, rows)
         # scikit-learn's penalty is divided by the weight of the rows that a step looks at
         n_counted = len(loss.rows)
-        size = n_counted if self.solver == "lbfgs" else self._batches(n_counted).size
+        size = n_counted if self.solver == "lbfgs" else self._batch_size(n_counted)
         mean_weight = targets.total_weight / np.count_nonzero(targets.row_weights())
         return NetworkCrossEntropy(
             design if rows is None else design[rows],
@@ -463,14 +463,12 @@ class SmallMLP(BaseSoftmaxClassifier):
             )
             result.params = result.params.astype(objective.dtype, copy=False)
             return result
-        batches = self._batches(len(objective.rows))
-        batches.random_state = random_state
         return minimize_minibatch(
             objective,
             params,
             self._optimizer(self.solver),
             LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
-            batches,
+            self._batches(len(objective.rows), random_state),
             tol=self.tol,
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
