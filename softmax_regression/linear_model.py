@@ -456,12 +456,12 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
                 report=self._report(),
             )
         self._refuse_divergence(result)
-        result.params = coordinates.to_params(base, result.params)
         if self.solver_ in _MINIBATCH:
             # An epoch's mean is of many parameters; objective and certificate are of the last.
-            end = evaluate(base, result.params)
+            end = evaluate(objective, result.params)
             result.value = end.value
-            result.remaining = certify(RelativeGap(), self.tol, base, end)
+            result.remaining = certify(RelativeGap(), self.tol, objective, end)
+        result.params = coordinates.to_params(base, result.params)
         return result
 
     def _learning_rate(self, objective: RescaledObjective, noise: float) -> LearningRate:

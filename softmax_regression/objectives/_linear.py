@@ -207,8 +207,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
         params = params.copy()
         for _ in range(_INTERCEPT_STEPS):
             slope, curvature = self._intercept_derivatives(params)
-            # least squares, because the curvature along (1, …, 1) is 0
+            # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
             step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
+            step -= step.mean() if self.width > 1 else 0.0
             self.unpack(params)[1][...] -= np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
             if np.abs(step).max() < 1e-6:  # the next would be the square of that
                 break

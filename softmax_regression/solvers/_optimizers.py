@@ -60,8 +60,8 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Steps of about equal size in every parameter (Kingma and Ba, "Adam", ICLR 2015).
 
-    Running means m of the gradient and v of its square, both corrected for having started at 0;
-    the step is ``−rate · m / (√v + epsilon)``.
+    Running means m of the gradient and v of its square; the step is ``−rate · m / (√v + epsilon)``,
+    with the rate corrected for m and v having started at 0.
 
     Parameters
     ----------
