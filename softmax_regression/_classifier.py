@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -23,13 +25,56 @@ from softmax_regression.solvers import (
     Minibatches,
     Optimizer,
     SolverResult,
-    StopReason,
 )
 
 Array = NDArray[Any]
 
 
-class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+@dataclass
+class Stream:
+    """What `partial_fit` remembers from one piece of a stream to the next.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        With its running averages.
+    random_state : RandomState
+        Where the order of rows comes from.
+    factor : float
+        By which the learning rate has fallen.
+    n_rows, weight : float
+        Rows of positive weight so far, and their summed weight.
+    moments : tuple of two ndarray or None
+        Means of the columns and of their squares so far, where they are wanted.
+    """
+
+    optimizer: Optimizer
+    random_state: np.random.RandomState
+    factor: float = 1.0
+    n_rows: int = 0
+    weight: float = 0.0
+    moments: tuple[Array, Array] | None = None
+
+    def count(self, targets: Targets) -> float:
+        """Count a piece; return its mean weight in units of the stream's so far."""
+        n_rows = int(np.count_nonzero(targets.row_weights()))
+        self.n_rows += n_rows
+        self.weight += targets.total_weight
+        return (targets.total_weight / n_rows) / (self.weight / self.n_rows)
+
+    def average(self, moments: tuple[Array, Array], weight: float) -> tuple[Array, Array]:
+        """Take in the moments of a piece that has been counted; return those of all so far."""
+        if self.moments is not None:
+            share = weight / self.weight
+            old = self.moments
+            moments = tuple(  # type: ignore[assignment]
+                old + share * (new - old) for old, new in zip(old, moments, strict=True)
+            )
+        self.moments = moments
+        return moments
+
+
+class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """A classifier that gives every class a score; softmax turns the scores into probabilities.
 
     A subclass fits, sets `classes_`, and says how scores come from a block of rows.
@@ -216,6 +261,9 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
             raise ValueError(f"classes must name at least two classes, got {named.tolist()}.")
         return named
 
+    def _new_stream(self, solver: str) -> Stream:
+        return Stream(self._optimizer(solver), check_random_state(self.random_state))
+
     def _optimizer(self, solver: str) -> Optimizer:
         if solver == "sgd":
             return SGD(self.momentum, self.nesterovs_momentum)
@@ -237,11 +285,11 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         """Whether training ended far above the loss of equal probabilities for all classes."""
         return bool(result.value > 2 * np.log(len(self.classes_)))
 
-    def _refuse_divergence(self, result: SolverResult) -> None:
-        if result.reason is StopReason.DIVERGED or not result.finite:
+    def _refuse_divergence(self, params: Array, loss: float, n_iter: int) -> None:
+        if not (np.isfinite(params).all() and np.isfinite(loss)):
             raise ValueError(
                 f"Training {type(self).__name__} with solver={self.solver!r} diverged after "
-                f"{result.n_iter} iterations: parameters or loss are no longer finite. Scale the "
+                f"{n_iter} iterations: parameters or loss are no longer finite. Scale the "
                 "features, for example with sklearn.preprocessing.StandardScaler, or lower "
                 "learning_rate_init."
             )

@@ -115,7 +115,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
     learning_rate : {'constant', 'invscaling', 'adaptive'}, default='adaptive'
         How the step size of 'sgd' and 'adam' changes: not at all, as
-        ``learning_rate_init / n_rows_seen ** power_t``, or divided by 5 whenever the loss has
+        ``learning_rate_init / (n_rows_seen + 1) ** power_t``, or divided by 5 whenever the loss has
         stopped improving.
     learning_rate_init : float or 'auto', default='auto'
         The first step size. 'auto' takes the inverse of a bound of the curvature for
@@ -153,7 +153,9 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
     objective_ : float
         The objective above at the solution (for ``C=inf`` its first term, without C).
     optimality_gap_ : float
-        How far `objective_` can at most lie above the minimum, as a fraction of itself.
+        How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
+        by the dual problem; without a penalty (``C=inf``), or with a class of no weight beside an
+        intercept, an estimate by the Newton decrement.
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
@@ -291,7 +293,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             If the solver stopped before `tol` was reached.
         """
         with self._unchanged_on_failure():
-            previous = self._previous()
+            previous = self._solution() if self.warm_start and hasattr(self, "coef_") else None
             design = self._validate_rows(X, reset=True)
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
@@ -301,7 +303,11 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             self.solver_ = _choose_solver(objective) if self.solver == "auto" else self.solver
             result = self._minimize(objective, start)
             self._store(objective, result.params)
-            self._stream: dict[str, Any] = {"weight": targets.total_weight}  # to go on from
+            self._stream = self._new_stream(
+                self._stream_solver()
+            )  # partial_fit may go on from here
+            self._stream.count(targets)
+            self._stream.moments = objective.column_moments()
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = result.remaining
@@ -346,35 +352,26 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             known = self._stream_classes(classes, y)
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
-            stream = copy.deepcopy(getattr(self, "_stream", {}))
-            stream["weight"] = stream.get("weight", 0.0) + targets.total_weight
-            base = self._objective(design, targets, stream["weight"])
-            if "optimizer" not in stream:
-                self.solver_ = "adam" if self.solver == "auto" else self.solver
-                stream["optimizer"] = self._optimizer(self.solver_)
-                stream["random_state"] = check_random_state(self.random_state)
-                stream["rows"] = 0
+            self.solver_ = self._stream_solver()
+            stream = copy.deepcopy(getattr(self, "_stream", None)) or self._new_stream(self.solver_)
+            relative_weight = stream.count(targets)
+            base = self._objective(design, targets, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
-            share = targets.total_weight / stream["weight"]
-            moments = base.column_moments()
-            for old, new in zip(stream.get("moments", moments), moments, strict=True):
-                new += (1 - share) * (old - new)
-            stream["moments"] = moments
+            moments = stream.average(base.column_moments(), targets.total_weight)
             coordinates = Coordinates.standardizing(base, moments)
             objective = RescaledObjective(base, coordinates)
-            batches = self._batches(len(base.rows), stream["random_state"])
+            batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
-            rate.factor = stream.get("factor", 1.0)
+            rate.factor = stream.factor
             self.classes_ = known
-            params = self._start(base, known, None if first else self._previous(True))
+            params = self._start(base, known, None if first else self._solution())
             unknowns = coordinates.from_params(base, params)
+            step = rate.current * relative_weight
             with np.errstate(over="ignore", invalid="ignore"):
-                loss = run_epoch(objective, unknowns, stream["optimizer"], rate.current, batches)
-            stream["rows"] += len(base.rows)
-            rate.epoch_ended(stream["rows"])
-            stream["factor"] = rate.factor
-            result = SolverResult(unknowns, loss, 1, StopReason.MAX_ITER)
-            self._refuse_divergence(result)
+                loss = run_epoch(objective, unknowns, stream.optimizer, step, batches)
+            self._refuse_divergence(unknowns, loss, 1)
+            rate.epoch_ended(stream.n_rows)
+            stream.factor = rate.factor
             self._store(base, coordinates.to_params(base, unknowns))
             self._stream = stream
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
@@ -404,13 +401,13 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         l2 = 1.0 / strength
         return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
 
-    def _previous(self, wanted: bool | None = None) -> tuple[Array, Array, Array] | None:
-        """Return the solution to begin at, if there is one and it is wanted."""
-        wanted = self.warm_start if wanted is None else wanted
-        if not wanted or not hasattr(self, "coef_"):
-            return None
+    def _solution(self) -> tuple[Array, Array, Array]:
+        """Return classes, coefficients and intercepts to go on from."""
         coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
         return self.classes_, coef, self.intercept_
+
+    def _stream_solver(self) -> str:
+        return "adam" if self.solver == "auto" else self.solver
 
     def _start(self, objective: LinearCrossEntropy, classes: Array, previous: Any) -> Array:
         start = np.zeros(objective.n_params)
@@ -455,7 +452,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
                 n_iter_no_change=self.n_iter_no_change,
                 report=self._report(),
             )
-        self._refuse_divergence(result)
+        self._refuse_divergence(result.params, result.value, result.n_iter)
         if self.solver_ in _MINIBATCH:
             # An epoch's mean is of many parameters; objective and certificate are of the last.
             end = evaluate(objective, result.params)

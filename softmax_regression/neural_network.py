@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from softmax_regression._classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
 from softmax_regression._targets import Targets, check_more_than_one_class
 from softmax_regression.design import Design
 from softmax_regression.functional import ACTIVATIONS
@@ -47,8 +47,9 @@ class SmallMLP(BaseSoftmaxClassifier):
 
     Each hidden layer multiplies by its weights, adds intercepts and applies the activation; the
     scores of the last layer go through softmax. Minimises the mean cross-entropy plus
-    ``alpha / (2 n) * ||weights||²``, with n the number of rows in a batch, as scikit-learn's
-    `MLPClassifier` does; parameters and attributes have its names and meanings.
+    ``alpha / (2 n) * ||weights||²``, with n the batch size times the mean weight of a row (for
+    'lbfgs' the summed weight of all), as scikit-learn's `MLPClassifier` does; parameters and
+    attributes have its names and meanings.
 
     Parameters
     ----------
@@ -67,8 +68,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
     learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
         How the step size of 'sgd' and 'adam' changes: not at all, as
-        ``learning_rate_init / n_rows_seen ** power_t``, or divided by 5 whenever the loss (or the
-        validation score) has stopped improving.
+        ``learning_rate_init / (n_rows_seen + 1) ** power_t``, or divided by 5 whenever the loss
+        (or the validation score) has stopped improving.
     learning_rate_init : float, default=0.001
         The first step size.
     power_t : float, default=0.5
@@ -92,7 +93,7 @@ class SmallMLP(BaseSoftmaxClassifier):
         Whether 'sgd' uses Nesterov's momentum.
     early_stopping : bool, default=False
         Whether to set rows aside and stop when the accuracy on them has not improved for
-        `n_iter_no_change` epochs; the best epoch's parameters are kept.
+        `n_iter_no_change` epochs; the best epoch's parameters are kept. Not for 'lbfgs'.
     validation_fraction : float, default=0.1
         The share of rows set aside, in the proportions of the classes.
     beta_1, beta_2 : float, default=0.9, 0.999
@@ -288,8 +289,9 @@ class SmallMLP(BaseSoftmaxClassifier):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` cut training short: the last tenth of the epochs still brought more
-            than a twentieth of the whole decrease of the loss.
+            If `max_iter` cut training short (the last tenth of the epochs still brought more than
+            a twentieth of the whole decrease of the loss), if the loss ended above that of
+            guessing, or if training was interrupted.
         """
         with self._unchanged_on_failure():
             previous = self._previous()
@@ -304,8 +306,8 @@ class SmallMLP(BaseSoftmaxClassifier):
             objective = self._objective(design, targets, rows)
             validate = self._validation(design, targets, held_out)
             result = self._train(objective, params, validate, random_state)
-            self._refuse_divergence(result)
-            self._stream: Any = None
+            self._refuse_divergence(result.params, result.value, result.n_iter)
+            self._stream: Stream | None = None
             self._store(result)
             self.t_ = result.n_iter * len(objective.rows)
         self._warn(result)
@@ -344,29 +346,29 @@ class SmallMLP(BaseSoftmaxClassifier):
             known = self._stream_classes(classes, y)
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
-            optimizer, rate, random_state = copy.deepcopy(getattr(self, "_stream", None)) or (
-                self._optimizer(self.solver),
-                LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
-                check_random_state(self.random_state),
-            )
+            stream = copy.deepcopy(getattr(self, "_stream", None)) or self._new_stream(self.solver)
+            relative_weight = stream.count(targets)
+            rate = LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
+            rate.factor = stream.factor
             if first:
                 self._layer_sizes = self._sizes(design, known)
-                self._params = self._start(known, None, random_state, design.dtype)
+                self._params = self._start(known, None, stream.random_state, design.dtype)
                 self.t_ = self.n_iter_ = 0
                 self.loss_curve_: list[float] = []
             self.classes_ = known
             params = self._params.copy()
             objective = self._objective(design, targets)
-            batches = self._batches(len(objective.rows), random_state)
+            batches = self._batches(len(objective.rows), stream.random_state)
+            step = rate.current * relative_weight
             with np.errstate(over="ignore", invalid="ignore"):
-                loss = run_epoch(objective, params, optimizer, rate.current, batches)
+                loss = run_epoch(objective, params, stream.optimizer, step, batches)
+            self._refuse_divergence(params, loss, 1)
             self.t_ += len(objective.rows)
-            rate.epoch_ended(self.t_)
-            result = SolverResult(
-                params, loss, self.n_iter_ + 1, StopReason.MAX_ITER, [*self.loss_curve_, loss]
-            )
-            self._refuse_divergence(result)
-            self._stream = optimizer, rate, random_state
+            rate.epoch_ended(stream.n_rows)
+            stream.factor = rate.factor
+            self._stream = stream
+            curve = [*self.loss_curve_, loss]
+            result = SolverResult(params, loss, self.n_iter_ + 1, StopReason.MAX_ITER, curve)
             self._store(result)
         return self
 
@@ -435,7 +437,9 @@ class SmallMLP(BaseSoftmaxClassifier):
         # scikit-learn's penalty is divided by the weight of the rows that a step looks at
         n_counted = len(loss.rows)
         size = n_counted if self.solver == "lbfgs" else self._batch_size(n_counted)
-        mean_weight = targets.total_weight / np.count_nonzero(targets.row_weights())
+        weight = targets.row_weights() if rows is None else targets.row_weights()[rows]
+        unit = targets.total_weight / len(targets.encoded)  # of weights whose mean over all is 1
+        mean_weight = unit * weight.sum() / n_counted
         return NetworkCrossEntropy(
             design if rows is None else design[rows],
             loss,
@@ -557,4 +561,5 @@ class SmallMLP(BaseSoftmaxClassifier):
         if len(losses) < 2:
             return True
         recent = losses[-1 - max(1, len(losses) // 10)] - losses[-1]
-        return recent > max(self.tol, 0.05 * (losses[0] - losses[-1]))
+        noise = 0.0 if self.solver == "lbfgs" else self.tol
+        return recent > max(noise, 0.05 * (losses[0] - losses[-1]))

@@ -924,3 +924,41 @@ def test_numpy_scalars_as_parameters():
     params = {"C": np.float32(0.5), "tol": np.float64(1e-9), "max_iter": np.int64(500)}
     model = SoftmaxRegression(**params).fit(X, y)
     assert_same_model(model, SoftmaxRegression(C=0.5, tol=1e-9).fit(X, y), 1e-6)
+
+
+# -- where rounding would mislead --------------------------------------------------------------------
+
+
+def test_a_start_where_no_row_has_curvature_is_not_called_a_minimum():
+    X, y = problem()
+    y = (y > 0).astype(int)
+    model = SoftmaxRegression(C=np.inf, solver="newton-cg", warm_start=True, max_iter=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+        best = model.objective_
+        model.coef_ = np.full_like(model.coef_, -1e5)
+        model.fit(X, y)
+    assert model.optimality_gap_ > 0.1 or model.objective_ < 1.01 * best
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_narrow_column_far_from_zero_is_no_constant(dtype):
+    rng = np.random.default_rng(0)
+    year = rng.integers(1990, 2011, 500)
+    y = (year + rng.normal(scale=3, size=500) > 2000).astype(int)
+    X = np.column_stack([year, rng.normal(size=500)]).astype(dtype)
+    model = SoftmaxRegression(solver="lbfgs", tol=1e-5).fit(X, y)
+    assert model.n_iter_[0] <= 15
+    assert model.score(X, y) > 0.85
+
+
+@pytest.mark.parametrize("solver", MINIBATCH)
+def test_weights_count_in_a_stream_of_single_rows(solver):
+    X, y = problem()
+    model = SoftmaxRegression(solver=solver, random_state=0)
+    heavy = clone(model).set_params(class_weight={0: 20.0})
+    for row in range(len(X)):
+        for estimator in (model, heavy):
+            estimator.partial_fit(X[row : row + 1], y[row : row + 1], classes=[0, 1, 2])
+    assert heavy.predict_proba(X)[:, 0].mean() > model.predict_proba(X)[:, 0].mean() + 0.1

@@ -255,3 +255,11 @@ def test_sigmoid_is_what_one_score_gives():
     expected = sigmoid(scores)
     make_loss(np.zeros(101, dtype=np.intp), None, 2).probabilities(scores)
     np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_confident_score_of_two_classes_keeps_the_digits_of_its_loss(dtype):
+    scores = np.array([[15.0, -15.0, 30.0]], dtype=dtype)
+    loss = make_loss(np.array([1, 0, 1]), None, 2)
+    exact = np.log1p(np.exp([-15.0, -15.0, -30.0])).sum()
+    assert loss.value_and_residual(scores, slice(0, 3)) == pytest.approx(exact, rel=1e-6)

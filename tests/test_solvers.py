@@ -520,7 +520,7 @@ def test_optimizers_minimise_a_quadratic(make):
 def test_a_constant_rate_stays():
     rate = LEARNING_RATES["constant"](0.1)
     rate.epoch_ended(1000)
-    assert not rate.stalled()
+    assert not rate.reduce()
     assert rate.current == 0.1
 
 
@@ -531,7 +531,7 @@ def test_inverse_scaling_falls_with_the_rows_seen(power_t):
     for n_rows_seen in (99, 199, 9999):
         rate.epoch_ended(n_rows_seen)
         assert rate.current == pytest.approx(0.1 / (n_rows_seen + 1) ** power_t)
-    assert not rate.stalled()
+    assert not rate.reduce()
 
 
 @pytest.mark.parametrize("initial", [1e-3, 10.0])
@@ -540,7 +540,7 @@ def test_an_adaptive_rate_is_divided_by_5_down_to_a_millionth(initial):
     rate.epoch_ended(1000)
     assert rate.current == initial
     n_reductions = 0
-    while rate.stalled():
+    while rate.reduce():
         n_reductions += 1
         assert rate.current == pytest.approx(initial / 5**n_reductions)
     assert n_reductions == 9  # 5⁻⁹ is the first power below 10⁻⁶

@@ -52,6 +52,10 @@ class Design(ABC):
         """Return ``residuals @ X``, of shape (n_outputs, n_columns)."""
 
     @abstractmethod
+    def weighted_total(self, weight: Array) -> Array:
+        """Return Σ_i weight_i x_ij for each column, in float64."""
+
+    @abstractmethod
     def weighted_squares(self, weight: Array) -> Array:
         """Return Σ_i weight_i x_ij² for each column, in float64."""
 

@@ -26,6 +26,9 @@ class DenseDesign(Design):
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         return np.matmul(residuals, self.X, out=out)
 
+    def weighted_total(self, weight: Array) -> Array:
+        return np.einsum("n,nd->d", weight, self.X, dtype=np.float64)
+
     def weighted_squares(self, weight: Array) -> Array:
         return np.einsum("n,nd,nd->d", weight, self.X, self.X, dtype=np.float64)
 

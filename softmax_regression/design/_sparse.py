@@ -43,12 +43,15 @@ class SparseDesign(Design):
         out[...] = product
         return out
 
+    def weighted_total(self, weight: Array) -> Array:
+        return self._total(self.X.data.astype(np.float64, copy=False), weight)
+
     def weighted_squares(self, weight: Array) -> Array:
-        squares = csr_array(
-            (np.square(self.X.data, dtype=np.float64), self.X.indices, self.X.indptr),
-            shape=self.X.shape,
-        )
-        return squares.T @ weight.astype(np.float64)
+        return self._total(np.square(self.X.data, dtype=np.float64), weight)
+
+    def _total(self, data: Array, weight: Array) -> Array:
+        values = csr_array((data, self.X.indices, self.X.indptr), shape=self.X.shape)
+        return values.T @ weight.astype(np.float64, copy=False)
 
     @property
     def n_values(self) -> int:

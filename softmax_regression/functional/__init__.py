@@ -1,7 +1,7 @@
 """Softmax, cross-entropy, the sigmoid and activations, each with its derivative.
 
-Plain functions on arrays: no state, nothing to fit. The estimators are built on them, so what is
-documented here is what is minimised there.
+Plain functions on arrays: no state, nothing to fit. The estimators minimise the cross-entropy that
+is documented here, and their activations are these.
 
 The whole of softmax regression is in three lines. A model gives every class a score z_k, softmax
 turns the scores into probabilities, and cross-entropy is minus the log-probability of what

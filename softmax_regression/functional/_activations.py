@@ -82,7 +82,8 @@ class Activation:
     value_into : callable ``(z, out)``
         Writes f(z) to `out`, which may be `z` itself.
     slope_into : callable ``(z, a, out)``
-        Writes f'(z) to `out`, given ``a = f(z)``; it may use whichever of the two is cheaper.
+        Writes f'(z) to `out`, which may be `z` itself, given ``a = f(z)``; it may use whichever of
+        the two is cheaper.
 
     Examples
     --------

@@ -61,7 +61,7 @@ class Coordinates:
         variances = squares
         if objective.fit_intercept:
             # What rounding leaves of a constant column is no variance.
-            noise = 64 * np.finfo(objective.dtype).eps * squares
+            noise = 64 * np.finfo(np.float64).eps * squares
             variances = np.where(squares - means**2 > noise, squares - means**2, 0.0)
         else:
             means = np.zeros_like(means)

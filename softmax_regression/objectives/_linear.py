@@ -69,7 +69,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
         )
         self.fit_intercept = fit_intercept
         self._curvature: tuple[Array, Array] | None = None  # where, and the probabilities there
-        self._centre: tuple[Array, Array] | None = None  # means of y xᵀ and of x
+        self._moments: tuple[Array, Array] | None = None
+        self._targets: Array | None = None
         self._worth_refining = np.inf  # how small a hopeful estimate of the gap has to be
 
     def unpack(self, params: Array) -> tuple[Array, Array]:
@@ -126,15 +127,16 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
     def column_moments(self) -> tuple[Array, Array]:
         """Weighted means over rows of each column and of its square."""
-        total = np.zeros(self.design.n_columns)
-        squares = np.zeros(self.design.n_columns)
-        weight = self.loss.weight
-        for rows in self.design.blocks(self.width):
-            block = self.design[rows]
-            counts = np.ones(block.n_rows, self.dtype) if weight is None else weight[rows]
-            total += block.weighted_sum(counts[None])[0]
-            squares += block.weighted_squares(counts)
-        return total / self.design.n_rows, squares / self.design.n_rows
+        if self._moments is None:
+            total, squares = np.zeros(self.design.n_columns), np.zeros(self.design.n_columns)
+            weight = self.loss.weight
+            for rows in self.design.blocks(self.width):
+                block = self.design[rows]
+                counts = np.ones(block.n_rows) if weight is None else weight[rows]
+                total += block.weighted_total(counts)
+                squares += block.weighted_squares(counts)
+            self._moments = total / self.design.n_rows, squares / self.design.n_rows
+        return self._moments
 
     # -- the certificate ---------------------------------------------------------------------------
 
@@ -183,7 +185,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         rho, repair, repair_entropy = self._repair_totals(intercept_slope)
         if rho == 0:
             return float(np.square(coef_slope).sum() / (2 * self.l2))
-        target_mean, row_mean = self._means()
+        target_mean, row_mean = self._target_means(), self.column_moments()[0]
         loss_slope = coef_slope - self.l2 * coef
         correction = rho * (np.outer(repair, row_mean) - loss_slope - target_mean)
         along = float((loss_slope * coef).sum() + intercept_slope @ intercept)
@@ -198,6 +200,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
     def _gap_without_repair(self, gradient: Array) -> float:
         """Estimate what the gap would be at the best intercept: hardly less than this."""
         coef_slope, intercept_slope = self.unpack(gradient)
+        # What the intercept is off by shows in the other slopes by the columns' means.
+        coef_slope = coef_slope - np.outer(intercept_slope, self.column_moments()[0])
         shares = self.loss.class_shares[-self.loss.n_outputs :]
         gain = np.square(intercept_slope) / (2 * shares)
         return float(np.square(coef_slope).sum() / (2 * self.l2) + gain.sum())
@@ -226,8 +230,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
             weighted = probabilities.copy()
             self.loss.weigh(weighted, rows)
             totals = weighted.sum(axis=1, dtype=np.float64)
-            slope += totals - self.loss.target_rows(rows).sum(axis=1)
+            slope += totals
             curvature += np.diag(totals) - weighted @ probabilities.T
+        slope -= self.loss.class_shares[-self.width :] * self.design.n_rows
         return slope, curvature
 
     def _repair_totals(self, intercept_slope: Array) -> tuple[float, Array, float]:
@@ -244,17 +249,12 @@ class LinearCrossEntropy(CrossEntropyObjective):
         repair /= repair.sum()
         return rho, repair[-self.loss.n_outputs :], float(entr(repair).sum())
 
-    def _means(self) -> tuple[Array, Array]:
-        """Means over rows of s y xᵀ and s x."""
-        if self._centre is None:
-            total = np.zeros((self.loss.n_outputs, self.design.n_columns))
-            row_total = np.zeros((1, self.design.n_columns))
-            weight = self.loss.weight
+    def _target_means(self) -> Array:
+        """Mean over rows of s y xᵀ."""
+        if self._targets is None:
+            total = np.zeros((self.width, self.design.n_columns))
             for rows in self.design.blocks(self.width):
-                block = self.design[rows]
                 targets = self.loss.target_rows(rows).astype(self.dtype, copy=False)
-                total += block.weighted_sum(targets)
-                counts = np.ones(block.n_rows) if weight is None else weight[rows]
-                row_total += block.weighted_sum(counts[None].astype(self.dtype, copy=False))
-            self._centre = total / self.design.n_rows, row_total[0] / self.design.n_rows
-        return self._centre
+                total += self.design[rows].weighted_sum(targets)
+            self._targets = total / self.design.n_rows
+        return self._targets

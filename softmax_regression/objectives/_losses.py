@@ -152,13 +152,13 @@ class SigmoidLoss(PointwiseLoss):
 
     def value_and_residual(self, scores: Array, rows: Rows) -> float:
         second = self._second[rows]
-        # CE = log(1 + exp(z)) − y z, with the first term written so that it cannot overflow
+        # CE = log(1 + exp(z)) − y z = log1p(exp(−|z|)) + (max(z, 0) − y z). The bracket is exact
+        # for a hard label, and 0 if the model is right: the digits of the logarithm survive.
         losses = np.abs(scores[0])
         np.negative(losses, out=losses)
         np.exp(losses, out=losses)
         np.log1p(losses, out=losses)
-        losses += np.maximum(scores[0], 0)
-        losses -= second * scores[0]
+        losses += np.maximum(scores[0], 0) - second * scores[0]
         _sigmoid_into(scores, scores)
         scores -= second
         self.weigh(scores, rows)

@@ -30,13 +30,13 @@ class LearningRate:
     def epoch_ended(self, n_rows_seen: int) -> None:
         """Adjust to the number of rows seen since the start."""
 
-    def stalled(self) -> bool:
-        """Hear that the loss has stopped improving; return whether it is worth going on."""
+    def reduce(self) -> bool:
+        """Hear that the loss has stopped improving; return whether a smaller rate may help."""
         return False
 
 
 class InverseScaling(LearningRate):
-    """``initial / t ** power_t`` with t the number of rows seen."""
+    """``initial / (t + 1) ** power_t`` with t the number of rows seen."""
 
     def epoch_ended(self, n_rows_seen: int) -> None:
         self.factor = 1 / (n_rows_seen + 1) ** self.power_t
@@ -45,7 +45,7 @@ class InverseScaling(LearningRate):
 class Adaptive(LearningRate):
     """Divided by 5 whenever the loss has stopped improving, until that is no use any more."""
 
-    def stalled(self) -> bool:
+    def reduce(self) -> bool:
         if self.factor <= _SMALLEST:
             return False
         self.factor /= _REDUCTION

@@ -80,9 +80,8 @@ class _Progress:
         self.best = max(score, self.best)
         return better
 
-    @property
-    def stalled(self) -> bool:
-        """Whether patience has run out; asking resets it."""
+    def out_of_patience(self) -> bool:
+        """Return whether nothing has improved for too long; patience begins anew."""
         if self.waited <= self.patience:
             return False
         self.waited = 0
@@ -151,7 +150,7 @@ def minimize_minibatch(
             if report is not None:
                 report(line)
             learning_rate.epoch_ended(epoch * len(objective.rows))
-            if progress.stalled and not learning_rate.stalled():
+            if progress.out_of_patience() and not learning_rate.reduce():
                 reason = StopReason.NO_IMPROVEMENT
                 break
     except KeyboardInterrupt:

@@ -84,9 +84,7 @@ class Monitor:
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         """Evaluate the objective and keep the result, as SciPy's callbacks tell no gradient."""
-        point = evaluate(self.objective, params.copy())
-        self.n_evaluations += 1
-        self._recent = [*self._recent[-1:], point]
+        point = self._recall(params)
         return point.value, point.gradient
 
     def __call__(self, intermediate_result: OptimizeResult) -> None:
@@ -119,7 +117,10 @@ class Monitor:
         for point in reversed(self._recent):
             if np.array_equal(point.params, params):
                 return point
-        return evaluate(self.objective, params)
+        point = evaluate(self.objective, params.copy())
+        self.n_evaluations += 1
+        self._recent = [*self._recent[-1:], point]
+        return point
 
     def _explain(self, result: OptimizeResult, options: dict[str, Any]) -> StopReason:
         """Name the reason for an end that SciPy brought about."""
