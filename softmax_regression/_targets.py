@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -69,9 +70,9 @@ def is_soft(y: Any) -> bool:
 
 def soft_classes(y: Any) -> Array:
     """Name the columns of class probabilities: by a DataFrame's names, else by 0, 1, 2, …."""
-    columns = getattr(y, "columns", None)
-    if columns is None:
+    if not hasattr(y, "columns"):
         return np.arange(np.asarray(y).shape[1])
+    columns = y.columns if isinstance(y, pd.DataFrame) else pd.Index(list(y.columns))
     if columns.nlevels > 1 or columns.hasnans:
         raise ValueError(
             "The columns of y are the classes: each needs one name, on one level; "
@@ -114,6 +115,8 @@ def encode_targets(
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
     if is_soft(y):
         found = soft_classes(y)
+        if classes is not None and not hasattr(y, "columns") and len(classes) == len(found):
+            found = classes  # an array's columns have no names of their own
         if classes is not None and not np.array_equal(found, classes):
             raise ValueError(
                 f"The columns of y are the classes {found.tolist()}, but {estimator} "
@@ -153,7 +156,9 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         found, encoded = np.unique(y, return_inverse=True)
-    except TypeError:
+    except TypeError as error:
+        if "bytes" in str(error):
+            raise
         kinds = sorted({type(label).__name__ for label in np.asarray(y).flat})
         raise TypeError(
             "y must hold labels of one kind, all numbers or all text, and none missing; got "
@@ -197,7 +202,7 @@ def _check_probabilities(y: Any) -> Array:
         raise ValueError(
             f"The class probabilities in y must sum to 1 in every row; row {worst} sums to "
             f"{totals[worst, 0]:g}. Divide each row by its sum, or pass a one-dimensional y for "
-            "labels."
+            "labels; several labels in a row (multilabel) are not supported."
         )
     return probabilities / totals
 

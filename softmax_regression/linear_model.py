@@ -42,14 +42,6 @@ _FULL_BATCH = {"lbfgs": minimize_lbfgs, "newton-cg": minimize_newton_cg}
 _MINIBATCH = {"sgd", "adam"}
 _MANY_OPERATIONS = 200_000_000
 
-_REMEDIES = {
-    StopReason.MAX_ITER: "Raise max_iter or tol, or try solver='newton-cg'.",
-    StopReason.MAX_FUN: "Raise max_iter or tol, or try solver='newton-cg'.",
-    StopReason.ROUNDING: "Accept the gap by raising tol, or scale the features.",
-    StopReason.SEPARABLE: "Set C to a finite value.",
-    StopReason.INTERRUPTED: "The parameters reached so far are kept.",
-}
-
 
 def _choose_solver(objective: LinearCrossEntropy) -> str:
     """Choose a solver for `solver="auto"` by what a pass over the data costs.
@@ -354,7 +346,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             targets = self._encode(y, design, sample_weight, known)
             self.solver_ = self._stream_solver()
             stream = copy.deepcopy(getattr(self, "_stream", None)) or self._new_stream(self.solver_)
-            relative_weight = stream.count(targets)
+            weight = stream.count(targets)
             base = self._objective(design, targets, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
             moments = stream.average(base.column_moments(), targets.total_weight)
@@ -366,9 +358,10 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             self.classes_ = known
             params = self._start(base, known, None if first else self._solution())
             unknowns = coordinates.from_params(base, params)
-            step = rate.current * relative_weight
             with np.errstate(over="ignore", invalid="ignore"):
-                loss = run_epoch(objective, unknowns, stream.optimizer, step, batches)
+                loss = run_epoch(
+                    objective, unknowns, stream.optimizer, rate.current, batches, weight
+                )
             self._refuse_divergence(unknowns, loss, 1)
             rate.epoch_ended(stream.n_rows)
             stream.factor = rate.factor
@@ -488,17 +481,28 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         worse = self._worse_than_guessing(result)
         if result.reason in (StopReason.CONVERGED, StopReason.NO_IMPROVEMENT) and not worse:
             return
-        if worse:
-            remedy = "That is worse than guessing: lower learning_rate_init."
-        elif result.reason is StopReason.ROUNDING and self.coef_.dtype == np.float32:
-            remedy = "Pass float64 data, or accept the gap by raising tol."
-        else:
-            remedy = _REMEDIES[result.reason]
+        gap = "how far above the minimum is not known"
+        if result.remaining < 1:
+            gap = f"at most a fraction of {result.remaining:.1e} of it above the minimum"
         warnings.warn(
-            f"SoftmaxRegression(solver={self.solver_!r}) stopped after {result.n_iter} "
+            f"SoftmaxRegression(solver={self.solver!r}) stopped after {result.n_iter} "
             f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}: "
-            f"the objective is {self.objective_:.6g}, at most a fraction of {result.remaining:.1e} "
-            f"of it above the minimum, and tol={self.tol:g}. {remedy}",
+            f"the objective is {self.objective_:.6g}, {gap}, and tol={self.tol:g}. "
+            + self._remedy(result, worse),
             ConvergenceWarning,
             stacklevel=4,
         )
+
+    def _remedy(self, result: SolverResult, worse: bool) -> str:
+        if worse:
+            return "That is worse than guessing: lower learning_rate_init."
+        if result.reason is StopReason.SEPARABLE:
+            return "Set C to a finite value."
+        if result.reason is StopReason.INTERRUPTED:
+            return "The parameters reached so far are kept."
+        if result.reason is StopReason.ROUNDING:
+            precise = self.coef_.dtype == np.float64
+            return f"{'Scale the features' if precise else 'Pass float64 data'}, or raise tol."
+        if self.solver_ == "newton-cg":
+            return "Raise max_iter or tol."
+        return "Raise max_iter or tol, or try solver='newton-cg'."

@@ -121,15 +121,16 @@ class SmallMLP(BaseSoftmaxClassifier):
     best_loss_ : float or None
         The smallest of any epoch; None with early stopping.
     loss_curve_ : list of float
-        The mean loss of each epoch or iteration.
+        The mean loss of each epoch or iteration, those of earlier fits included in a warm start
+        or stream.
     validation_scores_ : list of float or None
         Accuracy on the rows set aside after each epoch; None without early stopping.
     best_validation_score_ : float or None
         The best of them.
     n_iter_ : int
-        Epochs or iterations done.
+        Epochs or iterations of the last call of `fit` or `partial_fit`.
     t_ : int
-        Rows seen in training.
+        Rows seen in training, likewise counted on in a warm start or stream.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -308,8 +309,12 @@ class SmallMLP(BaseSoftmaxClassifier):
             result = self._train(objective, params, validate, random_state)
             self._refuse_divergence(result.params, result.value, result.n_iter)
             self._stream: Stream | None = None
+            # scikit-learn counts on in a warm start
+            earlier: list[float] = [] if previous is None else self.loss_curve_
+            seen: int = 0 if previous is None else vars(self)["t_"]
             self._store(result)
-            self.t_ = result.n_iter * len(objective.rows)
+            self.loss_curve_: list[float] = [*earlier, *result.loss_curve]
+            self.t_: int = seen + result.n_iter * len(objective.rows)
         self._warn(result)
         return self
 
@@ -347,28 +352,27 @@ class SmallMLP(BaseSoftmaxClassifier):
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
             stream = copy.deepcopy(getattr(self, "_stream", None)) or self._new_stream(self.solver)
-            relative_weight = stream.count(targets)
+            weight = stream.count(targets)
             rate = LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
             rate.factor = stream.factor
             if first:
                 self._layer_sizes = self._sizes(design, known)
                 self._params = self._start(known, None, stream.random_state, design.dtype)
-                self.t_ = self.n_iter_ = 0
-                self.loss_curve_: list[float] = []
+                self.t_ = 0
+                self.loss_curve_ = []
             self.classes_ = known
             params = self._params.copy()
             objective = self._objective(design, targets)
             batches = self._batches(len(objective.rows), stream.random_state)
-            step = rate.current * relative_weight
             with np.errstate(over="ignore", invalid="ignore"):
-                loss = run_epoch(objective, params, stream.optimizer, step, batches)
+                loss = run_epoch(objective, params, stream.optimizer, rate.current, batches, weight)
             self._refuse_divergence(params, loss, 1)
             self.t_ += len(objective.rows)
             rate.epoch_ended(stream.n_rows)
             stream.factor = rate.factor
             self._stream = stream
             curve = [*self.loss_curve_, loss]
-            result = SolverResult(params, loss, self.n_iter_ + 1, StopReason.MAX_ITER, curve)
+            result = SolverResult(params, loss, 1, StopReason.MAX_ITER, curve)
             self._store(result)
         return self
 

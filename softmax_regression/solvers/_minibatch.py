@@ -54,12 +54,18 @@ def run_epoch(
     optimizer: Optimizer,
     learning_rate: float,
     batches: Minibatches,
+    weight: float = 1.0,
 ) -> float:
-    """Change `params` by one pass over the rows; return the mean of the objective on the way."""
+    """Change `params` by one pass over the rows; return the mean of the objective on the way.
+
+    `weight` is that of a row here in units of a row's in other passes: it multiplies gradients.
+    """
     gradient = np.empty_like(params)
     total = 0.0
     for rows in batches.of(objective.rows):
         total += len(rows) * objective.batch_value_and_gradient(params, rows, gradient)
+        if weight != 1:
+            gradient *= weight
         optimizer.step(params, gradient, learning_rate)
     return total / len(objective.rows)
 
