@@ -290,9 +290,9 @@ class SmallMLP(BaseSoftmaxClassifier):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` cut training short (the last tenth of the epochs still brought more than
-            a twentieth of the whole decrease of the loss), if the loss ended above that of
-            guessing, or if training was interrupted.
+            If `max_iter` cut training short (the last tenth of the epochs brought more than a
+            tenth of the whole decrease of the loss, so that it was not levelling off), if the loss
+            ended above that of guessing, or if training was interrupted.
         """
         with self._unchanged_on_failure():
             previous = self._previous()
@@ -560,10 +560,12 @@ class SmallMLP(BaseSoftmaxClassifier):
         )
 
     def _cut_short(self, result: SolverResult) -> bool:
-        """Whether the last tenth of the epochs still brought a twentieth of the whole decrease."""
+        """Whether the last tenth of the epochs brought more than a tenth of the whole decrease."""
         losses = result.loss_curve
         if len(losses) < 2:
             return True
         recent = losses[-1 - max(1, len(losses) // 10)] - losses[-1]
         noise = 0.0 if self.solver == "lbfgs" else self.tol
-        return recent > max(noise, 0.05 * (losses[0] - losses[-1]))
+        # fewer than ten say nothing of levelling off
+        share = 0.1 if len(losses) >= 10 else 0.0
+        return recent > max(noise, share * (losses[0] - losses[-1]))
