@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import unique_labels
@@ -19,12 +21,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
 from softmax_regression.design import Design, as_design
 from softmax_regression.functional import log_softmax, softmax
+from softmax_regression.objectives import Objective
 from softmax_regression.solvers import (
     SGD,
     Adam,
+    LearningRate,
     Minibatches,
     Optimizer,
     SolverResult,
+    run_epoch,
 )
 
 Array = NDArray[Any]
@@ -66,12 +71,26 @@ class Stream:
         """Take in the moments of a piece that has been counted; return those of all so far."""
         if self.moments is not None:
             share = weight / self.weight
-            old = self.moments
-            moments = tuple(  # type: ignore[assignment]
-                old + share * (new - old) for old, new in zip(old, moments, strict=True)
-            )
+            (means, squares), (new_means, new_squares) = self.moments, moments
+            moments = means + share * (new_means - means), squares + share * (new_squares - squares)
         self.moments = moments
         return moments
+
+    def train(
+        self,
+        objective: Objective,
+        params: Array,
+        rate: LearningRate,
+        batches: Minibatches,
+        weight: float,
+    ) -> float:
+        """Change `params` by a pass over a piece that has been counted; return its mean loss."""
+        rate.factor = self.factor
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is refused afterwards
+            loss = run_epoch(objective, params, self.optimizer, rate.current, batches, weight)
+        rate.epoch_ended(self.n_rows)
+        self.factor = rate.factor
+        return loss
 
 
 class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -120,8 +139,7 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
         ndarray of shape (n_samples,)
             Labels, as in `classes_`.
         """
-        scores = self.decision_function(X)
-        best = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        best = self._map_scores(X, lambda scores: most_probable(scores)[None])[:, 0]
         return self.classes_[best]
 
     def predict_proba(self, X: Any) -> Array:
@@ -281,6 +299,16 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
             return None
         return lambda line: print(f"{type(self).__name__} {line}", flush=True)
 
+    def _warn_stopped(self, result: SolverResult, message: str) -> None:
+        """Warn, at the line that called `fit`, why the solver stopped."""
+        warnings.warn(
+            f"{type(self).__name__}(solver={self.solver!r}) stopped after {result.n_iter} "
+            f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}"
+            f"{message}",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
     def _worse_than_guessing(self, result: SolverResult) -> bool:
         """Whether training ended far above the loss of equal probabilities for all classes."""
         return bool(result.value > 2 * np.log(len(self.classes_)))
@@ -308,6 +336,13 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def most_probable(scores: Array) -> Array:
+    """Return the position of the most probable class of each row, from class-major scores."""
+    if len(scores) > 1:
+        return scores.argmax(axis=0)
+    return (scores[0] > 0).astype(np.intp)
 
 
 def _one_per_class(scores: Array) -> Array:

@@ -7,14 +7,12 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 from __future__ import annotations
 
 import copy
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -35,7 +33,6 @@ from softmax_regression.solvers import (
     minimize_lbfgs,
     minimize_minibatch,
     minimize_newton_cg,
-    run_epoch,
 )
 
 _FULL_BATCH = {"lbfgs": minimize_lbfgs, "newton-cg": minimize_newton_cg}
@@ -295,9 +292,8 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             self.solver_ = _choose_solver(objective) if self.solver == "auto" else self.solver
             result = self._minimize(objective, start)
             self._store(objective, result.params)
-            self._stream = self._new_stream(
-                self._stream_solver()
-            )  # partial_fit may go on from here
+            # partial_fit may go on from here
+            self._stream = self._new_stream(self._stream_solver())
             self._stream.count(targets)
             self._stream.moments = objective.column_moments()
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
@@ -354,17 +350,11 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             objective = RescaledObjective(base, coordinates)
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
-            rate.factor = stream.factor
             self.classes_ = known
             params = self._start(base, known, None if first else self._solution())
             unknowns = coordinates.from_params(base, params)
-            with np.errstate(over="ignore", invalid="ignore"):
-                loss = run_epoch(
-                    objective, unknowns, stream.optimizer, rate.current, batches, weight
-                )
+            loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
-            rate.epoch_ended(stream.n_rows)
-            stream.factor = rate.factor
             self._store(base, coordinates.to_params(base, unknowns))
             self._stream = stream
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
@@ -484,13 +474,10 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         gap = "how far above the minimum is not known"
         if result.remaining < 1:
             gap = f"at most a fraction of {result.remaining:.1e} of it above the minimum"
-        warnings.warn(
-            f"SoftmaxRegression(solver={self.solver!r}) stopped after {result.n_iter} "
-            f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}: "
-            f"the objective is {self.objective_:.6g}, {gap}, and tol={self.tol:g}. "
+        self._warn_stopped(
+            result,
+            f": the objective is {self.objective_:.6g}, {gap}, and tol={self.tol:g}. "
             + self._remedy(result, worse),
-            ConvergenceWarning,
-            stacklevel=4,
         )
 
     def _remedy(self, result: SolverResult, worse: bool) -> str:

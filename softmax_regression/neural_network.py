@@ -7,20 +7,18 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. Back-p
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
+from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream, most_probable
 from softmax_regression._targets import Targets, check_more_than_one_class
 from softmax_regression.design import Design
 from softmax_regression.functional import ACTIVATIONS
@@ -32,7 +30,6 @@ from softmax_regression.solvers import (
     StopReason,
     minimize_lbfgs,
     minimize_minibatch,
-    run_epoch,
 )
 
 
@@ -354,7 +351,6 @@ class SmallMLP(BaseSoftmaxClassifier):
             stream = copy.deepcopy(getattr(self, "_stream", None)) or self._new_stream(self.solver)
             weight = stream.count(targets)
             rate = LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
-            rate.factor = stream.factor
             if first:
                 self._layer_sizes = self._sizes(design, known)
                 self._params = self._start(known, None, stream.random_state, design.dtype)
@@ -364,12 +360,9 @@ class SmallMLP(BaseSoftmaxClassifier):
             params = self._params.copy()
             objective = self._objective(design, targets)
             batches = self._batches(len(objective.rows), stream.random_state)
-            with np.errstate(over="ignore", invalid="ignore"):
-                loss = run_epoch(objective, params, stream.optimizer, rate.current, batches, weight)
+            loss = stream.train(objective, params, rate, batches, weight)
             self._refuse_divergence(params, loss, 1)
             self.t_ += len(objective.rows)
-            rate.epoch_ended(stream.n_rows)
-            stream.factor = rate.factor
             self._stream = stream
             curve = [*self.loss_curve_, loss]
             result = SolverResult(params, loss, 1, StopReason.MAX_ITER, curve)
@@ -516,7 +509,7 @@ class SmallMLP(BaseSoftmaxClassifier):
 
         def accuracy(params: Array) -> float:
             scores = forward(held_out, layout, activation, params)[0][-1]
-            best = (scores[0] > 0).astype(np.intp) if len(scores) == 1 else scores.argmax(axis=0)
+            best = most_probable(scores)
             right = best == encoded if encoded.ndim == 1 else encoded[np.arange(len(best)), best]
             return float(np.average(right, weights=weight))
 
@@ -551,13 +544,7 @@ class SmallMLP(BaseSoftmaxClassifier):
             )
         else:
             return
-        warnings.warn(
-            f"SmallMLP(solver={self.solver!r}) stopped after {result.n_iter} "
-            f"{'iteration' if result.n_iter == 1 else 'iterations'} because "
-            f"{result.reason.value}. {remedy}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        self._warn_stopped(result, f". {remedy}")
 
     def _cut_short(self, result: SolverResult) -> bool:
         """Whether the last tenth of the epochs brought more than a tenth of the whole decrease."""

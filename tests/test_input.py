@@ -22,7 +22,6 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_s
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from threadpoolctl import threadpool_limits
 
 from softmax_regression import SmallMLP, SoftmaxRegression
 from softmax_regression.functional import ACTIVATIONS
@@ -36,13 +35,6 @@ STREAMS = {"SoftmaxRegression": STREAM, "SmallMLP": NETWORK}
 
 both = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
 both_streams = pytest.mark.parametrize("estimator", STREAMS.values(), ids=STREAMS)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Matrices this small only lose time to threads."""
-    with threadpool_limits(1):
-        yield
 
 
 def problem(n_rows=90):

@@ -13,7 +13,6 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine, make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression.solvers import _minibatch
@@ -21,13 +20,6 @@ from softmax_regression.solvers import _minibatch
 FULL_BATCH = ("lbfgs", "newton-cg")
 MINIBATCH = ("sgd", "adam")
 SOLVERS = FULL_BATCH + MINIBATCH
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Matrices this small only lose time to threads."""
-    with threadpool_limits(1):
-        yield
 
 
 def problem(n_classes=3, n_rows=150, n_features=5, seed=0):

@@ -15,7 +15,6 @@ from sklearn.datasets import make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from softmax_regression import SmallMLP, SoftmaxRegression, neural_network
 from softmax_regression.functional import ACTIVATIONS
@@ -29,13 +28,6 @@ mlp_classifier_takes_weights = pytest.mark.skipif(
     "sample_weight" not in inspect.signature(MLPClassifier.fit).parameters,
     reason="MLPClassifier of this scikit-learn takes no sample_weight",
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Matrices this small only lose time to threads."""
-    with threadpool_limits(1):
-        yield
 
 
 def problem(n_classes=3, n_rows=120, n_features=4, seed=0):
