@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
-from softmax_regression.design import Design, as_design
+from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers import (
@@ -33,6 +33,8 @@ from softmax_regression.solvers import (
 )
 
 Array = NDArray[Any]
+
+_FEW_VALUES = 10_000  # of X, below which looking at it costs more than predicting
 
 
 @dataclass
@@ -49,8 +51,8 @@ class Stream:
         By which the learning rate has fallen.
     n_rows, weight : float
         Rows of positive weight so far, and their summed weight.
-    moments : tuple of two ndarray or None
-        Means of the columns and of their squares so far, where they are wanted.
+    moments : Moments or None
+        Means and variances of the columns so far, where they are wanted.
     """
 
     optimizer: Optimizer
@@ -58,7 +60,7 @@ class Stream:
     factor: float = 1.0
     n_rows: int = 0
     weight: float = 0.0
-    moments: tuple[Array, Array] | None = None
+    moments: Moments | None = None
 
     def count(self, targets: Targets) -> float:
         """Count a piece; return its mean weight in units of the stream's so far."""
@@ -67,14 +69,12 @@ class Stream:
         self.weight += targets.total_weight
         return (targets.total_weight / n_rows) / (self.weight / self.n_rows)
 
-    def average(self, moments: tuple[Array, Array], weight: float) -> tuple[Array, Array]:
+    def average(self, moments: Moments, weight: float) -> Moments:
         """Take in the moments of a piece that has been counted; return those of all so far."""
-        if self.moments is not None:
-            share = weight / self.weight
-            (means, squares), (new_means, new_squares) = self.moments, moments
-            moments = means + share * (new_means - means), squares + share * (new_squares - squares)
-        self.moments = moments
-        return moments
+        moments.weight = weight
+        known = [] if self.moments is None else [self.moments]
+        self.moments = Moments.pooled([*known, moments])
+        return self.moments
 
     def train(
         self,
@@ -218,6 +218,8 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
 
     def _map_scores(self, X: Any, transform: Callable[[Array], Array]) -> Array:
         """Apply a function to the scores of each block of rows; return it row by row."""
+        if self._plainly_valid(X):
+            return np.ascontiguousarray(transform(self._scorer()[0](DenseDesign(X))).T)
         check_is_fitted(self)
         design = self._validate_rows(X, reset=False)
         scorer, width = self._scorer()
@@ -229,6 +231,23 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
             result[rows] = part.T
         assert result is not None  # validation refuses X without rows
         return result
+
+    def _plainly_valid(self, X: Any) -> bool:
+        """Whether a few looks are enough to see that X is a proper array of a few rows.
+
+        For a single row, scikit-learn's validation takes ten times as long as the prediction. All
+        else, what is wrong included, is left to it.
+        """
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in (np.float64, np.float32)
+            and 0 < X.size <= _FEW_VALUES
+            and self.__dict__.get("n_features_in_") == X.shape[1]
+            and "feature_names_in_" not in self.__dict__
+            and "classes_" in self.__dict__
+            and bool(np.isfinite(X).all())
+        )
 
     # -- fitting -----------------------------------------------------------------------------------
 

@@ -153,9 +153,14 @@ def check_more_than_one_class(targets: Targets, estimator: str) -> None:
 def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
     y = column_or_1d(y, warn=True)
     try:
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
+        # Whole numbers and strings need no further look, unless nearly every row has its own.
+        plain = y.dtype.kind in "biuU"
+        if not plain:
+            assert_all_finite(y, input_name="y")
+            check_classification_targets(y)
         found, encoded = np.unique(y, return_inverse=True)
+        if plain and 2 * len(found) > len(y):
+            check_classification_targets(y)
     except TypeError as error:
         if "bytes" in str(error):
             raise

@@ -19,9 +19,10 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
 from softmax_regression._targets import check_more_than_one_class
 from softmax_regression.design import Design
-from softmax_regression.objectives import Coordinates, LinearCrossEntropy, RescaledObjective
+from softmax_regression.objectives import LinearCrossEntropy
 from softmax_regression.solvers import (
     LEARNING_RATES,
     LearningRate,
@@ -30,30 +31,14 @@ from softmax_regression.solvers import (
     StopReason,
     certify,
     evaluate,
-    minimize_lbfgs,
     minimize_minibatch,
-    minimize_newton_cg,
 )
 
-_FULL_BATCH = {"lbfgs": minimize_lbfgs, "newton-cg": minimize_newton_cg}
 _MINIBATCH = {"sgd", "adam"}
-_MANY_OPERATIONS = 200_000_000
-
-
-def _choose_solver(objective: LinearCrossEntropy) -> str:
-    """Choose a solver for `solver="auto"` by what a pass over the data costs.
-
-    Truncated Newton is the more robust: on sixteen raw data sets of up to 58000 rows it reached a
-    gap of 1e-6 in 4 to 57 iterations, where L-BFGS missed it on three and was not faster on the
-    rest. But it multiplies by the Hessian many times in each iteration, and on 60000 images of 784
-    pixels and 10 classes it took four times as long.
-    """
-    operations = objective.design.n_values * objective.loss.n_outputs
-    return "newton-cg" if operations <= _MANY_OPERATIONS else "lbfgs"
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
-    if estimator.solver in _FULL_BATCH:
+    if estimator.solver in SOLVERS:
         raise AttributeError(
             f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
         )
@@ -80,16 +65,18 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
     class_weight : dict or 'balanced', default=None
         Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
         have weight 1. 'balanced' gives all classes the same total.
-    solver : {'auto', 'lbfgs', 'newton-cg', 'sgd', 'adam'}, default='auto'
-        - 'newton-cg': truncated Newton through SciPy with exact Hessian products: few, dear
-          iterations, that converge on badly scaled data too;
-        - 'lbfgs': quasi-Newton through SciPy: many cheap iterations;
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky', 'sgd', 'adam'}, default='auto'
+        - 'newton-cholesky': Newton's method with the Hessian itself, of order
+          (n_classes − 1) · n_features: the fewest iterations, best where that is small;
+        - 'newton-cg': Newton's method with conjugate gradients, preconditioned by a Hessian that is
+          made from a sample of the rows, in part, or only on its diagonal, as the size allows;
+        - 'lbfgs': quasi-Newton through SciPy, in unknowns whitened by the same matrix;
         - 'sgd', 'adam': minibatches. They get near the optimum in a few passes over large data,
           and serve `partial_fit`;
-        - 'auto': for `fit` 'newton-cg', or 'lbfgs' if a pass over the data takes more than 2e8
-          multiplications; for `partial_fit` 'adam'.
+        - 'auto': for `fit` 'newton-cholesky' up to an order of 128, 'newton-cg' beyond; for
+          `partial_fit` 'adam'.
     tol : float, default=1e-6
-        'lbfgs' and 'newton-cg' stop once the objective provably lies within this fraction of the
+        The first three solvers stop once the objective provably lies within this fraction of the
         minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and
         'adam' ask for this much decrease of an epoch's mean loss.
     max_iter : int, default=1000
@@ -184,7 +171,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         "C": [Interval(Real, 0, None, closed="right")],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", *_FULL_BATCH, *_MINIBATCH})],
+        "solver": [StrOptions({"auto", *SOLVERS, *_MINIBATCH})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -289,13 +276,13 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             objective = self._objective(design, targets, targets.total_weight)
             start = self._start(objective, targets.classes, previous)
             self.classes_ = targets.classes
-            self.solver_ = _choose_solver(objective) if self.solver == "auto" else self.solver
-            result = self._minimize(objective, start)
-            self._store(objective, result.params)
+            minimize = self._minimize_batches if self.solver in _MINIBATCH else self._minimize
+            result, coef, intercept = minimize(objective, *start)
+            self._store(coef, intercept, objective.dtype)
             # partial_fit may go on from here
             self._stream = self._new_stream(self._stream_solver())
             self._stream.count(targets)
-            self._stream.moments = objective.column_moments()
+            self._stream.moments = objective.moments()
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = result.remaining
@@ -345,17 +332,15 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             weight = stream.count(targets)
             base = self._objective(design, targets, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
-            moments = stream.average(base.column_moments(), targets.total_weight)
-            coordinates = Coordinates.standardizing(base, moments)
-            objective = RescaledObjective(base, coordinates)
+            objective = base.standardized(stream.average(base.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
             self.classes_ = known
-            params = self._start(base, known, None if first else self._solution())
-            unknowns = coordinates.from_params(base, params)
+            start = self._start(base, known, None if first else self._solution())
+            unknowns = objective.from_model(*start)
             loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
-            self._store(base, coordinates.to_params(base, unknowns))
+            self._store(*objective.to_model(unknowns), base.dtype)
             self._stream = stream
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
@@ -392,12 +377,14 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
     def _stream_solver(self) -> str:
         return "adam" if self.solver == "auto" else self.solver
 
-    def _start(self, objective: LinearCrossEntropy, classes: Array, previous: Any) -> Array:
-        start = np.zeros(objective.n_params)
+    def _start(
+        self, objective: LinearCrossEntropy, classes: Array, previous: Any
+    ) -> tuple[Array, Array]:
+        """Return W and b to begin with."""
+        start_coef, start_intercept = objective.unpack(np.zeros(objective.n_params))
         if previous is None:
-            return start
+            return start_coef, start_intercept
         known, coef, intercept = previous
-        start_coef, start_intercept = objective.unpack(start)
         if coef.shape != start_coef.shape or not np.array_equal(known, classes):
             raise ValueError(
                 "warm_start=True needs the classes and features of the previous fit: those were "
@@ -406,45 +393,52 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             )
         start_coef[...] = coef
         start_intercept[...] = intercept if self.fit_intercept else []
-        return start
+        return start_coef, start_intercept
 
-    def _minimize(self, base: LinearCrossEntropy, start: Array) -> SolverResult:
-        """Run the solver in standardised coordinates; return its result in (W, b)."""
-        coordinates = Coordinates.standardizing(base)
-        objective = RescaledObjective(base, coordinates)
-        unknowns = coordinates.from_params(base, start)
-        if self.solver_ in _FULL_BATCH:
-            result = _FULL_BATCH[self.solver_](
-                objective,
-                unknowns,
-                criterion=RelativeGap(),
-                tol=self.tol,
-                max_iter=self.max_iter,
-                report=self._report(),
-            )
-        else:
-            batches = self._batches(len(objective.rows), check_random_state(self.random_state))
-            result = minimize_minibatch(
-                objective,
-                unknowns,
-                self._optimizer(self.solver_),
-                self._learning_rate(objective, 1 / batches.size - 1 / len(objective.rows)),
-                batches,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                n_iter_no_change=self.n_iter_no_change,
-                report=self._report(),
-            )
+    def _minimize(
+        self, base: LinearCrossEntropy, coef: Array, intercept: Array
+    ) -> tuple[SolverResult, Array, Array]:
+        """Run a solver on all rows at once; return its result, W and b."""
+        problem = Problem(base)
+        self.solver_ = choose_solver(problem) if self.solver == "auto" else self.solver
+        result = SOLVERS[self.solver_](
+            problem.objective,
+            problem.products,
+            problem.from_model(coef, intercept),
+            criterion=RelativeGap(),
+            tol=self.tol,
+            max_iter=self.max_iter,
+            report=self._report(),
+        )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        if self.solver_ in _MINIBATCH:
-            # An epoch's mean is of many parameters; objective and certificate are of the last.
-            end = evaluate(objective, result.params)
-            result.value = end.value
-            result.remaining = certify(RelativeGap(), self.tol, objective, end)
-        result.params = coordinates.to_params(base, result.params)
-        return result
+        return result, *problem.to_model(result.params)
 
-    def _learning_rate(self, objective: RescaledObjective, noise: float) -> LearningRate:
+    def _minimize_batches(
+        self, base: LinearCrossEntropy, coef: Array, intercept: Array
+    ) -> tuple[SolverResult, Array, Array]:
+        """Run a solver on minibatches; return its result, W and b."""
+        self.solver_ = self.solver
+        objective = base.standardized()
+        batches = self._batches(len(objective.rows), check_random_state(self.random_state))
+        result = minimize_minibatch(
+            objective,
+            objective.from_model(coef, intercept),
+            self._optimizer(self.solver_),
+            self._learning_rate(objective, 1 / batches.size - 1 / len(objective.rows)),
+            batches,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_iter_no_change=self.n_iter_no_change,
+            report=self._report(),
+        )
+        self._refuse_divergence(result.params, result.value, result.n_iter)
+        # An epoch's mean is of many parameters; objective and certificate are of the last.
+        end = evaluate(objective, result.params)
+        result.value = end.value
+        result.remaining = certify(RelativeGap(), self.tol, objective, end)
+        return result, *objective.to_model(result.params)
+
+    def _learning_rate(self, objective: LinearCrossEntropy, noise: float) -> LearningRate:
         """Make the schedule; `noise` is the variance of a batch's mean in units of a row's."""
         if not isinstance(self.learning_rate_init, str):
             initial = self.learning_rate_init
@@ -456,16 +450,15 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             initial = 1 / (objective.curvature_bound() * (1 + longer * noise))
         return LEARNING_RATES[self.learning_rate](initial, self.power_t)
 
-    def _store(self, objective: LinearCrossEntropy, params: Array) -> None:
-        coef, intercept = objective.unpack(params.astype(objective.dtype))
+    def _store(self, coef: Array, intercept: Array, dtype: Any) -> None:
         if len(coef) > 1:
             # Adding the same vector to every class changes no probability: take the smallest.
             coef = coef - coef.mean(axis=0)
             intercept = intercept - intercept.mean() if self.fit_intercept else intercept
-        self.coef_: Any = coef  # sparse after sparsify()
-        self.intercept_ = (
-            intercept if self.fit_intercept else np.zeros(len(coef), dtype=objective.dtype)
-        )
+        self.coef_: Any = coef.astype(dtype)  # sparse after sparsify()
+        self.intercept_ = np.zeros(len(coef), dtype=dtype)
+        if self.fit_intercept:
+            self.intercept_[...] = intercept
 
     def _warn(self, result: SolverResult) -> None:
         worse = self._worse_than_guessing(result)
@@ -490,6 +483,6 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         if result.reason is StopReason.ROUNDING:
             precise = self.coef_.dtype == np.float64
             return f"{'Scale the features' if precise else 'Pass float64 data'}, or raise tol."
-        if self.solver_ == "newton-cg":
-            return "Raise max_iter or tol."
-        return "Raise max_iter or tol, or try solver='newton-cg'."
+        if self.solver_ in _MINIBATCH or self.solver_ == "lbfgs":
+            return "Raise max_iter or tol, or try solver='newton-cg'."
+        return "Raise max_iter or tol."

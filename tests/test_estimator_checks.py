@@ -5,7 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from softmax_regression import SmallMLP, SoftmaxRegression
 
-LINEAR_SOLVERS = ("auto", "lbfgs", "newton-cg", "sgd", "adam")
+LINEAR_SOLVERS = ("auto", "lbfgs", "newton-cg", "newton-cholesky", "sgd", "adam")
 NETWORK_SOLVERS = ("adam", "sgd", "lbfgs")
 
 ESTIMATORS = [SoftmaxRegression(solver=solver) for solver in LINEAR_SOLVERS]

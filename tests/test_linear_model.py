@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from softmax_regression import SoftmaxRegression
 from softmax_regression.solvers import _minibatch
 
-FULL_BATCH = ("lbfgs", "newton-cg")
+FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
 MINIBATCH = ("sgd", "adam")
 SOLVERS = FULL_BATCH + MINIBATCH
 

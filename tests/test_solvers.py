@@ -14,12 +14,11 @@ from problems import Problem, dense_hessian, draw_params, linear_minimum
 from sklearn.linear_model import LogisticRegression
 
 from softmax_regression import SoftmaxRegression
+from softmax_regression._full_batch import SOLVERS
 from softmax_regression.design import as_design
 from softmax_regression.objectives import (
-    Coordinates,
     LinearCrossEntropy,
     Objective,
-    RescaledObjective,
     make_loss,
 )
 from softmax_regression.solvers import (
@@ -37,13 +36,10 @@ from softmax_regression.solvers import (
     evaluate,
     minimize_lbfgs,
     minimize_minibatch,
-    minimize_newton_cg,
     run_epoch,
 )
 from softmax_regression.solvers._criteria import newton_step
 from softmax_regression.solvers._polish import polish
-
-SOLVERS = {"lbfgs": minimize_lbfgs, "newton-cg": minimize_newton_cg}
 
 ZOO = {
     "two_classes": Problem(n_classes=2, n_rows=60),
@@ -72,14 +68,13 @@ every_double_problem = pytest.mark.parametrize(
 
 
 def rescaled(problem):
-    base = problem.linear()
-    return RescaledObjective(base, Coordinates.standardizing(base))
+    return problem.linear().standardized()
 
 
 def solve(objective, solver="lbfgs", start=None, **options):
     start = np.zeros(objective.n_params) if start is None else start
     options = {"criterion": RelativeGap(), "tol": 1e-6, "max_iter": 1000} | options
-    return SOLVERS[solver](objective, start, **options)
+    return SOLVERS[solver](objective, objective, start, **options)
 
 
 # -- full-batch solvers ----------------------------------------------------------------------------
@@ -107,8 +102,7 @@ def test_solvers_find_the_optimum_of_scikit_learn(problem, solver):
     objective = rescaled(problem)
     result = solve(objective, solver, tol=1e-15)
     assert result.reason in (StopReason.CONVERGED, StopReason.ROUNDING)
-    params = objective.coordinates.to_params(objective.base, result.params)
-    coef, intercept = (centred(part) for part in objective.base.unpack(params))
+    coef, intercept = (centred(part) for part in objective.to_model(result.params))
     expected_coef, expected_intercept = scikit_learn_optimum(problem)
     spread = problem.X.std(axis=0)
     np.testing.assert_allclose(coef * spread, expected_coef * spread, atol=1e-6)
@@ -184,7 +178,7 @@ def test_max_fun_is_reported():
 def test_beginning_at_the_optimum_takes_no_steps_away(solver):
     objective = rescaled(Problem())
     minimum, params = linear_minimum(Problem())
-    start = objective.coordinates.from_params(objective.base, params)
+    start = objective.from_model(*objective.unpack(params))
     result = solve(objective, solver, start=start)
     assert result.reason is StopReason.CONVERGED
     assert result.n_iter <= 1
@@ -217,7 +211,7 @@ def test_solvers_end_where_rounding_leaves_nothing_to_do(solver, name):
 def test_polish_reduces_a_gap_that_no_value_can_tell(name):
     objective = rescaled(ZOO[name])
     minimum, params = linear_minimum(ZOO[name])
-    params = objective.coordinates.from_params(objective.base, params)
+    params = objective.from_model(*objective.unpack(params))
     before = evaluate(objective, params + 1e-8 * draw_params(objective))
     assert before.value == pytest.approx(minimum, rel=1e-14)
     gap = RelativeGap()(objective, before)
@@ -251,7 +245,7 @@ def separable(n_classes, fit_intercept, l2=0.0):
     corners = np.array([[-3.0, 0], [3, 0], [0, 5], [0, -5]])
     X = corners[labels] + rng.uniform(-0.5, 0.5, size=(30, 2))
     base = LinearCrossEntropy(as_design(X), make_loss(labels, None, n_classes), l2, fit_intercept)
-    return RescaledObjective(base, Coordinates.standardizing(base))
+    return base.standardized()
 
 
 @every_solver
@@ -279,7 +273,7 @@ def test_overlapping_classes_of_which_one_is_missing_converge(solver, n_classes)
     weight = (problem.targets > 0).astype(float)
     loss = make_loss(problem.targets, weight / weight.mean(), n_classes + 1)
     base = LinearCrossEntropy(problem.design(), loss, 0.1, True)
-    result = solve(RescaledObjective(base, Coordinates.standardizing(base)), solver)
+    result = solve(base.standardized(), solver)
     rows = np.flatnonzero(weight)
     rest = LinearCrossEntropy(
         problem.design()[rows], make_loss(problem.targets[rows] - 1, None, n_classes), 0.1, True
@@ -301,7 +295,7 @@ def test_solvers_are_deterministic(solver):
 def test_lbfgs_trains_a_network_to_a_small_gradient(activation):
     objective = Problem().network((4,), activation)
     start = draw_params(objective, scale=0.5)
-    result = solve(objective, start=start, criterion=GradientNorm(), tol=1e-5)
+    result = minimize_lbfgs(objective, start, criterion=GradientNorm(), tol=1e-5, max_iter=1000)
     assert result.reason is StopReason.CONVERGED
     value, gradient = objective.value_and_gradient(result.params)
     assert np.abs(gradient).max() == result.remaining <= 1e-5

@@ -3,6 +3,7 @@
 from softmax_regression.design._base import Design
 from softmax_regression.design._dense import DenseDesign
 from softmax_regression.design._make import as_design
+from softmax_regression.design._moments import Moments
 from softmax_regression.design._sparse import SparseDesign
 
-__all__ = ["DenseDesign", "Design", "SparseDesign", "as_design"]
+__all__ = ["DenseDesign", "Design", "Moments", "SparseDesign", "as_design"]

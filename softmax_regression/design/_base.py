@@ -14,30 +14,49 @@ A design can be indexed like an array of rows, and gives another design: a slice
 of row numbers a copy. So an objective goes through X in blocks that stay in the cache, a minibatch
 solver draws its rows, and both use the same two products. Nobody above this folder asks whether X
 is dense or sparse.
+
+A design may compute in a higher precision than X is stored in (`astype`). Its rows are then
+converted block by block, so that X never is.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._threads import share_out
+from softmax_regression.design._moments import Moments
+
 Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
+T = TypeVar("T")
 
-_BLOCK_BYTES = 1 << 20  # of X and scores together: about the second-level cache of one core
+_BLOCK_BYTES = 1 << 19  # of X and scores together: about the second-level cache of one core
 _BLOCK_ROWS = (128, 8192)  # fewer rows waste calls, more waste cache
+_WORTH_THREADS = 1_000_000  # multiplications: below, starting threads takes longer than the work
 
 
 class Design(ABC):
-    """X in row blocks; see the module's text for the contract."""
+    """X in row blocks; see the module's text for the contract.
 
-    n_rows: int
-    n_columns: int
-    dtype: np.dtype[Any]
+    Parameters
+    ----------
+    X : ndarray or sparse array of shape (n_rows, n_columns)
+        The matrix.
+    dtype : dtype, default=None
+        The precision to compute in; by default that of X.
+    """
+
+    def __init__(self, X: Any, dtype: Any = None):
+        self.X = X
+        self.n_rows: int
+        self.n_columns: int
+        self.n_rows, self.n_columns = X.shape
+        self.dtype: np.dtype[Any] = np.dtype(X.dtype if dtype is None else dtype)
 
     @abstractmethod
     def __getitem__(self, rows: Rows) -> Self:
@@ -52,12 +71,16 @@ class Design(ABC):
         """Return ``residuals @ X``, of shape (n_outputs, n_columns)."""
 
     @abstractmethod
-    def weighted_total(self, weight: Array) -> Array:
-        """Return Σ_i weight_i x_ij for each column, in float64."""
+    def weighted_squares(self, weights: Array) -> Array:
+        """Return Σ_i weights_ki x_ij², of shape (n_outputs, n_columns), in float64."""
 
     @abstractmethod
-    def weighted_squares(self, weight: Array) -> Array:
-        """Return Σ_i weight_i x_ij² for each column, in float64."""
+    def moments(self, weights: Array) -> Moments:
+        """Return means and variances of the columns, in float64."""
+
+    @abstractmethod
+    def toarray(self) -> Array:
+        """Return X as a new dense array in float64."""
 
     @property
     @abstractmethod
@@ -68,9 +91,21 @@ class Design(ABC):
     def bytes_per_row(self) -> int:
         """Return the size of a row of X in memory, on average."""
 
+    def astype(self, dtype: Any) -> Self:
+        """Return the same rows, computed with in another precision."""
+        return type(self)(self.X, dtype)
+
     def blocks(self, n_outputs: int) -> Iterator[slice]:
         """Cut the rows into blocks that fit the cache beside their scores."""
         per_row = self.bytes_per_row() + 2 * n_outputs * self.dtype.itemsize
-        step = int(np.clip(_BLOCK_BYTES // per_row, *_BLOCK_ROWS))
+        fewest, most = _BLOCK_ROWS
+        step = max(fewest, min(_BLOCK_BYTES // per_row, most))
         for start in range(0, self.n_rows, step):
             yield slice(start, min(start + step, self.n_rows))
+
+    def map_blocks(self, work: Callable[[Sequence[slice]], T], n_outputs: int) -> list[T]:
+        """Apply a function to runs of blocks, on threads where the product with X is worth it."""
+        blocks = list(self.blocks(n_outputs))
+        if self.n_values * n_outputs < _WORTH_THREADS:
+            return [work(blocks)]
+        return share_out(work, blocks)

@@ -7,18 +7,15 @@ from typing import Any, Self
 import numpy as np
 
 from softmax_regression.design._base import Array, Design, Rows
+from softmax_regression.design._moments import Moments
 
 
 class DenseDesign(Design):
     """A two-dimensional array, C- or F-ordered, never copied."""
 
-    def __init__(self, X: Array):
-        self.X = X
-        self.n_rows, self.n_columns = X.shape
-        self.dtype = X.dtype
-
     def __getitem__(self, rows: Rows) -> Self:
-        return type(self)(self.X[rows] if isinstance(rows, slice) else self.X.take(rows, axis=0))
+        part = self.X[rows] if isinstance(rows, slice) else self.X.take(rows, axis=0)
+        return type(self)(part.astype(self.dtype, copy=False))
 
     def scores(self, coef: Any) -> Array:
         return coef @ self.X.T  # the operator, as coef may be sparse
@@ -26,11 +23,16 @@ class DenseDesign(Design):
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         return np.matmul(residuals, self.X, out=out)
 
-    def weighted_total(self, weight: Array) -> Array:
-        return np.einsum("n,nd->d", weight, self.X, dtype=np.float64)
+    def weighted_squares(self, weights: Array) -> Array:
+        return weights @ np.square(self.X, dtype=np.float64)
 
-    def weighted_squares(self, weight: Array) -> Array:
-        return np.einsum("n,nd,nd->d", weight, self.X, self.X, dtype=np.float64)
+    def moments(self, weights: Array) -> Moments:
+        # From the first row, not from 0: the variance is no difference of large numbers then.
+        moved = np.subtract(self.X, self.X[0], dtype=np.float64)
+        return Moments.of(weights, weights @ moved, weights @ np.square(moved), self.X[0])
+
+    def toarray(self) -> Array:
+        return np.array(self.X, dtype=np.float64, order="C")
 
     @property
     def n_values(self) -> int:

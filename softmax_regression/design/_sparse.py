@@ -8,25 +8,22 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from softmax_regression.design._base import Array, Design, Rows
+from softmax_regression.design._moments import Moments
 
 
 class SparseDesign(Design):
     """A CSR matrix. A slice of rows shares its entries; only the row pointers are new."""
 
-    def __init__(self, X: Any):
-        self.X = X
-        self.n_rows, self.n_columns = X.shape
-        self.dtype = X.dtype
-
     def __getitem__(self, rows: Rows) -> Self:
         if not isinstance(rows, slice) or rows.step not in (None, 1):
-            return type(self)(self.X[rows])
+            return type(self)(self.X[rows].astype(self.dtype, copy=False))
         start, stop, _ = rows.indices(self.n_rows)
         pointers = self.X.indptr[start : stop + 1]
         entries = slice(pointers[0], pointers[-1])
         # Set one by one, because SciPy's constructor copies what is a small part of a larger array.
         part = csr_array((stop - start, self.n_columns), dtype=self.dtype)
-        part.data, part.indices = self.X.data[entries], self.X.indices[entries]
+        part.data = self.X.data[entries].astype(self.dtype, copy=False)
+        part.indices = self.X.indices[entries]
         part.indptr = pointers - pointers[0]
         return type(self)(part)
 
@@ -43,15 +40,17 @@ class SparseDesign(Design):
         out[...] = product
         return out
 
-    def weighted_total(self, weight: Array) -> Array:
-        return self._total(self.X.data.astype(np.float64, copy=False), weight)
+    def weighted_squares(self, weights: Array) -> Array:
+        squares = np.square(self.X.data, dtype=np.float64)
+        values = csr_array((squares, self.X.indices, self.X.indptr), shape=self.X.shape)
+        return np.ascontiguousarray((values.T @ np.ascontiguousarray(weights.T)).T)
 
-    def weighted_squares(self, weight: Array) -> Array:
-        return self._total(np.square(self.X.data, dtype=np.float64), weight)
+    def moments(self, weights: Array) -> Moments:
+        squares = self.weighted_squares(weights[None])[0]
+        return Moments.of(weights, self.X.T @ weights, squares)
 
-    def _total(self, data: Array, weight: Array) -> Array:
-        values = csr_array((data, self.X.indices, self.X.indptr), shape=self.X.shape)
-        return values.T @ weight.astype(np.float64, copy=False)
+    def toarray(self) -> Array:
+        return self.X.toarray().astype(np.float64, copy=False)
 
     @property
     def n_values(self) -> int:

@@ -1,19 +1,36 @@
 """What is minimised: a value and its derivatives as functions of one flat parameter vector."""
 
 from softmax_regression.objectives._base import Objective
-from softmax_regression.objectives._coordinates import Coordinates, RescaledObjective
+from softmax_regression.objectives._coordinates import Coordinates
+from softmax_regression.objectives._curvature import (
+    BlockFactor,
+    Curvature,
+    Diagonal,
+    HessianFactor,
+    Sample,
+)
 from softmax_regression.objectives._linear import LinearCrossEntropy
 from softmax_regression.objectives._losses import PointwiseLoss, make_loss
 from softmax_regression.objectives._network import Layout, NetworkCrossEntropy, forward
+from softmax_regression.objectives._preconditioner import HessianPreconditioner
+from softmax_regression.objectives._row_space import RowSpace
+from softmax_regression.objectives._whitened import WhitenedObjective
 
 __all__ = [
+    "BlockFactor",
     "Coordinates",
+    "Curvature",
+    "Diagonal",
+    "HessianFactor",
+    "HessianPreconditioner",
     "Layout",
     "LinearCrossEntropy",
     "NetworkCrossEntropy",
     "Objective",
     "PointwiseLoss",
-    "RescaledObjective",
+    "RowSpace",
+    "Sample",
+    "WhitenedObjective",
     "forward",
     "make_loss",
 ]

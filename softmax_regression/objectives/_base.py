@@ -15,6 +15,7 @@ goes back to them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -119,22 +120,31 @@ class CrossEntropyObjective(Objective):
         """Return Σ s_i CE_i over a block of rows and write its gradient to `out`."""
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        typed = params.astype(self.dtype, copy=False)
-        total, gradient, part = 0.0, np.zeros(self.n_params), np.empty_like(typed)
-        for rows in self.design.blocks(self.width):
-            total += self._block_gradient(typed, self.design[rows], rows, part)
-            gradient += part
+        typed = self.for_rows(params)
+
+        def work(blocks: Sequence[slice]) -> tuple[float, Array]:
+            total, gradient = 0.0, np.zeros(self.n_params)
+            part = np.empty(self.n_params, dtype=self.dtype)
+            for rows in blocks:
+                total += self._block_gradient(typed, self.design[rows], rows, part)
+                gradient += part
+            return total, gradient
+
+        total, gradient = sum_parts(self.design.map_blocks(work, self.width))
         return self._finish(params, total, gradient, 1 / self.design.n_rows), gradient
 
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array
     ) -> float:
-        typed = params.astype(self.dtype, copy=False)
-        total = self._block_gradient(typed, self.design[rows], rows, gradient)
+        total = self._block_gradient(self.for_rows(params), self.design[rows], rows, gradient)
         # The mean weight is 1 over all rows, and more over those that may be drawn if others have
         # weight 0: hence a factor beside 1 / len(rows).
         share = len(self.rows) / self.design.n_rows / len(rows)
         return self._finish(params, total, gradient, share)
+
+    def for_rows(self, params: Array) -> Array:
+        """Return what `_block_gradient` wants for `params`."""
+        return params.astype(self.dtype, copy=False)
 
     def _finish(self, params: Array, total: float, gradient: Array, share: float) -> float:
         """Turn sums over rows into means and add the penalty."""
@@ -142,3 +152,11 @@ class CrossEntropyObjective(Objective):
         penalized = params[: self.n_penalized]
         gradient[: self.n_penalized] += self.l2 * penalized
         return total * share + self.l2 / 2 * float(np.dot(penalized, penalized))
+
+
+def sum_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Add up, entry by entry, what the runs of blocks have returned."""
+    first, *others = parts
+    for part in others:
+        first = tuple(a + b for a, b in zip(first, part, strict=True))
+    return first

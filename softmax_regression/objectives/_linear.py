@@ -8,38 +8,29 @@ s_i (p_i − y_i) and S the sum of weights,
     ∇_W F   = 1/S · R X + l2 · W,     ∇_b F = 1/S · R 1
     (∇²F) V = 1/S · R' X + l2 · V,    R' = s_i (diag(p_i) − p_i p_iᵀ) V x_i
 
-The lower bound
----------------
-log Σ exp(z) ≥ q·z + H(q) for every distribution q, with H its entropy, and equal at q = softmax(z).
-So for any distributions q_i whose weighted total is that of the targets in every class, minimising
-over W and b gives
-
-    F(W, b) ≥ D(q) = 1/S · Σ_i s_i H(q_i) − ‖A_q‖² / (2 l2),    A_q = 1/S · Σ_i s_i (q_i − y_i) x_iᵀ
-
-which is the dual of the problem (Yu, Huang and Lin, "Dual coordinate descent methods for logistic
-regression and maximum entropy models", Machine Learning 85, 2011). The model's own p_i nearly do:
-at the optimum ∇_b F = 0 says that their totals agree. Elsewhere they are mixed with one fixed
-distribution r, ``q_i = (1 − ρ) p_i + ρ r``, with the smallest ρ for which an r exists that repairs
-the totals. As H is concave, H(q_i) ≥ (1 − ρ) H(p_i) + ρ H(r): the bound takes a few operations on
-arrays of the size of W, given the value and the gradient.
+The unknowns may be in other coordinates (see `_coordinates.py`): the same function of Ṽ and ṽ_0.
+Everything here is then in them, and `ridge`, the strength of the penalty, differs by column.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
 
-from softmax_regression.design import Design
-from softmax_regression.objectives._base import CrossEntropyObjective, Rows
+from softmax_regression.design import DenseDesign, Design, Moments
+from softmax_regression.objectives._base import CrossEntropyObjective, Rows, sum_parts
+from softmax_regression.objectives._coordinates import Coordinates
+from softmax_regression.objectives._dual import DualBound
 from softmax_regression.objectives._losses import PointwiseLoss
 
 Array = NDArray[Any]
 
-_INTERCEPT_STEPS = 10
-_LONGEST_STEP = 2.0  # nats: beyond that the curvature is another
+_KEEP = 0.125  # of the size of X: more is not spent on remembering probabilities
+_SMALL = 1 << 18  # probabilities: so many are always remembered
 
 
 class LinearCrossEntropy(CrossEntropyObjective):
@@ -68,23 +59,119 @@ class LinearCrossEntropy(CrossEntropyObjective):
             width=loss.n_outputs,
         )
         self.fit_intercept = fit_intercept
-        self._curvature: tuple[Array, Array] | None = None  # where, and the probabilities there
-        self._moments: tuple[Array, Array] | None = None
-        self._targets: Array | None = None
-        self._worth_refining = np.inf  # how small a hopeful estimate of the gap has to be
+        self.coordinates: Coordinates | None = None  # those of X itself
+        self.ridge: Array = np.full(design.n_columns, l2)
+        self._probabilities: tuple[Array, Array] | None = None  # where, and what they are there
+        self._dual: DualBound | None = None
+        self._moments: Moments | None = None
+
+    # -- the same function, written differently ----------------------------------------------------
+
+    def standardized(self, moments: Moments | None = None) -> Self:
+        """Return it in coordinates in which its curvature is about 1, by its own moments or others.
+
+        Only for an objective in the coordinates of X.
+        """
+        coordinates = Coordinates.standardizing(
+            moments or self.moments(),
+            l2=self.l2,
+            n_classes=self.loss.n_classes,
+            fit_intercept=self.fit_intercept,
+        )
+        other = self._copy()
+        other.coordinates = coordinates
+        other.ridge = self.l2 / np.square(coordinates.scales)
+        return other
+
+    def materialized(self) -> Self:
+        """Return it with X in its coordinates, as a dense copy in float64."""
+        assert self.coordinates is not None
+        other = self._copy()
+        other._moments = None
+        other.design = DenseDesign(self.coordinates.rows(self.design.toarray()))
+        n_columns = self.design.n_columns
+        other.coordinates = Coordinates(
+            np.zeros(n_columns), np.ones(n_columns), self.coordinates.intercept_scale
+        )
+        return other
+
+    def astype(self, dtype: Any) -> Self:
+        """Return it as computed in another precision."""
+        other = self._copy()
+        other.design = self.design.astype(dtype)
+        return other
+
+    def _copy(self) -> Self:
+        other = copy.copy(self)
+        other._probabilities = other._dual = None
+        return other
+
+    # -- parameters --------------------------------------------------------------------------------
 
     def unpack(self, params: Array) -> tuple[Array, Array]:
         """W and b (empty without an intercept) as views of the flat vector."""
         coef = params[: self.n_penalized].reshape(self.loss.n_outputs, self.design.n_columns)
         return coef, params[self.n_penalized :]
 
+    def to_model(self, params: Array) -> tuple[Array, Array]:
+        """W and b for parameters in the coordinates of this objective."""
+        coef, intercept = self.unpack(params)
+        if self.coordinates is None:
+            return coef, intercept
+        return self.coordinates.to_model(coef, intercept)
+
+    def from_model(self, coef: Array, intercept: Array) -> Array:
+        """Return the parameters, in the coordinates of this objective, for W and b."""
+        if self.coordinates is not None:
+            coef, intercept = self.coordinates.from_model(coef, intercept)
+        return np.concatenate([coef.ravel(), intercept])
+
+    def centred(self, params: Array) -> Array:
+        """Return them without what all classes have in common.
+
+        That changes no probability and lowers the penalty; Newton's steps, taken in the differences
+        between classes, leave it as it is.
+        """
+        params = params.copy()
+        if self.width > 1:
+            for part in self.unpack(params):
+                part -= part.mean(axis=0) if len(part) else 0.0
+        return params
+
+    @property
+    def intercept_entry(self) -> float:
+        """What stands in the column of ones that belongs to the intercept."""
+        return 1.0 if self.coordinates is None else 1 / self.coordinates.intercept_scale
+
+    def columns(self, block: Design) -> Array:
+        """Some rows in the coordinates of the parameters, transposed, a new array in float64.
+
+        With an intercept, its column is the last.
+        """
+        columns = np.empty((block.n_columns + self.fit_intercept, block.n_rows))
+        rows = (
+            block.toarray() if self.coordinates is None else self.coordinates.rows(block.toarray())
+        )
+        columns[: block.n_columns] = rows.T
+        columns[block.n_columns :] = self.intercept_entry
+        return columns
+
+    # -- value and gradient ------------------------------------------------------------------------
+
+    def for_rows(self, params: Array) -> Array:
+        if self.coordinates is not None:
+            coef, intercept = self.to_model(params)
+            params = np.concatenate([coef.ravel(), intercept])
+        return params.astype(self.dtype, copy=False)
+
     def _block_gradient(self, params: Array, block: Design, rows: Rows, out: Array) -> float:
-        scores = self._scores(block, *self.unpack(params))
+        scores = self._scores(block, params)
         total = self.loss.value_and_residual(scores, rows)
         self._products(block, scores, out)
         return total
 
-    def _scores(self, block: Design, coef: Array, intercept: Array) -> Array:
+    def _scores(self, block: Design, params: Array) -> Array:
+        coef, intercept = self.unpack(params)
         scores = block.scores(coef)
         if self.fit_intercept:
             scores += intercept[:, None]
@@ -97,46 +184,114 @@ class LinearCrossEntropy(CrossEntropyObjective):
         if self.fit_intercept:
             residuals.sum(axis=1, out=intercept)
 
+    def _finish(self, params: Array, total: float, gradient: Array, share: float) -> float:
+        self._average(gradient, share)
+        coef, slope = self.unpack(params)[0], self.unpack(gradient)[0]
+        penalty = self.ridge * coef
+        slope += penalty
+        return total * share + float(np.vdot(penalty, coef)) / 2
+
+    def _average(self, gradient: Array, share: float) -> None:
+        """Turn sums of residuals times (X, 1) into means, in the coordinates of the parameters."""
+        gradient *= share
+        if self.coordinates is not None:
+            self.coordinates.pull_back(*self.unpack(gradient))
+
     # -- curvature ---------------------------------------------------------------------------------
 
     def hessian_product(self, params: Array, direction: Array) -> Array:
         """Multiply the Hessian by a direction; the probabilities at `params` are kept between."""
-        probabilities = self._probabilities(params)
-        typed = direction.astype(self.dtype, copy=False)
-        product, part = np.zeros(self.n_params), np.empty_like(typed)
-        for rows in self.design.blocks(self.width):
-            block = self.design[rows]
-            change = self._scores(block, *self.unpack(typed))
-            self.loss.curvature_product(probabilities[:, rows], change, rows)
-            self._products(block, change, part)
-            product += part
-        product /= self.design.n_rows
-        product[: self.n_penalized] += self.l2 * direction[: self.n_penalized]
+        known = self._known_probabilities(params)
+        at, towards = self.for_rows(params), self.for_rows(direction)
+
+        def work(blocks: Sequence[slice]) -> tuple[Array]:
+            product, part = np.zeros(self.n_params), np.empty(self.n_params, dtype=self.dtype)
+            for rows in blocks:
+                block = self.design[rows]
+                p = self.block_probabilities(block, at) if known is None else known[:, rows]
+                change = self._scores(block, towards)
+                self.loss.curvature_product(p, change, rows)
+                self._products(block, change, part)
+                product += part
+            return (product,)
+
+        (product,) = sum_parts(self.design.map_blocks(work, self.width))
+        self._average(product, 1 / self.design.n_rows)
+        self.unpack(product)[0][...] += self.ridge * self.unpack(direction)[0]
         return product
 
-    def _probabilities(self, params: Array) -> Array:
-        if self._curvature is None or not np.array_equal(self._curvature[0], params):
-            coef, intercept = self.unpack(params.astype(self.dtype, copy=False))
-            probabilities = np.empty((self.width, self.design.n_rows), dtype=self.dtype)
-            for rows in self.design.blocks(self.width):
-                scores = self._scores(self.design[rows], coef, intercept)
-                self.loss.probabilities(scores)
-                probabilities[:, rows] = scores
-            self._curvature = params.copy(), probabilities
-        return self._curvature[1]
+    def block_probabilities(self, block: Design, params: Array) -> Array:
+        """Probabilities of some rows, class-major, from parameters made by `for_rows`."""
+        scores = self._scores(block, params)
+        self.loss.probabilities(scores)
+        return scores
 
-    def column_moments(self) -> tuple[Array, Array]:
-        """Weighted means over rows of each column and of its square."""
-        if self._moments is None:
-            total, squares = np.zeros(self.design.n_columns), np.zeros(self.design.n_columns)
-            weight = self.loss.weight
-            for rows in self.design.blocks(self.width):
+    def map_probabilities(self, params: Array, use: Any) -> list[Any]:
+        """Return what ``use(block, probabilities, rows)`` gives for each block of rows."""
+        typed = self.for_rows(params)
+
+        def work(blocks: Sequence[slice]) -> list[Any]:
+            results = []
+            for rows in blocks:
                 block = self.design[rows]
-                counts = np.ones(block.n_rows) if weight is None else weight[rows]
-                total += block.weighted_total(counts)
-                squares += block.weighted_squares(counts)
-            self._moments = total / self.design.n_rows, squares / self.design.n_rows
+                results.append(use(block, self.block_probabilities(block, typed), rows))
+            return results
+
+        return [result for run in self.design.map_blocks(work, self.width) for result in run]
+
+    def _known_probabilities(self, params: Array) -> Array | None:
+        """Probabilities of all rows, kept from the last call, if there is room for them."""
+        if self.width * self.design.n_rows > max(_KEEP * self.design.n_values, _SMALL):
+            return None
+        if self._probabilities is None or not np.array_equal(self._probabilities[0], params):
+            kept = np.empty((self.width, self.design.n_rows), dtype=self.dtype)
+
+            def keep(block: Design, probabilities: Array, rows: slice) -> None:
+                kept[:, rows] = probabilities
+
+            self.map_probabilities(params, keep)
+            self._probabilities = params.copy(), kept
+        return self._probabilities[1]
+
+    # -- moments -----------------------------------------------------------------------------------
+
+    def moments(self) -> Moments:
+        """Weighted means and variances of the columns of X, from one pass that is remembered."""
+        if self._moments is None:
+            self._moments = self._measure_moments()
         return self._moments
+
+    def _measure_moments(self) -> Moments:
+
+        def work(blocks: Sequence[slice]) -> Moments:
+            return Moments.pooled(
+                self.design[rows].moments(self.loss.row_weights(rows)) for rows in blocks
+            )
+
+        return Moments.pooled(self.design.map_blocks(work, 1))
+
+    def row_mean(self) -> Array:
+        """Weighted mean of the rows, in the coordinates of the parameters."""
+        means = self.moments().means
+        return means if self.coordinates is None else self.coordinates.rows(means)
+
+    def target_mean(self) -> Array:
+        """Weighted mean of y xᵀ, in the coordinates of the parameters."""
+
+        def work(blocks: Sequence[slice]) -> tuple[Array]:
+            total = np.zeros((self.width, self.design.n_columns))
+            for rows in blocks:
+                targets = self.loss.target_rows(rows).astype(self.dtype, copy=False)
+                total += self.design[rows].weighted_sum(targets)
+            return (total,)
+
+        (total,) = sum_parts(self.design.map_blocks(work, self.width))
+        intercept = self.loss.class_shares[-self.width :] * (1.0 if self.fit_intercept else 0.0)
+        both = np.concatenate([total.ravel(), intercept[: self.n_params - self.n_penalized]])
+        both[: self.n_penalized] /= self.design.n_rows
+        if self.coordinates is not None:
+            self.coordinates.pull_back(*self.unpack(both))
+        return self.unpack(both)[0]
 
     # -- the certificate ---------------------------------------------------------------------------
 
@@ -153,108 +308,23 @@ class LinearCrossEntropy(CrossEntropyObjective):
     def optimality_gap(
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
     ) -> float:
-        """F minus the dual lower bound.
-
-        First with the model's probabilities at `params`, which is free. If it may be only the
-        intercept that keeps that above `enough`, then with those at the best intercept for the same
-        W, which takes a few passes over X. ``enough=inf`` asks for the sharpest bound.
-        """
+        """F minus the dual lower bound: see `_dual.py`."""
         if not self.has_dual:
             return np.nan
-        gap = self._gap(params, value, gradient)
-        if not self.fit_intercept or gap <= enough < np.inf:
-            return gap
-        hopeful = self._gap_without_repair(gradient)
-        if enough < np.inf and hopeful > min(enough, self._worth_refining):
-            return gap
-        centred = self._with_best_intercept(params)
-        best, gradient = self.value_and_gradient(centred)
-        if not best <= value * (1 + 64 * np.finfo(self.dtype).eps):  # Newton's method went astray
-            return gap
-        refined = max(value - best, 0.0) + self._gap(centred, best, gradient)
-        if enough < refined:  # the next attempt has to look better by as much as this one failed
-            self._worth_refining = hopeful * enough / refined
-        return min(gap, refined)
+        if self._dual is None:
+            self._dual = DualBound(self)
+        return self._dual.gap(params, value, gradient, enough)
 
-    def _gap(self, params: Array, value: float, gradient: Array) -> float:
-        """F − D(q) for the q of the module's text, as a sum of small terms, not as a difference."""
-        coef, intercept = self.unpack(params)
-        coef_slope, intercept_slope = self.unpack(gradient)
-        if not self.fit_intercept:  # there are no totals to agree
-            return float(np.square(coef_slope).sum() / (2 * self.l2))
-        rho, repair, repair_entropy = self._repair_totals(intercept_slope)
-        if rho == 0:
-            return float(np.square(coef_slope).sum() / (2 * self.l2))
-        target_mean, row_mean = self._target_means(), self.column_moments()[0]
-        loss_slope = coef_slope - self.l2 * coef
-        correction = rho * (np.outer(repair, row_mean) - loss_slope - target_mean)
-        along = float((loss_slope * coef).sum() + intercept_slope @ intercept)
-        entropy = value - self.l2 / 2 * np.square(coef).sum() - along
-        return float(
-            np.square(coef_slope + correction).sum() / (2 * self.l2)
-            - (correction * coef).sum()
-            + intercept_slope @ intercept
-            + rho * (entropy - repair_entropy)
+    def curvature_bound(self) -> float:
+        """Bound the curvature of F in standardised coordinates.
+
+        The Hessian of CE in the scores is at most 1/2 (1/4 for a single score), so that of F is at
+        most 1/2 · Σ s_i ‖(z_i, 1/t_0)‖² / S plus that of the penalty, in every direction.
+        """
+        assert self.coordinates is not None
+        curvature = self.coordinates.intercept_scale**2
+        # By construction t² − l2 is c times the variance of a column (or its mean square).
+        spread = np.maximum(1 - self.ridge, 0) / curvature
+        return 0.5 * float(spread.sum() + self.fit_intercept / curvature) + float(
+            self.ridge.max(initial=0)
         )
-
-    def _gap_without_repair(self, gradient: Array) -> float:
-        """Estimate what the gap would be at the best intercept: hardly less than this."""
-        coef_slope, intercept_slope = self.unpack(gradient)
-        # What the intercept is off by shows in the other slopes by the columns' means.
-        coef_slope = coef_slope - np.outer(intercept_slope, self.column_moments()[0])
-        shares = self.loss.class_shares[-self.loss.n_outputs :]
-        gain = np.square(intercept_slope) / (2 * shares)
-        return float(np.square(coef_slope).sum() / (2 * self.l2) + gain.sum())
-
-    def _with_best_intercept(self, params: Array) -> Array:
-        """Minimise over the intercept alone, by Newton's method from a point that is close."""
-        params = params.copy()
-        for _ in range(_INTERCEPT_STEPS):
-            slope, curvature = self._intercept_derivatives(params)
-            # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
-            step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
-            step -= step.mean() if self.width > 1 else 0.0
-            self.unpack(params)[1][...] -= np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-            if np.abs(step).max() < 1e-6:  # the next would be the square of that
-                break
-        return params
-
-    def _intercept_derivatives(self, params: Array) -> tuple[Array, Array]:
-        """Gradient and Hessian of Σ s_i CE_i in b."""
-        coef, intercept = self.unpack(params.astype(self.dtype, copy=False))
-        slope = np.zeros(self.width)
-        curvature = np.zeros((self.width, self.width))
-        for rows in self.design.blocks(self.width):
-            probabilities = self._scores(self.design[rows], coef, intercept)
-            self.loss.probabilities(probabilities)
-            weighted = probabilities.copy()
-            self.loss.weigh(weighted, rows)
-            totals = weighted.sum(axis=1, dtype=np.float64)
-            slope += totals
-            curvature += np.diag(totals) - weighted @ probabilities.T
-        slope -= self.loss.class_shares[-self.width :] * self.design.n_rows
-        return slope, curvature
-
-    def _repair_totals(self, intercept_slope: Array) -> tuple[float, Array, float]:
-        """The smallest ρ, the outputs' part of r, and the entropy of r."""
-        excess = intercept_slope
-        if self.loss.n_outputs < self.loss.n_classes:  # the first class's score is held at 0
-            excess = np.concatenate([-excess, excess])
-        targets = self.loss.class_shares
-        predicted = np.maximum(targets + excess, np.finfo(np.float64).tiny)
-        rho = float(np.clip((excess / predicted).max(), 0, 1))
-        repair = np.maximum(targets - (1 - rho) * predicted, 0)
-        if rho == 0 or repair.sum() == 0:
-            return 0.0, np.zeros(self.loss.n_outputs), 0.0
-        repair /= repair.sum()
-        return rho, repair[-self.loss.n_outputs :], float(entr(repair).sum())
-
-    def _target_means(self) -> Array:
-        """Mean over rows of s y xᵀ."""
-        if self._targets is None:
-            total = np.zeros((self.width, self.design.n_columns))
-            for rows in self.design.blocks(self.width):
-                targets = self.loss.target_rows(rows).astype(self.dtype, copy=False)
-                total += self.design[rows].weighted_sum(targets)
-            self._targets = total / self.design.n_rows
-        return self._targets

@@ -85,6 +85,14 @@ class PointwiseLoss(ABC):
             return float(losses.sum(dtype=np.float64))
         return float(np.dot(losses.astype(np.float64), self.weight[rows].astype(np.float64)))
 
+    def row_weights(self, rows: Rows) -> Array:
+        """Weights of some rows, in float64."""
+        if self.weight is None:
+            return np.ones(
+                len(range(*rows.indices(self.n_rows))) if isinstance(rows, slice) else len(rows)
+            )
+        return self.weight[rows].astype(np.float64, copy=False)
+
     def weigh(self, values: Array, rows: Rows) -> None:
         """Multiply class-major values by the weights of their rows, in place."""
         if self.weight is not None:

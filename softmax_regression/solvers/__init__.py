@@ -11,7 +11,11 @@ from softmax_regression.solvers._criteria import (
 from softmax_regression.solvers._lbfgs import minimize_lbfgs
 from softmax_regression.solvers._learning_rates import LEARNING_RATES, LearningRate
 from softmax_regression.solvers._minibatch import Minibatches, minimize_minibatch, run_epoch
-from softmax_regression.solvers._newton_cg import minimize_newton_cg
+from softmax_regression.solvers._newton import (
+    FactoredDirections,
+    TruncatedDirections,
+    minimize_newton,
+)
 from softmax_regression.solvers._optimizers import SGD, Adam, Optimizer
 from softmax_regression.solvers._result import SolverResult, StopReason
 
@@ -20,6 +24,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Criterion",
+    "FactoredDirections",
     "GradientNorm",
     "LearningRate",
     "Minibatches",
@@ -28,10 +33,11 @@ __all__ = [
     "RelativeGap",
     "SolverResult",
     "StopReason",
+    "TruncatedDirections",
     "certify",
     "evaluate",
     "minimize_lbfgs",
     "minimize_minibatch",
-    "minimize_newton_cg",
+    "minimize_newton",
     "run_epoch",
 ]

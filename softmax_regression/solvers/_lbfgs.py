@@ -23,6 +23,7 @@ def minimize_lbfgs(
     tol: float,
     max_iter: int,
     max_fun: int | None = None,
+    n_before: int = 0,
     report: Report | None = None,
 ) -> SolverResult:
     """Minimise by ``scipy.optimize.minimize(method="L-BFGS-B")``.
@@ -39,6 +40,8 @@ def minimize_lbfgs(
         When to stop.
     max_iter, max_fun : int
         When to give up: iterations, and evaluations (by default twice the iterations and some).
+    n_before : int
+        Iterations that earlier runs took, for the report.
     report : callable, default=None
         Called with a line of text after each iteration.
     """
@@ -50,5 +53,5 @@ def minimize_lbfgs(
         "ftol": 0.0,
         "gtol": 0.0,
     }
-    monitor = Monitor(objective, criterion, tol, report)
+    monitor = Monitor(objective, criterion, tol, report, n_before)
     return monitor.minimize(start, method="L-BFGS-B", options=options)

@@ -38,15 +38,23 @@ class Monitor:
         The run ends when the criterion is at most this.
     report : callable or None
         Called with a line of text after each iteration.
+    n_before : int
+        Iterations that earlier runs took, for the report.
     """
 
     def __init__(
-        self, objective: Objective, criterion: Criterion, tol: float, report: Report | None
+        self,
+        objective: Objective,
+        criterion: Criterion,
+        tol: float,
+        report: Report | None,
+        n_before: int = 0,
     ):
         self.objective = objective
         self.criterion = criterion
         self.tol = tol
         self.report = report
+        self.n_before = n_before
         self.loss_curve: list[float] = []
         self.reason: StopReason | None = None
         self.n_evaluations = 0
@@ -94,7 +102,7 @@ class Monitor:
         size = self._measure(point)
         if self.report is not None:
             known = f", {self.criterion.name} {size:.1e}"
-            line = f"iteration {len(self.loss_curve)}: loss {point.value:.8f}"
+            line = f"iteration {self.n_before + len(self.loss_curve)}: loss {point.value:.8f}"
             self.report(line + (known if np.isfinite(size) else ""))
         if size <= self.tol:
             self.reason = StopReason.CONVERGED

@@ -1,0 +1,312 @@
+r"""The Hessian of the linear cross-entropy, whole or in blocks, and what is solved with it.
+
+With z a row in the objective's coordinates, and a last entry for the intercept,
+
+    H = 1/S · Σ_i s_i (diag(p_i) − p_i p_iᵀ) ⊗ z_i z_iᵀ + diag(ridge)
+
+Adding the same vector to every class changes no probability: those directions are fixed by the
+penalty alone, or not at all. So the last class is left out, its parameters being minus the sum of
+the others', and the rest of H is positive definite wherever the problem has one solution.
+
+Three matrices stand for H, from the best to the cheapest; each can also be made from a sample of
+the rows. `HessianFactor` is H itself: n_rows · (n_classes · n_columns)² operations, in symmetric
+rank-k updates of BLAS. `BlockFactor` keeps only the blocks of single classes, cheaper by
+a factor of n_classes. `Diagonal` is for X with more columns than a factor has room for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import get_lapack_funcs
+
+from softmax_regression.design import Design
+from softmax_regression.objectives._base import sum_parts
+from softmax_regression.objectives._linear import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+_JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
+_UPDATE_VALUES = (
+    1 << 19
+)  # numbers in the factor of one rank-k update: in the cache, and long enough
+_LEAST_ROWS = 64
+
+
+@dataclass
+class Sample:
+    """Rows drawn to stand for all.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Their numbers.
+    factor : ndarray
+        By which each counts: one over the probability with which it was drawn.
+    """
+
+    rows: NDArray[np.intp]
+    factor: Array
+
+
+class Curvature(ABC):
+    """A positive definite matrix M = L Lᵀ that stands for the Hessian.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        Says how the flat vector is packed.
+    """
+
+    exact = False
+    cost: float  # operations that making it took
+
+    def __init__(self, objective: LinearCrossEntropy):
+        self.objective = objective
+
+    @property
+    @abstractmethod
+    def n_unknowns(self) -> int:
+        """The order of L."""
+
+    @abstractmethod
+    def spread(self, unknowns: Array) -> Array:
+        """Return the parameters L⁻ᵀ u."""
+
+    @abstractmethod
+    def gather(self, gradient: Array) -> Array:
+        """Return the gradient in u, L⁻¹ g."""
+
+    def solve(self, gradient: Array) -> Array:
+        """Return M⁻¹ g."""
+        return self.spread(self.gather(gradient))
+
+    def _matrix(self, flat: Array) -> Array:
+        """Parameters by class: (n_outputs, n_columns and intercept); classes sum to 0."""
+        coef, intercept = self.objective.unpack(flat)
+        matrix = np.concatenate([coef, intercept[:, None]], axis=1) if len(intercept) else coef
+        return matrix - matrix.mean(axis=0) if len(matrix) > 1 else matrix
+
+    def _flat(self, matrix: Array) -> Array:
+        if len(matrix) > 1:
+            matrix = matrix - matrix.mean(axis=0)
+        n_columns = self.objective.design.n_columns
+        return np.concatenate([matrix[:, :n_columns].ravel(), matrix[:, n_columns:].ravel()])
+
+
+class HessianFactor(Curvature):
+    """The Cholesky factor of H."""
+
+    def __init__(self, objective: LinearCrossEntropy, params: Array, sample: Sample | None = None):
+        super().__init__(objective)
+        self.exact = sample is None
+        hessian = _hessian(objective, params, sample)
+        self._factor = Factor(hessian)
+        self._shape = (max(1, objective.width - 1), len(hessian) // max(1, objective.width - 1))
+
+    @property
+    def n_unknowns(self) -> int:
+        return self._shape[0] * self._shape[1]
+
+    def spread(self, unknowns: Array) -> Array:
+        matrix = self._factor.back(unknowns).reshape(self._shape)
+        if self.objective.width > 1:
+            matrix = np.concatenate([matrix, np.zeros((1, self._shape[1]))])
+        return self._flat(matrix)
+
+    def gather(self, gradient: Array) -> Array:
+        return self._factor.forward(self._matrix(gradient)[: self._shape[0]].ravel())
+
+
+class BlockFactor(Curvature):
+    """A Cholesky factor for each class."""
+
+    def __init__(self, objective: LinearCrossEntropy, params: Array, sample: Sample | None = None):
+        super().__init__(objective)
+        self._factors = [Factor(block) for block in _class_blocks(objective, params, sample)]
+
+    @property
+    def n_unknowns(self) -> int:
+        return self.objective.n_params
+
+    def spread(self, unknowns: Array) -> Array:
+        parts = np.split(unknowns, len(self._factors))
+        return self._flat(
+            np.stack([f.back(part) for f, part in zip(self._factors, parts, strict=True)])
+        )
+
+    def gather(self, gradient: Array) -> Array:
+        rows = self._matrix(gradient)
+        return np.concatenate([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
+
+
+class Diagonal(Curvature):
+    """The diagonal of H."""
+
+    def __init__(self, objective: LinearCrossEntropy, params: Array):
+        super().__init__(objective)
+        diagonal = _diagonal(objective, params)
+        diagonal[~(diagonal > 0)] = 1.0
+        self._root = np.sqrt(diagonal)
+
+    @property
+    def n_unknowns(self) -> int:
+        return self.objective.n_params
+
+    def spread(self, unknowns: Array) -> Array:
+        return self.objective.centred(unknowns / self._root)
+
+    def gather(self, gradient: Array) -> Array:
+        return self.objective.centred(gradient) / self._root
+
+
+class Factor:
+    """The Cholesky factor of a symmetric matrix, which is overwritten.
+
+    Rows and columns are first scaled to a diagonal of 1. A matrix that is singular, as far as
+    rounding lets one see, is made definite by adding to that.
+    """
+
+    def __init__(self, matrix: Array):
+        diagonal = matrix.diagonal().copy()
+        diagonal[~(diagonal > 0)] = 1.0
+        self._root = np.sqrt(diagonal)
+        matrix /= self._root
+        matrix /= self._root[:, None]
+        potrf, self._trtrs = get_lapack_funcs(("potrf", "trtrs"), (matrix,))
+        added = _JITTER * len(matrix)
+        while True:
+            np.fill_diagonal(matrix, 1.0 + added)
+            self._lower, info = potrf(matrix.T, lower=True, clean=False)
+            if info == 0:
+                break
+            added *= 100
+
+    def forward(self, vector: Array) -> Array:
+        """Return L⁻¹ v."""
+        return self._triangular(vector / self._root, trans=0)
+
+    def back(self, vector: Array) -> Array:
+        """Return L⁻ᵀ v."""
+        return self._triangular(vector, trans=1) / self._root
+
+    def _triangular(self, vector: Array, trans: int) -> Array:
+        return self._trtrs(self._lower, vector, lower=True, trans=trans)[0]
+
+
+def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None) -> Array:
+    """Return H without the last class; see the module's text."""
+    n_columns = objective.design.n_columns + objective.fit_intercept
+    n_classes = max(1, objective.width - 1)
+    order = n_classes * n_columns
+
+    def add(z: Array, p: Array, out: tuple[Array, Array]) -> None:
+        hessian, blocks = out
+        if objective.width == 1:
+            z *= np.sqrt(p * (1 - p))
+            hessian += z @ z.T
+            return
+        products = (p[:-1, None] * z).reshape(order, -1)
+        hessian -= products @ products.T
+        blocks += (products @ z.T).reshape(blocks.shape)
+
+    hessian, blocks = _sum_over_rows(
+        objective, params, sample, add, [(order, order), (n_classes, n_columns, n_columns)]
+    )
+    by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
+    for k in range(n_classes if objective.width > 1 else 0):
+        by_class[k, :, k] += blocks[k]
+    hessian /= objective.design.n_rows
+    # The parameters of the class left out are minus the sum of the others', and what all have in
+    # common is 0 at the minimum: so the penalty couples all pairs of classes.
+    coupling = np.eye(n_classes) - (1 / objective.width if objective.width > 1 else 0)
+    at = np.arange(objective.design.n_columns)
+    by_class[:, at, :, at] += objective.ridge[:, None, None] * coupling
+    return hessian
+
+
+def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample | None) -> Array:
+    n_columns = objective.design.n_columns + objective.fit_intercept
+
+    def add(z: Array, p: Array, out: tuple[Array]) -> None:
+        for block, curvature in zip(out[0], np.sqrt(p * (1 - p)), strict=True):
+            scaled = z * curvature
+            block += scaled @ scaled.T
+
+    (blocks,) = _sum_over_rows(
+        objective, params, sample, add, [(objective.width, n_columns, n_columns)]
+    )
+    blocks /= objective.design.n_rows
+    at = np.arange(objective.design.n_columns)
+    blocks[:, at, at] += objective.ridge
+    return blocks
+
+
+def _sum_over_rows(
+    objective: LinearCrossEntropy,
+    params: Array,
+    sample: Sample | None,
+    add: Any,
+    shapes: Sequence[tuple[int, ...]],
+) -> tuple[Array, ...]:
+    """Let ``add(z, p, out)`` sum over all rows, or those drawn, with their weights in z.
+
+    It gets z transposed, the intercept's 1 in the last row, multiplied by the root of the weight.
+    """
+    design = objective.design if sample is None else objective.design[sample.rows]
+    typed = objective.for_rows(params)
+    step = max(_LEAST_ROWS, _UPDATE_VALUES // max(int(np.prod(s[:-1])) for s in shapes))
+
+    def work(blocks: Sequence[slice]) -> tuple[Array, ...]:
+        out = tuple(np.zeros(shape) for shape in shapes)
+        for rows in _regrouped(blocks, step):
+            block = design[rows]
+            p = objective.block_probabilities(block, typed)
+            z = objective.columns(block)
+            weight = objective.loss.weight
+            if sample is not None:
+                factor = sample.factor[rows]
+                weight = factor if weight is None else factor * weight[sample.rows[rows]]
+            elif weight is not None:
+                weight = weight[rows]
+            if weight is not None:
+                z *= np.sqrt(weight)
+            add(z, p, out)
+        return out
+
+    # a matrix for each thread is worth it where the products are
+    order = int(np.prod(shapes[0]))
+    return sum_parts(design.map_blocks(work, max(1, order // max(1, design.n_columns))))
+
+
+def _regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:
+    """Cut the same rows into blocks of another size."""
+    if not blocks:
+        return []
+    first, last = blocks[0].start, blocks[-1].stop
+    return [slice(a, min(a + step, last)) for a in range(first, last, step)]
+
+
+def _diagonal(objective: LinearCrossEntropy, params: Array) -> Array:
+    """The diagonal of H, in the order of the flat vector."""
+
+    def sums(block: Design, p: Array, rows: slice) -> tuple[Array, Array, Array]:
+        p *= 1 - p
+        objective.loss.weigh(p, rows)
+        weights = p.astype(np.float64, copy=False)
+        return block.weighted_squares(weights), block.weighted_sum(weights), weights.sum(axis=1)
+
+    squares, totals, weight = sum_parts(objective.map_probabilities(params, sums))
+    coordinates = objective.coordinates
+    if coordinates is not None:
+        squares += coordinates.means * (coordinates.means * weight[:, None] - 2 * totals)
+        squares /= np.square(coordinates.scales)
+    squares /= objective.design.n_rows
+    squares += objective.ridge
+    intercept = weight * objective.intercept_entry**2 / objective.design.n_rows
+    return np.concatenate([squares.ravel(), intercept[: len(params) - objective.n_penalized]])

@@ -1,0 +1,161 @@
+r"""The certificate: how far F is above its minimum, at most.
+
+log Σ exp(z) ≥ q·z + H(q) for every distribution q, with H its entropy, and equal at q = softmax(z).
+So for any distributions q_i whose weighted total is that of the targets in every class, minimising
+over W and b gives
+
+    F(W, b) ≥ D(q) = 1/S · Σ_i s_i H(q_i) − ‖A_q‖² / (2 l2),    A_q = 1/S · Σ_i s_i (q_i − y_i) x_iᵀ
+
+which is the dual of the problem (Yu, Huang and Lin, "Dual coordinate descent methods for logistic
+regression and maximum entropy models", Machine Learning 85, 2011). The model's own p_i nearly do:
+at the optimum ∇_b F = 0 says that their totals agree. Elsewhere they are mixed with one fixed
+distribution r, ``q_i = (1 − ρ) p_i + ρ r``, with the smallest ρ for which an r exists that repairs
+the totals. As H is concave, H(q_i) ≥ (1 − ρ) H(p_i) + ρ H(r): the bound takes a few operations on
+arrays of the size of W, given the value and the gradient.
+
+In other coordinates x is z and each column has its own l2, the objective's `ridge`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+
+from softmax_regression.design import Design
+
+if TYPE_CHECKING:
+    from softmax_regression.objectives._linear import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+_INTERCEPT_STEPS = 10
+_LONGEST_STEP = 2.0  # nats: beyond that the curvature is another
+
+
+class DualBound:
+    """F − D(q) at the points a solver asks about.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        F, with a penalty.
+    """
+
+    def __init__(self, objective: LinearCrossEntropy):
+        self.objective = objective
+        self._worth_refining = np.inf  # how small a hopeful estimate of the gap has to be
+
+    def gap(self, params: Array, value: float, gradient: Array, enough: float) -> float:
+        """Bound F − min F.
+
+        First with the model's probabilities at `params`, which is free. If it may be only the
+        intercept that keeps that above `enough`, then with those at the best intercept for the same
+        W, which takes a few passes over X. ``enough=inf`` asks for the sharpest bound.
+        """
+        gap = self._gap(params, value, gradient)
+        if not self.objective.fit_intercept or gap <= enough < np.inf:
+            return gap
+        hopeful = self._gap_without_repair(gradient)
+        if enough < np.inf and hopeful > min(enough, self._worth_refining):
+            return gap
+        centred = self._with_best_intercept(params)
+        best, gradient = self.objective.value_and_gradient(centred)
+        if not best <= value * (1 + 64 * np.finfo(self.objective.dtype).eps):
+            return gap  # Newton's method went astray
+        refined = max(value - best, 0.0) + self._gap(centred, best, gradient)
+        if enough < refined:  # the next attempt has to look better by as much as this one failed
+            self._worth_refining = hopeful * enough / refined
+        return min(gap, refined)
+
+    def _gap(self, params: Array, value: float, gradient: Array) -> float:
+        """F − D(q) for the q of the module's text, as a sum of small terms, not as a difference."""
+        objective = self.objective
+        coef, intercept = objective.unpack(params)
+        coef_slope, intercept_slope = objective.unpack(gradient)
+        rho, repair, repair_entropy = 0.0, np.zeros(0), 0.0
+        if objective.fit_intercept:  # else there are no totals to agree
+            rho, repair, repair_entropy = self._repair_totals(self._excess(intercept_slope))
+        if rho == 0:
+            return self._half_square(coef_slope)
+        penalty = objective.ridge * coef
+        loss_slope = coef_slope - penalty
+        correction = rho * (np.outer(repair, self._row_mean) - loss_slope - self._target_mean)
+        along = float(np.vdot(loss_slope, coef) + intercept_slope @ intercept)
+        entropy = value - float(np.vdot(penalty, coef)) / 2 - along
+        return (
+            self._half_square(coef_slope + correction)
+            - float(np.vdot(correction, coef))
+            + float(intercept_slope @ intercept)
+            + rho * (entropy - repair_entropy)
+        )
+
+    def _half_square(self, slopes: Array) -> float:
+        """Σ slope² / (2 l2)."""
+        return float((np.square(slopes).sum(axis=0) / self.objective.ridge).sum()) / 2
+
+    def _gap_without_repair(self, gradient: Array) -> float:
+        """Estimate what the gap would be at the best intercept: hardly less than this."""
+        coef_slope, intercept_slope = self.objective.unpack(gradient)
+        excess = self._excess(intercept_slope)
+        # What the intercept is off by shows in the other slopes by the columns' means.
+        coef_slope = coef_slope - np.outer(excess, self._row_mean)
+        gain = np.square(excess) / (2 * self.objective.loss.class_shares[-len(excess) :])
+        return self._half_square(coef_slope) + float(gain.sum())
+
+    def _excess(self, intercept_slope: Array) -> Array:
+        """By how much the model's share of each class is above that of the targets."""
+        return intercept_slope / self.objective.intercept_entry
+
+    @cached_property
+    def _row_mean(self) -> Array:
+        return self.objective.row_mean()
+
+    @cached_property
+    def _target_mean(self) -> Array:
+        return self.objective.target_mean()
+
+    def _with_best_intercept(self, params: Array) -> Array:
+        """Minimise over the intercept alone, by Newton's method from a point that is close."""
+        params = params.copy()
+        for _ in range(_INTERCEPT_STEPS):
+            slope, curvature = self._intercept_derivatives(params)
+            # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
+            step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
+            step -= step.mean() if len(step) > 1 else 0.0
+            step = np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
+            self.objective.unpack(params)[1][...] -= step / self.objective.intercept_entry
+            if np.abs(step).max() < 1e-6:  # the next would be the square of that
+                break
+        return params
+
+    def _intercept_derivatives(self, params: Array) -> tuple[Array, Array]:
+        """Gradient and Hessian of Σ s_i CE_i in b."""
+        loss = self.objective.loss
+
+        def totals(block: Design, probabilities: Array, rows: slice) -> tuple[Array, Array]:
+            weighted = probabilities.copy()
+            loss.weigh(weighted, rows)
+            slope = weighted.sum(axis=1, dtype=np.float64)
+            return slope, np.diag(slope) - weighted @ probabilities.T
+
+        slopes, curvatures = zip(*self.objective.map_probabilities(params, totals), strict=True)
+        targets = loss.class_shares[-loss.n_outputs :] * loss.n_rows
+        return np.sum(slopes, axis=0) - targets, np.sum(curvatures, axis=0)
+
+    def _repair_totals(self, excess: Array) -> tuple[float, Array, float]:
+        """The smallest ρ, the outputs' part of r, and the entropy of r."""
+        loss = self.objective.loss
+        if loss.n_outputs < loss.n_classes:  # the first class's score is held at 0
+            excess = np.concatenate([-excess, excess])
+        targets = loss.class_shares
+        predicted = np.maximum(targets + excess, np.finfo(np.float64).tiny)
+        rho = float(np.clip((excess / predicted).max(), 0, 1))
+        repair = np.maximum(targets - (1 - rho) * predicted, 0)
+        if rho == 0 or repair.sum() == 0:
+            return 0.0, np.zeros(loss.n_outputs), 0.0
+        repair /= repair.sum()
+        return rho, repair[-loss.n_outputs :], float(entr(repair).sum())

@@ -1,0 +1,51 @@
+r"""Fewer rows than columns: the penalised problem in as many unknowns as there are rows.
+
+The part of W that is orthogonal to all rows of X changes no score and costs a penalty, so it is 0
+at the minimum: every row of W is a combination of rows of X. With the triangular factor of
+``Xᵀ = Q R``, Q of shape (n_columns, n_rows) with orthonormal columns,
+
+    W = A Qᵀ,    W Xᵀ = A R,    ‖W‖ = ‖A‖
+
+so that A solves the same problem with Rᵀ, n_rows × n_rows, in the place of X, exactly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr
+
+from softmax_regression.design import DenseDesign
+from softmax_regression.objectives._linear import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+
+class RowSpace:
+    """The problem in the space of the rows, and the way back.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        The problem in the coordinates of X, with a penalty.
+    """
+
+    def __init__(self, objective: LinearCrossEntropy):
+        columns = objective.design.toarray().T  # in the order of Fortran, as LAPACK wants it
+        self.basis, triangle = qr(columns, overwrite_a=True, mode="economic", check_finite=False)
+        self.objective = LinearCrossEntropy(
+            DenseDesign(np.ascontiguousarray(triangle.T)),
+            objective.loss,
+            objective.l2,
+            objective.fit_intercept,
+        )
+
+    def coef(self, rotated: Array) -> Array:
+        """W for A."""
+        return rotated @ self.basis.T
+
+    def rotated(self, coef: Array) -> Array:
+        """A for W, without what is orthogonal to the rows."""
+        return coef @ self.basis

@@ -1,0 +1,266 @@
+"""Newton's method for convex objectives, with the Hessian factored or with conjugate gradients.
+
+Each iteration asks for a direction, −H⁻¹ g or an approximation of it, and searches along it. Two
+kinds of directions: `FactoredDirections` solve with the Cholesky factor of the Hessian itself;
+`TruncatedDirections` solve the Newton equations by conjugate gradients, as far as the distance from
+the minimum makes it worth while, with a cheaper matrix as preconditioner (Nocedal and Wright,
+*Numerical Optimization*, section 7.1). How that is made does not matter here.
+
+The line search needs no values to tell better from worse: along a line a convex function has an
+increasing slope, and its minimum is where that changes sign. So it works to the last digit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression.objectives import Objective
+from softmax_regression.solvers._criteria import Criterion, Point, certify, evaluate
+from softmax_regression.solvers._monitor import Report
+from softmax_regression.solvers._result import SolverResult, StopReason
+
+Array = NDArray[Any]
+
+_SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direction does better
+_TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
+_SEPARATED = 1e-9  # nats a row: far below what an unpenalised model of overlapping classes reaches
+_PATIENCE = 3  # iterations that change nothing but rounding errors
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+
+
+class Solve(Protocol):
+    """A symmetric positive definite matrix that can be solved with."""
+
+    def solve(self, gradient: Array) -> Array:
+        """Return M⁻¹ g."""
+
+
+class Directions(ABC):
+    """Where to go from a point."""
+
+    @abstractmethod
+    def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
+        """Return the direction, and half of −g·direction, an estimate of what is left to gain.
+
+        The smaller `enough`, what would do as the latter, the more precise.
+        """
+
+
+class FactoredDirections(Directions):
+    """Newton directions by the Cholesky factor of the Hessian.
+
+    Parameters
+    ----------
+    factor : callable
+        Returns the factored Hessian at some parameters.
+    """
+
+    def __init__(self, factor: Callable[[Array], Solve]):
+        self.factor = factor
+
+    def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
+        direction = -self.factor(point.params).solve(point.gradient)
+        return direction, -0.5 * float(point.gradient @ direction)
+
+
+class Preconditioner(Protocol):
+    """What approximates the Hessian, and what making it anew costs."""
+
+    n_products: float  # products with the Hessian in the time it takes
+
+    def __call__(self, params: Array) -> Solve:
+        """Make it at some parameters."""
+
+
+class TruncatedDirections(Directions):
+    """Newton directions by preconditioned conjugate gradients.
+
+    A preconditioner is kept until as much has been spent on products as a new one costs.
+
+    Parameters
+    ----------
+    objective : Objective
+        Multiplies by the Hessian; may compute in a lower precision than the gradients have.
+    preconditioner : Preconditioner
+        Makes the preconditioners.
+    max_products : int
+        When a direction has to do, whatever its precision.
+    """
+
+    def __init__(
+        self, objective: Objective, preconditioner: Preconditioner, max_products: int = 500
+    ):
+        self.objective = objective
+        self.preconditioner = preconditioner
+        self.max_products = max_products
+        self._current: Solve | None = None
+        self._spent = 0
+        self.n_products = 0
+        self.n_made = 0
+
+    def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
+        if self._current is None or self._spent >= self.preconditioner.n_products:
+            self._current, self._spent = self.preconditioner(point.params), 0
+            self.n_made += 1
+        return self._conjugate_gradients(self._current, point, enough)
+
+    def _conjugate_gradients(
+        self, matrix: Solve, point: Point, enough: float
+    ) -> tuple[Array, float]:
+        step, residual = np.zeros_like(point.gradient), -point.gradient
+        ahead = matrix.solve(residual)
+        direction, square = ahead, float(residual @ ahead)
+        # Convergence gets faster with smaller residuals near the minimum, where they pay.
+        goal = _forcing(square, enough) ** 2 * square
+        for _ in range(self.max_products):
+            product = self.objective.hessian_product(point.params, direction)
+            self._spent += 1
+            self.n_products += 1
+            curvature = float(direction @ product)
+            if not curvature > 0:  # rounding errors: nothing is left that the Hessian can see
+                break
+            length = square / curvature
+            step += length * direction
+            residual -= length * product
+            ahead = matrix.solve(residual)
+            square, previous = float(residual @ ahead), square
+            if square <= goal:
+                break
+            direction = ahead + square / previous * direction
+        # What the residual still stands for is estimated by the preconditioner.
+        return step, 0.5 * (square - float(point.gradient @ step))
+
+
+def _forcing(square: float, enough: float) -> float:
+    """How far conjugate gradients reduce the residual, measured in the preconditioner's norm."""
+    # half of the square estimates what is left to gain
+    ratio = enough / max(0.5 * square, np.finfo(np.float64).tiny)
+    return float(np.clip(ratio**0.25, 1e-3, 0.2))
+
+
+def minimize_newton(
+    objective: Objective,
+    start: Array,
+    directions: Directions,
+    *,
+    criterion: Criterion,
+    tol: float,
+    max_iter: int,
+    report: Report | None = None,
+) -> SolverResult:
+    """Minimise a convex objective.
+
+    Parameters
+    ----------
+    objective : Objective
+        What to minimise.
+    start : ndarray of float64
+        Where to begin.
+    directions : Directions
+        Where to go from a point.
+    criterion : Criterion
+        What must fall to `tol`. Where it is costly, the Newton decrement relative to the value
+        stands for it.
+    tol : float
+        When to stop.
+    max_iter : int
+        When to give up.
+    report : callable, default=None
+        Called with a line of text after each iteration.
+    """
+    point = evaluate(objective, start)
+    if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
+        return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
+    best, smallest = point, np.inf
+    costly = criterion.costly(objective)
+    loss_curve: list[float] = []
+    reason, idle = StopReason.MAX_ITER, 0
+    for iteration in range(max_iter + 1):
+        remaining = np.nan if costly else criterion(objective, point, tol)
+        direction = None
+        if costly or (remaining > tol and iteration < max_iter):
+            direction, decrement = directions(point, tol * point.value)
+            remaining = _relative(decrement, point.value) if costly else remaining
+        if report is not None and iteration:
+            report(
+                f"iteration {iteration}: loss {point.value:.8f}, "
+                f"{criterion.name} {min(remaining, 1.0):.1e}"
+            )
+        idle = 0 if remaining < 0.5 * smallest or _fell(loss_curve, point.value) else idle + 1
+        if remaining <= smallest or costly:  # a decrement may rise on the way
+            best, smallest = point, remaining
+        if remaining <= tol:
+            reason = StopReason.CONVERGED
+            break
+        if costly and point.value <= _SEPARATED:
+            reason = StopReason.SEPARABLE
+            break
+        if iteration == max_iter:
+            break
+        assert direction is not None
+        following = search(objective, point, direction)
+        if following is None or idle >= _PATIENCE:
+            reason = StopReason.ROUNDING
+            break
+        point = following
+        loss_curve.append(point.value)
+    if not costly and reason is not StopReason.CONVERGED:
+        smallest = certify(criterion, tol, objective, best)
+        reason = StopReason.CONVERGED if smallest <= tol else reason
+    return SolverResult(best.params, best.value, len(loss_curve), reason, loss_curve, smallest)
+
+
+def _relative(decrement: float, value: float) -> float:
+    return min(max(decrement, 0.0) / max(value, np.finfo(np.float64).tiny), 1.0)
+
+
+def _fell(loss_curve: list[float], value: float) -> bool:
+    """Whether the last step changed the value by more than rounding."""
+    return len(loss_curve) < 2 or loss_curve[-2] - value > _ROUNDING * abs(value)
+
+
+def search(objective: Objective, point: Point, direction: Array) -> Point | None:
+    """Find a point on the line where the slope is small and the value not above the first.
+
+    Begins with the full step; while the slope is still far below 0 twice as far, and by the zero of
+    the straight line through two slopes once it is known between which points it changes sign.
+    None if there is no such point, as far as rounding lets one see.
+    """
+    first = float(point.gradient @ direction)
+    if not first < 0:
+        return None
+    acceptable = point.value + _ROUNDING * abs(point.value)
+    below, above = (0.0, first), (np.inf, np.nan)
+    length, best = 1.0, None
+    for _ in range(_TRIALS):
+        trial = evaluate(objective, point.params + length * direction)
+        slope = float(trial.gradient @ direction)
+        if trial.value <= acceptable and (best is None or trial.value <= best.value):
+            best = trial
+        if not (np.isfinite(trial.value) and np.isfinite(slope)):
+            above = (length, np.nan)
+        elif abs(slope) <= -_SLOPE_LEFT * first and trial.value <= acceptable:
+            return trial
+        elif slope < 0:
+            below = (length, slope)
+        else:
+            above = (length, slope)
+        length = _between(below, above)
+    return best
+
+
+def _between(below: tuple[float, float], above: tuple[float, float]) -> float:
+    """Choose the next length, given two with their slopes of which one is too short."""
+    (short, negative), (long, positive) = below, above
+    if np.isinf(long):
+        return 2 * short
+    if np.isnan(positive):
+        return short + 0.1 * (long - short)
+    zero = short + (long - short) * negative / (negative - positive)
+    tenth = 0.1 * (long - short)
+    return float(np.clip(zero, short + tenth, long - tenth))

@@ -1,0 +1,169 @@
+"""What stands for the Hessian, against the Hessian; and the problem in other unknowns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from problems import Problem, dense_hessian, draw_params, linear_minimum, slopes, variants
+
+from softmax_regression._full_batch import Problem as SolvedProblem
+from softmax_regression.objectives import (
+    BlockFactor,
+    Diagonal,
+    HessianFactor,
+    HessianPreconditioner,
+    RowSpace,
+    Sample,
+    WhitenedObjective,
+)
+from softmax_regression.objectives._curvature import Factor
+
+every_problem = pytest.mark.parametrize(
+    "problem",
+    variants(
+        n_classes=[2, 3, 8],
+        weighted=[False, True],
+        fit_intercept=[False, True],
+        layout=["C", "csr"],
+    ),
+)
+
+
+def at_random(problem):
+    """The objective in standardised coordinates, parameters, and a gradient like its own."""
+    objective = problem.linear().standardized()
+    params = objective.centred(draw_params(objective, scale=0.5))
+    return objective, params, objective.centred(draw_params(objective, seed=1))
+
+
+@every_problem
+def test_the_factored_hessian_undoes_the_hessian(problem):
+    objective, params, gradient = at_random(problem)
+    for same in (objective, objective.materialized()):
+        factor = HessianFactor(same, params)
+        assert factor.exact
+        solution = factor.solve(gradient)
+        np.testing.assert_allclose(
+            objective.hessian_product(params, solution), gradient, atol=1e-11
+        )
+
+
+@every_problem
+def test_a_sample_of_all_rows_is_the_whole(problem):
+    objective, params, gradient = at_random(problem)
+    everything = Sample(np.arange(problem.n_rows), np.ones(problem.n_rows))
+    for make in (HessianFactor, BlockFactor):
+        np.testing.assert_allclose(
+            make(objective, params, everything).solve(gradient),
+            make(objective, params).solve(gradient),
+            rtol=1e-9,
+        )
+
+
+@every_problem
+def test_blocks_and_diagonal_are_those_of_the_hessian(problem):
+    objective, params, gradient = at_random(problem)
+    hessian = dense_hessian(objective, params)
+    expected = objective.centred(gradient / np.diag(hessian))
+    np.testing.assert_allclose(Diagonal(objective, params).solve(gradient), expected, rtol=1e-9)
+
+    # number the flat parameters, to find those of one class
+    numbers = np.arange(objective.n_params)
+    coef, intercept = objective.unpack(numbers)
+    expected = np.empty(objective.n_params)
+    for k in range(objective.width):
+        own = np.concatenate([coef[k], intercept[k : k + 1]]).astype(int)
+        expected[own] = np.linalg.solve(hessian[np.ix_(own, own)], gradient[own])
+    solution = BlockFactor(objective, params).solve(gradient)
+    np.testing.assert_allclose(solution, objective.centred(expected), rtol=1e-8, atol=1e-12)
+
+
+@every_problem
+@pytest.mark.parametrize("make", [HessianFactor, BlockFactor, Diagonal])
+def test_whitened_gradients_are_slopes(problem, make):
+    objective, params, _ = at_random(problem)
+    whitened = WhitenedObjective(objective, params, make(objective, params))
+    unknowns = 0.1 * draw_params(whitened, seed=2)
+    _, gradient = whitened.value_and_gradient(unknowns)
+    expected = slopes(lambda u: whitened.value_and_gradient(u)[0], unknowns)
+    np.testing.assert_allclose(gradient, expected, atol=1e-9)
+    value, gradient = objective.value_and_gradient(whitened.params(unknowns))
+    gap = objective.optimality_gap(whitened.params(unknowns), value, gradient)
+    assert whitened.optimality_gap(unknowns, value, gradient) == pytest.approx(gap, nan_ok=True)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_a_sampled_hessian_is_near_the_whole_one(n_classes):
+    problem = Problem(n_classes=n_classes, n_rows=20000, n_columns=6, l2=1e-4)
+    objective, params, gradient = at_random(problem)
+    precondition = HessianPreconditioner(objective)
+    precondition._n_drawn = 3000
+    sample = precondition._draw(params)
+    assert 2000 < len(sample.rows) < 4000
+    assert np.unique(sample.rows).size == len(sample.rows)
+    assert (sample.factor >= 1).all()
+    step = HessianFactor(objective, params, sample).solve(gradient)
+    exact = HessianFactor(objective, params).solve(gradient)
+    assert gradient @ step == pytest.approx(gradient @ exact, rel=0.1)
+
+
+def test_a_row_that_is_all_a_feature_has_is_always_drawn():
+    problem = Problem(n_rows=5000, n_columns=3, l2=1e-6)
+    problem.X[:, 2] = 0
+    problem.X[1234, 2] = 1.0
+    objective = problem.linear().standardized()
+    precondition = HessianPreconditioner(objective)
+    precondition._n_drawn = 200
+    sample = precondition._draw(np.zeros(objective.n_params))
+    assert sample.factor[sample.rows == 1234] == 1
+
+
+@pytest.mark.parametrize("rank", [1, 3, 6])
+def test_a_singular_matrix_is_factored_as_if_it_were_not(rank):
+    half = np.random.default_rng(0).normal(size=(6, rank)) * np.logspace(-4, 4, 6)[:, None]
+    matrix = half @ half.T
+    right = matrix @ np.linspace(1, 2, 6)
+    factor = Factor(matrix.copy())
+    solution = factor.back(factor.forward(right))
+    scale = np.sqrt(np.diag(matrix))
+    np.testing.assert_allclose(matrix @ solution / scale, right / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_row_space_has_the_same_minimum(n_classes, fit_intercept):
+    problem = Problem(
+        n_rows=20, n_columns=33, n_classes=n_classes, fit_intercept=fit_intercept, l2=0.01
+    )
+    base = problem.linear()
+    turned = RowSpace(base)
+    assert turned.objective.design.X.shape == (20, 20)
+    minimum, params = linear_minimum(problem)
+    coef, intercept = base.unpack(params)
+    there = np.concatenate([turned.rotated(coef).ravel(), intercept])
+    value, gradient = turned.objective.value_and_gradient(there)
+    assert value == pytest.approx(minimum, rel=1e-12)
+    assert np.abs(gradient).max() < 1e-8
+    np.testing.assert_allclose(turned.coef(turned.rotated(coef)), coef, atol=1e-8)
+
+
+@pytest.mark.parametrize("n_columns", [4, 50])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_solved_problem_is_the_problem(n_columns, dtype):
+    problem = replace(Problem(dtype=dtype), n_columns=n_columns)
+    base = problem.linear()
+    solved = SolvedProblem(base)
+    coef, intercept = base.unpack(draw_params(base))
+    coef = (
+        coef - coef.mean(axis=0)
+        if n_columns < problem.n_rows
+        else coef @ np.linalg.pinv(problem.X.astype(np.float64)) @ problem.X.astype(np.float64)
+    )
+    unknowns = solved.from_model(coef, intercept)
+    value, _ = solved.objective.value_and_gradient(unknowns)
+    params = np.concatenate([coef.ravel(), intercept])
+    assert value == pytest.approx(problem.plain_linear_value(params), rel=1e-12)
+    back, back_intercept = solved.to_model(unknowns)
+    np.testing.assert_allclose(back, coef, atol=1e-7)
+    np.testing.assert_allclose(back_intercept, intercept, atol=1e-7)
+    assert solved.objective.dtype == np.float64
