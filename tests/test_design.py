@@ -195,7 +195,7 @@ def test_blocks_put_together_are_the_design(layout, limits, monkeypatch):
 
 @pytest.mark.parametrize("density", [0.1, 0.3])
 def test_sparse_blocks_are_sized_by_what_is_stored(density):
-    X = sparse.random_array((1500, 1000), density=density, format="csr", random_state=0)
+    X = sparse.random_array((4500, 1000), density=density, format="csr", random_state=0)
     first = next(as_design(X).blocks(2))
     stored = X[first].data.nbytes + X[first].indices.nbytes
     assert stored < 1.1 * design_base._BLOCK_BYTES

@@ -56,7 +56,7 @@ def objective(model, X, y, weight=None):
 
 def tight_tol(C):
     """The smallest tolerance that float64 has room for; with C grows what the penalty forgives."""
-    return 1e-13 if C <= 1 else 1e-11
+    return 1e-14 if C <= 1 else 1e-11
 
 
 def reference(X, y, C=1.0, weight=None, **params):

@@ -35,7 +35,7 @@ Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
 T = TypeVar("T")
 
-_BLOCK_BYTES = 1 << 19  # of X and scores together: about the second-level cache of one core
+_BLOCK_BYTES = 1 << 21  # of X and scores together: they stay in the cache, and calls are worth it
 _BLOCK_ROWS = (128, 8192)  # fewer rows waste calls, more waste cache
 _WORTH_THREADS = 1_000_000  # multiplications: below, starting threads takes longer than the work
 

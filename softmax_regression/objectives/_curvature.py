@@ -182,9 +182,12 @@ class Factor:
         added = _JITTER * len(matrix)
         while True:
             np.fill_diagonal(matrix, 1.0 + added)
-            self._lower, info = potrf(matrix.T, lower=True, clean=False)
+            # In place, in one triangle: the other still holds the matrix if that fails.
+            self._lower, info = potrf(matrix.T, lower=True, clean=False, overwrite_a=True)
             if info == 0:
                 break
+            triangle = np.tril(matrix, -1)
+            np.add(triangle, triangle.T, out=matrix)
             added *= 100
 
     def forward(self, vector: Array) -> Array:

@@ -244,7 +244,12 @@ class LinearCrossEntropy(CrossEntropyObjective):
         if self.width * self.design.n_rows > max(_KEEP * self.design.n_values, _SMALL):
             return None
         if self._probabilities is None or not np.array_equal(self._probabilities[0], params):
-            kept = np.empty((self.width, self.design.n_rows), dtype=self.dtype)
+            shape = self.width, self.design.n_rows
+            # Rounded to float32 they are those of a matrix as near the Hessian as can matter.
+            precise = self.width * self.design.n_rows <= _SMALL
+            kept = np.empty(shape, dtype=self.dtype if precise else np.float32)
+            if self._probabilities is not None:
+                kept = self._probabilities[1]
 
             def keep(block: Design, probabilities: Array, rows: slice) -> None:
                 kept[:, rows] = probabilities
