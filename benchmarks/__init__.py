@@ -1,0 +1,1 @@
+"""SoftmaxRegression beside its peers: ``python -m benchmarks --help``."""
