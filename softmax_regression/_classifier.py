@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -238,20 +241,32 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
         For a single row, scikit-learn's validation takes ten times as long as the prediction. All
         else, what is wrong included, is left to it.
         """
+        known = self.__dict__
         return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in (np.float64, np.float32)
-            and 0 < X.size <= _FEW_VALUES
-            and self.__dict__.get("n_features_in_") == X.shape[1]
-            and "feature_names_in_" not in self.__dict__
-            and "classes_" in self.__dict__
-            and bool(np.isfinite(X).all())
+            "classes_" in known
+            and "feature_names_in_" not in known
+            and _plain(X)
+            and known.get("n_features_in_") == X.shape[1]
         )
 
     # -- fitting -----------------------------------------------------------------------------------
 
+    def _validate_params(self) -> None:
+        """Validate parameters as scikit-learn does; those at their defaults need no look."""
+        defaults = _defaults(type(self))
+        changed = {
+            name: getattr(self, name)
+            for name in self._parameter_constraints
+            if name not in defaults or getattr(self, name) is not defaults[name]
+        }
+        validate_parameter_constraints(
+            self._parameter_constraints, changed, caller_name=type(self).__name__
+        )
+
     def _validate_rows(self, X: Any, *, reset: bool) -> Design:
+        if reset and "feature_names_in_" not in self.__dict__ and _plain(X):
+            self.n_features_in_ = X.shape[1]
+            return DenseDesign(X)
         return as_design(
             validate_data(
                 self,
@@ -355,6 +370,24 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+@cache
+def _defaults(estimator: type) -> dict[str, Any]:
+    """Return what the parameters of an estimator are if not given."""
+    parameters = inspect.signature(estimator).parameters
+    return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+
+
+def _plain(X: Any) -> bool:
+    """Whether X is an array of a few rows of finite floating-point numbers."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in (np.float64, np.float32)
+        and 0 < X.size <= _FEW_VALUES
+        and bool(np.isfinite(X).all())
+    )
 
 
 def most_probable(scores: Array) -> Array:
