@@ -135,9 +135,9 @@ class Problem:
 
     def plain_linear_value(self, params):
         """F of the linear model."""
-        n_coef = self.n_outputs * self.n_columns
-        coef = params[:n_coef].reshape(self.n_outputs, self.n_columns)
-        intercept = params[n_coef:] if self.fit_intercept else 0
+        matrix = params.reshape(self.n_outputs, -1)
+        coef = matrix[:, : self.n_columns]
+        intercept = matrix[:, -1] if self.fit_intercept else 0
         scores = self.X.astype(np.float64) @ coef.T + intercept
         return self.plain_mean_loss(scores) + self.l2 / 2 * (coef**2).sum()
 

@@ -46,7 +46,7 @@ def rescaled(problem, X=None):
 
 
 def to_params(objective, unknowns):
-    return np.concatenate([part.ravel() for part in objective.to_model(unknowns)])
+    return objective.pack(*objective.to_model(unknowns))
 
 
 def from_params(objective, params):

@@ -140,7 +140,7 @@ def test_row_space_has_the_same_minimum(n_classes, fit_intercept):
     assert turned.objective.design.X.shape == (20, 20)
     minimum, params = linear_minimum(problem)
     coef, intercept = base.unpack(params)
-    there = np.concatenate([turned.rotated(coef).ravel(), intercept])
+    there = turned.objective.pack(turned.rotated(coef), intercept)
     value, gradient = turned.objective.value_and_gradient(there)
     assert value == pytest.approx(minimum, rel=1e-12)
     assert np.abs(gradient).max() < 1e-8
@@ -161,7 +161,7 @@ def test_the_solved_problem_is_the_problem(n_columns, dtype):
     )
     unknowns = solved.from_model(coef, intercept)
     value, _ = solved.objective.value_and_gradient(unknowns)
-    params = np.concatenate([coef.ravel(), intercept])
+    params = base.pack(coef, intercept)
     assert value == pytest.approx(problem.plain_linear_value(params), rel=1e-12)
     back, back_intercept = solved.to_model(unknowns)
     np.testing.assert_allclose(back, coef, atol=1e-7)

@@ -58,9 +58,11 @@ def test_without_hidden_layers_it_is_the_linear_objective(problem):
     network, linear = problem.network(), problem.linear()
     params = draw_params(linear)
     assert network.n_params == linear.n_params
-    value, gradient = network.value_and_gradient(params)
+    coef, intercept = linear.unpack(params)
+    value, gradient = network.value_and_gradient(np.concatenate([coef.ravel(), intercept]))
     expected_value, expected_gradient = linear.value_and_gradient(params)
     assert value == pytest.approx(expected_value, rel=1e-15)
+    expected_gradient = np.concatenate([p.ravel() for p in linear.unpack(expected_gradient)])
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-14, atol=1e-16)
 
 
@@ -114,7 +116,7 @@ def test_float32_is_close_to_float64(n_classes, layout, activation):
 def test_blocks_leave_room_for_the_widest_layer():
     # a row of X has 4 entries, and 30 000 values on the way through the network
     objective = Problem(n_rows=400).network((30_000,))
-    first = next(objective.design.blocks(objective.width))
+    first = objective.design.blocks(objective.width)[0]
     assert first.stop < 400
 
 

@@ -397,7 +397,7 @@ def test_relative_gap_is_the_certificate_or_the_newton_decrement_by_the_value(l2
 
 def test_relative_gap_is_at_most_1():
     # F is not negative, so no more than all of it can be left
-    objective = rescaled(Problem())
+    objective = rescaled(Problem(l2=1e-4))
     point = evaluate(objective, draw_params(objective, scale=10.0))
     assert objective.optimality_gap(point.params, point.value, point.gradient, 0.0) > point.value
     assert RelativeGap()(objective, point, 0.0) == 1

@@ -22,7 +22,7 @@ converted block by block, so that X never is.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -35,8 +35,9 @@ Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
 T = TypeVar("T")
 
-_BLOCK_BYTES = 1 << 21  # of X and scores together: they stay in the cache, and calls are worth it
-_BLOCK_ROWS = (128, 8192)  # fewer rows waste calls, more waste cache
+_BLOCK_BYTES = 1 << 21  # of X, and of scores: they stay in the cache
+# Fewer rows waste calls, more waste cache; and threads that call often wait for the interpreter.
+_BLOCK_ROWS = (128, 1 << 15)
 _WORTH_THREADS = 1_000_000  # multiplications: below, starting threads takes longer than the work
 
 
@@ -63,8 +64,8 @@ class Design(ABC):
         """Return some of the rows: a view for a slice, a copy for row numbers."""
 
     @abstractmethod
-    def scores(self, coef: Any) -> Array:
-        """Return ``coef @ X.T``, a new array of shape (n_outputs, n_rows); coef may be sparse."""
+    def scores(self, coef: Any, out: Array | None = None) -> Array:
+        """Return ``coef @ X.T``, (n_outputs, n_rows); without `out`, coef may be sparse."""
 
     @abstractmethod
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
@@ -80,7 +81,7 @@ class Design(ABC):
 
     @abstractmethod
     def toarray(self) -> Array:
-        """Return X as a new dense array in float64."""
+        """Return X as a dense array in float64; maybe X itself."""
 
     @property
     @abstractmethod
@@ -95,17 +96,19 @@ class Design(ABC):
         """Return the same rows, computed with in another precision."""
         return type(self)(self.X, dtype)
 
-    def blocks(self, n_outputs: int) -> Iterator[slice]:
-        """Cut the rows into blocks that fit the cache beside their scores."""
-        per_row = self.bytes_per_row() + 2 * n_outputs * self.dtype.itemsize
+    def blocks(self, n_outputs: int) -> list[slice]:
+        """Cut the rows into blocks that fit the cache, and so do their scores."""
         fewest, most = _BLOCK_ROWS
-        step = max(fewest, min(_BLOCK_BYTES // per_row, most))
-        for start in range(0, self.n_rows, step):
-            yield slice(start, min(start + step, self.n_rows))
+        of_rows = _BLOCK_BYTES // self.bytes_per_row()
+        of_scores = _BLOCK_BYTES // (n_outputs * self.dtype.itemsize)
+        step = max(fewest, min(of_rows, of_scores, most))
+        return [
+            slice(start, min(start + step, self.n_rows)) for start in range(0, self.n_rows, step)
+        ]
 
     def map_blocks(self, work: Callable[[Sequence[slice]], T], n_outputs: int) -> list[T]:
         """Apply a function to runs of blocks, on threads where the product with X is worth it."""
-        blocks = list(self.blocks(n_outputs))
-        if self.n_values * n_outputs < _WORTH_THREADS:
+        blocks = self.blocks(n_outputs)
+        if len(blocks) == 1 or self.n_values * n_outputs < _WORTH_THREADS:
             return [work(blocks)]
         return share_out(work, blocks)

@@ -14,11 +14,15 @@ class DenseDesign(Design):
     """A two-dimensional array, C- or F-ordered, never copied."""
 
     def __getitem__(self, rows: Rows) -> Self:
+        if isinstance(rows, slice) and rows == slice(0, self.n_rows) and self.X.dtype == self.dtype:
+            return self
         part = self.X[rows] if isinstance(rows, slice) else self.X.take(rows, axis=0)
         return type(self)(part.astype(self.dtype, copy=False))
 
-    def scores(self, coef: Any) -> Array:
-        return coef @ self.X.T  # the operator, as coef may be sparse
+    def scores(self, coef: Any, out: Array | None = None) -> Array:
+        if out is None:
+            return coef @ self.X.T  # the operator, as coef may be sparse
+        return np.matmul(coef, self.X.T, out=out)
 
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         return np.matmul(residuals, self.X, out=out)
@@ -32,7 +36,7 @@ class DenseDesign(Design):
         return Moments.of(weights, weights @ moved, weights @ np.square(moved), self.X[0])
 
     def toarray(self) -> Array:
-        return np.array(self.X, dtype=np.float64, order="C")
+        return self.X.astype(np.float64, copy=False)
 
     @property
     def n_values(self) -> int:

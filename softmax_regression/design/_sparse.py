@@ -27,11 +27,15 @@ class SparseDesign(Design):
         part.indptr = pointers - pointers[0]
         return type(self)(part)
 
-    def scores(self, coef: Any) -> Array:
+    def scores(self, coef: Any, out: Array | None = None) -> Array:
         if issparse(coef):
             return np.ascontiguousarray((self.X @ coef.T).toarray().T)
         # SciPy wants the dense factor's rows contiguous and gives a row-major product.
-        return np.ascontiguousarray((self.X @ np.ascontiguousarray(coef.T)).T)
+        product = (self.X @ np.ascontiguousarray(coef.T)).T
+        if out is None:
+            return np.ascontiguousarray(product)
+        out[...] = product
+        return out
 
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         product = (self.X.T @ np.ascontiguousarray(residuals.T)).T

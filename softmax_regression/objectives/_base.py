@@ -116,8 +116,18 @@ class CrossEntropyObjective(Objective):
         return self.loss.rows
 
     @abstractmethod
-    def _block_gradient(self, params: Array, block: Design, rows: Rows, out: Array) -> float:
-        """Return Σ s_i CE_i over a block of rows and write its gradient to `out`."""
+    def _block_gradient(
+        self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
+    ) -> float:
+        """Return Σ s_i CE_i over a block of rows and write its gradient to `out`.
+
+        What `_scratch` gave for it may be overwritten.
+        """
+
+    def _scratch(self, blocks: Sequence[slice]) -> Array:
+        """Return room for the scores of any of some blocks: new memory for each costs time."""
+        longest = max(rows.stop - rows.start for rows in blocks)
+        return np.empty(self.width * longest, dtype=self.dtype)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         typed = self.for_rows(params)
@@ -125,8 +135,9 @@ class CrossEntropyObjective(Objective):
         def work(blocks: Sequence[slice]) -> tuple[float, Array]:
             total, gradient = 0.0, np.zeros(self.n_params)
             part = np.empty(self.n_params, dtype=self.dtype)
+            scratch = self._scratch(blocks)
             for rows in blocks:
-                total += self._block_gradient(typed, self.design[rows], rows, part)
+                total += self._block_gradient(typed, self.design[rows], rows, part, scratch)
                 gradient += part
             return total, gradient
 

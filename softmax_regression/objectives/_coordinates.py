@@ -90,3 +90,8 @@ class Coordinates:
     def rows(self, X: Array) -> Array:
         """Return z for rows of X."""
         return (X - self.means) / self.scales
+
+    def columns(self, transposed: Array, out: Array) -> None:
+        """Write zᵀ for the transpose of rows of X."""
+        np.subtract(transposed, self.means[:, None], out=out)
+        out /= self.scales[:, None]

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import get_lapack_funcs
+from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
 
 from softmax_regression.design import Design
 from softmax_regression.objectives._base import sum_parts
@@ -87,16 +87,12 @@ class Curvature(ABC):
         return self.spread(self.gather(gradient))
 
     def _matrix(self, flat: Array) -> Array:
-        """Parameters by class: (n_outputs, n_columns and intercept); classes sum to 0."""
-        coef, intercept = self.objective.unpack(flat)
-        matrix = np.concatenate([coef, intercept[:, None]], axis=1) if len(intercept) else coef
+        """(W, b), a row for each class; classes sum to 0."""
+        matrix = self.objective.matrix(flat)
         return matrix - matrix.mean(axis=0) if len(matrix) > 1 else matrix
 
     def _flat(self, matrix: Array) -> Array:
-        if len(matrix) > 1:
-            matrix = matrix - matrix.mean(axis=0)
-        n_columns = self.objective.design.n_columns
-        return np.concatenate([matrix[:, :n_columns].ravel(), matrix[:, n_columns:].ravel()])
+        return (matrix - matrix.mean(axis=0) if len(matrix) > 1 else matrix).ravel()
 
 
 class HessianFactor(Curvature):
@@ -121,6 +117,14 @@ class HessianFactor(Curvature):
 
     def gather(self, gradient: Array) -> Array:
         return self._factor.forward(self._matrix(gradient)[: self._shape[0]].ravel())
+
+    def solve(self, gradient: Array) -> Array:
+        solved = self._factor.solve(self._matrix(gradient)[: self._shape[0]].ravel())
+        if self.objective.width == 1:
+            return solved
+        return self._flat(
+            np.concatenate([solved, np.zeros(self._shape[1])]).reshape(-1, self._shape[1])
+        )
 
 
 class BlockFactor(Curvature):
@@ -178,17 +182,20 @@ class Factor:
         self._root = np.sqrt(diagonal)
         matrix /= self._root
         matrix /= self._root[:, None]
-        potrf, self._trtrs = get_lapack_funcs(("potrf", "trtrs"), (matrix,))
         added = _JITTER * len(matrix)
         while True:
             np.fill_diagonal(matrix, 1.0 + added)
             # In place, in one triangle: the other still holds the matrix if that fails.
-            self._lower, info = potrf(matrix.T, lower=True, clean=False, overwrite_a=True)
+            self._lower, info = dpotrf(matrix.T, lower=True, clean=False, overwrite_a=True)
             if info == 0:
                 break
             triangle = np.tril(matrix, -1)
             np.add(triangle, triangle.T, out=matrix)
             added *= 100
+
+    def solve(self, vector: Array) -> Array:
+        """Return L⁻ᵀ L⁻¹ v."""
+        return dpotrs(self._lower, vector / self._root, lower=True)[0] / self._root
 
     def forward(self, vector: Array) -> Array:
         """Return L⁻¹ v."""
@@ -199,20 +206,20 @@ class Factor:
         return self._triangular(vector, trans=1) / self._root
 
     def _triangular(self, vector: Array, trans: int) -> Array:
-        return self._trtrs(self._lower, vector, lower=True, trans=trans)[0]
+        return dtrtrs(self._lower, vector, lower=True, trans=trans)[0]
 
 
 def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None) -> Array:
     """Return H without the last class; see the module's text."""
-    n_columns = objective.design.n_columns + objective.fit_intercept
+    n_columns = objective.n_columns
     n_classes = max(1, objective.width - 1)
     order = n_classes * n_columns
 
     def add(z: Array, p: Array, out: tuple[Array, Array]) -> None:
         hessian, blocks = out
         if objective.width == 1:
-            z *= np.sqrt(p * (1 - p))
-            hessian += z @ z.T
+            scaled = z * np.sqrt(p * (1 - p))
+            hessian += scaled @ scaled.T
             return
         products = (p[:-1, None] * z).reshape(order, -1)
         hessian -= products @ products.T
@@ -228,13 +235,13 @@ def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None
     # The parameters of the class left out are minus the sum of the others', and what all have in
     # common is 0 at the minimum: so the penalty couples all pairs of classes.
     coupling = np.eye(n_classes) - (1 / objective.width if objective.width > 1 else 0)
-    at = np.arange(objective.design.n_columns)
+    at = np.arange(n_columns)
     by_class[:, at, :, at] += objective.ridge[:, None, None] * coupling
     return hessian
 
 
 def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample | None) -> Array:
-    n_columns = objective.design.n_columns + objective.fit_intercept
+    n_columns = objective.n_columns
 
     def add(z: Array, p: Array, out: tuple[Array]) -> None:
         for block, curvature in zip(out[0], np.sqrt(p * (1 - p)), strict=True):
@@ -245,7 +252,7 @@ def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample |
         objective, params, sample, add, [(objective.width, n_columns, n_columns)]
     )
     blocks /= objective.design.n_rows
-    at = np.arange(objective.design.n_columns)
+    at = np.arange(n_columns)
     blocks[:, at, at] += objective.ridge
     return blocks
 
@@ -278,7 +285,7 @@ def _sum_over_rows(
             elif weight is not None:
                 weight = weight[rows]
             if weight is not None:
-                z *= np.sqrt(weight)
+                z = z * np.sqrt(weight)
             add(z, p, out)
         return out
 
@@ -309,7 +316,9 @@ def _diagonal(objective: LinearCrossEntropy, params: Array) -> Array:
     if coordinates is not None:
         squares += coordinates.means * (coordinates.means * weight[:, None] - 2 * totals)
         squares /= np.square(coordinates.scales)
-    squares /= objective.design.n_rows
-    squares += objective.ridge
-    intercept = weight * objective.intercept_entry**2 / objective.design.n_rows
-    return np.concatenate([squares.ravel(), intercept[: len(params) - objective.n_penalized]])
+    intercept = weight[:, None] * objective.intercept_entry**2
+    missing = objective.n_columns - squares.shape[1]  # of the columns: that of the intercept
+    diagonal = np.concatenate([squares, intercept[:, :missing]], axis=1)
+    diagonal /= objective.design.n_rows
+    diagonal += objective.ridge
+    return diagonal.ravel()

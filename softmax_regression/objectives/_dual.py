@@ -81,7 +81,7 @@ class DualBound:
             rho, repair, repair_entropy = self._repair_totals(self._excess(intercept_slope))
         if rho == 0:
             return self._half_square(coef_slope)
-        penalty = objective.ridge * coef
+        penalty = objective.ridge[: coef.shape[1]] * coef
         loss_slope = coef_slope - penalty
         correction = rho * (np.outer(repair, self._row_mean) - loss_slope - self._target_mean)
         along = float(np.vdot(loss_slope, coef) + intercept_slope @ intercept)
@@ -95,7 +95,8 @@ class DualBound:
 
     def _half_square(self, slopes: Array) -> float:
         """Σ slope² / (2 l2)."""
-        return float((np.square(slopes).sum(axis=0) / self.objective.ridge).sum()) / 2
+        squares = np.square(slopes).sum(axis=0)
+        return float((squares / self.objective.ridge[: len(squares)]).sum()) / 2
 
     def _gap_without_repair(self, gradient: Array) -> float:
         """Estimate what the gap would be at the best intercept: hardly less than this."""

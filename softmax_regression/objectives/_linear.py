@@ -1,15 +1,16 @@
 r"""Cross-entropy of a linear model, with an L2 penalty.
 
-Scores are ``W x + b``, parameters class-major: W of shape (n_outputs, n_columns) and then, with an
-intercept, b of shape (n_outputs,), in one flat vector. With R the weighted residuals
-s_i (p_i − y_i) and S the sum of weights,
+Scores are ``W x + b``. The flat vector of parameters is the matrix (W, b), a row for each output:
+the intercept, where there is one, belongs to a last column of X that holds ones. With R the
+weighted residuals s_i (p_i − y_i) and S the sum of weights,
 
     F(W, b) = 1/S · Σ_i s_i CE_i + l2/2 · ‖W‖²
     ∇_W F   = 1/S · R X + l2 · W,     ∇_b F = 1/S · R 1
     (∇²F) V = 1/S · R' X + l2 · V,    R' = s_i (diag(p_i) − p_i p_iᵀ) V x_i
 
 The unknowns may be in other coordinates (see `_coordinates.py`): the same function of Ṽ and ṽ_0.
-Everything here is then in them, and `ridge`, the strength of the penalty, differs by column.
+Everything here is then in them, and `ridge`, the strength of the penalty, differs by column; that
+of the intercept is 0.
 """
 
 from __future__ import annotations
@@ -49,18 +50,21 @@ class LinearCrossEntropy(CrossEntropyObjective):
     """
 
     def __init__(self, design: Design, loss: PointwiseLoss, l2: float, fit_intercept: bool):
-        n_coef = loss.n_outputs * design.n_columns
+        n_columns = design.n_columns + fit_intercept
         super().__init__(
             design,
             loss,
             l2,
-            n_params=n_coef + loss.n_outputs * fit_intercept,
-            n_penalized=n_coef,
+            n_params=loss.n_outputs * n_columns,
+            n_penalized=loss.n_outputs * design.n_columns,
             width=loss.n_outputs,
         )
         self.fit_intercept = fit_intercept
+        self.n_columns = n_columns
+        self.intercept_entry = 1.0  # what stands in the column that belongs to the intercept
         self.coordinates: Coordinates | None = None  # those of X itself
-        self.ridge: Array = np.full(design.n_columns, l2)
+        self.ridge: Array = np.full(n_columns, l2)
+        self.ridge[design.n_columns :] = 0.0
         self._probabilities: tuple[Array, Array] | None = None  # where, and what they are there
         self._dual: DualBound | None = None
         self._moments: Moments | None = None
@@ -80,19 +84,16 @@ class LinearCrossEntropy(CrossEntropyObjective):
         )
         other = self._copy()
         other.coordinates = coordinates
-        other.ridge = self.l2 / np.square(coordinates.scales)
+        other.intercept_entry = 1 / coordinates.intercept_scale
+        other.ridge = self.ridge.copy()
+        other.ridge[: self.design.n_columns] /= np.square(coordinates.scales)
         return other
 
     def materialized(self) -> Self:
-        """Return it with X in its coordinates, as a dense copy in float64."""
-        assert self.coordinates is not None
+        """Return it with X in its coordinates, and the intercept's column, as a copy in float64."""
         other = self._copy()
-        other._moments = None
-        other.design = DenseDesign(self.coordinates.rows(self.design.toarray()))
-        n_columns = self.design.n_columns
-        other.coordinates = Coordinates(
-            np.zeros(n_columns), np.ones(n_columns), self.coordinates.intercept_scale
-        )
+        other._moments = other.coordinates = None
+        other.design = DenseDesign(self.columns(self.design).T)
         return other
 
     def astype(self, dtype: Any) -> Self:
@@ -108,10 +109,22 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
     # -- parameters --------------------------------------------------------------------------------
 
+    def matrix(self, params: Array) -> Array:
+        """(W, b) as a view of the flat vector."""
+        return params.reshape(self.width, self.n_columns)
+
     def unpack(self, params: Array) -> tuple[Array, Array]:
         """W and b (empty without an intercept) as views of the flat vector."""
-        coef = params[: self.n_penalized].reshape(self.loss.n_outputs, self.design.n_columns)
-        return coef, params[self.n_penalized :]
+        matrix = self.matrix(params)
+        if not self.fit_intercept:
+            return matrix, np.empty(0)
+        return matrix[:, :-1], matrix[:, -1]
+
+    def pack(self, coef: Array, intercept: Array) -> Array:
+        """W and b in one flat vector."""
+        if not self.fit_intercept:
+            return coef.ravel()
+        return np.concatenate([coef, intercept[:, None]], axis=1).ravel()
 
     def to_model(self, params: Array) -> tuple[Array, Array]:
         """W and b for parameters in the coordinates of this objective."""
@@ -124,7 +137,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """Return the parameters, in the coordinates of this objective, for W and b."""
         if self.coordinates is not None:
             coef, intercept = self.coordinates.from_model(coef, intercept)
-        return np.concatenate([coef.ravel(), intercept])
+        return self.pack(coef, intercept)
 
     def centred(self, params: Array) -> Array:
         """Return them without what all classes have in common.
@@ -132,64 +145,73 @@ class LinearCrossEntropy(CrossEntropyObjective):
         That changes no probability and lowers the penalty; Newton's steps, taken in the differences
         between classes, leave it as it is.
         """
-        params = params.copy()
-        if self.width > 1:
-            for part in self.unpack(params):
-                part -= part.mean(axis=0) if len(part) else 0.0
-        return params
-
-    @property
-    def intercept_entry(self) -> float:
-        """What stands in the column of ones that belongs to the intercept."""
-        return 1.0 if self.coordinates is None else 1 / self.coordinates.intercept_scale
+        if self.width == 1:
+            return params
+        matrix = self.matrix(params)
+        return (matrix - matrix.mean(axis=0)).ravel()
 
     def columns(self, block: Design) -> Array:
-        """Some rows in the coordinates of the parameters, transposed, a new array in float64.
+        """Some rows in the coordinates of the parameters, transposed, in float64.
 
-        With an intercept, its column is the last.
+        With an intercept, its column is the last. It may be X itself: not to be changed.
         """
-        columns = np.empty((block.n_columns + self.fit_intercept, block.n_rows))
-        rows = (
-            block.toarray() if self.coordinates is None else self.coordinates.rows(block.toarray())
-        )
-        columns[: block.n_columns] = rows.T
-        columns[block.n_columns :] = self.intercept_entry
+        if self.coordinates is None and self._has_all_columns(block):
+            return block.toarray().T
+        columns = np.empty((self.n_columns, block.n_rows))
+        rows = block.toarray().T
+        if self.coordinates is None:
+            columns[: len(rows)] = rows
+        else:
+            self.coordinates.columns(rows, out=columns[: len(rows)])
+        columns[len(rows) :] = self.intercept_entry
         return columns
+
+    def _has_all_columns(self, block: Design) -> bool:
+        """Whether the intercept, if there is one, has its column in the design."""
+        return block.n_columns == self.n_columns
 
     # -- value and gradient ------------------------------------------------------------------------
 
     def for_rows(self, params: Array) -> Array:
         if self.coordinates is not None:
-            coef, intercept = self.to_model(params)
-            params = np.concatenate([coef.ravel(), intercept])
+            params = self.pack(*self.to_model(params))
         return params.astype(self.dtype, copy=False)
 
-    def _block_gradient(self, params: Array, block: Design, rows: Rows, out: Array) -> float:
-        scores = self._scores(block, params)
+    def _block_gradient(
+        self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
+    ) -> float:
+        scores = self._scores(block, params, scratch)
         total = self.loss.value_and_residual(scores, rows)
         self._products(block, scores, out)
         return total
 
-    def _scores(self, block: Design, params: Array) -> Array:
-        coef, intercept = self.unpack(params)
-        scores = block.scores(coef)
-        if self.fit_intercept:
-            scores += intercept[:, None]
+    def _scores(self, block: Design, params: Array, scratch: Array | None = None) -> Array:
+        """Return the scores of some rows, in `scratch` if that is given."""
+        if scratch is not None:
+            scratch = scratch[: self.width * block.n_rows].reshape(self.width, block.n_rows)
+        matrix = self.matrix(params)
+        if self._has_all_columns(block):
+            return block.scores(matrix, out=scratch)
+        scores = block.scores(matrix[:, :-1], out=scratch)
+        scores += matrix[:, -1:]
         return scores
 
     def _products(self, block: Design, residuals: Array, out: Array) -> None:
         """Write residuals times (X, 1) to a flat vector of the shape of the parameters."""
-        coef, intercept = self.unpack(out)
-        block.weighted_sum(residuals, out=coef)
-        if self.fit_intercept:
-            residuals.sum(axis=1, out=intercept)
+        matrix = self.matrix(out)
+        if self._has_all_columns(block):
+            block.weighted_sum(residuals, out=matrix)
+        else:
+            block.weighted_sum(residuals, out=matrix[:, :-1])
+            residuals.sum(axis=1, out=matrix[:, -1])
 
     def _finish(self, params: Array, total: float, gradient: Array, share: float) -> float:
         self._average(gradient, share)
-        coef, slope = self.unpack(params)[0], self.unpack(gradient)[0]
-        penalty = self.ridge * coef
-        slope += penalty
-        return total * share + float(np.vdot(penalty, coef)) / 2
+        matrix = self.matrix(params)
+        penalty = self.ridge * matrix
+        slopes = self.matrix(gradient)
+        slopes += penalty
+        return total * share + float(np.vdot(penalty, matrix)) / 2
 
     def _average(self, gradient: Array, share: float) -> None:
         """Turn sums of residuals times (X, 1) into means, in the coordinates of the parameters."""
@@ -206,10 +228,11 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
         def work(blocks: Sequence[slice]) -> tuple[Array]:
             product, part = np.zeros(self.n_params), np.empty(self.n_params, dtype=self.dtype)
+            scratch = self._scratch(blocks)
             for rows in blocks:
                 block = self.design[rows]
                 p = self.block_probabilities(block, at) if known is None else known[:, rows]
-                change = self._scores(block, towards)
+                change = self._scores(block, towards, scratch)
                 self.loss.curvature_product(p, change, rows)
                 self._products(block, change, part)
                 product += part
@@ -217,7 +240,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
         (product,) = sum_parts(self.design.map_blocks(work, self.width))
         self._average(product, 1 / self.design.n_rows)
-        self.unpack(product)[0][...] += self.ridge * self.unpack(direction)[0]
+        matrix = self.matrix(product)
+        matrix += self.ridge * self.matrix(direction)
         return product
 
     def block_probabilities(self, block: Design, params: Array) -> Array:
@@ -277,26 +301,23 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
     def row_mean(self) -> Array:
         """Weighted mean of the rows, in the coordinates of the parameters."""
-        means = self.moments().means
+        means = self.moments().means[: self.n_penalized // self.width]
         return means if self.coordinates is None else self.coordinates.rows(means)
 
     def target_mean(self) -> Array:
         """Weighted mean of y xᵀ, in the coordinates of the parameters."""
 
         def work(blocks: Sequence[slice]) -> tuple[Array]:
-            total = np.zeros((self.width, self.design.n_columns))
+            total, part = np.zeros(self.n_params), np.empty(self.n_params, dtype=self.dtype)
             for rows in blocks:
                 targets = self.loss.target_rows(rows).astype(self.dtype, copy=False)
-                total += self.design[rows].weighted_sum(targets)
+                self._products(self.design[rows], targets, part)
+                total += part
             return (total,)
 
         (total,) = sum_parts(self.design.map_blocks(work, self.width))
-        intercept = self.loss.class_shares[-self.width :] * (1.0 if self.fit_intercept else 0.0)
-        both = np.concatenate([total.ravel(), intercept[: self.n_params - self.n_penalized]])
-        both[: self.n_penalized] /= self.design.n_rows
-        if self.coordinates is not None:
-            self.coordinates.pull_back(*self.unpack(both))
-        return self.unpack(both)[0]
+        self._average(total, 1 / self.design.n_rows)
+        return self.unpack(total)[0]
 
     # -- the certificate ---------------------------------------------------------------------------
 
@@ -329,7 +350,5 @@ class LinearCrossEntropy(CrossEntropyObjective):
         assert self.coordinates is not None
         curvature = self.coordinates.intercept_scale**2
         # By construction t² − l2 is c times the variance of a column (or its mean square).
-        spread = np.maximum(1 - self.ridge, 0) / curvature
-        return 0.5 * float(spread.sum() + self.fit_intercept / curvature) + float(
-            self.ridge.max(initial=0)
-        )
+        spread = np.maximum(1 - self.ridge, 0) / curvature  # and 1 for the intercept
+        return 0.5 * float(spread.sum()) + float(self.ridge.max(initial=0))

@@ -111,15 +111,16 @@ class SoftmaxLoss(PointwiseLoss):
         scores -= scores.max(axis=0)
         # CE = log Σ exp(z) − Σ y z: the target's part is taken before the scores are overwritten.
         if targets.ndim == 1:
-            columns = np.arange(len(targets))
-            target_scores = scores[targets, columns]
+            at = targets * scores.shape[1]
+            at += np.arange(scores.shape[1])
+            target_scores = scores.ravel().take(at)
         else:
             target_scores = np.einsum("kn,kn->n", targets, scores)
         total = self._exponentiate(scores)
         losses = np.log(total)
         losses -= target_scores
         if targets.ndim == 1:
-            scores[targets, columns] -= 1
+            scores.reshape(-1)[at] -= 1
         else:
             scores -= targets
         self.weigh(scores, rows)
@@ -162,12 +163,15 @@ class SigmoidLoss(PointwiseLoss):
         second = self._second[rows]
         # CE = log(1 + exp(z)) − y z = log1p(exp(−|z|)) + (max(z, 0) − y z). The bracket is exact
         # for a hard label, and 0 if the model is right: the digits of the logarithm survive.
-        losses = np.abs(scores[0])
-        np.negative(losses, out=losses)
-        np.exp(losses, out=losses)
-        np.log1p(losses, out=losses)
+        small = np.abs(scores[0])
+        np.negative(small, out=small)
+        np.exp(small, out=small)
+        losses = np.log1p(small)
         losses += np.maximum(scores[0], 0) - second * scores[0]
-        _sigmoid_into(scores, scores)
+        # The sigmoid is 1 / (1 + exp(−|z|)) for z ≥ 0, else exp(−|z|) times that.
+        np.maximum(small, scores[0] >= 0, out=scores[0])
+        small += 1
+        scores /= small
         scores -= second
         self.weigh(scores, rows)
         return self._weighted_total(losses, rows)

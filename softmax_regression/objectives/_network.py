@@ -94,7 +94,9 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         self.layout = layout
         self.activation = activation
 
-    def _block_gradient(self, params: Array, block: Design, rows: Rows, out: Array) -> float:
+    def _block_gradient(
+        self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
+    ) -> float:
         weights, _ = self.layout.views(params)
         weight_slopes, intercept_slopes = self.layout.views(out)
         inputs, outputs = forward(block, self.layout, self.activation, params)

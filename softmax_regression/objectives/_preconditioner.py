@@ -49,7 +49,7 @@ class HessianPreconditioner:
 
     def __init__(self, objective: LinearCrossEntropy):
         self.objective = objective
-        n_columns = objective.design.n_columns + objective.fit_intercept
+        n_columns = objective.n_columns
         order = max(1, objective.width - 1) * n_columns
         self._make: Any
         if order <= LARGEST_FACTOR:

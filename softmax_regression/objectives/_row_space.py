@@ -33,7 +33,8 @@ class RowSpace:
     """
 
     def __init__(self, objective: LinearCrossEntropy):
-        columns = objective.design.toarray().T  # in the order of Fortran, as LAPACK wants it
+        # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
+        columns = np.array(objective.design.toarray(), order="C").T
         self.basis, triangle = qr(columns, overwrite_a=True, mode="economic", check_finite=False)
         self.objective = LinearCrossEntropy(
             DenseDesign(np.ascontiguousarray(triangle.T)),
