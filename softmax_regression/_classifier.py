@@ -38,6 +38,7 @@ from softmax_regression.solvers import (
 Array = NDArray[Any]
 
 _FEW_VALUES = 10_000  # of X, below which looking at it costs more than predicting
+_TINY = {np.dtype(t): np.finfo(t).tiny for t in (np.float64, np.float32)}  # smallest normal number
 
 
 @dataclass
@@ -161,8 +162,8 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
         """
 
         def probabilities(scores: Array) -> Array:
-            p = softmax(_one_per_class(scores), axis=0)
-            return np.maximum(p, np.finfo(p.dtype).tiny, out=p)
+            p = _softmax(_one_per_class(scores))
+            return np.maximum(p, _TINY[p.dtype], out=p)
 
         return self._map_scores(X, probabilities)
 
@@ -384,7 +385,7 @@ def _plain(X: Any) -> bool:
     return (
         type(X) is np.ndarray
         and X.ndim == 2
-        and X.dtype in (np.float64, np.float32)
+        and X.dtype in _TINY
         and 0 < X.size <= _FEW_VALUES
         and bool(np.isfinite(X).all())
     )
@@ -395,6 +396,17 @@ def most_probable(scores: Array) -> Array:
     if len(scores) > 1:
         return scores.argmax(axis=0)
     return (scores[0] > 0).astype(np.intp)
+
+
+def _softmax(scores: Array) -> Array:
+    """Softmax over the first axis, overwriting the scores unless some have overflowed."""
+    top = scores.max(axis=0)
+    if not np.isfinite(top).all():
+        return softmax(scores, axis=0)
+    scores -= top
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=0)
+    return scores
 
 
 def _one_per_class(scores: Array) -> Array:

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from softmax_regression import SoftmaxRegression
+from softmax_regression.functional import softmax
 from softmax_regression.solvers import _minibatch
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
@@ -955,3 +956,16 @@ def test_weights_count_in_a_stream_of_single_rows(solver):
         for estimator in (model, heavy):
             estimator.partial_fit(X[row : row + 1], y[row : row + 1], classes=[0, 1, 2])
     assert heavy.predict_proba(X)[:, 0].mean() > model.predict_proba(X)[:, 0].mean() + 0.1
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_scores_that_overflow_are_certain_as_in_softmax(n_classes):
+    X = np.arange(12.0).reshape(6, 2)
+    model = SoftmaxRegression().fit(X, np.arange(6) % n_classes)
+    model.coef_ = np.linspace(-1, 1, model.coef_.size).reshape(model.coef_.shape) * 1e308
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = model.decision_function(X[3:])
+        full = np.column_stack([np.zeros(3), scores]) if n_classes == 2 else scores
+        assert np.isinf(full).any()
+        p = model.predict_proba(X[3:])
+    np.testing.assert_allclose(p, softmax(full), atol=1e-300)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -326,7 +327,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """Always."""
         return True
 
-    @property
+    @cached_property
     def has_dual(self) -> bool:
         """Whether there is a penalty, and no class whose intercept must go to −inf."""
         return self.l2 > 0 and not (self.fit_intercept and 0 in self.loss.class_shares)

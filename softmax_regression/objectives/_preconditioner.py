@@ -78,17 +78,20 @@ class HessianPreconditioner:
 
     def _draw(self, params: Array) -> Sample:
         """Draw rows by their part in the trace of the Hessian; always the same ones."""
-        importance = self._sizes() * self._doubts(params)
+        importance = self._doubts(params)
+        importance *= self._sizes()
         # so that no row is impossible, and none that becomes important is missed altogether
-        importance += 0.1 * importance.mean() + np.finfo(np.float64).tiny
-        chances = np.minimum(self._n_drawn / importance.sum() * importance, 1.0)
-        rows = np.flatnonzero(np.random.default_rng(0).random(len(chances)) < chances)
-        return Sample(rows, 1 / chances[rows])
+        importance += 0.1 * importance.mean(dtype=np.float64) + np.finfo(np.float32).tiny
+        importance *= self._n_drawn / importance.sum(dtype=np.float64)
+        chances = np.minimum(importance, 1, out=importance)
+        drawn = np.random.default_rng(0).random(len(chances), dtype=np.float32) < chances
+        rows = np.flatnonzero(drawn)
+        return Sample(rows, 1 / chances[rows].astype(np.float64))
 
     def _doubts(self, params: Array) -> Array:
         """1 − ‖p_i‖², with the weight of the row."""
         objective = self.objective
-        doubts = np.empty(objective.design.n_rows)
+        doubts = np.empty(objective.design.n_rows, dtype=np.float32)
 
         def doubt(block: Design, p: Array, rows: slice) -> None:
             if objective.width == 1:
@@ -103,7 +106,7 @@ class HessianPreconditioner:
     def _sizes(self) -> Array:
         """‖z_i‖², the same at all parameters."""
         if self._row_sizes is None:
-            sizes = np.empty(self.objective.design.n_rows)
+            sizes = np.empty(self.objective.design.n_rows, dtype=np.float32)
 
             def work(blocks: Sequence[slice]) -> None:
                 for rows in blocks:
