@@ -37,7 +37,7 @@ from softmax_regression.solvers import (
 
 Array = NDArray[Any]
 
-_FEW_VALUES = 10_000  # of X, below which looking at it costs more than predicting
+_FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
 _TINY = {np.dtype(t): np.finfo(t).tiny for t in (np.float64, np.float32)}  # smallest normal number
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign
 from softmax_regression.objectives import (
     HessianFactor,
@@ -29,9 +31,8 @@ from softmax_regression.solvers import (
 
 Array = NDArray[Any]
 
-_SMALL = (
-    4 << 20
-)  # bytes: a copy of X in float64 of that size is quicker to work with, and no matter
+_SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
+_SHORT = 500  # unknowns: so few make every operation on a small X a short one
 _ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
 _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
 
@@ -57,8 +58,10 @@ class Problem:
         # Products with the Hessian are in the precision of X; values and gradients, which decide
         # where to stop, are in float64 whatever X is.
         self.products = self._standardized = base.standardized()
-        if isinstance(base.design, DenseDesign) and 8 * base.design.n_values <= _SMALL:
+        small = isinstance(base.design, DenseDesign) and 8 * base.design.n_values <= _SMALL
+        if small:
             self.products = self.products.materialized()
+        self._short = small and base.n_params <= _SHORT
         self.objective = self.products.astype(np.float64)
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
@@ -71,6 +74,11 @@ class Problem:
         """Return W and b."""
         coef, intercept = self._standardized.to_model(unknowns)
         return coef if self._row_space is None else self._row_space.coef(coef), intercept
+
+    def minimize(self, solver: str, start: Array, **how: Any) -> SolverResult:
+        """Run one of `SOLVERS` from a start in the unknowns; `how` is for `minimize_newton`."""
+        with blas_held_to_one_thread() if self._short else nullcontext():
+            return SOLVERS[solver](self.objective, self.products, start, **how)
 
 
 def choose_solver(problem: Problem) -> str:

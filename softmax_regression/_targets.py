@@ -151,14 +151,18 @@ def check_more_than_one_class(targets: Targets, estimator: str) -> None:
 
 
 def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
-    y = column_or_1d(y, warn=True)
+    if type(y) is not np.ndarray or y.ndim != 1:
+        y = column_or_1d(y, warn=True)
     try:
         # Whole numbers and strings need no further look, unless nearly every row has its own.
-        plain = y.dtype.kind in "biuU"
+        plain = _are_plain_labels(y)
         if not plain:
             assert_all_finite(y, input_name="y")
             check_classification_targets(y)
-        found, encoded = np.unique(y, return_inverse=True)
+        if plain and y.dtype.kind != "U":
+            encoded, found = pd.factorize(y, sort=True)  # by hashing, not by sorting all of y
+        else:
+            found, encoded = np.unique(y, return_inverse=True)
         if plain and 2 * len(found) > len(y):
             check_classification_targets(y)
     except TypeError as error:
@@ -179,6 +183,15 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
         )
     order = np.argsort(classes)
     return classes, order[np.searchsorted(classes, y, sorter=order)].astype(np.intp, copy=False)
+
+
+def _are_plain_labels(y: Array) -> bool:
+    """Whether they are whole numbers or strings, and none is missing."""
+    if y.dtype.kind == "O":
+        return pd.api.types.infer_dtype(y, skipna=False) == "string"
+    if y.dtype.kind == "f":
+        return bool((y == np.rint(y)).all() and np.isfinite(y).all())
+    return y.dtype.kind in "biuU"
 
 
 def _check_probabilities(y: Any) -> Array:

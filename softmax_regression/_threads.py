@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from typing import TypeVar
@@ -24,6 +25,7 @@ from threadpoolctl import ThreadpoolController
 T = TypeVar("T")
 
 _busy = threading.Lock()  # the limit set on BLAS holds for the whole process: one user at a time
+_mine = threading.local()  # n_threads, where this thread is that user
 
 
 @cache
@@ -32,16 +34,23 @@ def _blas() -> ThreadpoolController:
 
 
 @cache
+def _cores() -> int:
+    """How many there are for this process; joblib reads several files to know."""
+    return int(joblib.cpu_count())
+
+
+@cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(1, joblib.cpu_count()), thread_name_prefix="rows")
+    return ThreadPoolExecutor(max_workers=max(1, _cores()), thread_name_prefix="rows")
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
 
     def _forget() -> None:
-        global _busy
+        global _busy, _mine
         _pool.cache_clear()
-        _busy = threading.Lock()
+        _cores.cache_clear()
+        _busy, _mine = threading.Lock(), threading.local()
 
     os.register_at_fork(after_in_child=_forget)
 
@@ -49,7 +58,37 @@ if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's t
 def allowed_threads() -> int:
     """How many threads may be used now."""
     limits = [library.num_threads for library in _blas().lib_controllers]
-    return min([joblib.cpu_count(), *limits])
+    return min([_cores(), *limits])
+
+
+def usable_threads() -> int:
+    """How many threads `share_out` would use for enough blocks."""
+    return getattr(_mine, "n_threads", 0) or allowed_threads()
+
+
+@contextmanager
+def blas_held_to_one_thread() -> Iterator[int]:
+    """Yield how many threads `share_out` may use meanwhile: 1 while another caller has them.
+
+    For many short operations: the threads of BLAS wait for each other after every one of them, and
+    on a busy machine that takes far longer than the operation.
+    """
+    if getattr(_mine, "n_threads", 0):
+        yield _mine.n_threads
+        return
+    if not _busy.acquire(blocking=False):
+        yield 1
+        return
+    try:
+        _mine.n_threads = allowed_threads()
+        if _mine.n_threads == 1:
+            yield 1
+            return
+        with _blas().limit(limits=1):
+            yield _mine.n_threads
+    finally:
+        _mine.n_threads = 0
+        _busy.release()
 
 
 def share_out(work: Callable[[Sequence[slice]], T], blocks: Sequence[slice]) -> list[T]:
@@ -57,18 +96,17 @@ def share_out(work: Callable[[Sequence[slice]], T], blocks: Sequence[slice]) -> 
 
     The same number of threads always cuts the same runs, so a result is the same each time.
     """
-    n_threads = min(allowed_threads(), len(blocks))
-    if n_threads < 2 or not _busy.acquire(blocking=False):
-        return [work(blocks)]
-    try:
+    with blas_held_to_one_thread() as allowed:
+        n_threads = min(allowed, len(blocks))
+        if n_threads < 2:
+            return [work(blocks)]
         cuts = [len(blocks) * i // n_threads for i in range(n_threads + 1)]
         runs = [blocks[a:b] for a, b in pairwise(cuts)]
-        with _blas().limit(limits=1):
-            others = [_pool().submit(work, run) for run in runs[1:]]
-            try:
-                first = work(runs[0])
-            finally:
-                results = [future.result() for future in others]
+        others = [_pool().submit(work, run) for run in runs[1:]]
+        _mine.n_threads = 1  # all are busy now
+        try:
+            first = work(runs[0])
+        finally:
+            _mine.n_threads = allowed
+            results = [future.result() for future in others]
         return [first, *results]
-    finally:
-        _busy.release()

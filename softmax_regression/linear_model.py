@@ -401,9 +401,8 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         """Run a solver on all rows at once; return its result, W and b."""
         problem = Problem(base)
         self.solver_ = choose_solver(problem) if self.solver == "auto" else self.solver
-        result = SOLVERS[self.solver_](
-            problem.objective,
-            problem.products,
+        result = problem.minimize(
+            self.solver_,
             problem.from_model(coef, intercept),
             criterion=RelativeGap(),
             tol=self.tol,

@@ -48,6 +48,16 @@ def test_a_worker_that_is_allowed_one_thread_uses_one():
         ]
 
 
+def test_blas_held_for_long_leaves_the_threads_to_share_out(two_threads):
+    with _threads.blas_held_to_one_thread() as allowed:
+        assert allowed == 2
+        assert {library.num_threads for library in _threads._blas().lib_controllers} <= {1}
+        assert len(_threads.share_out(list, BLOCKS)) == 2
+        assert len(_threads.share_out(list, BLOCKS)) == 2  # and gives them back
+    assert _threads._busy.acquire(blocking=False)
+    _threads._busy.release()
+
+
 def test_inside_a_thread_no_more_are_started(two_threads):
     def work(blocks):
         return len(_threads.share_out(list, blocks))

@@ -28,7 +28,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._threads import share_out
+from softmax_regression._threads import share_out, usable_threads
 from softmax_regression.design._moments import Moments
 
 Array = NDArray[Any]
@@ -96,19 +96,22 @@ class Design(ABC):
         """Return the same rows, computed with in another precision."""
         return type(self)(self.X, dtype)
 
-    def blocks(self, n_outputs: int) -> list[slice]:
-        """Cut the rows into blocks that fit the cache, and so do their scores."""
+    def blocks(self, n_outputs: int, n_threads: int = 1) -> list[slice]:
+        """Cut the rows into blocks that fit the cache, and so do their scores.
+
+        There is one for each thread, if there are rows enough.
+        """
         fewest, most = _BLOCK_ROWS
         of_rows = _BLOCK_BYTES // self.bytes_per_row()
         of_scores = _BLOCK_BYTES // (n_outputs * self.dtype.itemsize)
-        step = max(fewest, min(of_rows, of_scores, most))
+        of_thread = -(-self.n_rows // n_threads)
+        step = max(fewest, min(of_rows, of_scores, of_thread, most))
         return [
             slice(start, min(start + step, self.n_rows)) for start in range(0, self.n_rows, step)
         ]
 
     def map_blocks(self, work: Callable[[Sequence[slice]], T], n_outputs: int) -> list[T]:
         """Apply a function to runs of blocks, on threads where the product with X is worth it."""
-        blocks = self.blocks(n_outputs)
-        if len(blocks) == 1 or self.n_values * n_outputs < _WORTH_THREADS:
-            return [work(blocks)]
-        return share_out(work, blocks)
+        if self.n_values * n_outputs < _WORTH_THREADS:
+            return [work(self.blocks(n_outputs))]
+        return share_out(work, self.blocks(n_outputs, usable_threads()))

@@ -166,8 +166,10 @@ class CrossEntropyObjective(Objective):
 
 
 def sum_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Add up, entry by entry, what the runs of blocks have returned."""
+    """Add up, entry by entry, what the runs of blocks have returned, in the first one's arrays."""
     first, *others = parts
+    totals = list(first)
     for part in others:
-        first = tuple(a + b for a, b in zip(first, part, strict=True))
-    return first
+        for i, term in enumerate(part):
+            totals[i] += term
+    return tuple(totals)

@@ -91,6 +91,11 @@ class Coordinates:
         """Return z for rows of X."""
         return (X - self.means) / self.scales
 
+    def moments(self, of_columns: Moments) -> Moments:
+        """Return the moments of the columns of z for those of X's."""
+        variances = of_columns.variances / np.square(self.scales)
+        return Moments(of_columns.weight, self.rows(of_columns.means), variances)
+
     def columns(self, transposed: Array, out: Array) -> None:
         """Write zᵀ for the transpose of rows of X."""
         np.subtract(transposed, self.means[:, None], out=out)

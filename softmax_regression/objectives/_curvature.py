@@ -19,10 +19,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
 
 from softmax_regression.design import Design
@@ -36,6 +38,7 @@ _UPDATE_VALUES = (
     1 << 19
 )  # numbers in the factor of one rank-k update: in the cache, and long enough
 _LEAST_ROWS = 64
+_FASTER = 4
 
 
 @dataclass
@@ -177,14 +180,13 @@ class Factor:
     """
 
     def __init__(self, matrix: Array):
-        diagonal = matrix.diagonal().copy()
-        diagonal[~(diagonal > 0)] = 1.0
-        self._root = np.sqrt(diagonal)
+        diagonal = matrix.diagonal()
+        self._root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         matrix /= self._root
         matrix /= self._root[:, None]
         added = _JITTER * len(matrix)
         while True:
-            np.fill_diagonal(matrix, 1.0 + added)
+            matrix.flat[:: len(matrix) + 1] = 1.0 + added
             # In place, in one triangle: the other still holds the matrix if that fails.
             self._lower, info = dpotrf(matrix.T, lower=True, clean=False, overwrite_a=True)
             if info == 0:
@@ -218,25 +220,28 @@ def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None
     def add(z: Array, p: Array, out: tuple[Array, Array]) -> None:
         hessian, blocks = out
         if objective.width == 1:
-            scaled = z * np.sqrt(p * (1 - p))
-            hessian += scaled @ scaled.T
+            _add_square(hessian, 1.0, z * np.sqrt(p * (1 - p)))
             return
         products = (p[:-1, None] * z).reshape(order, -1)
-        hessian -= products @ products.T
+        _add_square(hessian, -1.0, products)
         blocks += (products @ z.T).reshape(blocks.shape)
 
     hessian, blocks = _sum_over_rows(
         objective, params, sample, add, [(order, order), (n_classes, n_columns, n_columns)]
     )
+    _mirror(hessian)
     by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
-    for k in range(n_classes if objective.width > 1 else 0):
-        by_class[k, :, k] += blocks[k]
+    if objective.width > 1:
+        same_class = np.einsum("kikj->kij", by_class)  # views, as those below
+        same_class += blocks
     hessian /= objective.design.n_rows
-    # The parameters of the class left out are minus the sum of the others', and what all have in
-    # common is 0 at the minimum: so the penalty couples all pairs of classes.
-    coupling = np.eye(n_classes) - (1 / objective.width if objective.width > 1 else 0)
-    at = np.arange(n_columns)
-    by_class[:, at, :, at] += objective.ridge[:, None, None] * coupling
+    diagonal = np.einsum("kjkj->kj", by_class)
+    diagonal += objective.ridge
+    if objective.width > 1:
+        # The parameters of the class left out are minus the sum of the others', and what all have
+        # in common is 0 at the minimum: so the penalty couples all pairs of classes.
+        same_column = np.einsum("kjlj->klj", by_class)
+        same_column -= objective.ridge / objective.width
     return hessian
 
 
@@ -245,16 +250,27 @@ def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample |
 
     def add(z: Array, p: Array, out: tuple[Array]) -> None:
         for block, curvature in zip(out[0], np.sqrt(p * (1 - p)), strict=True):
-            scaled = z * curvature
-            block += scaled @ scaled.T
+            _add_square(block, 1.0, z * curvature)
 
     (blocks,) = _sum_over_rows(
         objective, params, sample, add, [(objective.width, n_columns, n_columns)]
     )
+    for block in blocks:
+        _mirror(block)
     blocks /= objective.design.n_rows
-    at = np.arange(n_columns)
-    blocks[:, at, at] += objective.ridge
+    diagonals = np.einsum("kjj->kj", blocks)  # a view
+    diagonals += objective.ridge
     return blocks
+
+
+def _add_square(out: Array, factor: float, a: Array) -> None:
+    """Add factor · a aᵀ to the upper triangle, in place: no new matrix, half of the work."""
+    dsyrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
+
+
+def _mirror(matrix: Array) -> None:
+    """Copy the upper triangle to the lower."""
+    np.copyto(matrix, matrix.T, where=np.tri(len(matrix), k=-1, dtype=bool))
 
 
 def _sum_over_rows(
@@ -270,7 +286,7 @@ def _sum_over_rows(
     """
     design = objective.design if sample is None else objective.design[sample.rows]
     typed = objective.for_rows(params)
-    step = max(_LEAST_ROWS, _UPDATE_VALUES // max(int(np.prod(s[:-1])) for s in shapes))
+    step = max(_LEAST_ROWS, _UPDATE_VALUES // max(prod(s[:-1]) for s in shapes))
 
     def work(blocks: Sequence[slice]) -> tuple[Array, ...]:
         out = tuple(np.zeros(shape) for shape in shapes)
@@ -289,9 +305,9 @@ def _sum_over_rows(
             add(z, p, out)
         return out
 
-    # a matrix for each thread is worth it where the products are
-    order = int(np.prod(shapes[0]))
-    return sum_parts(design.map_blocks(work, max(1, order // max(1, design.n_columns))))
+    # A matrix for each thread is worth it where the updates are: they run faster than products.
+    updates = max(prod(s) for s in shapes) // _FASTER
+    return sum_parts(design.map_blocks(work, max(1, updates // max(1, design.n_columns))))
 
 
 def _regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:

@@ -154,9 +154,10 @@ class DualBound:
             excess = np.concatenate([-excess, excess])
         targets = loss.class_shares
         predicted = np.maximum(targets + excess, np.finfo(np.float64).tiny)
-        rho = float(np.clip((excess / predicted).max(), 0, 1))
+        rho = min(max(float((excess / predicted).max()), 0.0), 1.0)
         repair = np.maximum(targets - (1 - rho) * predicted, 0)
-        if rho == 0 or repair.sum() == 0:
+        total = float(repair.sum())
+        if rho == 0 or total == 0:
             return 0.0, np.zeros(loss.n_outputs), 0.0
-        repair /= repair.sum()
+        repair /= total
         return rho, repair[-loss.n_outputs :], float(entr(repair).sum())

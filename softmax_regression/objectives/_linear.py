@@ -93,7 +93,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
     def materialized(self) -> Self:
         """Return it with X in its coordinates, and the intercept's column, as a copy in float64."""
         other = self._copy()
-        other._moments = other.coordinates = None
+        if self.coordinates is not None:
+            other._moments, other.coordinates = self.coordinates.moments(self.moments()), None
         other.design = DenseDesign(self.columns(self.design).T)
         return other
 
