@@ -1,85 +1,111 @@
-"""Print the table of seconds to a gap of 1e-6 (1e-5 for float32 data), and write it as JSON."""
+"""Measure SoftmaxRegression beside its peers; see benchmarks/README.md."""
 
 import argparse
-import importlib.metadata as metadata
 import json
-import platform
-import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from benchmarks import growth, kernel, memory, peers, race, small
+from benchmarks.datasets import Catalogue
+from benchmarks.machine import machine
+from benchmarks.report import progress
+from benchmarks.standings import Standings
 
-from benchmarks import peers
-from benchmarks.datasets import load, names
-from benchmarks.race import climb, objective
-from softmax_regression import SoftmaxRegression
-
-
-def reference(name: str, folder: Path | None) -> float:
-    """The minimum, from a fit certified to 1e-10."""
-    peers.quiet()
-    X, y = load(name, folder)
-    X = X.astype(np.float64)
-    model = SoftmaxRegression(tol=1e-10).fit(X, y)
-    return objective(X, np.unique(y, return_inverse=True)[1], model.coef_, model.intercept_)
+Records = Iterator[dict[str, Any]]
 
 
-def race(name: str, folder: Path | None, solvers: list[str], timeout: float) -> dict:
-    """Return, for each solver, its rungs, and what the table says."""
-    best = reference(name, folder)
-    goal = 1e-5 if load(name, folder)[0].dtype == np.float32 else 1e-6
-    results = {}
-    for solver in solvers:
-        rungs, end = climb(name, solver, folder, timeout, goal, best)
-        seconds = rungs[-1][1] if rungs and rungs[-1][2] <= best * (1 + goal) else None
-        gaps = [(tol, time, value / best - 1) for tol, time, value in rungs]
-        text = f"{seconds:.4g}" if seconds is not None else end or "missed"
-        if seconds is None and gaps:
-            text += f" (gap {min(gap for _, _, gap in gaps):.0e})"
-        results[solver] = {"seconds": seconds, "shown": text, "rungs": gaps}
-        print(f"{name}: {solver}: {text}", flush=True)
-    return results
+def _race(options: argparse.Namespace) -> Records:
+    solvers = peers.installed(options.solvers)
+    standings, races = Standings(solvers), []
+    for result in race.run(
+        options.catalogue, options.names, solvers, options.timeout, options.repeat
+    ):
+        standings.add(result)
+        races.append(result)
+        yield result.record()
+    standings.close()
+    if options.output and races:
+        _draw(races, options.output / "race.png")
 
 
-def ratio(results: dict) -> float | None:
-    """Ours over the fastest peer."""
-    ours = results[peers.OURS]["seconds"]
-    others = [r["seconds"] for name, r in results.items() if name != peers.OURS and r["seconds"]]
-    return ours / min(others) if ours and others else None
+def _draw(races: list[Any], path: Path) -> None:
+    try:
+        from benchmarks.figure import draw
+    except ImportError as error:
+        progress(f"{path.name} is skipped: {error.name} is not installed")
+    else:
+        draw(races, path)
 
 
-def table(races: dict, solvers: list[str]) -> str:
-    """Return the table as Markdown."""
-    lines = ["| data | " + " | ".join(solvers) + " | ours / fastest peer |"]
-    lines.append("| --- |" + " --- |" * (len(solvers) + 1))
-    ratios = []
-    for name, results in races.items():
-        share = ratio(results)
-        ratios += [share] if share else []
-        shown = [results[solver]["shown"] for solver in solvers]
-        lines.append(f"| {name} | " + " | ".join(shown) + f" | {share:.2f} |" if share else "")
-    mean = np.exp(np.mean(np.log(ratios))) if ratios else np.nan
-    lines.append(f"| geometric mean |{' |' * len(solvers)} {mean:.2f} |")
-    return "\n".join(line for line in lines if line)
+def _kernel(options: argparse.Namespace) -> Records:
+    names = options.names if options.only else kernel.usual(options.catalogue, options.names)
+    return kernel.run(options.catalogue, names, options.repeat)
 
 
-def main() -> None:
-    """Read the command line and run."""
+PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
+    "race": _race,
+    "kernel": _kernel,
+    "small": lambda options: small.run(options.repeat),
+    "memory": lambda options: memory.run(),
+    "growth": lambda options: growth.run(options.repeat),
+}
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line, and find the data sets."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--data", type=Path, help="a folder with data sets; see datasets.py")
-    parser.add_argument("--only", nargs="+", help="names of data sets")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for a solver")
-    parser.add_argument("--output", type=Path, help="a JSON file to write")
-    chosen = parser.parse_args()
-    solvers = peers.installed()
-    wanted = [n for n in names(chosen.data) if not chosen.only or n in chosen.only]
-    races = {name: race(name, chosen.data, solvers, chosen.timeout) for name in wanted}
-    versions = {p: metadata.version(p) for p in ("numpy", "scipy", "scikit-learn")}
-    machine = {"machine": platform.platform(), "python": platform.python_version(), **versions}
-    print(f"\n{machine}\n\n{table(races, solvers)}")
-    if chosen.output:
-        record = {"command": sys.argv, "machine": machine, "races": races}
-        chosen.output.write_text(json.dumps(record, indent=1))
+    add = parser.add_argument
+    add("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} or all; default: race")
+    add("--data", type=Path, metavar="FOLDER", help="more data sets; see datasets.py")
+    add("--openml", nargs="+", default=[], metavar="NAME[:VERSION]", help="and some of OpenML's")
+    add("--only", nargs="+", default=[], metavar="NAME", help="data sets of race and kernel")
+    every = ", ".join(peers.SOLVERS)
+    add("--solvers", nargs="+", default=[], metavar="NAME", choices=peers.SOLVERS, help=every)
+    add("--timeout", type=float, default=120, metavar="S", help="seconds for a fit of the race")
+    add("--repeat", type=int, default=5, metavar="N", help="rounds in which all take turns")
+    add("--output", type=Path, metavar="FOLDER", help="for results.json and race.png")
+    options = parser.parse_args(arguments)
+    for part in options.parts:
+        if part not in [*PARTS, "all"]:
+            parser.error(f"there is no part {part!r}; there are {', '.join(PARTS)} and all")
+    options.parts = options.parts or ["race"]
+    options.catalogue = Catalogue(options.data, tuple(options.openml))
+    try:
+        options.names = options.catalogue.names(options.only)
+    except ValueError as error:
+        parser.error(f"--only: {error}")
+    return options
+
+
+def command(options: argparse.Namespace) -> str:
+    """Return what to type for the same, but for where folders are."""
+    words = ["python -m benchmarks", *options.parts]
+    if options.data:
+        words.append("--data FOLDER")
+    for name in ("openml", "only", "solvers"):
+        if getattr(options, name):
+            words += [f"--{name}", *getattr(options, name)]
+    return " ".join([*words, f"--timeout {options.timeout:g}", f"--repeat {options.repeat}"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the parts, print their tables, and keep the results as they come."""
+    options = parse(arguments)
+    record: dict[str, Any] = {"command": command(options), "machine": machine()}
+    print("\n".join(f"- {name}: {value}" for name, value in record["machine"].items()))
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        if part not in options.parts and "all" not in options.parts:
+            continue
+        print(f"\n## {part}\n", flush=True)
+        record[part] = []
+        for result in PARTS[part](options):
+            record[part].append(result)
+            if options.output:
+                text = json.dumps(record, indent=1, allow_nan=False)
+                (options.output / "results.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,24 @@
 """Data sets as they come: strings one-hot encoded, nothing scaled."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 from sklearn import datasets
+from sklearn.utils.multiclass import type_of_target
 
-Data = tuple  # X, y
+from benchmarks.report import progress
+
+Data = tuple[Any, Any]  # X, y
+
+
+def one_hot(frame: pd.DataFrame) -> np.ndarray:
+    """Return a table as float64: a column for each value of those that hold text or categories."""
+    return np.ascontiguousarray(pd.get_dummies(frame).to_numpy(np.float64))
 
 
 def _arrays(path: Path) -> Data:
@@ -31,13 +41,36 @@ def _sparse(path: Path) -> Data:
 def _table(path: Path, target: str = "target") -> Data:
     frame = pd.read_csv(path)
     y = frame.pop(target).to_numpy()
-    return np.ascontiguousarray(pd.get_dummies(frame).to_numpy(np.float64)), y
+    return one_hot(frame), y
 
 
 def _diamonds(path: Path) -> Data:
     return _table(path, "cut")
 
 
+def _openml(name: str) -> Data:
+    title, _, version = name.partition(":")
+    found = datasets.fetch_openml(
+        title, version=int(version) if version else "active", as_frame=True, n_retries=0
+    )
+    if not isinstance(found.target, pd.Series):
+        raise ValueError("it has no column of classes")
+    # A category that is missing is a row of zeros; a number that is missing has no such answer.
+    known = found.data.select_dtypes("number").notna().all(axis=1) & found.target.notna()
+    if not known.any():
+        raise ValueError("no row is without missing numbers")
+    y = found.target[known].to_numpy()
+    if type_of_target(y) == "continuous":
+        raise ValueError("its target is a number")
+    return one_hot(found.data[known]), y
+
+
+BUNDLED: dict[str, Callable[..., Data]] = {
+    "sklearn-iris": datasets.load_iris,
+    "sklearn-wine": datasets.load_wine,
+    "sklearn-digits": datasets.load_digits,
+    "sklearn-breast-cancer": datasets.load_breast_cancer,
+}
 FILES: dict[str, tuple[str, Callable[[Path], Data]]] = {
     "shuttle": ("shuttle.npz", _arrays),
     "letter": ("letter.npz", _arrays),
@@ -46,33 +79,58 @@ FILES: dict[str, tuple[str, Callable[[Path], Data]]] = {
     "nci60": ("nci60.npz", _arrays),
     "brown": ("brown.npz", _sparse),
 }
-BUNDLED = {
-    "sklearn-iris": datasets.load_iris,
-    "sklearn-wine": datasets.load_wine,
-    "sklearn-digits": datasets.load_digits,
-    "sklearn-breast-cancer": datasets.load_breast_cancer,
-}
 
 
-def names(folder: Path | None) -> Iterator[str]:
-    """What there is: the data sets that come with scikit-learn, and those in the folder."""
-    yield from BUNDLED
-    if folder is None:
-        return
-    for name, (file, _) in FILES.items():
-        if (folder / file).exists():
-            yield name
-        else:
-            print(f"{name} is skipped: there is no {file} in {folder}")
-    yield from sorted(path.stem for path in (folder / "tables").glob("*.csv"))
+@dataclass(frozen=True)
+class Catalogue:
+    """The data sets that there are: scikit-learn's, those in a folder, and some of OpenML's.
 
+    Parameters
+    ----------
+    folder : Path or None
+        Where `FILES` lie, and tables as ``tables/NAME.csv`` with a column ``target``.
+    openml : tuple of str
+        Names on OpenML, each with a version or without: ``adult:2``.
+    """
 
-def load(name: str, folder: Path | None) -> Data:
-    """Return X and y of a data set by its name."""
-    if name in BUNDLED:
-        return BUNDLED[name](return_X_y=True)
-    assert folder is not None
-    if name in FILES:
-        file, read = FILES[name]
-        return read(folder / file)
-    return _table(folder / "tables" / f"{name}.csv")
+    folder: Path | None = None
+    openml: tuple[str, ...] = ()
+
+    def names(self, only: Collection[str] = ()) -> list[str]:
+        """Name the data sets that can be had, of all or of some; say why others can't."""
+        known = [*BUNDLED, *self._in_folder(), *self.openml]
+        unknown = sorted(set(only) - set(known))
+        if unknown:
+            raise ValueError(f"no data set is called {unknown[0]!r}; there are {', '.join(known)}")
+        return [name for name in known if (not only or name in only) and self._available(name)]
+
+    def load(self, name: str) -> Data:
+        """Return X and y."""
+        if name in BUNDLED:
+            return BUNDLED[name](return_X_y=True)
+        if name in self.openml:
+            return _openml(name)
+        assert self.folder is not None
+        if name in FILES:
+            file, read = FILES[name]
+            return read(self.folder / file)
+        return _table(self.folder / "tables" / f"{name}.csv")
+
+    def _in_folder(self) -> list[str]:
+        if self.folder is None:
+            return []
+        return [*FILES, *sorted(path.stem for path in (self.folder / "tables").glob("*.csv"))]
+
+    def _available(self, name: str) -> bool:
+        if name in FILES and self.folder is not None:
+            file = FILES[name][0]
+            if not (self.folder / file).exists():
+                progress(f"{name} is skipped: there is no {file} in the folder")
+                return False
+        if name in self.openml:
+            try:
+                self.load(name)  # scikit-learn keeps a copy, which is what will be raced on
+            except (OSError, ValueError) as error:
+                progress(f"{name} is skipped: OpenML does not give it ({error})")
+                return False
+        return True

@@ -1,131 +1,170 @@
 """The solvers that race: each fits at a tolerance and returns coefficients and intercepts.
 
-A solver is a function ``make(X, y, tol)`` that prepares what is not to be charged, and returns the
-function without arguments that is timed.
+A solver's ``make(X, y, tol)`` prepares what is not to be charged, and returns the function without
+arguments that is timed.
 """
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.report import progress
 from softmax_regression import SoftmaxRegression
 
 Solution = tuple[np.ndarray, np.ndarray]
-Make = Callable[..., Callable[[], Solution]]
+Fit = Callable[[], Solution]
+Make = Callable[[Any, Any, float], Fit]
 
+ENDLESS = 1_000_000  # iterations
 _LADDER = tuple(10.0**-k for k in range(1, 14))
 
 
-def _estimator(make) -> Make:
-    def prepare(X, y, tol):
-        def fit():
-            model = make(tol).fit(X, y)
-            return model.coef_, model.intercept_
+@dataclass(frozen=True)
+class Solver:
+    """How a solver is called; it travels to another process, so `make` is no lambda.
 
-        return fit
+    Parameters
+    ----------
+    module : str
+        What must be installed.
+    make : callable
+        See the module's text.
+    ladder : tuple of float
+        Its tolerances, from the loosest.
+    at_least : float
+        The tolerance that it goes down to even if a looser one has reached the goal.
+    """
 
-    return prepare
+    module: str
+    make: Make
+    ladder: tuple[float, ...] = _LADDER
+    at_least: float = np.inf
 
 
-def _scikit_learn(solver: str) -> Make:
-    return _estimator(lambda tol: LogisticRegression(solver=solver, tol=tol, max_iter=1_000_000))
-
-
-def _intel(X, y, tol):
-    from sklearnex.linear_model import LogisticRegression as Intel
-
-    return _estimator(lambda tol: Intel(tol=tol, max_iter=1_000_000))(X, y, tol)
-
-
-def _cyanure(X, y, tol):
-    from cyanure.estimators import Classifier
-
-    classes, labels = np.unique(y, return_inverse=True)
-    X = X.tocsr() if issparse(X) else np.ascontiguousarray(X)
-    binary = len(classes) == 2
-
-    def fit():
-        model = Classifier(
-            loss="logistic" if binary else "multiclass-logistic",
-            penalty="l2",
-            lambda_1=1 / X.shape[0],
-            tol=tol,
-            max_iter=100_000,
-            fit_intercept=True,
-            verbose=False,
-        )
-        model.fit(X, labels)
-        coef, intercept = np.asarray(model.coef_), np.ravel(model.intercept_)
-        coef = coef if coef.shape[-1] == X.shape[1] else coef.T
-        return coef.reshape(-1, X.shape[1]), intercept
+def _estimator(create: Callable[[float], Any], X: Any, y: Any, tol: float) -> Fit:
+    def fit() -> Solution:
+        model = create(tol).fit(X, y)
+        return model.coef_, model.intercept_
 
     return fit
 
 
-def _torch(X, y, tol):
+def _ours(X: Any, y: Any, tol: float) -> Fit:
+    return _estimator(lambda tol: SoftmaxRegression(tol=tol), X, y, tol)
+
+
+def _reference(X: Any, y: Any, tol: float) -> Fit:
+    return _ours(X.astype(np.float64), y, tol)
+
+
+def _scikit_learn(solver: str, X: Any, y: Any, tol: float) -> Fit:
+    def create(tol: float) -> LogisticRegression:
+        return LogisticRegression(solver=solver, tol=tol, max_iter=ENDLESS)
+
+    return _estimator(create, X, y, tol)
+
+
+def _intel(X: Any, y: Any, tol: float) -> Fit:
+    from sklearnex.linear_model import LogisticRegression as Intel
+
+    return _estimator(lambda tol: Intel(tol=tol, max_iter=ENDLESS), X, y, tol)
+
+
+def _cyanure(X: Any, y: Any, tol: float) -> Fit:
+    from cyanure.estimators import Classifier
+
+    classes, labels = np.unique(y, return_inverse=True)
+    X = X.tocsr() if issparse(X) else np.ascontiguousarray(X)
+
+    def fit() -> Solution:
+        model = Classifier(
+            loss="logistic" if len(classes) == 2 else "multiclass-logistic",
+            penalty="l2",
+            lambda_1=1 / X.shape[0],
+            tol=tol,
+            max_iter=100_000,  # it sets memory aside for a report of each
+            fit_intercept=True,
+            verbose=False,
+        )
+        model.fit(X, labels)
+        return np.reshape(model.coef_.T, (-1, X.shape[1])), np.ravel(model.intercept_)
+
+    return fit
+
+
+def _torch(X: Any, y: Any, tol: float) -> Fit:
     import torch
 
     classes, labels = np.unique(y, return_inverse=True)
-    rows, target = torch.from_numpy(np.ascontiguousarray(X)), torch.from_numpy(labels)
-    n_classes = len(classes)
+    n_rows, n_columns = X.shape
+    rows, target = _torch_tensor(X), torch.from_numpy(labels)
+    # Two classes have a row of W each: their difference w counts ½ ‖w‖², which is ‖w/2‖² twice.
+    l2 = (1.0 if len(classes) == 2 else 0.5) / n_rows
 
-    def fit():
-        weight = torch.zeros((n_classes, X.shape[1]), dtype=rows.dtype, requires_grad=True)
-        bias = torch.zeros(n_classes, dtype=rows.dtype, requires_grad=True)
+    def fit() -> Solution:
+        weight = torch.zeros((len(classes), n_columns), dtype=rows.dtype, requires_grad=True)
+        bias = torch.zeros(len(classes), dtype=rows.dtype, requires_grad=True)
         optimizer = torch.optim.LBFGS(
             [weight, bias],
-            max_iter=100_000,
+            max_iter=ENDLESS,
             tolerance_grad=tol * 1e-3,
             tolerance_change=0.0,
             line_search_fn="strong_wolfe",
         )
 
-        def closure():
+        def loss() -> torch.Tensor:
             optimizer.zero_grad()
-            loss = torch.nn.functional.cross_entropy(rows @ weight.T + bias, target)
-            # two classes with a row of W each: half of the penalty of their difference each
-            loss = loss + (weight**2).sum() * (1 if n_classes == 2 else 0.5) / len(rows)
-            loss.backward()
-            return loss
+            scores = rows @ weight.T + bias
+            value = torch.nn.functional.cross_entropy(scores, target) + l2 * (weight**2).sum()
+            value.backward()
+            return value
 
-        optimizer.step(closure)
+        optimizer.step(loss)
         coef, intercept = weight.detach().numpy(), bias.detach().numpy()
-        if n_classes == 2:
+        if len(classes) == 2:
             return coef[1:] - coef[:1], intercept[1:] - intercept[:1]
         return coef, intercept
 
     return fit
 
 
+def _torch_tensor(X: Any) -> Any:
+    import torch
+
+    if not issparse(X):
+        return torch.from_numpy(np.ascontiguousarray(X))
+    X = X.tocsr()
+    return torch.sparse_csr_tensor(X.indptr, X.indices, torch.from_numpy(X.data), size=X.shape)
+
+
 OURS = "softmax-regression"
-AS_IT_COMES = "LogisticRegression()"
-SOLVERS: dict[str, tuple[str, tuple[float, ...], Make]] = {
-    OURS: ("softmax_regression", _LADDER[:9], _estimator(lambda tol: SoftmaxRegression(tol=tol))),
-    AS_IT_COMES: ("sklearn", (1e-4,), _scikit_learn("lbfgs")),
-    "sklearn lbfgs": ("sklearn", _LADDER, _scikit_learn("lbfgs")),
-    "sklearn newton-cg": ("sklearn", _LADDER, _scikit_learn("newton-cg")),
-    "sklearn newton-cholesky": ("sklearn", _LADDER, _scikit_learn("newton-cholesky")),
-    "sklearnex lbfgs": ("sklearnex", _LADDER, _intel),
-    "cyanure": ("cyanure", _LADDER, _cyanure),
-    "torch LBFGS": ("torch", _LADDER, _torch),
+SKLEARN = "sklearn-lbfgs"  # the solver of LogisticRegression()
+AS_IT_COMES = 1e-4  # and its tolerance
+REFERENCE = Solver("softmax_regression", _reference, (1e-10,))
+SOLVERS = {
+    OURS: Solver("softmax_regression", _ours),
+    SKLEARN: Solver("sklearn", partial(_scikit_learn, "lbfgs"), at_least=AS_IT_COMES),
+    "sklearn-newton-cg": Solver("sklearn", partial(_scikit_learn, "newton-cg")),
+    "sklearn-newton-cholesky": Solver("sklearn", partial(_scikit_learn, "newton-cholesky")),
+    "sklearnex-lbfgs": Solver("sklearnex", _intel),
+    "cyanure": Solver("cyanure", _cyanure),
+    "torch-lbfgs": Solver("torch", _torch),
 }
 
 
-def installed() -> list[str]:
-    """Solvers that can be imported; the others are named in a line."""
+def installed(only: Collection[str] = ()) -> list[str]:
+    """Name the solvers that can be imported, of all or of some; say which can't."""
     result = []
-    for name, (module, _, _) in SOLVERS.items():
+    for name in only or SOLVERS:
+        module = SOLVERS[name].module
         if find_spec(module):
             result.append(name)
         else:
-            print(f"{name} is skipped: {module} is not installed")
+            progress(f"{name} is skipped: {module} is not installed")
     return result
-
-
-def quiet() -> None:
-    """Silence warnings: that a solver has not converged is what is measured."""
-    warnings.simplefilter("ignore")

@@ -1,76 +1,95 @@
-"""Time to a relative gap: each solver on each data set, in a process of its own."""
+"""Seconds to a relative gap: each solver on each data set, charged for its cheapest tolerance."""
 
-import multiprocessing as mp
-import time
-from pathlib import Path
-from queue import Empty
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from statistics import median
 
 import numpy as np
-from scipy.special import logsumexp
 
-from benchmarks import peers
-from benchmarks.datasets import load
+from benchmarks.child import Child, StoppedError
+from benchmarks.datasets import Catalogue
+from benchmarks.peers import REFERENCE, SOLVERS, Solver
+from benchmarks.report import progress
+from benchmarks.standings import Climb, Race, Rung, result
+from benchmarks.timing import take_turns
 
-_BLOCK = 4096  # rows
-
-
-def objective(X, labels, coef, intercept) -> float:
-    """Σ CE + ½ ‖W‖² in float64, written without the package."""
-    coef, intercept = np.asarray(coef, np.float64), np.asarray(intercept, np.float64)
-    total = 0.5 * np.square(coef).sum()
-    for start in range(0, X.shape[0], _BLOCK):
-        rows, y = X[start : start + _BLOCK], labels[start : start + _BLOCK]
-        scores = rows @ coef.T + intercept
-        if scores.shape[1] == 1:
-            scores = np.hstack([np.zeros_like(scores), scores])
-        total += (logsumexp(scores, axis=1) - scores[np.arange(len(y)), y]).sum()
-    return float(total)
+_SHORT = 5.0  # seconds: fits that take longer are not repeated
+_MARGIN = 0.999  # of the goal, in case somebody ends a little below the reference
 
 
-def _climb(name: str, solver: str, folder: Path | None, reports) -> None:
-    """Fit at one tolerance after the other and report seconds and objective of each."""
-    peers.quiet()
-    X, y = load(name, folder)
-    labels = np.unique(y, return_inverse=True)[1]
-    _, ladder, make = peers.SOLVERS[solver]
-    small = np.unique(labels)[:2]
-    few = np.concatenate([np.flatnonzero(labels == k)[:20] for k in small])
-    try:
-        make(X[few], labels[few], 0.1)()  # imports and threads are not charged
-        for tol in ladder:
-            fit = make(X, y, tol)
-            seconds = []
-            while len(seconds) < 9 and (len(seconds) < 1 or sum(seconds) < 0.5):
-                begin = time.perf_counter()
-                coef, intercept = fit()
-                seconds.append(time.perf_counter() - begin)
-            reports.put((tol, float(np.median(seconds)), objective(X, labels, coef, intercept)))
-    except MemoryError:
-        reports.put("out of memory")
-    except Exception as error:  # a peer may refuse the data: that is a result too
-        reports.put(f"{type(error).__name__}: {str(error)[:60]}")
-    reports.put(None)
-
-
-def climb(name: str, solver: str, folder: Path | None, timeout: float, goal: float, best: float):
-    """Return the rungs ``(tol, seconds, objective)`` until one is at `goal`, and how it ended."""
-    context = mp.get_context("spawn")
-    reports = context.Queue()
-    child = context.Process(target=_climb, args=(name, solver, folder, reports), daemon=True)
-    child.start()
-    rungs, end, deadline = [], "", time.monotonic() + timeout
-    while True:
+def run(
+    catalogue: Catalogue,
+    names: Sequence[str],
+    solvers: Sequence[str],
+    timeout: float,
+    rounds: int,
+) -> Iterator[Race]:
+    """Race on one data set after the other."""
+    for name in names:
         try:
-            report = reports.get(timeout=max(0.0, deadline - time.monotonic()))
-        except Empty:
-            end = f"> {timeout:.0f}"
-            break
-        if not isinstance(report, tuple):
-            end = report or ""
-            break
-        rungs.append(report)
-        if report[2] <= best * (1 + goal):
-            break
-    child.kill()
-    child.join()
-    return rungs, end
+            goal, reference = _reference(catalogue, name)
+        except StoppedError as why:
+            progress(f"{name} is skipped: {why}")
+            continue
+        race = Race(name, goal, reference, {})
+        with ExitStack() as children:
+            _race(race, solvers, catalogue, timeout, rounds, children)
+        yield race
+
+
+def _reference(catalogue: Catalogue, name: str) -> tuple[float, float]:
+    """Return the goal for the dtype of the data, and the minimum."""
+    with Child(REFERENCE, catalogue, name) as child:
+        goal = 1e-5 if child.wait() == np.float32 else 1e-6
+        return goal, child.fit(*REFERENCE.ladder).objective
+
+
+def _race(
+    race: Race,
+    solvers: Sequence[str],
+    catalogue: Catalogue,
+    timeout: float,
+    rounds: int,
+    children: ExitStack,
+) -> None:
+    """Let one solver after the other get to the goal, and then those that did take turns."""
+    enough = race.reference * (1 + _MARGIN * race.goal)
+    bursts: dict[str, Callable[[], list[float]]] = {}
+    for solver in solvers:
+        child = children.enter_context(Child(SOLVERS[solver], catalogue, race.data))
+        race.climbs[solver] = climb(child, SOLVERS[solver], enough, timeout)
+        arrival = race.arrival(solver)
+        if arrival and arrival.seconds < _SHORT:
+            bursts[solver] = _again(child, arrival)
+        else:
+            child.close()
+        progress(f"{race.data}: {solver}: {result(race, solver)}")
+    for solver, seconds in take_turns(bursts, rounds - 1).items():
+        arrival = race.arrival(solver)
+        assert arrival is not None
+        arrival.seconds = min(arrival.seconds, seconds)
+
+
+def climb(child: Child, solver: Solver, enough: float, timeout: float) -> Climb:
+    """Tighten the tolerance until the objective is low `enough`."""
+    way = Climb()
+    try:
+        child.wait()
+        for tol in solver.ladder:
+            seconds, objective = child.fit(tol, timeout)
+            way.rungs.append(Rung(tol, median(seconds), objective))
+            if tol <= solver.at_least and min(r.objective for r in way.rungs) <= enough:
+                break
+    except StoppedError as why:
+        way.end = str(why)
+    return way
+
+
+def _again(child: Child, rung: Rung) -> Callable[[], list[float]]:
+    def measure() -> list[float]:
+        try:
+            return child.fit(rung.tol).seconds
+        except StoppedError:  # such as for want of memory; its time is known from the first burst
+            return [rung.seconds]
+
+    return measure

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
@@ -38,7 +40,9 @@ from softmax_regression.solvers import (
 Array = NDArray[Any]
 
 _FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
-_TINY = {np.dtype(t): np.finfo(t).tiny for t in (np.float64, np.float32)}  # smallest normal number
+_TINY = {
+    np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)
+}  # smallest normal number
 
 
 @dataclass
@@ -162,7 +166,7 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
         """
 
         def probabilities(scores: Array) -> Array:
-            p = _softmax(_one_per_class(scores))
+            p = _probabilities(scores)
             return np.maximum(p, _TINY[p.dtype], out=p)
 
         return self._map_scores(X, probabilities)
@@ -387,7 +391,7 @@ def _plain(X: Any) -> bool:
         and X.ndim == 2
         and X.dtype in _TINY
         and 0 < X.size <= _FEW_VALUES
-        and bool(np.isfinite(X).all())
+        and isfinite(np.vdot(X, X))  # the quickest look; what overflows is looked at closely
     )
 
 
@@ -398,14 +402,19 @@ def most_probable(scores: Array) -> Array:
     return (scores[0] > 0).astype(np.intp)
 
 
-def _softmax(scores: Array) -> Array:
-    """Softmax over the first axis, overwriting the scores unless some have overflowed."""
-    top = scores.max(axis=0)
-    if not np.isfinite(top).all():
+def _probabilities(scores: Array) -> Array:
+    """Softmax over the first axis, or of two classes the sigmoid; scores may be overwritten.
+
+    `functional.softmax` is the same for any array; this is for one row in a few microseconds.
+    """
+    if len(scores) == 1:
+        return np.concatenate([expit(-scores), expit(scores)])
+    top = np.maximum.reduce(scores)
+    if not isfinite(np.vdot(top, top)):  # which does not warn of what overflows
         return softmax(scores, axis=0)
     scores -= top
     np.exp(scores, out=scores)
-    scores /= scores.sum(axis=0)
+    scores /= np.add.reduce(scores)
     return scores
 
 

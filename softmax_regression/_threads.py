@@ -56,9 +56,13 @@ if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's t
 
 
 def allowed_threads() -> int:
-    """How many threads may be used now."""
+    """How many threads may be used now.
+
+    A limit is set on all BLAS libraries; some package may also have brought one that never has more
+    than one thread.
+    """
     limits = [library.num_threads for library in _blas().lib_controllers]
-    return min([_cores(), *limits])
+    return min(_cores(), max(limits, default=_cores()))
 
 
 def usable_threads() -> int:

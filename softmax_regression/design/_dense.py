@@ -21,7 +21,7 @@ class DenseDesign(Design):
 
     def scores(self, coef: Any, out: Array | None = None) -> Array:
         if out is None:
-            return coef @ self.X.T  # the operator, as coef may be sparse
+            return coef.dot(self.X.T)  # coef's own, as it may be sparse
         return np.matmul(coef, self.X.T, out=out)
 
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:

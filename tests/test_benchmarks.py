@@ -1,0 +1,452 @@
+"""The benchmarks measure what they say. How long anything takes is not tested."""
+
+import json
+import sys
+import time
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn import datasets
+from sklearn.metrics import log_loss
+from sklearn.utils import Bunch
+
+from benchmarks import growth, kernel, memory, peers, race, small, timing
+from benchmarks.__main__ import command, main, parse
+from benchmarks.child import Burst, Child, StoppedError, _serve, objective
+from benchmarks.datasets import FILES, Catalogue
+from benchmarks.figure import draw
+from benchmarks.report import number, ratio
+from benchmarks.standings import Climb, Race, Rung, Standings, default_result, result
+from benchmarks.synthetic import mixture
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch):
+    monkeypatch.setattr(timing, "_PAUSE", 0)
+
+
+def some_data(n_classes, n_rows=60, dtype=np.float64):
+    X, y = mixture(n_rows, 4, n_classes)
+    return X.astype(dtype), y
+
+
+# -- the objective ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_objective_is_scikit_learns_log_loss_and_the_penalty(n_classes, make, monkeypatch):
+    monkeypatch.setattr("benchmarks.child._BLOCK", 7)
+    X, y = some_data(n_classes)
+    rng = np.random.default_rng(1)
+    coef = rng.normal(size=(1 if n_classes == 2 else n_classes, X.shape[1]))
+    intercept = rng.normal(size=len(coef))
+    scores = X @ coef.T + intercept
+    odds = np.exp(np.hstack([0 * scores, scores]) if n_classes == 2 else scores)
+    p = odds / odds.sum(axis=1, keepdims=True)
+    expected = log_loss(y, p, normalize=False) + 0.5 * np.square(coef).sum()
+    assert objective(make(X), y, coef, intercept) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("name", [n for n, s in peers.SOLVERS.items() if s.module == "sklearn"])
+def test_scikit_learn_and_ours_go_for_the_same_minimum(name, n_classes):
+    X, y = some_data(n_classes)
+    best = objective(X, y, *peers.REFERENCE.make(X, y, 1e-10)())
+    for solver in (peers.SOLVERS[name], peers.SOLVERS[peers.OURS]):
+        value = objective(X, y, *solver.make(X, y, 1e-7)())
+        assert value == pytest.approx(best, rel=1e-6)
+        assert value >= best * (1 - 1e-10)
+
+
+def test_the_kernel_evaluates_this_objective():
+    X, y = some_data(3, n_rows=200)
+    X *= [1, 1e-3, 50, 1e4]
+    base = kernel.linear_objective(X, y)
+    coef, intercept = kernel.away_from_minimum(base, X)
+    expected = objective(X, y, coef, intercept) / len(X)
+    calls = kernel.contestants(X, y)
+    for name in ("loss + gradient", "in a fit"):
+        value, gradient = calls[name]()
+        assert value == pytest.approx(expected, rel=1e-9)
+        assert gradient.any()
+    assert 1 < np.std(X @ coef.T + intercept) < 4
+
+
+def test_the_products_are_both_products():
+    X, _ = some_data(3)
+    W = np.arange(12.0).reshape(3, 4)
+    for call in kernel.products(X, W).values():
+        scores, gradient = call()
+        np.testing.assert_allclose(scores, W @ X.T)
+        np.testing.assert_allclose(gradient, W @ X.T @ X)
+
+
+# -- timing ----------------------------------------------------------------------------------------
+
+
+def test_a_burst_is_at_most_so_many_calls_and_so_many_seconds():
+    calls = []
+    assert len(timing.burst(lambda: calls.append(1), enough=60, most=4)) == len(calls) == 4
+    assert len(timing.burst(partial(time.sleep, 0.01), enough=0.005)) == 1
+    assert timing.burst(calls.clear, enough=-1.0) == []
+    assert calls
+
+
+def test_all_take_turns_and_the_fastest_burst_counts():
+    order, times = [], {"a": iter([[3.0], [1.0, 9.0, 2.0]]), "b": iter([[4.0], [5.0]])}
+
+    def measure(name):
+        order.append(name)
+        return next(times[name])
+
+    bursts = {name: partial(measure, name) for name in times}
+    assert timing.take_turns(bursts, 2) == {"a": 2.0, "b": 4.0}
+    assert order == ["a", "b", "a", "b"]
+
+
+# -- the climb -------------------------------------------------------------------------------------
+
+
+class Scripted:
+    """A child whose fits end at given objectives; an exception ends it."""
+
+    def __init__(self, *ends):
+        self.ends = iter(ends)
+
+    def wait(self):
+        return np.dtype(np.float64)
+
+    def fit(self, tol, timeout):
+        end = next(self.ends)
+        if isinstance(end, Exception):
+            raise end
+        return Burst([3.0, 1.0, 2.0], end)
+
+
+def rungs(climb):
+    return [(rung.tol, rung.objective) for rung in climb.rungs]
+
+
+def test_a_climb_ends_at_the_first_tolerance_that_is_enough():
+    solver = peers.Solver("sklearn", None, ladder=(0.1, 0.01, 0.001))
+    climb = race.climb(Scripted(9.0, 4.0, 3.0), solver, enough=5.0, timeout=1)
+    assert rungs(climb) == [(0.1, 9.0), (0.01, 4.0)]
+    assert {rung.seconds for rung in climb.rungs} == {2.0}
+    assert not climb.end
+
+
+def test_a_climb_goes_on_to_the_tolerance_that_it_must_include():
+    solver = peers.Solver("sklearn", None, ladder=(0.1, 0.01, 0.001), at_least=0.01)
+    climb = race.climb(Scripted(4.0, 3.0, 2.0), solver, enough=5.0, timeout=1)
+    assert rungs(climb) == [(0.1, 4.0), (0.01, 3.0)]
+    default = peers.SOLVERS[peers.SKLEARN]
+    assert default.at_least == peers.AS_IT_COMES
+    assert peers.AS_IT_COMES in default.ladder
+
+
+def test_a_climb_that_is_stopped_keeps_its_rungs():
+    solver = peers.Solver("sklearn", None, ladder=(0.1, 0.01))
+    climb = race.climb(Scripted(9.0, StoppedError("> 1")), solver, enough=5.0, timeout=1)
+    assert rungs(climb) == [(0.1, 9.0)]
+    assert climb.end == "> 1"
+
+
+def fit_or_sleep(X, y, tol):
+    def fit():
+        time.sleep(0 if tol == 0.1 else 60)
+        return np.zeros((3, X.shape[1])), np.zeros(3)
+
+    return fit
+
+
+def test_a_child_is_killed_when_a_fit_takes_too_long():
+    with Child(peers.Solver("sklearn", fit_or_sleep), Catalogue(), "sklearn-iris") as child:
+        assert child.wait() == np.float64
+        assert child.fit(0.1, timeout=60).objective == pytest.approx(150 * np.log(3))
+        with pytest.raises(StoppedError, match=r"^> 0\.1$"):
+            child.fit(0.01, timeout=0.1)
+    assert child._process.exitcode
+
+
+class Pipe:
+    """What a child is asked, and what it answers."""
+
+    def __init__(self, *questions):
+        self.questions, self.answers = iter(questions), []
+
+    def recv(self):
+        return next(self.questions)
+
+    def send(self, answer):
+        self.answers.append(answer)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(MemoryError(), "out of memory"), (TypeError("no such data"), "TypeError: no such data")],
+)
+def test_a_solver_that_refuses_the_data_says_so(error, message):
+    def refuse(X, y, tol):
+        raise error
+
+    pipe = Pipe()
+    _serve(pipe, peers.Solver("sklearn", refuse), Catalogue(), "sklearn-iris")
+    (answer,) = pipe.answers
+    assert str(answer) == message
+
+
+# -- standings -------------------------------------------------------------------------------------
+
+
+def made_up(data="d", **climbs):
+    """A race to 1e-6 from rungs (seconds, gap), at tolerances 1e-1, 1e-2, …, and how it ended."""
+    names = {"ours": peers.OURS, "lbfgs": peers.SKLEARN, "torch": "torch-lbfgs"}
+    made = {
+        names[key]: Climb([Rung(10.0**-k, s, 2 * (1 + g)) for k, (s, g) in enumerate(way, 1)], end)
+        for key, (way, end) in climbs.items()
+    }
+    return Race(data, 1e-6, 2.0, made)
+
+
+OURS = [(0.5, 1e-3), (1.0, 1e-8)], ""
+
+
+def test_ratios_are_with_the_loosest_tolerances_that_get_there():
+    lbfgs = [(1.0, 1e-1), (4.0, 1e-7), (5.0, 1e-8), (6.0, 1e-9)], ""
+    one = made_up(ours=OURS, lbfgs=lbfgs, torch=([(2.0, 1e-7)], ""))
+    assert one.over_fastest() == pytest.approx(0.5)
+    assert one.over_sklearn() == pytest.approx(0.25)
+    assert result(one, peers.SKLEARN) == "4"
+    assert default_result(one) == "6 (gap 1e-09)"
+
+
+def test_what_did_not_get_there_has_no_ratio_and_says_why():
+    one = made_up(ours=OURS, lbfgs=([(1.0, 1e-1), (9.0, 2e-3)], "> 120"), torch=([(7.0, 3e-4)], ""))
+    assert one.over_fastest() is None
+    assert one.over_sklearn() is None
+    assert result(one, peers.SKLEARN) == "> 120 (gap 2e-03)"
+    assert result(one, "torch-lbfgs") == "missed (gap 3e-04)"
+    assert default_result(one) == "> 120"
+    assert made_up(ours=OURS).over_fastest() is None
+    assert made_up(lbfgs=OURS).over_fastest() is None
+    assert result(made_up(ours=([], "out of memory")), peers.OURS) == "out of memory"
+
+
+def test_who_ends_below_the_reference_sets_the_minimum():
+    one = made_up(ours=([(1.0, 0.0)], ""), torch=([(2.0, -1e-3)], ""))
+    assert one.minimum == pytest.approx(2 * (1 - 1e-3))
+    assert one.arrival(peers.OURS) is None
+    assert one.arrival("torch-lbfgs").seconds == 2.0
+    assert result(one, peers.OURS) == "missed (gap 1e-03)"
+
+
+def test_the_table_ends_with_geometric_means_of_the_ratios_that_there_are(capsys):
+    standings = Standings([peers.OURS, peers.SKLEARN])
+    slow = [(2.0, 1e-1), (2.0, 1e-7)], ""
+    standings.add(made_up("half", ours=OURS, lbfgs=slow))
+    standings.add(made_up("eighth", ours=OURS, lbfgs=([(8.0, 1e-7)], "")))
+    standings.add(made_up("alone", ours=OURS, lbfgs=([], "> 120")))
+    standings.close()
+    head, line, *rows = [
+        [cell.strip() for cell in row.strip("|").split("|")]
+        for row in capsys.readouterr().out.splitlines()
+    ]
+    assert {len(row) for row in (head, line, *rows)} == {6}
+    assert head[-2:] == ["ours / fastest peer", "ours / LogisticRegression()"]
+    assert [row[0] for row in rows] == ["half", "eighth", "alone", "geometric mean"]
+    assert [row[-1] for row in rows] == ["0.50", "0.12", "–", "0.25 (of 2)"]
+    assert rows[2][2:4] == ["> 120", "> 120"]
+
+
+def test_numbers_have_three_digits_and_no_exponent():
+    assert [number(x) for x in (0.00123456, 1.5, 123.4, 98765.0)] == [
+        "0.00123",
+        "1.5",
+        "123",
+        "98765",
+    ]
+    assert number(0.00123, 1e3) == "1.23"
+    assert [ratio(x) for x in (None, 0.0042, 0.5, 12.345)] == ["–", "0.0042", "0.50", "12.35"]
+
+
+def test_a_race_goes_to_json_and_to_a_figure(tmp_path):
+    races = [
+        made_up("a", ours=OURS, lbfgs=([(1.0, 1e-1), (2.0, 0.0), (3.0, 0.0), (4.0, 0.0)], "")),
+        *(made_up(f"b{i}", ours=OURS, torch=([], "> 120")) for i in range(4)),
+    ]
+    record = json.loads(json.dumps(races[0].record(), allow_nan=False))
+    assert record["solvers"][peers.OURS]["seconds"] == 1.0
+    assert record["solvers"][peers.OURS]["rungs"][0]["gap"] == pytest.approx(1e-3)
+    for some in (races, races[:1]):
+        draw(some, tmp_path / "race.png")
+        assert (tmp_path / "race.png").read_bytes().startswith(b"\x89PNG")
+
+
+# -- data sets and solvers -------------------------------------------------------------------------
+
+
+def test_what_a_folder_lacks_is_named(tmp_path, capsys):
+    (tmp_path / "tables").mkdir()
+    pd.DataFrame(
+        {"size": [1, 2, 3], "colour": ["red", "blue", "red"], "target": ["x", "y", "x"]}
+    ).to_csv(tmp_path / "tables" / "toys.csv", index=False)
+    np.savez(tmp_path / "letter.npz", X=np.ones((2, 3), int), y=np.array(["A", "B"]))
+    catalogue = Catalogue(tmp_path)
+    names = catalogue.names()
+    assert {"sklearn-iris", "letter", "toys"} <= set(names)
+    skipped = capsys.readouterr().err.splitlines()
+    assert {line.split()[0] for line in skipped} == FILES.keys() - {"letter"}
+    X, y = catalogue.load("toys")
+    assert X.tolist() == [[1, 0, 1], [2, 1, 0], [3, 0, 1]]
+    assert y.tolist() == ["x", "y", "x"]
+    assert catalogue.load("letter")[0].dtype == np.float64
+    assert catalogue.names(["toys"]) == ["toys"]
+    with pytest.raises(ValueError, match=r"no data set is called 'boys'; there are .*toys"):
+        catalogue.names(["boys"])
+
+
+def test_openml_tables_are_raced_on_as_others_are(monkeypatch):
+    asked = []
+
+    def fetch(name, *, version, **_):
+        asked.append((name, version))
+        data = pd.DataFrame({"a": [1, np.nan, 3, 4], "b": pd.Categorical(["u", "v", None, "v"])})
+        target = pd.Series(["no", "yes", "yes", None], dtype="category")
+        return Bunch(data=data, target=target)
+
+    monkeypatch.setattr(datasets, "fetch_openml", fetch)
+    catalogue = Catalogue(openml=("credit:3", "other"))
+    assert catalogue.names(["credit:3", "other"]) == ["credit:3", "other"]
+    assert asked == [("credit", 3), ("other", "active")]
+    X, y = catalogue.load("other")
+    # without the rows whose number or class is missing
+    assert X.tolist() == [[1, 1, 0], [3, 0, 0]]
+    assert y.tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize("target", [None, pd.Series([0.5, 1.5, 2.25])])
+def test_openml_without_classes_or_network_is_skipped(target, monkeypatch, capsys):
+    def fetch(*_, **__):
+        if target is None:
+            raise OSError("Name or service not known")
+        return Bunch(data=pd.DataFrame({"a": [1, 2, 3]}), target=target)
+
+    monkeypatch.setattr(datasets, "fetch_openml", fetch)
+    assert Catalogue(openml=("houses",)).names(["houses"]) == []
+    reason = "Name or service" if target is None else "target is a number"
+    line = capsys.readouterr().err
+    assert line.startswith("houses is skipped")
+    assert reason in line
+
+
+def test_what_is_not_installed_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(peers, "find_spec", lambda module: module != "cyanure")
+    assert set(peers.installed()) == peers.SOLVERS.keys() - {"cyanure"}
+    assert capsys.readouterr().err == "cyanure is skipped: cyanure is not installed\n"
+    assert peers.installed([peers.OURS]) == [peers.OURS]
+
+
+# -- small, memory, growth -------------------------------------------------------------------------
+
+
+def test_small_measures_fits_and_predictions_of_both(monkeypatch, capsys):
+    monkeypatch.setattr(small, "_MOST", 2)
+    records = list(small.run(1, names=["sklearn-iris"]))
+    assert [record["call"] for record in records] == ["fit", "predict", "predict_proba"]
+    assert [len(record["seconds"]) for record in records] == [3, 2, 2]
+    assert len({row.count("|") for row in capsys.readouterr().out.splitlines()}) == 1
+    calls = small._calls("sklearn-iris")
+    assert {call().shape for call in calls["predict"].values()} == {(1,)}
+    assert {call().shape for call in calls["predict_proba"].values()} == {(1, 3)}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_finds_the_peak_of_a_fit_and_not_what_it_leaves(monkeypatch):
+    class Greedy:
+        def fit(self, X, y):
+            if len(X) > 1000:
+                np.ones(5_000_000)  # 40 MB, gone at once
+            return self
+
+    monkeypatch.setitem(memory._MODELS, "greedy", Greedy)
+    np.ones(15_000_000)  # an older peak, which must not count
+    size, extra = memory.measure("greedy", (5000, 10))
+    assert size == 5000 * 10 * 8
+    assert extra == pytest.approx(40e6, rel=0.05)
+
+
+def test_the_slope_of_a_power_law_is_its_exponent():
+    sizes = np.array([3.0, 10.0, 200.0])
+    assert growth.slope(sizes, 0.7 * sizes**1.3) == pytest.approx(1.3)
+    assert growth.slope(sizes, [2.0, 2.0, 2.0]) == pytest.approx(0, abs=1e-12)
+
+
+def test_growth_reports_every_point(capsys):
+    sizes = {"columns": [(60, 2, 3), (60, 4, 3), (60, 8, 3)]}
+    (record,) = growth.run(1, sizes)
+    assert record["sizes"] == sizes["columns"]
+    assert record["slope"] == growth.slope([2, 4, 8], record["seconds"])
+    assert f"columns to the power of {record['slope']:.2f}" in capsys.readouterr().out
+
+
+def test_the_mixture_is_as_hard_at_any_size():
+    apart = []
+    for n_columns in (10, 1000):
+        X, y = mixture(4000, n_columns, 2)
+        means = [X[y == label].mean(axis=0) for label in (0, 1)]
+        noise = 2 * n_columns / (len(X) / 2)  # what two means differ by if their centres do not
+        apart.append(np.square(means[0] - means[1]).sum() - noise)
+        assert X.std() == pytest.approx(1, abs=0.2)
+    assert np.sqrt(apart[1]) == pytest.approx(2, rel=0.1)
+    assert 0.5 < np.sqrt(apart[0]) < 4
+
+
+# -- the command line ------------------------------------------------------------------------------
+
+
+def test_a_race_from_the_command_line(tmp_path, capsys):
+    newton = "sklearn-newton-cholesky"
+    words = f"race --only sklearn-iris --solvers {peers.OURS} {newton} --repeat 1 --timeout 60"
+    main([*words.split(), "--output", str(tmp_path / "new")])
+    text = (tmp_path / "new" / "results.json").read_text()
+    record = json.loads(text)
+    assert record["command"] == (
+        f"python -m benchmarks race --only sklearn-iris --solvers {peers.OURS} {newton} "
+        "--timeout 60 --repeat 1"
+    )
+    assert str(tmp_path) not in text
+    assert record["machine"]["numpy"] == np.__version__
+    (one,) = record["race"]
+    assert one["ours / fastest peer"] > 0
+    for solver in (peers.OURS, newton):
+        assert one["solvers"][solver]["rungs"][-1]["gap"] <= one["goal"] == 1e-6
+    assert (tmp_path / "new" / "race.png").exists()
+    output = capsys.readouterr()
+    assert "| sklearn-iris |" in output.out
+    assert f"sklearn-iris: {newton}: " in output.err
+
+
+def test_the_command_does_not_tell_where_folders_are(tmp_path):
+    words = ["kernel", "small", "--data", str(tmp_path), "--repeat", "2", "--output", str(tmp_path)]
+    assert command(parse(words)) == (
+        "python -m benchmarks kernel small --data FOLDER --timeout 120 --repeat 2"
+    )
+    assert parse([]).parts == ["race"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("rac", "there is no part 'rac'"),
+        ("race --only iris", "no data set is called 'iris'"),
+        ("race --solvers liblinear", "liblinear"),
+    ],
+)
+def test_a_misspelt_command_line_is_refused(words, message, capsys):
+    with pytest.raises(SystemExit):
+        main(words.split())
+    assert message in capsys.readouterr().err
