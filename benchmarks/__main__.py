@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import growth, kernel, memory, peers, race, small
+from benchmarks import growth, hostile, kernel, memory, peers, race, small
 from benchmarks.datasets import Catalogue
 from benchmarks.machine import machine
 from benchmarks.report import progress
@@ -49,6 +49,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "small": lambda options: small.run(options.repeat),
     "memory": lambda options: memory.run(),
     "growth": lambda options: growth.run(options.repeat),
+    "hostile": lambda options: hostile.run(),
 }
 
 

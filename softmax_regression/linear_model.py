@@ -145,8 +145,10 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
 
     Notes
     -----
-    float32 data is computed in float32 with sums in float64, other data in float64. A class whose
-    rows all have weight 0 stays in `classes_`; with an intercept its probability vanishes.
+    Values and gradients, which decide where to stop, are computed in float64 block by block, and
+    products with the Hessian in the precision of X; 'sgd' and 'adam' compute in the precision of X.
+    A class whose rows all have weight 0 stays in `classes_`; with an intercept its probability
+    vanishes.
 
     References
     ----------
@@ -275,8 +277,11 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             check_more_than_one_class(targets, type(self).__name__)
             objective = self._objective(design, targets, targets.total_weight)
             start = self._start(objective, targets.classes, previous)
+            minimize = self._minimize_batches
+            if self.solver not in _MINIBATCH:
+                minimize = self._minimize
+                start = objective.null_model() if previous is None else start
             self.classes_ = targets.classes
-            minimize = self._minimize_batches if self.solver in _MINIBATCH else self._minimize
             result, coef, intercept = minimize(objective, *start)
             self._store(coef, intercept, objective.dtype)
             # partial_fit may go on from here
@@ -380,7 +385,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
     def _start(
         self, objective: LinearCrossEntropy, classes: Array, previous: Any
     ) -> tuple[Array, Array]:
-        """Return W and b to begin with."""
+        """Return W and b to begin with, those of an earlier solution if there is one."""
         start_coef, start_intercept = objective.unpack(np.zeros(objective.n_params))
         if previous is None:
             return start_coef, start_intercept

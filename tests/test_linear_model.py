@@ -99,7 +99,7 @@ def test_optimum_is_that_of_logistic_regression(
 def test_class_weight_is_that_of_logistic_regression(solver, n_classes, class_weight):
     X, y = problem(n_classes)
     expected = reference(X, y, class_weight=class_weight)
-    model = SoftmaxRegression(solver=solver, class_weight=class_weight, tol=1e-12).fit(X, y)
+    model = SoftmaxRegression(solver=solver, class_weight=class_weight, tol=1e-14).fit(X, y)
     assert_same_model(model, expected)
 
 
