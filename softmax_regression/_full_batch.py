@@ -33,6 +33,7 @@ Array = NDArray[Any]
 
 _SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
 _SHORT = 500  # unknowns: so few make every operation on a small X a short one
+_MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
 _ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
 _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
 
@@ -96,10 +97,34 @@ def choose_solver(problem: Problem) -> str:
 
 
 def _newton_cholesky(
-    objective: LinearCrossEntropy, products: LinearCrossEntropy, start: Array, **how: Any
+    objective: LinearCrossEntropy,
+    products: LinearCrossEntropy,
+    start: Array,
+    *,
+    max_iter: int,
+    **how: Any,
 ) -> SolverResult:
+    """Run Newton's method, and leave what that can't do to conjugate gradients.
+
+    Of a matrix that is singular but for rounding, products see more than its factor does.
+    """
     directions = FactoredDirections(partial(HessianFactor, objective))
-    return minimize_newton(objective, objective.centred(start), directions, **how)
+    result = minimize_newton(
+        objective, objective.centred(start), directions, max_iter=min(max_iter, _MANY), **how
+    )
+    stuck = result.reason in (StopReason.ROUNDING, StopReason.MAX_ITER)
+    if not stuck or result.n_iter >= max_iter:
+        return result
+    rest = _newton_cg(
+        objective,
+        objective,
+        result.params,
+        max_iter=max_iter - result.n_iter,
+        n_before=result.n_iter,
+        **how,
+    )
+    losses = result.loss_curve + rest.loss_curve
+    return replace(rest, loss_curve=losses, n_iter=len(losses))
 
 
 def _newton_cg(

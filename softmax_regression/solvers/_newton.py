@@ -170,6 +170,7 @@ def minimize_newton(
     criterion: Criterion,
     tol: float,
     max_iter: int,
+    n_before: int = 0,
     report: Report | None = None,
 ) -> SolverResult:
     """Minimise a convex objective.
@@ -189,6 +190,8 @@ def minimize_newton(
         When to stop.
     max_iter : int
         When to give up.
+    n_before : int
+        Iterations that earlier runs took, for the report.
     report : callable, default=None
         Called with a line of text after each iteration.
     """
@@ -205,11 +208,11 @@ def minimize_newton(
         direction = None
         if costly or (remaining > tol and iteration < max_iter):
             direction, decrement = directions(point, tol * point.value)
-            promised = _relative(decrement, point.value)
-            remaining = promised if costly else remaining
+            before, promised = promised, _relative(decrement, point.value)
+            remaining = _in_all(promised, before) if costly else remaining
         if report is not None and iteration:
             report(
-                f"iteration {iteration}: loss {point.value:.8f}, "
+                f"iteration {n_before + iteration}: loss {point.value:.8f}, "
                 f"{criterion.name} {min(remaining, 1.0):.1e}"
             )
         idle = 0 if remaining < 0.5 * smallest or _fell(loss_curve, point.value) else idle + 1
@@ -238,6 +241,16 @@ def minimize_newton(
 
 def _relative(decrement: float, value: float) -> float:
     return min(max(decrement, 0.0) / max(value, np.finfo(np.float64).tiny), 1.0)
+
+
+def _in_all(promised: float, before: float) -> float:
+    """What is left to gain if promises go on to shrink as the last did.
+
+    Where that is slow, the next step will be worth nearly as much again: more than the quadratic
+    model of the objective knows of.
+    """
+    ratio = min(promised / before, 0.99) if before > 0 else 0.0
+    return min(promised / (1 - ratio), 1.0)
 
 
 def _fell(loss_curve: list[float], value: float) -> bool:
