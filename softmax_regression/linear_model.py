@@ -485,8 +485,9 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         if result.reason is StopReason.INTERRUPTED:
             return "The parameters reached so far are kept."
         if result.reason is StopReason.ROUNDING:
-            precise = self.coef_.dtype == np.float64
-            return f"{'Scale the features' if precise else 'Pass float64 data'}, or raise tol."
+            if self.coef_.dtype != np.float64:
+                return "Pass float64 data, or raise tol."
+            return "Lower C, as so weak a penalty is lost in rounding errors, or raise tol."
         if self.solver_ in _MINIBATCH or self.solver_ == "lbfgs":
             return "Raise max_iter or tol, or try solver='newton-cg'."
         return "Raise max_iter or tol."

@@ -210,6 +210,9 @@ def minimize_newton(
             direction, decrement = directions(point, tol * point.value)
             before, promised = promised, _relative(decrement, point.value)
             remaining = _in_all(promised, before) if costly else remaining
+            if costly and remaining <= tol:  # to be sure, with the direction as precise as it gets
+                direction, decrement = directions(point, 0.0)
+                remaining = max(remaining, _relative(decrement, point.value))
         if report is not None and iteration:
             report(
                 f"iteration {n_before + iteration}: loss {point.value:.8f}, "
