@@ -76,8 +76,10 @@ class Child:
         self._process.kill()
         self._process.join()
 
-    def wait(self) -> np.dtype:
-        """Return the dtype of X, once the data are loaded and the solver is imported."""
+    def wait(self, timeout: float | None = None) -> np.dtype:
+        """Return the dtype of X, once the data are loaded and the solver has fitted a few rows."""
+        if not self._pipe.poll(timeout):
+            raise StoppedError(f"> {timeout:g} for a few rows")
         return self._receive()
 
     def fit(self, tol: float, timeout: float | None = None) -> Burst:

@@ -13,6 +13,7 @@ from benchmarks.report import progress
 from benchmarks.standings import Climb, Race, Rung, result
 from benchmarks.timing import take_turns
 
+_LOADING = 60.0  # seconds: more than importing a peer and reading the data take
 _SHORT = 5.0  # seconds: fits that take longer are not repeated
 _MARGIN = 0.999  # of the goal, in case somebody ends a little below the reference
 
@@ -74,7 +75,7 @@ def climb(child: Child, solver: Solver, enough: float, timeout: float) -> Climb:
     """Tighten the tolerance until the objective is low `enough`."""
     way = Climb()
     try:
-        child.wait()
+        child.wait(_LOADING + timeout)
         for tol in solver.ladder:
             seconds, objective = child.fit(tol, timeout)
             way.rungs.append(Rung(tol, median(seconds), objective))
