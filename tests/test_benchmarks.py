@@ -117,7 +117,7 @@ class Scripted:
     def __init__(self, *ends):
         self.ends = iter(ends)
 
-    def wait(self):
+    def wait(self, timeout=None):
         return np.dtype(np.float64)
 
     def fit(self, tol, timeout):
