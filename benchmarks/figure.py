@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from benchmarks.peers import SOLVERS
 from benchmarks.standings import Race
@@ -73,6 +74,7 @@ def _draw_race(panel: Axes, race: Race) -> None:
             label="LogisticRegression()",
         )
     panel.set_xscale("log")
+    panel.xaxis.set_minor_formatter(NullFormatter())  # such labels run into each other
     panel.set_yscale("log")
     panel.set_ylim(_LIMITS[0] / 2, _LIMITS[1] * 2)
     panel.set_title(race.data, fontsize=10)
