@@ -13,7 +13,7 @@ from sklearn import datasets
 from sklearn.metrics import log_loss
 from sklearn.utils import Bunch
 
-from benchmarks import growth, kernel, memory, peers, race, small, timing
+from benchmarks import growth, hostile, kernel, memory, peers, race, small, timing
 from benchmarks.__main__ import command, main, parse
 from benchmarks.child import Burst, Child, StoppedError, _serve, objective
 from benchmarks.datasets import FILES, Catalogue
@@ -450,3 +450,19 @@ def test_a_misspelt_command_line_is_refused(words, message, capsys):
     with pytest.raises(SystemExit):
         main(words.split())
     assert message in capsys.readouterr().err
+
+
+# -- hostile problems ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [*range(4), *range(5, 25)])  # the fifth takes half a minute
+def test_hostile_problems_end_with_a_certificate_or_a_warning(seed):
+    how, details = hostile.end(hostile.problem(seed))
+    assert how in ("certified", "warned"), details
+
+
+def test_a_hostile_fit_that_is_silent_about_its_gap_is_found_out(monkeypatch):
+    monkeypatch.setattr(
+        hostile, "_fit", lambda problem: Bunch(coef_=0.0, intercept_=0.0, optimality_gap_=1, tol=0)
+    )
+    assert hostile.end(hostile.problem(0))[0] == "silent"

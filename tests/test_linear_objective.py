@@ -462,3 +462,14 @@ def test_float32_sums_over_many_blocks_are_in_float64():
         results.append(objective.value_and_gradient(np.array([0.7, -2.0])))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-7)
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("problem", variants(**DATA))
+def test_null_model_is_nearly_the_best_without_features(problem):
+    objective = problem.linear()
+    coef, intercept = objective.null_model()
+    assert not coef.any()
+    shares = objective.loss.class_shares
+    logits = intercept if len(intercept) > 1 else np.array([0.0, intercept[0]])
+    even = 0.1 / len(shares)
+    np.testing.assert_allclose(softmax(logits), (shares + even) / (1 + 0.1), rtol=1e-12)

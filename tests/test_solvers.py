@@ -17,6 +17,7 @@ from softmax_regression import SoftmaxRegression
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression.design import as_design
 from softmax_regression.objectives import (
+    HessianFactor,
     LinearCrossEntropy,
     Objective,
     make_loss,
@@ -25,6 +26,7 @@ from softmax_regression.solvers import (
     LEARNING_RATES,
     SGD,
     Adam,
+    FactoredDirections,
     GradientNorm,
     Minibatches,
     Optimizer,
@@ -36,6 +38,7 @@ from softmax_regression.solvers import (
     evaluate,
     minimize_lbfgs,
     minimize_minibatch,
+    minimize_newton,
     run_epoch,
 )
 from softmax_regression.solvers._criteria import newton_step
@@ -880,3 +883,34 @@ def test_a_result_is_finite_if_its_parameters_and_value_are(bad):
 def test_reasons_end_a_sentence(reason):
     sentence = f"The solver stopped because {reason.value}."
     assert re.fullmatch(r"The solver stopped because (it|the|rounding) [^.]+\.", sentence)
+
+
+def test_a_factor_that_does_is_used_again():
+    objective = ZOO[next(iter(ZOO))].linear().standardized()
+    made = []
+
+    def factor(params):
+        made.append(params)
+        return HessianFactor(objective, params)
+
+    result = minimize_newton(
+        objective,
+        np.zeros(objective.n_params),
+        FactoredDirections(factor),
+        criterion=RelativeGap(),
+        tol=1e-13,
+        max_iter=50,
+    )
+    assert result.remaining <= 1e-13
+    assert len(made) < result.n_iter
+
+
+def test_what_rounding_hides_from_the_factor_is_left_to_conjugate_gradients():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3))
+    X = np.hstack([X, X[:, :2]])  # singular but for a penalty that is lost in rounding errors
+    y = (X[:, :3] @ rng.normal(size=(3, 3)) + rng.gumbel(size=(400, 3))).argmax(axis=1)
+    weight = 10.0 ** rng.uniform(0, 12, 400)
+    model = SoftmaxRegression(solver="newton-cholesky", C=100.0)
+    model.fit(X, y, sample_weight=weight)
+    assert model.optimality_gap_ <= 1e-6
