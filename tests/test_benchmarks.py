@@ -461,6 +461,11 @@ def test_hostile_problems_end_with_a_certificate_or_a_warning(seed):
     assert how in ("certified", "warned"), details
 
 
+def test_what_rounding_hides_from_the_hessians_factor_is_left_to_conjugate_gradients():
+    problem = hostile.problem(63)  # duplicates, and a penalty that is lost beside the weights
+    assert hostile.end(problem) == ("certified", "")
+
+
 def test_a_hostile_fit_that_is_silent_about_its_gap_is_found_out(monkeypatch):
     monkeypatch.setattr(
         hostile, "_fit", lambda problem: Bunch(coef_=0.0, intercept_=0.0, optimality_gap_=1, tol=0)
