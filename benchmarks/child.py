@@ -30,17 +30,26 @@ class Burst(NamedTuple):
     objective: float
 
 
-def objective(X: Any, labels: np.ndarray, coef: np.ndarray, intercept: np.ndarray) -> float:
-    """Σ CE + ½ ‖W‖² in float64, written without the package."""
+def objective(
+    X: Any,
+    labels: np.ndarray,
+    coef: np.ndarray,
+    intercept: np.ndarray,
+    weight: np.ndarray | None = None,
+    C: float = 1.0,
+) -> float:
+    """C Σ s CE + ½ ‖W‖², or Σ s CE for C = ∞, in float64, written without the package."""
     coef, intercept = np.asarray(coef, np.float64), np.asarray(intercept, np.float64)
-    total = 0.5 * np.square(coef).sum()
+    weight = np.ones(len(labels)) if weight is None else weight
+    total = 0.0
     for start in range(0, X.shape[0], _BLOCK):
-        rows, y = X[start : start + _BLOCK], labels[start : start + _BLOCK]
+        rows, y, s = (part[start : start + _BLOCK] for part in (X, labels, weight))
         scores = rows @ coef.T + intercept
         if scores.shape[1] == 1:
             scores = np.hstack([np.zeros_like(scores), scores])
-        total += (logsumexp(scores, axis=1) - scores[np.arange(len(y)), y]).sum()
-    return float(total)
+        losses = logsumexp(scores, axis=1) - scores[np.arange(len(y)), y]
+        total += np.where(s > 0, s * losses, 0.0).sum()
+    return float(total if np.isinf(C) else C * total + 0.5 * np.square(coef).sum())
 
 
 class Child:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 
+from benchmarks.child import objective
 from benchmarks.report import Table, number, progress
 from softmax_regression import SoftmaxRegression
 
@@ -88,19 +88,11 @@ def _stored(rng: np.random.Generator, X: np.ndarray, words: list[str]) -> Any:
     return X.astype(np.float32) if form == "float32" else np.array(X, order=form)
 
 
-def objective(hostile: Hostile, model: SoftmaxRegression) -> float:
-    """C Σ s_i CE_i + ½ ‖W‖², or Σ s_i CE_i without a penalty, written without the package."""
-    X = hostile.X.toarray() if hasattr(hostile.X, "toarray") else hostile.X
-    scores = X.astype(np.float64) @ model.coef_.T.astype(np.float64) + model.intercept_
-    if scores.shape[1] == 1:
-        scores = np.hstack([np.zeros_like(scores), scores])
-    at = np.searchsorted(model.classes_, hostile.y)
-    losses = -log_softmax(scores, axis=1)[np.arange(len(at)), at]
-    weight = np.ones(len(at)) if hostile.sample_weight is None else hostile.sample_weight
-    total = float(weight @ np.where(weight > 0, losses, 0.0))
-    if np.isinf(model.C):
-        return total
-    return model.C * total + 0.5 * float(np.square(model.coef_, dtype=np.float64).sum())
+def value(hostile: Hostile, model: SoftmaxRegression) -> float:
+    """Return the objective at a solution."""
+    labels = np.searchsorted(model.classes_, hostile.y)
+    solution = model.coef_, model.intercept_
+    return objective(hostile.X, labels, *solution, hostile.sample_weight, model.C)
 
 
 def end(hostile: Hostile) -> tuple[str, str]:
@@ -122,16 +114,16 @@ def end(hostile: Hostile) -> tuple[str, str]:
         return "silent", f"gap {model.optimality_gap_:.1e}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        lower = _fit(hostile, tol=1e-10)
-    value = objective(hostile, model)
+        lower = value(hostile, _fit(hostile, tol=1e-10))
+    reached = value(hostile, model)
     # Coefficients in float32 are the solution rounded, which the certificate is not about.
     rounding = 1e-4 if model.coef_.dtype == np.float32 else 1e-9
     # Without a penalty, or with a class of no weight, there is only an estimate.
     weight = hostile.sample_weight
     weightless = weight is not None and 0 in np.bincount(hostile.y, weight)[np.unique(hostile.y)]
     gap = 2 * model.tol if np.isinf(model.C) or weightless else model.optimality_gap_
-    if value - objective(hostile, lower) > (gap + rounding) * value:
-        return "wrong certificate", f"{value / objective(hostile, lower) - 1:.1e} above"
+    if reached - lower > (gap + rounding) * reached:
+        return "wrong certificate", f"{reached / lower - 1:.1e} above"
     return "certified", ""
 
 

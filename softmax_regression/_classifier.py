@@ -40,9 +40,8 @@ from softmax_regression.solvers import (
 Array = NDArray[Any]
 
 _FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
-_TINY = {
-    np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)
-}  # smallest normal number
+# The smallest normal number of each dtype.
+_TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)}
 
 
 @dataclass

@@ -34,11 +34,9 @@ from softmax_regression.objectives._linear import LinearCrossEntropy
 Array = NDArray[Any]
 
 _JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
-_UPDATE_VALUES = (
-    1 << 19
-)  # numbers in the factor of one rank-k update: in the cache, and long enough
+_UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
 _LEAST_ROWS = 64
-_FASTER = 4
+_PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X
 
 
 @dataclass
@@ -305,8 +303,8 @@ def _sum_over_rows(
             add(z, p, out)
         return out
 
-    # A matrix for each thread is worth it where the updates are: they run faster than products.
-    updates = max(prod(s) for s in shapes) // _FASTER
+    # A matrix for each thread is worth it where the updates are.
+    updates = max(prod(s) for s in shapes) // _PER_PRODUCT
     return sum_parts(design.map_blocks(work, max(1, updates // max(1, design.n_columns))))
 
 
