@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
 from abc import ABC, abstractmethod
@@ -50,9 +51,9 @@ class Stream:
 
     Parameters
     ----------
-    optimizer : Optimizer
-        With its running averages.
-    random_state : RandomState
+    optimizer : Optimizer or None
+        With its running averages; None before the first piece, as is the next.
+    random_state : RandomState or None
         Where the order of rows comes from.
     factor : float
         By which the learning rate has fallen.
@@ -62,8 +63,8 @@ class Stream:
         Means and variances of the columns so far, where they are wanted.
     """
 
-    optimizer: Optimizer
-    random_state: np.random.RandomState
+    optimizer: Optimizer | None = None
+    random_state: Any = None
     factor: float = 1.0
     n_rows: int = 0
     weight: float = 0.0
@@ -92,6 +93,7 @@ class Stream:
         weight: float,
     ) -> float:
         """Change `params` by a pass over a piece that has been counted; return its mean loss."""
+        assert self.optimizer is not None
         rate.factor = self.factor
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is refused afterwards
             loss = run_epoch(objective, params, self.optimizer, rate.current, batches, weight)
@@ -251,6 +253,7 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
             and "feature_names_in_" not in known
             and _plain(X)
             and known.get("n_features_in_") == X.shape[1]
+            and len(X) * len(self.classes_) <= _FEW_VALUES
         )
 
     # -- fitting -----------------------------------------------------------------------------------
@@ -317,8 +320,15 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
             raise ValueError(f"classes must name at least two classes, got {named.tolist()}.")
         return named
 
-    def _new_stream(self, solver: str) -> Stream:
-        return Stream(self._optimizer(solver), check_random_state(self.random_state))
+    def _resumed_stream(self, solver: str) -> Stream:
+        """Return the stream so far, or a new one: a copy, which a failure leaves behind."""
+        stream = copy.deepcopy(getattr(self, "_stream", None)) or Stream()
+        optimizer = self._optimizer(solver)
+        if type(stream.optimizer) is not type(optimizer):
+            stream.optimizer = optimizer
+        if stream.random_state is None:
+            stream.random_state = check_random_state(self.random_state)
+        return stream
 
     def _optimizer(self, solver: str) -> Optimizer:
         if solver == "sgd":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -25,12 +25,14 @@ from softmax_regression.solvers import (
     SolverResult,
     StopReason,
     TruncatedDirections,
+    evaluate,
     minimize_lbfgs,
     minimize_newton,
 )
 
 Array = NDArray[Any]
 
+_WIDE = 2  # columns for each row, from which the rotation takes less time than it saves
 _SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
 _SHORT = 500  # unknowns: so few make every operation on a small X a short one
 _MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
@@ -41,7 +43,7 @@ _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied wit
 class Problem:
     """A linear cross-entropy in the unknowns in which it is solved.
 
-    Fewer rows than columns: in the space of the rows. A small X: as a standardised copy in float64.
+    Far fewer rows than columns: in the space of the rows. A small X: as a standardised copy in float64.
     Else in standardised coordinates, by which X stays as it is.
 
     Parameters
@@ -53,7 +55,8 @@ class Problem:
     def __init__(self, base: LinearCrossEntropy):
         self._row_space: RowSpace | None = None
         design = base.design
-        if isinstance(design, DenseDesign) and base.l2 > 0 and design.n_rows < design.n_columns:
+        wide = _WIDE * design.n_rows <= design.n_columns
+        if isinstance(design, DenseDesign) and base.l2 > 0 and wide:
             self._row_space = RowSpace(base)
             base = self._row_space.objective
         # Products with the Hessian are in the precision of X; values and gradients, which decide
@@ -76,10 +79,15 @@ class Problem:
         coef, intercept = self._standardized.to_model(unknowns)
         return coef if self._row_space is None else self._row_space.coef(coef), intercept
 
-    def minimize(self, solver: str, start: Array, **how: Any) -> SolverResult:
-        """Run one of `SOLVERS` from a start in the unknowns; `how` is for `minimize_newton`."""
+    def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
+        """Run one of `SOLVERS` from the best of some starts; `how` is for `minimize_newton`."""
         with blas_held_to_one_thread() if self._short else nullcontext():
+            start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
             return SOLVERS[solver](self.objective, self.products, start, **how)
+
+    def _value(self, unknowns: Array) -> float:
+        value = evaluate(self.objective, unknowns).value
+        return value if np.isfinite(value) else np.inf
 
 
 def choose_solver(problem: Problem) -> str:
@@ -157,7 +165,8 @@ def _lbfgs(
         )
         params = whitened.params(result.params)
         losses = losses + result.loss_curve
-        if result.reason is not StopReason.MAX_ITER or len(losses) >= max_iter:
+        went_on = result.reason in (StopReason.MAX_ITER, StopReason.MAX_FUN) and result.n_iter > 0
+        if not went_on or len(losses) >= max_iter:
             break
         length *= 2
     return replace(result, params=params, loss_curve=losses, n_iter=len(losses))

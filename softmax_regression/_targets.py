@@ -160,7 +160,10 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
             assert_all_finite(y, input_name="y")
             check_classification_targets(y)
         if plain and y.dtype.kind != "U":
-            encoded, found = pd.factorize(y, sort=True)  # by hashing, not by sorting all of y
+            # By hashing, not by sorting all of y; pandas wants the machine's order of bytes.
+            encoded, found = pd.factorize(
+                y.astype(y.dtype.newbyteorder("="), copy=False), sort=True
+            )
         else:
             found, encoded = np.unique(y, return_inverse=True)
         if plain and 2 * len(found) > len(y):

@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import joblib
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
@@ -106,11 +107,19 @@ def share_out(work: Callable[[Sequence[slice]], T], blocks: Sequence[slice]) -> 
             return [work(blocks)]
         cuts = [len(blocks) * i // n_threads for i in range(n_threads + 1)]
         runs = [blocks[a:b] for a, b in pairwise(cuts)]
-        others = [_pool().submit(work, run) for run in runs[1:]]
+        others = [_pool().submit(_with_errors, np.geterr(), work, run) for run in runs[1:]]
         _mine.n_threads = 1  # all are busy now
         try:
             first = work(runs[0])
         finally:
             _mine.n_threads = allowed
-            results = [future.result() for future in others]
-        return [first, *results]
+            wait(others)
+        return [first, *(future.result() for future in others)]
+
+
+def _with_errors(
+    state: dict[str, Any], work: Callable[[Sequence[slice]], T], run: Sequence[slice]
+) -> T:
+    """Do it as the caller wants NumPy's floating-point errors handled: else threads forget that."""
+    with np.errstate(**state):
+        return work(run)

@@ -6,7 +6,6 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 
 from __future__ import annotations
 
-import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -18,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from softmax_regression._classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
 from softmax_regression._targets import check_more_than_one_class
 from softmax_regression.design import Design
@@ -277,15 +276,16 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             check_more_than_one_class(targets, type(self).__name__)
             objective = self._objective(design, targets, targets.total_weight)
             start = self._start(objective, targets.classes, previous)
-            minimize = self._minimize_batches
-            if self.solver not in _MINIBATCH:
-                minimize = self._minimize
-                start = objective.null_model() if previous is None else start
             self.classes_ = targets.classes
-            result, coef, intercept = minimize(objective, *start)
+            if self.solver in _MINIBATCH:
+                result, coef, intercept = self._minimize_batches(objective, *start)
+            else:
+                # An earlier solution may be far out where the data are others.
+                starts = [objective.null_model(), *([] if previous is None else [start])]
+                result, coef, intercept = self._minimize(objective, starts)
             self._store(coef, intercept, objective.dtype)
             # partial_fit may go on from here
-            self._stream = self._new_stream(self._stream_solver())
+            self._stream = Stream()
             self._stream.count(targets)
             self._stream.moments = objective.moments()
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
@@ -333,7 +333,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
             self.solver_ = self._stream_solver()
-            stream = copy.deepcopy(getattr(self, "_stream", None)) or self._new_stream(self.solver_)
+            stream = self._resumed_stream(self.solver_)
             weight = stream.count(targets)
             base = self._objective(design, targets, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
@@ -401,14 +401,14 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         return start_coef, start_intercept
 
     def _minimize(
-        self, base: LinearCrossEntropy, coef: Array, intercept: Array
+        self, base: LinearCrossEntropy, starts: list[tuple[Array, Array]]
     ) -> tuple[SolverResult, Array, Array]:
-        """Run a solver on all rows at once; return its result, W and b."""
+        """Run a solver on all rows at once, from the best start; return its result, W and b."""
         problem = Problem(base)
         self.solver_ = choose_solver(problem) if self.solver == "auto" else self.solver
         result = problem.minimize(
             self.solver_,
-            problem.from_model(coef, intercept),
+            [problem.from_model(*start) for start in starts],
             criterion=RelativeGap(),
             tol=self.tol,
             max_iter=self.max_iter,
@@ -478,7 +478,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         )
 
     def _remedy(self, result: SolverResult, worse: bool) -> str:
-        if worse:
+        if worse and self.solver_ in _MINIBATCH:
             return "That is worse than guessing: lower learning_rate_init."
         if result.reason is StopReason.SEPARABLE:
             return "Set C to a finite value."
@@ -487,7 +487,10 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         if result.reason is StopReason.ROUNDING:
             if self.coef_.dtype != np.float64:
                 return "Pass float64 data, or raise tol."
-            return "Lower C, as so weak a penalty is lost in rounding errors, or raise tol."
+            return (
+                "Beside values so large, or so unequal, the penalty is lost in rounding errors: "
+                "standardize the features, lower C, or raise tol."
+            )
         if self.solver_ in _MINIBATCH or self.solver_ == "lbfgs":
             return "Raise max_iter or tol, or try solver='newton-cg'."
         return "Raise max_iter or tol."

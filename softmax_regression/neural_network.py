@@ -6,7 +6,6 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. Back-p
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -348,7 +347,7 @@ class SmallMLP(BaseSoftmaxClassifier):
             known = self._stream_classes(classes, y)
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
-            stream = copy.deepcopy(getattr(self, "_stream", None)) or self._new_stream(self.solver)
+            stream = self._resumed_stream(self.solver)
             weight = stream.count(targets)
             rate = LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
             if first:

@@ -14,6 +14,7 @@ from softmax_regression.objectives import (
     HessianPreconditioner,
     RowSpace,
     Sample,
+    SharedFactor,
     WhitenedObjective,
 )
 from softmax_regression.objectives._curvature import Factor
@@ -41,7 +42,6 @@ def test_the_factored_hessian_undoes_the_hessian(problem):
     objective, params, gradient = at_random(problem)
     for same in (objective, objective.materialized()):
         factor = HessianFactor(same, params)
-        assert factor.exact
         solution = factor.solve(gradient)
         np.testing.assert_allclose(
             objective.hessian_product(params, solution), gradient, atol=1e-11
@@ -92,13 +92,40 @@ def test_whitened_gradients_are_slopes(problem, make):
     assert whitened.optimality_gap(unknowns, value, gradient) == pytest.approx(gap, nan_ok=True)
 
 
+@pytest.mark.parametrize(
+    "problem", variants(n_classes=[3, 8], weighted=[False, True], fit_intercept=[False, True])
+)
+def test_where_all_rows_have_the_same_probabilities_one_gram_matrix_is_all(problem):
+    objective, _, gradient = at_random(replace(problem, l2=0.5))
+    params = objective.from_model(*objective.null_model())
+    shared = SharedFactor(objective, params)
+    solution = shared.solve(gradient)
+    exact = HessianFactor(objective, params).solve(gradient)
+    if problem.weighted:  # shares of classes differ, and λ is rounded to powers of 2
+        assert 0.6 < (gradient @ solution) / (gradient @ exact) < 1.6
+    else:
+        assert 0.7 < (gradient @ solution) / (gradient @ exact) < 1.5
+    np.testing.assert_allclose(solution, shared.spread(shared.gather(gradient)))
+
+
+def test_with_classes_of_one_size_the_shared_gram_matrix_is_exact():
+    problem = Problem(n_classes=4, n_rows=64, l2=0.5)
+    problem.targets[:] = np.arange(64) % 4
+    objective, _, gradient = at_random(problem)
+    params = objective.from_model(*objective.null_model())
+    np.testing.assert_allclose(
+        SharedFactor(objective, params).solve(gradient),
+        HessianFactor(objective, params).solve(gradient),
+        atol=1e-12,
+    )
+
+
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_a_sampled_hessian_is_near_the_whole_one(n_classes):
     problem = Problem(n_classes=n_classes, n_rows=20000, n_columns=6, l2=1e-4)
     objective, params, gradient = at_random(problem)
     precondition = HessianPreconditioner(objective)
-    precondition._n_drawn = 3000
-    sample = precondition._draw(params)
+    sample = precondition._draw(params, 3000)
     assert 2000 < len(sample.rows) < 4000
     assert np.unique(sample.rows).size == len(sample.rows)
     assert (sample.factor >= 1).all()
@@ -113,8 +140,7 @@ def test_a_row_that_is_all_a_feature_has_is_always_drawn():
     problem.X[1234, 2] = 1.0
     objective = problem.linear().standardized()
     precondition = HessianPreconditioner(objective)
-    precondition._n_drawn = 200
-    sample = precondition._draw(np.zeros(objective.n_params))
+    sample = precondition._draw(np.zeros(objective.n_params), 200)
     assert sample.factor[sample.rows == 1234] == 1
 
 

@@ -14,8 +14,9 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from softmax_regression import SoftmaxRegression
+from softmax_regression import SoftmaxRegression, _full_batch
 from softmax_regression.functional import softmax
+from softmax_regression.objectives import _preconditioner
 from softmax_regression.solvers import _minibatch
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
@@ -74,6 +75,40 @@ def assert_same_model(model, expected, tolerance=1e-6):
 
 
 # -- the optimum -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["HessianFactor", "BlockFactor", "Diagonal"])
+def as_if_large(request, monkeypatch):
+    """No copy of X, a sample of its rows, and each matrix that may stand for a large Hessian."""
+    monkeypatch.setattr(_full_batch, "_SMALL", 0)
+    monkeypatch.setattr(_preconditioner, "_LITTLE", 0)
+    monkeypatch.setattr(_preconditioner, "_ROWS_PER_UNKNOWN", 3)
+    largest = {"HessianFactor": 3000, "BlockFactor": 6, "Diagonal": 1}[request.param]
+    monkeypatch.setattr(_preconditioner, "_LARGEST_FACTOR", largest)
+    made = set()
+    matrix = getattr(_preconditioner, request.param)
+
+    def recorded(*args):
+        made.add(request.param)
+        return matrix(*args)
+
+    monkeypatch.setattr(_preconditioner, request.param, recorded)
+    yield request.param
+    assert made == {request.param}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg"])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_large_data_have_the_same_optimum(as_if_large, solver, dtype, container):
+    X, y = problem(4, 300)
+    X = (X * np.logspace(-2, 2, 5)).astype(dtype)
+    weight = np.random.default_rng(0).uniform(0.1, 3, len(y))
+    model = SoftmaxRegression(C=100.0, solver=solver, tol=1e-9).fit(container(X), y, weight)
+    minimum = objective(reference(X.astype(float), y, 100.0, weight), X, y, weight)
+    assert model.objective_ == pytest.approx(minimum, rel=1e-6 if dtype is np.float32 else 1e-8)
+    assert model.optimality_gap_ <= 1e-9
+    assert model.n_iter_[0] <= 40
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
@@ -282,8 +317,9 @@ def test_rows_of_zero_weight_may_hold_anything_finite():
     weight = np.ones(len(y))
     weight[:40] = 0
     expected = SoftmaxRegression(tol=1e-12).fit(X, y, sample_weight=weight)
-    X[:40] = 1e6
-    assert_same_model(SoftmaxRegression(tol=1e-12).fit(X, y, sample_weight=weight), expected)
+    for anything in (1e6, 3.4e38):
+        X[:40] = anything
+        assert_same_model(SoftmaxRegression(tol=1e-12).fit(X, y, sample_weight=weight), expected)
 
 
 @pytest.mark.parametrize("solver", FULL_BATCH)
@@ -444,6 +480,41 @@ def test_fit_and_predict_leave_their_input_alone():
         np.testing.assert_array_equal(weight, weight_before)
 
 
+@pytest.mark.parametrize("kind", [">i4", ">i8", ">f8", "<i2", "u1"])
+def test_labels_of_any_order_of_bytes(kind):
+    X, y = problem()
+    model, expected = (SoftmaxRegression().fit(X, labels) for labels in (y.astype(kind), y))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    np.testing.assert_array_equal(model.classes_, expected.classes_)
+
+
+@pytest.mark.parametrize("solver", FULL_BATCH)
+@pytest.mark.parametrize("tol", [0.1, 1e-6])
+def test_verbose_changes_nothing(solver, tol, capsys):
+    X, y = problem()
+    silent = SoftmaxRegression(solver=solver, tol=tol).fit(X, y)
+    told = SoftmaxRegression(solver=solver, tol=tol, verbose=True).fit(X, y)
+    assert silent.n_iter_ == told.n_iter_
+    np.testing.assert_array_equal(silent.coef_, told.coef_)
+
+
+def test_lbfgs_needs_no_iterations_that_it_was_not_refused():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(400, 6)) + 1e6 * np.arange(6)
+    y = (X[:, :3] - 1e6 * np.arange(3) + rng.gumbel(size=(400, 3))).argmax(axis=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        SoftmaxRegression(C=15.0, solver="lbfgs").fit(X, y)
+    assert not any("max_fun" in str(warning.message) for warning in caught)
+
+
+@pytest.mark.parametrize("solver", ["auto", *FULL_BATCH])
+def test_rows_without_any_entry_have_the_null_model(solver):
+    y = np.arange(60) % 3
+    model = SoftmaxRegression(solver=solver).fit(sparse.csr_array((60, 500)), y)
+    np.testing.assert_allclose(model.predict_proba(sparse.csr_array((2, 500))), 1 / 3)
+
+
 # -- minibatches and streams -----------------------------------------------------------------------
 
 
@@ -473,6 +544,18 @@ def test_minibatches_are_deterministic_for_a_seed(solver, learning_rate):
     assert fits[0].loss_curve_ == fits[1].loss_curve_
     assert fits[0].loss_curve_ != fits[2].loss_curve_
     assert len(fits[0].loss_curve_) == fits[0].n_iter_[0]
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("solver", ["auto", *MINIBATCH])
+def test_partial_fit_with_another_solver_takes_its_steps(solver, container):
+    X, y = problem()
+    other = {"auto": "sgd", "adam": "sgd", "sgd": "adam"}[solver]
+    model = SoftmaxRegression(solver=solver, random_state=0)
+    model.partial_fit(container(X), y, classes=[0, 1, 2])
+    model.set_params(solver=other).partial_fit(container(X), y)
+    assert type(model._stream.optimizer).__name__.lower() == other
+    assert model.score(container(X), y) > 0.5
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
@@ -640,6 +723,16 @@ def test_warm_start_of_minibatches_begins_at_the_solution(solver):
         model.fit(X, y)
     assert model.loss_curve_[0] < first[0]
     np.testing.assert_allclose(model.loss_curve_[0], first[-1], rtol=0.02)
+
+
+@pytest.mark.parametrize("solver", FULL_BATCH)
+@pytest.mark.parametrize(("shift", "scale"), [(1000.0, 1.0), (0.0, 1e8), (100.0, 1e-6)])
+def test_warm_start_on_other_data_is_no_worse_than_a_cold_one(solver, shift, scale):
+    X, y = problem()
+    model = SoftmaxRegression(solver=solver, warm_start=True).fit(X, y)
+    other = shift + scale * X
+    warm = model.fit(other, y).objective_
+    assert warm == pytest.approx(clone(model).fit(other, y).objective_, rel=2e-6)
 
 
 def test_warm_start_after_dropping_the_intercept():

@@ -172,7 +172,15 @@ def test_max_iter_is_reported(solver, name):
 
 
 def test_max_fun_is_reported():
-    result = solve(rescaled(Problem()), tol=1e-15, max_fun=3)
+    objective = rescaled(Problem())
+    result = minimize_lbfgs(
+        objective,
+        np.zeros(objective.n_params),
+        criterion=RelativeGap(),
+        tol=1e-15,
+        max_iter=9,
+        max_fun=3,
+    )
     assert result.reason is StopReason.MAX_FUN
     assert result.n_iter <= 3
 

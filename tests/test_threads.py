@@ -1,6 +1,7 @@
 """Threads change nothing but the time: the same results, and no more threads than allowed."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -92,3 +93,27 @@ def test_results_are_the_same_with_threads(two_threads, monkeypatch, n_classes, 
     threaded = results()
     monkeypatch.setattr(_threads, "allowed_threads", lambda: 1)
     np.testing.assert_allclose(threaded, results(), rtol=1e-9, atol=1e-13)
+
+
+def test_threads_take_the_callers_error_state(two_threads):
+    def overflow(blocks):
+        return np.float64(1e308) * np.full(3, 10.0)
+
+    with np.errstate(over="ignore"):
+        parts = _threads.share_out(overflow, BLOCKS)
+    assert len(parts) == 2
+    assert all(np.isinf(part).all() for part in parts)
+
+
+def test_no_run_goes_on_after_another_has_failed(two_threads):
+    ended = []
+
+    def work(blocks):
+        if blocks[0].start == 0:
+            raise ValueError("first")
+        time.sleep(0.05)
+        ended.append(blocks)
+
+    with pytest.raises(ValueError, match="first"):
+        _threads.share_out(work, BLOCKS)
+    assert len(ended) == 1

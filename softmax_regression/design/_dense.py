@@ -31,11 +31,15 @@ class DenseDesign(Design):
         return weights @ np.square(self.X, dtype=np.float64)
 
     def moments(self, weights: Array) -> Moments:
+        X, counted = self.X, weights > 0
+        if not counted.all():  # others may hold anything
+            X, weights = X[counted], weights[counted]
+        origin = X[0] if len(X) else np.zeros(self.n_columns)
         # From the first row, not from 0: the variance is no difference of large numbers then.
-        moved = np.subtract(self.X, self.X[0], dtype=np.float64)
+        moved = np.subtract(X, origin, dtype=np.float64)
         totals = weights @ moved
         np.square(moved, out=moved)  # in place: new memory takes longer than the squares
-        return Moments.of(weights, totals, weights @ moved, self.X[0])
+        return Moments.of(weights, totals, weights @ moved, origin)
 
     def toarray(self) -> Array:
         return self.X.astype(np.float64, copy=False)

@@ -8,6 +8,7 @@ from softmax_regression.objectives._curvature import (
     Diagonal,
     HessianFactor,
     Sample,
+    SharedFactor,
 )
 from softmax_regression.objectives._linear import LinearCrossEntropy
 from softmax_regression.objectives._losses import PointwiseLoss, make_loss
@@ -30,6 +31,7 @@ __all__ = [
     "PointwiseLoss",
     "RowSpace",
     "Sample",
+    "SharedFactor",
     "WhitenedObjective",
     "forward",
     "make_loss",

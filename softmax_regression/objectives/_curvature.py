@@ -8,10 +8,12 @@ Adding the same vector to every class changes no probability: those directions a
 penalty alone, or not at all. So the last class is left out, its parameters being minus the sum of
 the others', and the rest of H is positive definite wherever the problem has one solution.
 
-Three matrices stand for H, from the best to the cheapest; each can also be made from a sample of
-the rows. `HessianFactor` is H itself: n_rows · (n_classes · n_columns)² operations, in symmetric
-rank-k updates of BLAS. `BlockFactor` keeps only the blocks of single classes, cheaper by
-a factor of n_classes. `Diagonal` is for X with more columns than a factor has room for.
+Four matrices stand for H; each but the last can also be made from a sample of the rows.
+`HessianFactor` is H itself: n_rows · (n_classes · n_columns)² operations, in symmetric rank-k
+updates of BLAS. `BlockFactor` keeps only the blocks of single classes, cheaper by a factor of
+n_classes. `SharedFactor` is H as it were if all rows had the same probabilities, as they have where
+a fit begins, and cheaper by n_classes once more. `Diagonal` is for X with more columns than a
+factor has room for.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ Array = NDArray[Any]
 _JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
 _UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
 _LEAST_ROWS = 64
+_LEAST_SPREAD = 1e-6  # of a probability: a class that hardly occurs is not without curvature
 _PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X
 
 
@@ -63,9 +66,6 @@ class Curvature(ABC):
     objective : LinearCrossEntropy
         Says how the flat vector is packed.
     """
-
-    exact = False
-    cost: float  # operations that making it took
 
     def __init__(self, objective: LinearCrossEntropy):
         self.objective = objective
@@ -101,7 +101,6 @@ class HessianFactor(Curvature):
 
     def __init__(self, objective: LinearCrossEntropy, params: Array, sample: Sample | None = None):
         super().__init__(objective)
-        self.exact = sample is None
         hessian = _hessian(objective, params, sample)
         self._factor = Factor(hessian)
         self._shape = (max(1, objective.width - 1), len(hessian) // max(1, objective.width - 1))
@@ -147,6 +146,38 @@ class BlockFactor(Curvature):
 
     def gather(self, gradient: Array) -> Array:
         rows = self._matrix(gradient)
+        return np.concatenate([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
+
+
+class SharedFactor(Curvature):
+    """A Cholesky factor for all classes, of P ⊗ G + diag(ridge).
+
+    G is the weighted mean of z zᵀ over the rows, P that of diag(p) − p pᵀ. With the eigenvectors of
+    P in the place of classes, it falls apart into blocks λ G + diag(ridge); where λ differ little,
+    as with classes of about the same size, one factor does for all.
+    """
+
+    def __init__(self, objective: LinearCrossEntropy, params: Array, sample: Sample | None = None):
+        super().__init__(objective)
+        gram, spread = _moments_of_rows(objective, params, sample)
+        values, vectors = np.linalg.eigh(spread)
+        # The first is (1, …, 1), along which no probability changes.
+        self._classes = vectors[:, 1:]
+        levels = np.exp2(np.rint(np.log2(np.maximum(values[1:], _LEAST_SPREAD))))
+        factors = {level: Factor(level * gram + np.diag(objective.ridge)) for level in {*levels}}
+        self._factors = [factors[level] for level in levels]
+
+    @property
+    def n_unknowns(self) -> int:
+        return len(self._factors) * self.objective.n_columns
+
+    def spread(self, unknowns: Array) -> Array:
+        parts = np.split(unknowns, len(self._factors))
+        rows = [f.back(part) for f, part in zip(self._factors, parts, strict=True)]
+        return (self._classes @ np.stack(rows)).ravel()
+
+    def gather(self, gradient: Array) -> Array:
+        rows = self._classes.T @ self.objective.matrix(gradient)
         return np.concatenate([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
 
 
@@ -261,6 +292,27 @@ def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample |
     return blocks
 
 
+def _moments_of_rows(
+    objective: LinearCrossEntropy, params: Array, sample: Sample | None
+) -> tuple[Array, Array]:
+    """Return the weighted means of z zᵀ and, rows counting alike, of diag(p) − p pᵀ."""
+
+    def add(z: Array, p: Array, out: tuple[Array, Array]) -> None:
+        _add_square(out[0], 1.0, z)
+        out[1][...] += np.diag(p.sum(axis=1)) - p @ p.T
+
+    gram, spread = _sum_over_rows(
+        objective,
+        params,
+        sample,
+        add,
+        [(objective.n_columns, objective.n_columns), (objective.width, objective.width)],
+    )
+    _mirror(gram)
+    n_rows = objective.design.n_rows
+    return gram / n_rows, spread / (n_rows if sample is None else len(sample.rows))
+
+
 def _add_square(out: Array, factor: float, a: Array) -> None:
     """Add factor · a aᵀ to the upper triangle, in place: no new matrix, half of the work."""
     dsyrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
@@ -288,7 +340,7 @@ def _sum_over_rows(
 
     def work(blocks: Sequence[slice]) -> tuple[Array, ...]:
         out = tuple(np.zeros(shape) for shape in shapes)
-        for rows in _regrouped(blocks, step):
+        for rows in regrouped(blocks, step):
             block = design[rows]
             p = objective.block_probabilities(block, typed)
             z = objective.columns(block)
@@ -308,7 +360,7 @@ def _sum_over_rows(
     return sum_parts(design.map_blocks(work, max(1, updates // max(1, design.n_columns))))
 
 
-def _regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:
+def regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:
     """Cut the same rows into blocks of another size."""
     if not blocks:
         return []

@@ -344,8 +344,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
     @cached_property
     def has_dual(self) -> bool:
-        """Whether there is a penalty, and no class whose intercept must go to −inf."""
-        return self.l2 > 0 and not (self.fit_intercept and 0 in self.loss.class_shares)
+        """Whether there is a penalty, and no class whose intercept must go to −inf, or nearly."""
+        rarest = self.loss.class_shares.min()
+        return self.l2 > 0 and not (self.fit_intercept and rarest < np.finfo(np.float64).eps)
 
     def optimality_gap(
         self, params: Array, value: float, gradient: Array, enough: float = np.inf

@@ -27,13 +27,16 @@ from softmax_regression.objectives._curvature import (
     Diagonal,
     HessianFactor,
     Sample,
+    SharedFactor,
+    regrouped,
 )
 from softmax_regression.objectives._linear import LinearCrossEntropy
 
 Array = NDArray[Any]
 
-LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
+_LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
 _ROWS_PER_UNKNOWN = 5
+_SIZES_VALUES = 1 << 19  # numbers of X looked at together: sparse rows get dense meanwhile
 _LITTLE = 10_000_000  # operations that take no longer than what surrounds them: nothing to save
 _FASTER = 3.0  # operations of a symmetric update in the time of one in a product with few classes
 
@@ -52,18 +55,15 @@ class HessianPreconditioner:
         n_columns = objective.n_columns
         order = max(1, objective.width - 1) * n_columns
         self._make: Any
-        if order <= LARGEST_FACTOR:
+        if order <= _LARGEST_FACTOR:
             self._make, repeats = HessianFactor, 1
-        elif n_columns <= LARGEST_FACTOR:
+        elif n_columns <= _LARGEST_FACTOR:
             self._make, order, repeats = BlockFactor, n_columns, objective.width
         else:
             self._make, order, repeats = Diagonal, 1, 1
-        n_rows = objective.design.n_rows
-        self._n_drawn = n_rows
-        if repeats * n_rows * order**2 > _LITTLE:
-            self._n_drawn = min(n_rows, _ROWS_PER_UNKNOWN * order)
-        operations = repeats * (self._n_drawn * order**2 + order**3 / 3)
-        product = 4 * objective.design.n_values * objective.width
+        self._order, self._repeats = order, repeats
+        operations = repeats * (self._n_drawn(order, repeats) * order**2 + order**3 / 3)
+        product = max(1, 4 * objective.design.n_values * objective.width)
         self.n_products = operations / product / _FASTER if operations > _LITTLE else 0.0
         self._row_sizes: Array | None = None
 
@@ -71,18 +71,32 @@ class HessianPreconditioner:
         """Make the matrix at some parameters."""
         if self._make is Diagonal:
             return Diagonal(self.objective, params)
-        sample = None
-        if self._n_drawn < self.objective.design.n_rows:
-            sample = self._draw(params)
+        sample = self._draw(params, self._n_drawn(self._order, self._repeats))
         return self._make(self.objective, params, sample)
 
-    def _draw(self, params: Array) -> Sample:
-        """Draw rows by their part in the trace of the Hessian; always the same ones."""
+    def first(self, params: Array) -> Curvature | None:
+        """Make a cheaper matrix for where a fit begins, if there is one."""
+        if self._make is Diagonal or self.objective.width == 1 or self.n_products == 0:
+            return None
+        sample = self._draw(params, self._n_drawn(self.objective.n_columns, 1))
+        return SharedFactor(self.objective, params, sample)
+
+    def _n_drawn(self, order: int, repeats: int) -> int:
+        """How many rows make matrices of some order."""
+        n_rows = self.objective.design.n_rows
+        if repeats * n_rows * order**2 <= _LITTLE:
+            return n_rows
+        return min(n_rows, _ROWS_PER_UNKNOWN * order)
+
+    def _draw(self, params: Array, n_rows: int) -> Sample | None:
+        """Draw rows by their part in the trace of the Hessian, always the same; None for all."""
+        if n_rows == self.objective.design.n_rows:
+            return None
         importance = self._doubts(params)
         importance *= self._sizes()
         # so that no row is impossible, and none that becomes important is missed altogether
         importance += 0.1 * importance.mean(dtype=np.float64) + np.finfo(np.float32).tiny
-        importance *= self._n_drawn / importance.sum(dtype=np.float64)
+        importance *= n_rows / importance.sum(dtype=np.float64)
         chances = np.minimum(importance, 1, out=importance)
         drawn = np.random.default_rng(0).random(len(chances), dtype=np.float32) < chances
         rows = np.flatnonzero(drawn)
@@ -109,7 +123,7 @@ class HessianPreconditioner:
             sizes = np.empty(self.objective.design.n_rows, dtype=np.float32)
 
             def work(blocks: Sequence[slice]) -> None:
-                for rows in blocks:
+                for rows in regrouped(blocks, max(1, _SIZES_VALUES // self.objective.n_columns)):
                     columns = self.objective.columns(self.objective.design[rows])
                     sizes[rows] = np.einsum("jn,jn->n", columns, columns)
 

@@ -34,7 +34,7 @@ class RowSpace:
 
     def __init__(self, objective: LinearCrossEntropy):
         # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
-        columns = np.array(objective.design.toarray(), order="C").T
+        columns = np.array(objective.design.X, dtype=np.float64, order="C").T
         self.basis, triangle = qr(columns, overwrite_a=True, mode="economic", check_finite=False)
         self.objective = LinearCrossEntropy(
             DenseDesign(np.ascontiguousarray(triangle.T)),
@@ -49,4 +49,6 @@ class RowSpace:
 
     def rotated(self, coef: Array) -> Array:
         """A for W, without what is orthogonal to the rows."""
+        if not coef.any():  # as most often, where a fit begins
+            return np.zeros((len(coef), self.basis.shape[1]))
         return coef @ self.basis

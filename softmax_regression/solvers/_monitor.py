@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from softmax_regression.objectives import Objective
-from softmax_regression.solvers._criteria import Criterion, Point, certify, evaluate
+from softmax_regression.solvers._criteria import SEPARATED, Criterion, Point, certify, evaluate
 from softmax_regression.solvers._polish import polish
 from softmax_regression.solvers._result import SolverResult, StopReason
 
@@ -22,7 +22,6 @@ Array = NDArray[Any]
 Report = Callable[[str], None]
 
 _LEAST_POLISH = 100  # products with the Hessian
-_SEPARATED = 1e-9  # nats a row: far below what an unpenalised model of overlapping classes reaches
 
 
 class Monitor:
@@ -61,17 +60,14 @@ class Monitor:
         self._recent: list[Point] = []
         self._next_check = 0
 
-    def minimize(self, start: Array, *, scale: float = 1.0, **scipy_arguments: Any) -> SolverResult:
-        """Run ``scipy.optimize.minimize`` on the objective times `scale` and say how it ended."""
+    def minimize(self, start: Array, **scipy_arguments: Any) -> SolverResult:
+        """Run ``scipy.optimize.minimize`` and say how it ended."""
         value, gradient = self.value_and_gradient(start)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
-
-        def scaled(params: Array) -> tuple[float, Array]:
-            value, gradient = self.value_and_gradient(params)
-            return scale * value, scale * gradient
-
-        result = minimize(scaled, start, jac=True, callback=self, **scipy_arguments)
+        result = minimize(
+            self.value_and_gradient, start, jac=True, callback=self, **scipy_arguments
+        )
         end = self._recall(result.x)
         remaining = certify(self.criterion, self.tol, self.objective, end)
         reason = self.reason
@@ -106,7 +102,7 @@ class Monitor:
             self.report(line + (known if np.isfinite(size) else ""))
         if size <= self.tol:
             self.reason = StopReason.CONVERGED
-        elif self.criterion.costly(self.objective) and point.value <= _SEPARATED:
+        elif self.criterion.costly(self.objective) and point.value <= SEPARATED:
             self.reason = StopReason.SEPARABLE
         if self.reason is not None:
             raise StopIteration

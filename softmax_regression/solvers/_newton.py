@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression.objectives import Objective
-from softmax_regression.solvers._criteria import Criterion, Point, certify, evaluate
+from softmax_regression.solvers._criteria import SEPARATED, Criterion, Point, certify, evaluate
 from softmax_regression.solvers._monitor import Report
 from softmax_regression.solvers._result import SolverResult, StopReason
 
@@ -28,7 +28,6 @@ Array = NDArray[Any]
 
 _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direction does better
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
-_SEPARATED = 1e-9  # nats a row: far below what an unpenalised model of overlapping classes reaches
 _STILL_GOOD = 1e-3  # of the decrement is left after a step: so the next with the same factor
 _PATIENCE = 3  # iterations that change nothing but rounding errors
 _NEAR = 0.01  # of the value: while a step promises more, the minimum is not where it leads
@@ -95,11 +94,15 @@ class Preconditioner(Protocol):
     def __call__(self, params: Array) -> Solve:
         """Make it at some parameters."""
 
+    def first(self, params: Array) -> Solve | None:
+        """Make a cheaper one for where a fit begins, if there is one."""
+
 
 class TruncatedDirections(Directions):
     """Newton directions by preconditioned conjugate gradients.
 
-    A preconditioner is kept until as much has been spent on products as a new one costs.
+    A preconditioner is kept until as much has been spent on products as a new one costs. The first
+    may be a cheap one: on data that are no trouble, it does to the end.
 
     Parameters
     ----------
@@ -118,41 +121,81 @@ class TruncatedDirections(Directions):
         self.preconditioner = preconditioner
         self.max_products = max_products
         self._current: Solve | None = None
+        self._cheap = False
         self._spent = 0
-        self.n_products = 0
-        self.n_made = 0
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
+        if self._current is None:
+            self._current = self.preconditioner.first(point.params)
+            self._cheap = self._current is not None
         if self._current is None or self._spent >= self.preconditioner.n_products:
-            self._current, self._spent = self.preconditioner(point.params), 0
-            self.n_made += 1
-        return self._conjugate_gradients(self._current, point, enough)
+            self._renew(point)
+        run = _ConjugateGradients(self.objective, point)
+        limit = self.max_products
+        if self._cheap:
+            limit = min(limit, max(1, round(self.preconditioner.n_products - self._spent)))
+        if not self._solve(run, enough, limit) and self._cheap:
+            self._renew(point)
+            self._solve(run, enough, self.max_products)
+        return run.step, run.decrement
 
-    def _conjugate_gradients(
-        self, matrix: Solve, point: Point, enough: float
-    ) -> tuple[Array, float]:
-        step, residual = np.zeros_like(point.gradient), -point.gradient
-        ahead = matrix.solve(residual)
-        direction, square = ahead, float(residual @ ahead)
+    def _renew(self, point: Point) -> None:
+        self._current, self._spent = self.preconditioner(point.params), 0
+        self._cheap = False
+
+    def _solve(self, run: _ConjugateGradients, enough: float, max_products: int) -> bool:
+        assert self._current is not None
+        before = run.n_products
+        done = run.solve(self._current, enough, max_products)
+        self._spent += run.n_products - before
+        return done
+
+
+class _ConjugateGradients:
+    """The Newton equations H step = −g, solved as far as need be.
+
+    Parameters
+    ----------
+    objective : Objective
+        Multiplies by H.
+    point : Point
+        Where H and g are taken.
+    """
+
+    def __init__(self, objective: Objective, point: Point):
+        self.objective = objective
+        self.point = point
+        self.step = np.zeros_like(point.gradient)
+        self.residual = -point.gradient
+        self.decrement = 0.0  # half of −g·step, and what the residual still stands for
+        self.n_products = 0
+
+    def solve(self, matrix: Solve, enough: float, max_products: int) -> bool:
+        """Go on from the last step, preconditioned; return whether it is now precise enough."""
+        gradient = self.point.gradient
+        first = float(gradient @ matrix.solve(gradient))
         # Convergence gets faster with smaller residuals near the minimum, where they pay.
-        goal = _forcing(square, enough) ** 2 * square
-        for _ in range(self.max_products):
-            product = self.objective.hessian_product(point.params, direction)
-            self._spent += 1
+        goal = _forcing(first, enough) ** 2 * first
+        ahead = matrix.solve(self.residual)
+        direction, square = ahead, float(self.residual @ ahead)
+        for _ in range(max_products):
+            if square <= goal:
+                break
+            product = self.objective.hessian_product(self.point.params, direction)
             self.n_products += 1
             curvature = float(direction @ product)
             if not curvature > 0:  # rounding errors: nothing is left that the Hessian can see
+                goal = np.inf
                 break
             length = square / curvature
-            step += length * direction
-            residual -= length * product
-            ahead = matrix.solve(residual)
-            square, previous = float(residual @ ahead), square
-            if square <= goal:
-                break
+            self.step += length * direction
+            self.residual -= length * product
+            ahead = matrix.solve(self.residual)
+            square, previous = float(self.residual @ ahead), square
             direction = ahead + square / previous * direction
         # What the residual still stands for is estimated by the preconditioner.
-        return step, 0.5 * (square - float(point.gradient @ step))
+        self.decrement = 0.5 * (square - float(gradient @ self.step))
+        return square <= goal
 
 
 def _forcing(square: float, enough: float) -> float:
@@ -198,40 +241,32 @@ def minimize_newton(
     point = evaluate(objective, start)
     if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
         return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
-    best, smallest = point, np.inf
     costly = criterion.costly(objective)
+    survey: _Survey = (_ByDecrement if costly else _ByCriterion)(
+        objective, directions, criterion, tol
+    )
+    best, smallest = point, np.inf
     loss_curve: list[float] = []
-    reason, idle, promised = StopReason.MAX_ITER, 0, 0.0
+    reason, idle = StopReason.MAX_ITER, 0
     for iteration in range(max_iter + 1):
-        near = promised <= _NEAR or report is not None or iteration == max_iter
-        remaining = criterion(objective, point, tol) if near and not costly else 1.0
-        direction = None
-        if costly or (remaining > tol and iteration < max_iter):
-            direction, decrement = directions(point, tol * point.value)
-            before, promised = promised, _relative(decrement, point.value)
-            remaining = _in_all(promised, before) if costly else remaining
-            if costly and remaining <= tol:  # to be sure, with the direction as precise as it gets
-                direction, decrement = directions(point, 0.0)
-                remaining = max(remaining, _relative(decrement, point.value))
+        remaining, direction = survey(point, last=iteration == max_iter)
         if report is not None and iteration:
+            shown = remaining if remaining < 1 or costly else criterion(objective, point)
             report(
                 f"iteration {n_before + iteration}: loss {point.value:.8f}, "
-                f"{criterion.name} {min(remaining, 1.0):.1e}"
+                f"{criterion.name} {shown:.1e}"
             )
         idle = 0 if remaining < 0.5 * smallest or _fell(loss_curve, point.value) else idle + 1
         if remaining <= smallest or costly:  # a decrement may rise on the way
             best, smallest = point, remaining
         if remaining <= tol:
             reason = StopReason.CONVERGED
-            break
-        if costly and point.value <= _SEPARATED:
+        elif costly and point.value <= SEPARATED:
             reason = StopReason.SEPARABLE
+        if reason is not StopReason.MAX_ITER or direction is None or iteration == max_iter:
             break
-        if iteration == max_iter:
-            break
-        assert direction is not None
-        following = search(objective, point, direction)
-        if following is None or idle >= _PATIENCE:
+        following = search(objective, point, direction) if idle < _PATIENCE else None
+        if following is None:
             reason = StopReason.ROUNDING
             break
         point = following
@@ -240,6 +275,53 @@ def minimize_newton(
         smallest = certify(criterion, tol, objective, best)
         reason = StopReason.CONVERGED if smallest <= tol else reason
     return SolverResult(best.params, best.value, len(loss_curve), reason, loss_curve, smallest)
+
+
+class _Survey(ABC):
+    """Says of each point how far it is from the minimum, and where to go from it."""
+
+    def __init__(
+        self, objective: Objective, directions: Directions, criterion: Criterion, tol: float
+    ):
+        self.objective = objective
+        self.directions = directions
+        self.criterion = criterion
+        self.tol = tol
+        self._promised = 0.0  # by the last direction: a share of the value
+
+    @abstractmethod
+    def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
+        """Return what remains, 1 if that is not known, and the direction, if there is need."""
+
+    def _direction(self, point: Point, enough: float) -> Array:
+        direction, decrement = self.directions(point, enough)
+        self._promised = _relative(decrement, point.value)
+        return direction
+
+
+class _ByCriterion(_Survey):
+    """By the criterion. It is not asked while the last step promised much."""
+
+    def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
+        remaining = 1.0
+        if self._promised <= _NEAR or last:
+            remaining = self.criterion(self.objective, point, self.tol)
+        if remaining <= self.tol or last:
+            return remaining, None
+        return remaining, self._direction(point, self.tol * point.value)
+
+
+class _ByDecrement(_Survey):
+    """By the Newton decrement, which comes with the direction."""
+
+    def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
+        before = self._promised
+        direction = self._direction(point, self.tol * point.value)
+        promised, remaining = self._promised, _in_all(self._promised, before)
+        if remaining <= self.tol:  # to be sure, with the direction as precise as it gets
+            direction = self._direction(point, 0.0)
+            remaining, self._promised = max(remaining, self._promised), promised
+        return remaining, direction
 
 
 def _relative(decrement: float, value: float) -> float:
