@@ -43,7 +43,7 @@ _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied wit
 class Problem:
     """A linear cross-entropy in the unknowns in which it is solved.
 
-    Far fewer rows than columns: in the space of the rows. A small X: as a standardised copy in float64.
+    Far fewer rows than columns: in the space of the rows. A small X: as a standardised copy.
     Else in standardised coordinates, by which X stays as it is.
 
     Parameters

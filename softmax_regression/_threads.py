@@ -117,9 +117,7 @@ def share_out(work: Callable[[Sequence[slice]], T], blocks: Sequence[slice]) -> 
         return [first, *(future.result() for future in others)]
 
 
-def _with_errors(
-    state: dict[str, Any], work: Callable[[Sequence[slice]], T], run: Sequence[slice]
-) -> T:
+def _with_errors(state: Any, work: Callable[[Sequence[slice]], T], run: Sequence[slice]) -> T:
     """Do it as the caller wants NumPy's floating-point errors handled: else threads forget that."""
     with np.errstate(**state):
         return work(run)

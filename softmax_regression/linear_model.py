@@ -81,7 +81,8 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
     max_iter : int, default=1000
         Most iterations, or epochs of 'sgd' and 'adam'.
     warm_start : bool, default=False
-        Whether `fit` begins at the previous solution.
+        Whether `fit` begins at the previous solution; where the data have become others, the first
+        three solvers leave it if the null model is better.
     random_state : int, RandomState instance or None, default=None
         Seeds the order of rows of 'sgd' and 'adam'. The other solvers use no randomness.
     verbose : int or bool, default=0
@@ -130,7 +131,8 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
     optimality_gap_ : float
         How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
         by the dual problem; without a penalty (``C=inf``), or with a class of no weight beside an
-        intercept, an estimate by the Newton decrement.
+        intercept, an estimate by the Newton decrement. Of float32 data, both are of the solution
+        before it is rounded to `coef_`.
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
