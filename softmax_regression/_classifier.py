@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
-from softmax_regression.objectives import Objective
+from softmax_regression.objectives import InputScaling, Objective
 from softmax_regression.solvers import (
     SGD,
     Adam,
@@ -51,8 +51,10 @@ class Stream:
 
     Parameters
     ----------
+    solver : str or None
+        What the optimizer is called; None before the first piece, as are the next two.
     optimizer : Optimizer or None
-        With its running averages; None before the first piece, as is the next.
+        With its running averages.
     random_state : RandomState or None
         Where the order of rows comes from.
     factor : float
@@ -61,14 +63,18 @@ class Stream:
         Rows of positive weight so far, and their summed weight.
     moments : Moments or None
         Means and variances of the columns so far, where they are wanted.
+    scaling : InputScaling or None
+        By the first piece's, where it is that which is wanted.
     """
 
+    solver: str | None = None
     optimizer: Optimizer | None = None
     random_state: Any = None
     factor: float = 1.0
     n_rows: int = 0
     weight: float = 0.0
     moments: Moments | None = None
+    scaling: InputScaling | None = None
 
     def count(self, targets: Targets) -> float:
         """Count a piece; return its mean weight in units of the stream's so far."""
@@ -96,7 +102,9 @@ class Stream:
         assert self.optimizer is not None
         rate.factor = self.factor
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is refused afterwards
-            loss = run_epoch(objective, params, self.optimizer, rate.current, batches, weight)
+            loss = run_epoch(
+                objective, params, np.empty_like(params), self.optimizer, rate, batches, weight
+            )
         rate.epoch_ended(self.n_rows)
         self.factor = rate.factor
         return loss
@@ -323,9 +331,8 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
     def _resumed_stream(self, solver: str) -> Stream:
         """Return the stream so far, or a new one: a copy, which a failure leaves behind."""
         stream = copy.deepcopy(getattr(self, "_stream", None)) or Stream()
-        optimizer = self._optimizer(solver)
-        if type(stream.optimizer) is not type(optimizer):
-            stream.optimizer = optimizer
+        if stream.solver != solver:
+            stream.solver, stream.optimizer = solver, self._optimizer(solver)
         if stream.random_state is None:
             stream.random_state = check_random_state(self.random_state)
         return stream

@@ -18,6 +18,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
+from softmax_regression.functional import one_hot
 from softmax_regression.objectives import PointwiseLoss, make_loss
 
 Array = NDArray[Any]
@@ -48,14 +49,30 @@ class Targets:
         """Return the weights, all of them 1 if none were given."""
         return np.ones(len(self.encoded)) if self.weight is None else self.weight
 
-    def loss(self, dtype: Any, rows: Array | None = None) -> PointwiseLoss:
-        """Return the pointwise loss of all rows or some, for scores of a dtype."""
-        encoded = self.encoded if rows is None else self.encoded[rows]
-        weight = self.weight if rows is None or self.weight is None else self.weight[rows]
+    def of(self, rows: Array) -> Targets:
+        """Return those of some rows, with weights whose mean is 1 over them."""
+        encoded, weight, total = self.encoded[rows], None, float(len(rows))
+        if self.weight is not None:
+            weight = self.weight[rows]
+            total = weight.sum()
+            weight = weight / weight.mean()
+        total *= self.total_weight / len(self.encoded)
+        return Targets(self.classes, encoded, weight, total)
+
+    def loss(self, dtype: Any, smoothing: float = 0.0) -> PointwiseLoss:
+        """Return the pointwise loss, for scores of a dtype.
+
+        With `smoothing`, so much of every row's probability is shared out to all classes alike
+        (Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016).
+        """
+        encoded, weight = self.encoded, self.weight
+        if smoothing:
+            hard = one_hot(encoded, len(self.classes)) if encoded.ndim == 1 else encoded
+            encoded = (1 - smoothing) * hard + smoothing / len(self.classes)
         if encoded.ndim == 2:
             encoded = np.ascontiguousarray(encoded.T, dtype=dtype)
         if weight is not None:
-            weight = (weight / weight.mean()).astype(dtype, copy=False)
+            weight = weight.astype(dtype, copy=False)
         return make_loss(encoded, weight, len(self.classes))
 
 

@@ -7,29 +7,65 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. Back-p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream, most_probable
-from softmax_regression._targets import Targets, check_more_than_one_class
-from softmax_regression.design import Design
+from softmax_regression._held_out import HeldOut, split
+from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
+from softmax_regression.design import DenseDesign, Design
 from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.objectives import Layout, NetworkCrossEntropy, forward
+from softmax_regression.objectives import (
+    Dropout,
+    InputScaling,
+    Layout,
+    NetworkCrossEntropy,
+    network_scores,
+)
 from softmax_regression.solvers import (
     LEARNING_RATES,
+    Averaging,
+    Clipping,
+    Decaying,
     GradientNorm,
+    Optimizer,
     SolverResult,
     StopReason,
+    Validation,
     minimize_lbfgs,
     minimize_minibatch,
 )
+
+_FEW = 150  # rows: too few to set any aside
+_MANY = 10_000  # rows: so many that a tenth of them will not be missed
+_LITTLE = 10_000  # values of X
+
+
+@dataclass
+class NetworkResult(SolverResult):
+    """The end of training, in the coordinates of X.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows that an epoch saw.
+    """
+
+    n_rows: int = 0
+
+    @property
+    def n_rows_seen(self) -> int:
+        """By all epochs."""
+        return self.n_iter * self.n_rows
 
 
 def _can_stream(estimator: SmallMLP) -> bool:
@@ -55,19 +91,26 @@ class SmallMLP(BaseSoftmaxClassifier):
         Activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
         which are 'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'softplus', 'silu'
         and 'gelu'.
-    solver : {'adam', 'sgd', 'lbfgs'}, default='adam'
+    solver : {'auto', 'adam', 'sgd', 'lbfgs'}, default='auto'
         'adam' and 'sgd' train on minibatches, 'lbfgs' on all rows at a time, which suits small
-        data.
-    alpha : float, default=0.0001
-        Strength of the L2 penalty on the weights, not on the intercepts.
+        data. 'auto' is 'lbfgs' for fewer than 150 rows, else 'adam'.
+    alpha : float or 'auto', default='auto'
+        Strength of the L2 penalty on the weights, not on the intercepts; 'auto' is 0.03, or 3 for
+        'lbfgs'.
+    weight_decay : float, default=0.0
+        By what share of themselves, times the learning rate, weights shrink in each step of 'adam'
+        or 'sgd' (decoupled weight decay: with 'adam', AdamW).
     batch_size : int or 'auto', default='auto'
-        Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        How the step size of 'sgd' and 'adam' changes: not at all, as
-        ``learning_rate_init / (n_rows_seen + 1) ** power_t``, or divided by 5 whenever the loss
-        (or the validation score) has stopped improving.
-    learning_rate_init : float, default=0.001
-        The first step size.
+        Rows in a minibatch; 'auto' is a fiftieth of all, but at least 32 and at most 256.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
+default='constant'
+        How the step size of 'sgd' and 'adam' changes: not at all; as
+        ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss (or
+        the validation's) has stopped improving; along half a cosine to 0 at the end of `max_iter`
+        epochs; or up in the first tenth of them and then so down. The last two always take
+        `max_iter` epochs.
+    learning_rate_init : float, default=0.003
+        The first step size; of 'one-cycle' the largest.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     max_iter : int, default=200
@@ -87,11 +130,18 @@ class SmallMLP(BaseSoftmaxClassifier):
         Momentum of 'sgd', between 0 and 1.
     nesterovs_momentum : bool, default=True
         Whether 'sgd' uses Nesterov's momentum.
-    early_stopping : bool, default=False
-        Whether to set rows aside and stop when the accuracy on them has not improved for
-        `n_iter_no_change` epochs; the best epoch's parameters are kept. Not for 'lbfgs'.
+    early_stopping : bool or 'auto', default='auto'
+        Whether to stop when `scoring` on validation rows has not improved for `n_iter_no_change`
+        epochs; the best epoch's parameters are kept. Validation rows are those given to `fit`, or
+        else set aside. 'auto' sets none of fewer than 150 rows aside, and trains up to 10,000 anew
+        when it is known which epoch is best: on all of them, for as many epochs (where
+        `learning_rate` is 'constant' or 'invscaling', by which an epoch is the same in both). Not
+        for 'lbfgs'.
     validation_fraction : float, default=0.1
         The share of rows set aside, in the proportions of the classes.
+    scoring : 'loss', str, callable or None, default='loss'
+        What early stopping goes by: the loss on the validation rows, None for the accuracy, or
+        any of scikit-learn's scorers, by name or as a function of (estimator, X, y).
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay of Adam's averages of the gradient and of its square, in [0, 1).
     epsilon : float, default=1e-8
@@ -100,9 +150,28 @@ class SmallMLP(BaseSoftmaxClassifier):
         Epochs without enough improvement after which training ends.
     max_fun : int, default=15000
         Most evaluations of 'lbfgs'.
+    max_time : float, default=None
+        Seconds after which no other epoch is begun.
+    max_grad_norm : float, default=None
+        Longer gradients of a minibatch are shortened to this Euclidean norm.
     class_weight : dict or 'balanced', default=None
         Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
         have weight 1. 'balanced' gives all classes the same total.
+    dropout : float or array-like of float, default=0.0
+        The probability with which a hidden unit is left out of a training step; or one for the
+        features and one for each hidden layer. Below 1. Not for 'lbfgs'.
+    label_smoothing : float, default=0.0
+        The share of every row's probability that is given to all classes alike, from 0 to 1.
+    standardize : bool, default=True
+        Whether to train on features less their means, divided by their standard deviations (sparse
+        ones: divided by their root mean squares). The scaling ends up in the first layer's weights:
+        prediction, `coefs_` and `intercepts_` are for X as it is.
+    average : float, default=1.0
+        Over the steps of how many last epochs 'adam' and 'sgd' average the parameters, with weights
+        that fade; 0 for no average. `partial_fit` does not.
+    dtype : {'auto', 'float32', 'float64'}, default='auto'
+        The precision to train in: 'auto' is float32, but for X of up to 10,000 values, which take
+        no longer in float64. Parameters and predictions have that of X.
 
     Attributes
     ----------
@@ -119,10 +188,14 @@ class SmallMLP(BaseSoftmaxClassifier):
     loss_curve_ : list of float
         The mean loss of each epoch or iteration, those of earlier fits included in a warm start
         or stream.
+    validation_loss_curve_ : list of float or None
+        The mean loss on the validation rows after each epoch; None without any.
     validation_scores_ : list of float or None
-        Accuracy on the rows set aside after each epoch; None without early stopping.
+        Likewise the score: accuracy, or what `scoring` names.
     best_validation_score_ : float or None
         The best of them.
+    solver_ : str
+        The solver that ran.
     n_iter_ : int
         Epochs or iterations of the last call of `fit` or `partial_fit`.
     t_ : int
@@ -142,10 +215,6 @@ class SmallMLP(BaseSoftmaxClassifier):
     --------
     SoftmaxRegression : The same without hidden layers; its minimum is unique.
     sklearn.neural_network.MLPClassifier : scikit-learn's.
-
-    Notes
-    -----
-    float32 data is trained in float32, other data in float64.
 
     References
     ----------
@@ -169,8 +238,8 @@ class SmallMLP(BaseSoftmaxClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions({"auto", "adam", "sgd", "lbfgs"})],
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(LEARNING_RATES))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -183,7 +252,7 @@ class SmallMLP(BaseSoftmaxClassifier):
         "warm_start": ["boolean"],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -194,6 +263,19 @@ class SmallMLP(BaseSoftmaxClassifier):
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "label_smoothing": [Interval(Real, 0, 1, closed="both")],
+        "standardize": ["boolean"],
+        "average": [Interval(Real, 0, None, closed="left")],
+        "dtype": [
+            StrOptions({"auto", "float32", "float64"}),
+            Options(type, {np.float32, np.float64}),
+            Options(np.dtype, {np.dtype("float32"), np.dtype("float64")}),
+        ],
     }
 
     def __init__(
@@ -201,11 +283,11 @@ class SmallMLP(BaseSoftmaxClassifier):
         hidden_layer_sizes: Any = (100,),
         activation: str = "relu",
         *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
+        solver: str = "auto",
+        alpha: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
+        learning_rate_init: float = 0.003,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
@@ -215,7 +297,7 @@ class SmallMLP(BaseSoftmaxClassifier):
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -223,6 +305,15 @@ class SmallMLP(BaseSoftmaxClassifier):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
+        weight_decay: float = 0.0,
+        scoring: Any = "loss",
+        max_time: float | None = None,
+        max_grad_norm: float | None = None,
+        dropout: Any = 0.0,
+        label_smoothing: float = 0.0,
+        standardize: bool = True,
+        average: float = 1.0,
+        dtype: Any = "auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -248,6 +339,15 @@ class SmallMLP(BaseSoftmaxClassifier):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.class_weight = class_weight
+        self.weight_decay = weight_decay
+        self.scoring = scoring
+        self.max_time = max_time
+        self.max_grad_norm = max_grad_norm
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
+        self.standardize = standardize
+        self.average = average
+        self.dtype = dtype
 
     @property
     def coefs_(self) -> list[Array]:
@@ -260,7 +360,16 @@ class SmallMLP(BaseSoftmaxClassifier):
         return self._views()[1]
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -272,6 +381,8 @@ class SmallMLP(BaseSoftmaxClassifier):
             DataFrame's column names become `classes_`).
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 0 is the same as leaving the row out.
+        X_val, y_val, sample_weight_val : array-likes, default=None
+            Rows to validate on after each epoch, in the place of some set aside.
 
         Returns
         -------
@@ -297,20 +408,24 @@ class SmallMLP(BaseSoftmaxClassifier):
             check_more_than_one_class(targets, type(self).__name__)
             random_state = check_random_state(self.random_state)
             self._layer_sizes = self._sizes(design, targets.classes)
-            params = self._start(targets.classes, previous, random_state, design.dtype)
+            self.solver_ = self._choose_solver(targets)
+            self._check_dropout()
+            start = self._start(targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
-            rows, held_out = self._split(targets, random_state)
-            objective = self._objective(design, targets, rows)
-            validate = self._validation(design, targets, held_out)
-            result = self._train(objective, params, validate, random_state)
-            self._refuse_divergence(result.params, result.value, result.n_iter)
+            if X_val is not None or y_val is not None:
+                held_out = self._given(X_val, y_val, sample_weight_val)
+                result = self._trained(design, targets, start, random_state, held_out)
+            elif self._sets_aside(targets):
+                result = self._trained_without_some(X, y, design, targets, start, random_state)
+            else:
+                result = self._trained(design, targets, start, random_state)
             self._stream: Stream | None = None
             # scikit-learn counts on in a warm start
             earlier: list[float] = [] if previous is None else self.loss_curve_
             seen: int = 0 if previous is None else vars(self)["t_"]
             self._store(result)
             self.loss_curve_: list[float] = [*earlier, *result.loss_curve]
-            self.t_: int = seen + result.n_iter * len(objective.rows)
+            self.t_: int = seen + result.n_rows_seen
         self._warn(result)
         return self
 
@@ -340,32 +455,42 @@ class SmallMLP(BaseSoftmaxClassifier):
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
-        if self.early_stopping:
+        if self.early_stopping is True:
             raise ValueError("partial_fit does not go with early_stopping=True: it is one epoch.")
+        if LEARNING_RATES[self.learning_rate].planned:
+            raise ValueError(
+                f"partial_fit does not go with learning_rate={self.learning_rate!r}, which has to "
+                "know when training ends: use 'constant' or 'invscaling'."
+            )
         with self._unchanged_on_failure():
             first = not hasattr(self, "_params")
             known = self._stream_classes(classes, y)
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
-            stream = self._resumed_stream(self.solver)
+            self.solver_ = "adam" if self.solver == "auto" else self.solver
+            stream = self._resumed_stream(self.solver_)
             weight = stream.count(targets)
             rate = LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
             if first:
                 self._layer_sizes = self._sizes(design, known)
-                self._params = self._start(known, None, stream.random_state, design.dtype)
                 self.t_ = 0
                 self.loss_curve_ = []
+            self._check_dropout()
+            scaling = stream.scaling or self._scaling(design, targets)
+            stream.scaling = scaling  # the first piece's serves for the whole stream
             self.classes_ = known
-            params = self._params.copy()
-            objective = self._objective(design, targets)
+            objective = self._objective(design, targets, scaling, stream.random_state)
+            previous = None if first else (self._layer_sizes, known, self._params)
+            start = self._start(known, previous, stream.random_state)
+            params = start(scaling).astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
             loss = stream.train(objective, params, rate, batches, weight)
             self._refuse_divergence(params, loss, 1)
             self.t_ += len(objective.rows)
             self._stream = stream
             curve = [*self.loss_curve_, loss]
-            result = SolverResult(params, loss, 1, StopReason.MAX_ITER, curve)
-            self._store(result)
+            params = scaling.folded(objective.layout, params).astype(design.dtype)
+            self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
         return self
 
     # -- pieces ------------------------------------------------------------------------------------
@@ -374,7 +499,7 @@ class SmallMLP(BaseSoftmaxClassifier):
         layout, activation = Layout(self._layer_sizes), ACTIVATIONS[self.activation]
 
         def scores(block: Design) -> Array:
-            return forward(block, layout, activation, self._params)[0][-1]
+            return network_scores(block, layout, activation, self._params)
 
         return scores, max(self._layer_sizes[1:])
 
@@ -405,123 +530,251 @@ class SmallMLP(BaseSoftmaxClassifier):
         n_outputs = 1 if len(classes) == 2 else len(classes)
         return [design.n_columns, *(int(size) for size in hidden), n_outputs]
 
-    def _start(self, classes: Array, previous: Any, random_state: Any, dtype: Any) -> Array:
-        """Draw initial parameters (Glorot and Bengio), or copy the previous ones."""
+    def _start(
+        self, classes: Array, previous: Any, random_state: Any
+    ) -> Callable[[InputScaling], Array]:
+        """Return what gives initial parameters, for the features as they are scaled.
+
+        Those drawn (Glorot and Bengio) are the same for each scaling; the previous ones are the
+        same network.
+        """
+        layout = Layout(self._layer_sizes)
         if previous is not None:
-            sizes, known, params = previous
+            sizes, known, last = previous
             if sizes != self._layer_sizes or not np.array_equal(known, classes):
                 raise ValueError(
                     "warm_start=True needs the classes and layers of the previous fit: those were "
                     f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
                     f"{self._layer_sizes}."
                 )
-            return params.astype(dtype)
-        layout = Layout(self._layer_sizes)
+            return lambda scaling: scaling.unfolded(layout, last)
         params = np.empty(layout.n_params)
         factor = 2.0 if self.activation == "logistic" else 6.0
         for weights, intercepts in zip(*layout.views(params), strict=True):
             bound = np.sqrt(factor / sum(weights.shape))
             weights.T[...] = random_state.uniform(-bound, bound, weights.T.shape)
             intercepts[...] = random_state.uniform(-bound, bound, intercepts.shape)
-        return params.astype(dtype)
+        return lambda scaling: params.copy()
+
+    def _choose_solver(self, targets: Targets) -> str:
+        if self.solver != "auto":
+            return self.solver
+        return "lbfgs" if np.count_nonzero(targets.row_weights()) < _FEW else "adam"
+
+    def _sets_aside(self, targets: Targets) -> bool:
+        """Whether some of the rows are not trained on, to see when to stop."""
+        if self.solver_ == "lbfgs":
+            return False
+        if self.early_stopping == "auto":
+            counted = targets.of(np.flatnonzero(targets.row_weights()))
+            n_rows = len(counted.encoded)
+            rarest = (
+                n_rows
+                if counted.encoded.ndim == 2
+                else np.bincount(counted.encoded, minlength=len(targets.classes)).min()
+            )
+            fraction = min(self.validation_fraction, 1 - self.validation_fraction)
+            return bool(n_rows >= _FEW and rarest > 1 and n_rows * fraction >= len(targets.classes))
+        return bool(self.early_stopping)
+
+    def _trained_without_some(
+        self, X: Any, y: Any, design: Design, targets: Targets, start: Any, random_state: Any
+    ) -> NetworkResult:
+        """Train with some rows set aside; of a few, all get to train in the end."""
+        rows, others = split(targets, self.validation_fraction, random_state)
+        given = _safe_indexing(X, others), _safe_indexing(y, others)
+        held_out = given, (design[others], targets.of(others))
+        result = self._trained(design[rows], targets.of(rows), start, random_state, held_out)
+        known_pace = self.learning_rate in ("constant", "invscaling")
+        if self.early_stopping != "auto" or len(rows) > _MANY or not known_pace:
+            return result
+        anew = self._trained(design, targets, start, random_state, n_epochs=result.best_epoch)
+        return replace(anew, validations=result.validations, reason=result.reason)
+
+    def _trained(
+        self,
+        design: Design,
+        targets: Targets,
+        start: Callable[[InputScaling], Array],
+        random_state: np.random.RandomState,
+        held_out: Any = None,
+        n_epochs: int | None = None,
+    ) -> NetworkResult:
+        """Train on some rows, stopping by others or after so many epochs."""
+        scaling = self._scaling(design, targets)
+        objective = self._objective(design, targets, scaling, random_state)
+        params = start(scaling).astype(objective.dtype)
+        if self.solver_ == "lbfgs":
+            result = self._minimize(objective, params)
+        else:
+            validate = self._validation(held_out, objective, scaling, design.dtype)
+            result = self._minimize_batches(objective, params, random_state, validate, n_epochs)
+        self._refuse_divergence(result.params, result.value, result.n_iter)
+        params = scaling.folded(objective.layout, result.params).astype(design.dtype)
+        return NetworkResult(**vars(result) | {"params": params}, n_rows=len(objective.rows))
+
+    def _check_dropout(self) -> None:
+        rates = np.atleast_1d(np.asarray(self.dropout, dtype=np.float64))
+        n_layers = len(self._layer_sizes) - 1
+        if np.ndim(self.dropout) and rates.shape != (n_layers,):
+            raise ValueError(
+                f"dropout={self.dropout!r} must be one number, or {n_layers}: for the features and "
+                "for each hidden layer."
+            )
+        if not ((rates >= 0) & (rates < 1)).all():
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
+        if rates.any() and self.solver_ == "lbfgs":
+            raise ValueError(
+                f"dropout={self.dropout!r} needs solver='adam' or 'sgd', got solver={self.solver!r}"
+                f"{'' if self.solver == 'lbfgs' else ', which for so few rows is lbfgs'}."
+            )
+
+    def _drop(self, random_state: np.random.RandomState) -> Dropout | None:
+        """Return what leaves units out, if any are."""
+        n_hidden = len(self._layer_sizes) - 2
+        rates = self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]]
+        if not np.any(rates):
+            return None
+        return Dropout(rates, random_state.randint(np.iinfo(np.int32).max))
+
+    def _scaling(self, design: Design, targets: Targets) -> InputScaling:
+        """Choose the coordinates of the features to train in."""
+        if not self.standardize:
+            return InputScaling.none(design.n_columns)
+        moments = design.moments(targets.row_weights())
+        return InputScaling.standardizing(moments, centred=isinstance(design, DenseDesign))
+
+    def _alpha(self) -> float:
+        if isinstance(self.alpha, str):
+            return 3.0 if self.solver_ == "lbfgs" else 0.03
+        return float(self.alpha)
+
+    def _dtype(self, design: Design) -> np.dtype[Any]:
+        """Return the precision to train in; for little data the higher one takes no longer."""
+        if self.dtype != "auto":
+            return np.dtype(self.dtype)
+        return np.dtype(np.float64 if design.n_values <= _LITTLE else np.float32)
 
     def _objective(
-        self, design: Design, targets: Targets, rows: Array | None = None
+        self,
+        design: Design,
+        targets: Targets,
+        scaling: InputScaling,
+        random_state: np.random.RandomState,
     ) -> NetworkCrossEntropy:
-        """Return the objective on all rows, or on some."""
-        loss = targets.loss(design.dtype, rows)
+        dtype = self._dtype(design)
+        loss = targets.loss(dtype, self.label_smoothing)
         # scikit-learn's penalty is divided by the weight of the rows that a step looks at
         n_counted = len(loss.rows)
-        size = n_counted if self.solver == "lbfgs" else self._batch_size(n_counted)
-        weight = targets.row_weights() if rows is None else targets.row_weights()[rows]
-        unit = targets.total_weight / len(targets.encoded)  # of weights whose mean over all is 1
-        mean_weight = unit * weight.sum() / n_counted
+        size = n_counted if self.solver_ == "lbfgs" else self._batch_size(n_counted)
         return NetworkCrossEntropy(
-            design if rows is None else design[rows],
+            scaling.design(design, dtype),
             loss,
             Layout(self._layer_sizes),
             ACTIVATIONS[self.activation],
-            float(self.alpha) / (mean_weight * size),
+            self._alpha() * n_counted / (targets.total_weight * size),
+            self._drop(random_state),
         )
 
-    def _train(
-        self,
-        objective: NetworkCrossEntropy,
-        params: Array,
-        validate: Callable[[Array], float] | None,
-        random_state: Any,
-    ) -> SolverResult:
-        if self.solver == "lbfgs":
-            result = minimize_lbfgs(
-                objective,
-                params.astype(np.float64),
-                criterion=GradientNorm(),
-                tol=self.tol,
-                max_iter=self.max_iter,
-                max_fun=self.max_fun,
-                report=self._report(),
-            )
-            result.params = result.params.astype(objective.dtype, copy=False)
-            return result
-        return minimize_minibatch(
+    def _given(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Validate rows that were given to validate on."""
+        if X is None or y is None:
+            raise ValueError("X_val and y_val must be given together.")
+        design = self._validate_rows(X, reset=False)
+        targets = encode_targets(
+            y,
+            design.n_rows,
+            classes=self.classes_,
+            sample_weight=sample_weight,
+            class_weight=None,
+            estimator=type(self).__name__,
+        )
+        return (X, y), (design, targets)
+
+    def _validation(
+        self, rows: Any, objective: NetworkCrossEntropy, scaling: InputScaling, dtype: Any
+    ) -> Callable[[Array], Validation] | None:
+        """Return what looks at parameters after each epoch."""
+        if rows is None:
+            return None
+        given, (design, targets) = rows
+        held_out = HeldOut(scaling.design(design, objective.dtype), targets)
+        layout, activation = objective.layout, objective.activation
+        scorer = None if self.scoring in ("loss", None) else check_scoring(self, self.scoring)
+
+        def validate(params: Array) -> Validation:
+            score = None
+            if scorer is not None:
+                self._params = scaling.folded(layout, params).astype(dtype)
+                score = partial(scorer, self, *given)
+            scores = partial(network_scores, layout=layout, activation=activation, params=params)
+            return held_out.validate(scores, most_probable, score, self.scoring == "loss")
+
+        return validate
+
+    def _batch_size(self, n_rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(max(32, min(n_rows // 50, 256)), n_rows)
+        return min(int(self.batch_size), n_rows)
+
+    def _optimizer(self, solver: str) -> Optimizer:
+        steps = super()._optimizer(solver)
+        if self.weight_decay:
+            steps = Decaying(steps, self.weight_decay, Layout(self._layer_sizes).n_weights)
+        return steps if self.max_grad_norm is None else Clipping(steps, self.max_grad_norm)
+
+    def _minimize(self, objective: NetworkCrossEntropy, params: Array) -> SolverResult:
+        """Run L-BFGS."""
+        return minimize_lbfgs(
             objective,
-            params,
-            self._optimizer(self.solver),
-            LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
-            self._batches(len(objective.rows), random_state),
+            params.astype(np.float64),
+            criterion=GradientNorm(),
             tol=self.tol,
             max_iter=self.max_iter,
-            n_iter_no_change=self.n_iter_no_change,
-            validate=validate,
+            max_fun=self.max_fun,
             report=self._report(),
         )
 
-    def _split(self, targets: Targets, random_state: Any) -> tuple[Array | None, Array | None]:
-        """Return the rows to train on and those to validate on; None for all and for none."""
-        if not self.early_stopping or self.solver == "lbfgs":
-            return None, None
-        counted = np.flatnonzero(targets.row_weights())
-        hard = targets.encoded.ndim == 1
-        try:
-            rows, held_out = train_test_split(
-                counted,
-                test_size=self.validation_fraction,
-                stratify=targets.encoded[counted] if hard else None,
-                random_state=random_state,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"early_stopping=True could not set aside validation_fraction="
-                f"{self.validation_fraction} of {len(counted)} rows: {error}"
-            ) from error
-        return rows, held_out
-
-    def _validation(
-        self, design: Design, targets: Targets, rows: Array | None
-    ) -> Callable[[Array], float] | None:
-        """Return what computes the accuracy of parameters on rows set aside."""
-        if rows is None:
-            return None
-        held_out, encoded = design[rows], targets.encoded[rows]
-        weight = targets.row_weights()[rows]
-        layout, activation = Layout(self._layer_sizes), ACTIVATIONS[self.activation]
-
-        def accuracy(params: Array) -> float:
-            scores = forward(held_out, layout, activation, params)[0][-1]
-            best = most_probable(scores)
-            right = best == encoded if encoded.ndim == 1 else encoded[np.arange(len(best)), best]
-            return float(np.average(right, weights=weight))
-
-        return accuracy
+    def _minimize_batches(
+        self,
+        objective: NetworkCrossEntropy,
+        params: Array,
+        random_state: np.random.RandomState,
+        validate: Callable[[Array], Validation] | None,
+        n_epochs: int | None,
+    ) -> SolverResult:
+        """Run a solver on minibatches."""
+        batches = self._batches(len(objective.rows), random_state)
+        steps = self._optimizer(self.solver_)
+        if self.average:
+            steps = Averaging(steps, self.average * batches.number(len(objective.rows)))
+        return minimize_minibatch(
+            objective,
+            params,
+            steps,
+            LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
+            batches,
+            tol=self.tol,
+            max_iter=n_epochs or self.max_iter,
+            n_iter_no_change=np.inf if n_epochs else self.n_iter_no_change,
+            max_time=np.inf if self.max_time is None else self.max_time,
+            validate=validate,
+            stop_early=bool(self.early_stopping),
+            report=self._report(),
+        )
 
     def _store(self, result: SolverResult) -> None:
         self._params = result.params
         self.loss_ = result.value
         self.loss_curve_ = result.loss_curve
         self.n_iter_ = result.n_iter
-        self.validation_scores_ = scores = result.validation_scores
-        self.best_validation_score_ = max(scores) if scores else None
-        self.best_loss_ = None if scores else min(result.loss_curve, default=result.value)
+        seen = result.validations
+        self.validation_loss_curve_ = seen and [v.loss for v in seen]
+        self.validation_scores_ = seen and [v.score for v in seen]
+        self.best_validation_score_ = max(v.score for v in seen) if seen else None
+        self.best_loss_ = None
+        if not (seen and self.early_stopping):
+            self.best_loss_ = min(result.loss_curve, default=result.value)
         self.n_layers_ = len(self._layer_sizes)
         self.n_outputs_ = self._layer_sizes[-1]
         self.out_activation_ = "logistic" if self.n_outputs_ == 1 else "softmax"
@@ -536,7 +789,7 @@ class SmallMLP(BaseSoftmaxClassifier):
             remedy = "The parameters reached so far are kept."
         elif result.reason is StopReason.ROUNDING and result.n_iter == 0:
             remedy = "No step was taken at all: scale the features."
-        elif result.reason in (StopReason.MAX_ITER, StopReason.MAX_FUN) and self._cut_short(result):
+        elif self._cut_short(result):
             remedy = (
                 "The loss was still falling: allow more, raise learning_rate_init, or scale the "
                 "features, for example with sklearn.preprocessing.StandardScaler."
@@ -547,11 +800,15 @@ class SmallMLP(BaseSoftmaxClassifier):
 
     def _cut_short(self, result: SolverResult) -> bool:
         """Whether the last tenth of the epochs brought more than a tenth of the whole decrease."""
+        limits = (StopReason.MAX_ITER, StopReason.MAX_FUN, StopReason.MAX_TIME)
+        # One that is planned to the end has levelled off by its own rate.
+        if result.reason not in limits or LEARNING_RATES[self.learning_rate].planned:
+            return False
         losses = result.loss_curve
         if len(losses) < 2:
             return True
         recent = losses[-1 - max(1, len(losses) // 10)] - losses[-1]
-        noise = 0.0 if self.solver == "lbfgs" else self.tol
+        noise = 0.0 if self.solver_ == "lbfgs" else self.tol
         # fewer than ten say nothing of levelling off
         share = 0.1 if len(losses) >= 10 else 0.0
         return recent > max(noise, share * (losses[0] - losses[-1]))

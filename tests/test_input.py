@@ -29,7 +29,7 @@ from softmax_regression.functional import ACTIVATIONS
 LINEAR = SoftmaxRegression()
 STREAM = SoftmaxRegression(solver="adam", tol=1e-3, random_state=0)
 # Enough penalty and speed to be at its end, so that no warning comes into play.
-NETWORK = SmallMLP((4,), alpha=1.0, learning_rate_init=0.05, random_state=0)
+NETWORK = SmallMLP((4,), solver="adam", alpha=1.0, learning_rate_init=0.05, random_state=0)
 ESTIMATORS = {"SoftmaxRegression": LINEAR, "SmallMLP": NETWORK}
 STREAMS = {"SoftmaxRegression": STREAM, "SmallMLP": NETWORK}
 
@@ -412,6 +412,15 @@ BAD_PARAMETERS = {
         "early_stopping": ["yes", 2, None],
         "validation_fraction": [0.0, 1.0, -0.1, 1.5, np.nan, None],
         "max_fun": [0, -1, 2.5, None],
+        "weight_decay": [-0.1, np.nan, "some", None],
+        "scoring": ["speed", 3, ["loss"]],
+        "max_time": [0, -1.0, np.nan, "long"],
+        "max_grad_norm": [0, -1.0, np.nan, "short"],
+        "dropout": [-0.1, 1.0, np.nan, "half", None, [0.1, 0.2, 0.3], [0.1, 1.0]],
+        "label_smoothing": [-0.1, 1.1, np.nan, None],
+        "standardize": ["yes", 2, None],
+        "average": [-1.0, np.nan, "all", None],
+        "dtype": ["float16", np.int64, None, 32],
     },
 }
 

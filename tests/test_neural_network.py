@@ -16,10 +16,27 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from softmax_regression import SmallMLP, SoftmaxRegression, neural_network
+from softmax_regression import SmallMLP, SoftmaxRegression, _held_out
 from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.solvers import _minibatch
 
+# What MLPClassifier does by default.
+AS_SCIKIT_LEARN = {
+    "solver": "adam",
+    "alpha": 0.0001,
+    "weight_decay": 0.0,
+    "batch_size": 200,
+    "learning_rate": "constant",
+    "learning_rate_init": 0.001,
+    "max_iter": 200,
+    "early_stopping": False,
+    "scoring": None,
+    "dropout": 0.0,
+    "label_smoothing": 0.0,
+    "standardize": False,
+    "average": 0.0,
+    "dtype": "float64",
+}
 MINIBATCH = ("sgd", "adam")
 SOLVERS = (*MINIBATCH, "lbfgs")
 SHARED_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # with MLPClassifier
@@ -28,6 +45,10 @@ mlp_classifier_takes_weights = pytest.mark.skipif(
     "sample_weight" not in inspect.signature(MLPClassifier.fit).parameters,
     reason="MLPClassifier of this scikit-learn takes no sample_weight",
 )
+
+
+def plain(hidden_layer_sizes=(100,), activation="relu", **params):
+    return SmallMLP(hidden_layer_sizes, activation, **AS_SCIKIT_LEARN | params)
 
 
 def problem(n_classes=3, n_rows=120, n_features=4, seed=0):
@@ -64,7 +85,7 @@ def parameters(model):
 def test_attributes_are_those_of_mlp_classifier(sizes, n_classes):
     X, y = problem(n_classes)
     params = {"hidden_layer_sizes": sizes, "max_iter": 3, "random_state": 0}
-    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    ours, theirs = trained(plain(**params), X, y), trained(MLPClassifier(**params), X, y)
     for name in ("n_layers_", "n_outputs_", "out_activation_", "n_iter_", "t_", "n_features_in_"):
         assert getattr(ours, name) == getattr(theirs, name)
     assert [part.shape for part in ours.coefs_] == [part.shape for part in theirs.coefs_]
@@ -78,7 +99,7 @@ def test_attributes_are_those_of_mlp_classifier(sizes, n_classes):
 def test_initial_weights_fill_glorots_bounds(activation):
     X, y = problem()
     # With a step this small the weights at the end are the initial ones.
-    model = SmallMLP((300, 30), activation, learning_rate_init=1e-300, max_iter=1, random_state=0)
+    model = plain((300, 30), activation, learning_rate_init=1e-300, max_iter=1, random_state=0)
     trained(model, X, y)
     factor = 2 if activation == "logistic" else 6
     for weights, intercepts in zip(model.coefs_, model.intercepts_, strict=True):
@@ -93,7 +114,7 @@ def test_initial_weights_are_those_of_mlp_classifier(activation):
     X, y = problem()
     params = {"hidden_layer_sizes": (5, 4), "activation": activation, "random_state": 3}
     params |= {"learning_rate_init": 1e-300, "max_iter": 1}
-    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    ours, theirs = trained(plain(**params), X, y), trained(MLPClassifier(**params), X, y)
     for mine, other in zip(
         ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True
     ):
@@ -110,7 +131,7 @@ def test_loss_curve_is_that_of_mlp_classifier(solver, activation, alpha, batch_s
     params = {"hidden_layer_sizes": (6, 4), "activation": activation, "solver": solver}
     params |= {"alpha": alpha, "batch_size": batch_size, "shuffle": False, "random_state": 5}
     params |= {"max_iter": 15, "learning_rate_init": 0.02}
-    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    ours, theirs = trained(plain(**params), X, y), trained(MLPClassifier(**params), X, y)
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-8)
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6)
     assert ours.loss_ == ours.loss_curve_[-1]
@@ -131,7 +152,7 @@ def test_options_of_sgd_are_those_of_mlp_classifier(params):
     X, y = problem()
     params = {"solver": "sgd", "batch_size": 30, "shuffle": False, "max_iter": 15} | params
     params |= {"hidden_layer_sizes": (6,), "learning_rate_init": 0.1, "random_state": 0}
-    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    ours, theirs = trained(plain(**params), X, y), trained(MLPClassifier(**params), X, y)
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-8)
     assert ours.n_iter_ == theirs.n_iter_
 
@@ -143,7 +164,7 @@ def test_weighted_loss_curve_is_that_of_mlp_classifier(solver):
     weight = np.random.default_rng(0).exponential(size=len(y))
     params = {"hidden_layer_sizes": (6,), "solver": solver, "alpha": 0.1, "random_state": 0}
     params |= {"batch_size": len(y), "shuffle": False, "max_iter": 15, "learning_rate_init": 0.05}
-    ours = trained(SmallMLP(**params), X, y, sample_weight=weight)
+    ours = trained(plain(**params), X, y, sample_weight=weight)
     theirs = trained(MLPClassifier(**params), X, y, sample_weight=weight)
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-8)
 
@@ -152,7 +173,7 @@ def test_weighted_loss_curve_is_that_of_mlp_classifier(solver):
 def test_rows_seen_are_those_of_mlp_classifier(params):
     X, y = problem()
     params = {"hidden_layer_sizes": (3,), "max_iter": 4, "random_state": 0} | params
-    ours, theirs = trained(SmallMLP(**params), X, y), trained(MLPClassifier(**params), X, y)
+    ours, theirs = trained(plain(**params), X, y), trained(MLPClassifier(**params), X, y)
     assert ours.t_ == theirs.t_
 
 
@@ -164,7 +185,7 @@ def test_rows_seen_are_those_of_mlp_classifier(params):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_loss_falls(solver, n_classes, container):
     X, y = problem(n_classes)
-    model = SmallMLP((10,), solver=solver, max_iter=50, learning_rate_init=0.01, random_state=0)
+    model = plain((10,), solver=solver, max_iter=50, learning_rate_init=0.01, random_state=0)
     trained(model, container(X), y)
     assert model.loss_curve_[-1] < 0.7 * model.loss_curve_[0]
     assert len(model.loss_curve_) == model.n_iter_ > 10
@@ -176,7 +197,7 @@ def test_loss_falls(solver, n_classes, container):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_every_activation_learns_two_moons(solver, activation):
     X, y = moons()
-    model = SmallMLP((20, 20), activation, solver=solver, learning_rate_init=0.02, random_state=0)
+    model = plain((20, 20), activation, solver=solver, learning_rate_init=0.02, random_state=0)
     model.set_params(batch_size=20, n_iter_no_change=np.inf)  # some begin on a plateau
     accuracy = trained(model, X, y).score(X, y)
     if activation == "identity":  # a line cannot do better
@@ -193,7 +214,7 @@ def test_no_hidden_layer_is_softmax_regression(soft, weighted, n_classes):
     weight = np.random.default_rng(0).random(len(y)) if weighted else None
     if soft:
         y = np.random.default_rng(1).dirichlet(np.ones(n_classes), len(y))
-    network = SmallMLP((), solver="lbfgs", alpha=0.5, tol=1e-10, max_iter=1000, random_state=0)
+    network = plain((), solver="lbfgs", alpha=0.5, tol=1e-10, max_iter=1000, random_state=0)
     network.fit(X, y, sample_weight=weight)
     linear = SoftmaxRegression(C=1 / 0.5, tol=1e-13).fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(network.coefs_[0].T, linear.coef_, atol=1e-6)
@@ -207,7 +228,7 @@ def test_no_hidden_layer_is_softmax_regression(soft, weighted, n_classes):
 def test_other_containers_give_the_same_model(solver, container):
     X, y = problem()
     X[np.random.default_rng(0).random(X.shape) < 0.3] = 0
-    model = SmallMLP((5, 4), solver=solver, batch_size=32, max_iter=20, random_state=0)
+    model = plain((5, 4), solver=solver, batch_size=32, max_iter=20, random_state=0)
     expected = parameters(trained(clone(model), X, y))
     np.testing.assert_allclose(parameters(trained(model, container(X), y)), expected, atol=1e-7)
 
@@ -215,7 +236,7 @@ def test_other_containers_give_the_same_model(solver, container):
 def test_data_frame_and_memmap_give_the_same_model(tmp_path):
     X, y = problem()
     np.save(tmp_path / "X.npy", X)
-    model = SmallMLP((5,), max_iter=5, random_state=0)
+    model = plain((5,), max_iter=5, random_state=0)
     expected = parameters(trained(clone(model), X, y))
     frame = trained(clone(model), pd.DataFrame(X, columns=list("abcd")), y)
     np.testing.assert_array_equal(parameters(frame), expected)
@@ -228,7 +249,7 @@ def test_data_frame_and_memmap_give_the_same_model(tmp_path):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_float32_is_close_to_float64(solver, activation):
     X, y = problem()
-    model = SmallMLP((6,), activation, solver=solver, alpha=0.1, max_iter=10, random_state=0)
+    model = plain((6,), activation, solver=solver, alpha=0.1, max_iter=10, random_state=0)
     double = trained(clone(model), X, y)
     single = trained(model, X.astype(np.float32), y)
     for part in single.coefs_ + single.intercepts_:
@@ -242,7 +263,7 @@ def test_float32_is_close_to_float64(solver, activation):
 def test_training_is_deterministic_for_a_seed(solver):
     X, y = problem()
     a, b, c = (
-        trained(SmallMLP((5,), solver=solver, max_iter=5, batch_size=20, random_state=seed), X, y)
+        trained(plain((5,), solver=solver, max_iter=5, batch_size=20, random_state=seed), X, y)
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(parameters(a), parameters(b))
@@ -252,7 +273,7 @@ def test_training_is_deterministic_for_a_seed(solver):
 
 def test_labels_of_other_kinds_train_the_same_network():
     X, y = problem()
-    model = SmallMLP((5,), max_iter=5, random_state=0)
+    model = plain((5,), max_iter=5, random_state=0)
     expected = trained(clone(model), X, y)
     for labels in (np.array(["a", "b", "c"]), np.array(["a", "b", "c"], dtype=object)):
         other = trained(clone(model), X, labels[y])
@@ -264,7 +285,7 @@ def test_labels_of_other_kinds_train_the_same_network():
 
 def test_two_classes_have_one_score():
     X, y = problem(2)
-    model = trained(SmallMLP((5,), max_iter=5, random_state=0), X, y == 1)
+    model = trained(plain((5,), max_iter=5, random_state=0), X, y == 1)
     assert model.classes_.dtype == model.predict(X).dtype == bool
     scores, p = model.decision_function(X), model.predict_proba(X)
     assert scores.shape == (120,)
@@ -277,7 +298,7 @@ def test_two_classes_have_one_score():
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_log_probabilities_are_finite_on_extreme_rows(n_classes, activation):
     X, y = problem(n_classes)
-    model = trained(SmallMLP((5,), activation, max_iter=5, random_state=0), X, y)
+    model = trained(plain((5,), activation, max_iter=5, random_state=0), X, y)
     log_p = model.predict_log_proba(1e150 * X)
     assert np.isfinite(log_p).all()
     np.testing.assert_allclose(np.exp(log_p), model.predict_proba(1e150 * X), rtol=1e-9)
@@ -285,7 +306,7 @@ def test_log_probabilities_are_finite_on_extreme_rows(n_classes, activation):
 
 def test_learning_goes_on_after_the_last_fit_with_a_random_state_instance():
     X, y = problem()
-    model = SmallMLP((5,), max_iter=3, random_state=np.random.RandomState(0))
+    model = plain((5,), max_iter=3, random_state=np.random.RandomState(0))
     first = parameters(trained(model, X, y))
     assert not np.array_equal(first, parameters(trained(model, X, y)))
 
@@ -297,7 +318,7 @@ def test_learning_goes_on_after_the_last_fit_with_a_random_state_instance():
 @pytest.mark.parametrize("pickled", [False, True])
 def test_writing_into_parameters_changes_predictions(pickled, solver):
     X, y = problem()
-    model = trained(SmallMLP((5, 4), solver=solver, max_iter=5, random_state=0), X, y)
+    model = trained(plain((5, 4), solver=solver, max_iter=5, random_state=0), X, y)
     before = model.predict_proba(X)
     if pickled:
         model = pickle.loads(pickle.dumps(model))
@@ -316,7 +337,7 @@ def test_writing_into_parameters_changes_predictions(pickled, solver):
 
 def test_writing_into_parameters_is_where_training_goes_on():
     X, y = problem()
-    model = SmallMLP((5,), warm_start=True, learning_rate_init=1e-300, max_iter=2, random_state=0)
+    model = plain((5,), warm_start=True, learning_rate_init=1e-300, max_iter=2, random_state=0)
     trained(model, X, y)
     model.coefs_[0][...] = 0.25
     trained(model, X, y)
@@ -324,14 +345,14 @@ def test_writing_into_parameters_is_where_training_goes_on():
 
 
 def test_an_unfitted_network_has_no_parameters():
-    model = SmallMLP()
+    model = plain()
     assert not hasattr(model, "coefs_")
     assert not hasattr(model, "intercepts_")
 
 
 def test_models_share_no_memory():
     X, y = problem()
-    model = trained(SmallMLP((5,), max_iter=2, random_state=0, warm_start=True), X, y)
+    model = trained(plain((5,), max_iter=2, random_state=0, warm_start=True), X, y)
     old = parameters(model)
     views = model.coefs_ + model.intercepts_
     trained(model, X, y)
@@ -349,7 +370,7 @@ def test_zero_weight_is_a_row_removed(solver, batch_size, alpha):
     X, y = problem()
     weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
     kept = weight > 0
-    model = SmallMLP((5,), solver=solver, batch_size=batch_size, alpha=alpha, random_state=0)
+    model = plain((5,), solver=solver, batch_size=batch_size, alpha=alpha, random_state=0)
     model.set_params(max_iter=15, learning_rate_init=0.01)
     with_zeros = trained(clone(model), X, y, sample_weight=weight)
     without = trained(model, X[kept], y[kept], sample_weight=weight[kept])
@@ -364,7 +385,7 @@ def test_zero_weight_is_a_row_removed_from_early_stopping_too():
     weight = np.ones(len(y))
     weight[::4] = 0
     kept = weight > 0
-    model = SmallMLP((5,), early_stopping=True, alpha=0.1, max_iter=15, random_state=0)
+    model = plain((5,), early_stopping=True, alpha=0.1, max_iter=15, random_state=0)
     with_zeros = trained(clone(model), X, y, sample_weight=weight)
     without = trained(model, X[kept], y[kept])
     assert with_zeros.validation_scores_ == without.validation_scores_
@@ -377,7 +398,7 @@ def test_rows_of_zero_weight_are_not_counted_as_seen(stopping):
     weight = np.ones(len(y))
     weight[::4] = 0
     kept = weight > 0
-    model = SmallMLP((5,), early_stopping=stopping, max_iter=3, random_state=0)
+    model = plain((5,), early_stopping=stopping, max_iter=3, random_state=0)
     assert (
         trained(clone(model), X, y, sample_weight=weight).t_ == trained(model, X[kept], y[kept]).t_
     )
@@ -388,8 +409,8 @@ def test_scaling_weights_is_dividing_alpha(solver):
     X, y = problem()
     weight = np.random.default_rng(0).random(len(y))
     params = {"solver": solver, "batch_size": 16, "max_iter": 10, "random_state": 0}
-    scaled = trained(SmallMLP((5,), alpha=1.0, **params), X, y, sample_weight=8 * weight)
-    other = trained(SmallMLP((5,), alpha=0.125, **params), X, y, sample_weight=weight)
+    scaled = trained(plain((5,), alpha=1.0, **params), X, y, sample_weight=8 * weight)
+    other = trained(plain((5,), alpha=0.125, **params), X, y, sample_weight=weight)
     np.testing.assert_allclose(parameters(scaled), parameters(other), atol=1e-6)
 
 
@@ -397,7 +418,7 @@ def test_scaling_weights_is_dividing_alpha(solver):
 def test_class_weight_is_sample_weight(solver):
     X, y = problem()
     factors = {0: 2.0, 1: 0.25}
-    model = SmallMLP((5,), solver=solver, max_iter=10, random_state=0)
+    model = plain((5,), solver=solver, max_iter=10, random_state=0)
     weighted = trained(clone(model), X, y, sample_weight=np.array([2.0, 0.25, 1.0])[y])
     classes = trained(model.set_params(class_weight=factors), X, y)
     np.testing.assert_array_equal(parameters(classes), parameters(weighted))
@@ -406,7 +427,7 @@ def test_class_weight_is_sample_weight(solver):
 def test_balanced_class_weight_gives_all_classes_the_same_total():
     X, y = problem()
     weight = np.random.default_rng(0).random(len(y))
-    model = SmallMLP((5,), max_iter=10, random_state=0)
+    model = plain((5,), max_iter=10, random_state=0)
     factors = weight.sum() / (3 * np.bincount(y, weight))
     weighted = trained(clone(model), X, y, sample_weight=weight * factors[y])
     balanced = trained(model.set_params(class_weight="balanced"), X, y, sample_weight=weight)
@@ -417,7 +438,7 @@ def test_balanced_class_weight_gives_all_classes_the_same_total():
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_one_hot_soft_labels_are_hard_labels(solver, n_classes):
     X, y = problem(n_classes)
-    model = SmallMLP((5,), solver=solver, batch_size=32, max_iter=10, random_state=0)
+    model = plain((5,), solver=solver, batch_size=32, max_iter=10, random_state=0)
     hard = trained(clone(model), X, y)
     soft = trained(model, X, np.eye(n_classes)[y])
     np.testing.assert_allclose(parameters(soft), parameters(hard), atol=1e-7)
@@ -427,7 +448,7 @@ def test_one_hot_soft_labels_are_hard_labels(solver, n_classes):
 def test_soft_labels_are_rows_repeated_for_each_class(n_classes):
     X, _ = problem(n_classes)
     P = np.random.default_rng(1).dirichlet(np.ones(n_classes), len(X))
-    model = SmallMLP((4,), "tanh", solver="lbfgs", max_iter=15, random_state=0)
+    model = plain((4,), "tanh", solver="lbfgs", max_iter=15, random_state=0)
     soft = trained(clone(model), X, P)
     labels = np.tile(np.arange(n_classes), len(X))
     repeated = trained(model, X.repeat(n_classes, axis=0), labels, sample_weight=P.ravel())
@@ -437,7 +458,7 @@ def test_soft_labels_are_rows_repeated_for_each_class(n_classes):
 def test_columns_of_soft_labels_are_the_classes():
     X, _ = problem()
     P = pd.DataFrame(np.random.default_rng(1).dirichlet(np.ones(3), len(X)), columns=list("zam"))
-    model = trained(SmallMLP((4,), max_iter=5, random_state=0), X, P)
+    model = trained(plain((4,), max_iter=5, random_state=0), X, P)
     np.testing.assert_array_equal(model.classes_, list("zam"))
     best = model.predict_proba(X).argmax(axis=1)
     np.testing.assert_array_equal(model.predict(X), np.array(list("zam"))[best])
@@ -452,13 +473,13 @@ def test_columns_of_soft_labels_are_the_classes():
 def splits(monkeypatch):
     """The rows that early stopping sets aside, of each fit."""
     recorded = []
-    split = neural_network.train_test_split
+    split = _held_out.train_test_split
 
     def recording(*args, **kwargs):
         recorded.append(split(*args, **kwargs))
         return recorded[-1]
 
-    monkeypatch.setattr(neural_network, "train_test_split", recording)
+    monkeypatch.setattr(_held_out, "train_test_split", recording)
     return recorded
 
 
@@ -471,7 +492,7 @@ def test_early_stopping_keeps_the_best_epoch(solver, n_classes, weighted, soft, 
     if soft:
         y = 0.8 * np.eye(n_classes)[y] + 0.2 / n_classes
     weight = np.random.default_rng(0).integers(0, 4, len(y)) if weighted else np.ones(len(y))
-    model = SmallMLP((20,), solver=solver, early_stopping=True, validation_fraction=0.3)
+    model = plain((20,), solver=solver, early_stopping=True, validation_fraction=0.3)
     model.set_params(learning_rate_init=0.3, n_iter_no_change=8, random_state=0)
     trained(model, X, y, sample_weight=weight)
     ((rows, held_out),) = splits
@@ -488,7 +509,7 @@ def test_early_stopping_keeps_the_best_epoch(solver, n_classes, weighted, soft, 
 
 def test_early_stopping_sets_rows_aside_in_the_proportions_of_the_classes(splits):
     X, y = problem(3, 300)
-    trained(SmallMLP((3,), early_stopping=True, validation_fraction=0.2, max_iter=2), X, y)
+    trained(plain((3,), early_stopping=True, validation_fraction=0.2, max_iter=2), X, y)
     ((_, held_out),) = splits
     assert len(held_out) == 60
     np.testing.assert_allclose(np.bincount(y[held_out]), np.bincount(y) / 5, atol=1)
@@ -497,7 +518,7 @@ def test_early_stopping_sets_rows_aside_in_the_proportions_of_the_classes(splits
 @pytest.mark.parametrize("fraction", [0.005, 0.999])
 def test_early_stopping_names_the_fraction_that_leaves_too_few_rows(fraction):
     X, y = problem()
-    model = SmallMLP((3,), early_stopping=True, validation_fraction=fraction)
+    model = plain((3,), early_stopping=True, validation_fraction=fraction)
     with pytest.raises(ValueError, match=f"validation_fraction={fraction} of 120 rows"):
         model.fit(X, y)
     assert not hasattr(model, "classes_")
@@ -505,7 +526,7 @@ def test_early_stopping_names_the_fraction_that_leaves_too_few_rows(fraction):
 
 def test_a_fit_without_early_stopping_forgets_validation_scores():
     X, y = problem()
-    model = trained(SmallMLP((3,), early_stopping=True, max_iter=3), X, y)
+    model = trained(plain((3,), early_stopping=True, max_iter=3), X, y)
     trained(model.set_params(early_stopping=False), X, y)
     assert model.validation_scores_ is model.best_validation_score_ is None
     assert model.best_loss_ == min(model.loss_curve_)
@@ -513,7 +534,7 @@ def test_a_fit_without_early_stopping_forgets_validation_scores():
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_run_cut_short_names_solver_and_remedy(solver):
-    model = SmallMLP((5,), solver=solver, max_iter=3, random_state=0)
+    model = plain((5,), solver=solver, max_iter=3, random_state=0)
     with pytest.warns(ConvergenceWarning) as caught:
         model.fit(*problem())
     assert len(caught) == 1
@@ -524,14 +545,14 @@ def test_a_run_cut_short_names_solver_and_remedy(solver):
 
 def test_a_warning_points_at_the_line_that_called_fit():
     with pytest.warns(ConvergenceWarning) as caught:
-        SmallMLP((5,), max_iter=3, random_state=0).fit(*problem())
+        plain((5,), max_iter=3, random_state=0).fit(*problem())
     assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_flat_loss_is_no_warning(solver):
     X, y = problem()
-    model = SmallMLP((5,), solver=solver, alpha=1.0, learning_rate_init=0.05, random_state=0)
+    model = plain((5,), solver=solver, alpha=1.0, learning_rate_init=0.05, random_state=0)
     model.set_params(max_iter=300, n_iter_no_change=np.inf, tol=1e-12).fit(X, y)
     curve = model.loss_curve_
     assert curve[-30] - curve[-1] < 0.01 * (curve[0] - curve[-1])
@@ -540,13 +561,13 @@ def test_a_flat_loss_is_no_warning(solver):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_loss_that_only_rounding_moves_is_flat(seed):
     X, y = problem()
-    SmallMLP((5,), learning_rate_init=1e-300, max_iter=3, random_state=seed).fit(X, y)
+    plain((5,), learning_rate_init=1e-300, max_iter=3, random_state=seed).fit(X, y)
 
 
 @pytest.mark.parametrize("solver", MINIBATCH)
 def test_training_ends_when_the_loss_no_longer_improves(solver):
     X, y = problem()
-    model = SmallMLP((5,), solver=solver, alpha=1.0, learning_rate_init=0.05, random_state=0)
+    model = plain((5,), solver=solver, alpha=1.0, learning_rate_init=0.05, random_state=0)
     model.set_params(max_iter=1000, tol=1e-3, n_iter_no_change=4).fit(X, y)
     assert model.n_iter_ < 1000
     best_before = min(model.loss_curve_[:-5])
@@ -555,14 +576,14 @@ def test_training_ends_when_the_loss_no_longer_improves(solver):
 
 def test_a_line_search_that_fails_far_from_a_minimum_is_told():
     X, y = problem()
-    model = SmallMLP((5,), solver="lbfgs", random_state=0)
+    model = plain((5,), solver="lbfgs", random_state=0)
     with pytest.warns(ConvergenceWarning):
         model.fit(1e200 * X, y)  # no step is small enough: the initial weights come back
 
 
 def test_max_fun_ends_lbfgs():
     X, y = problem()
-    model = SmallMLP((5,), solver="lbfgs", max_fun=5, random_state=0)
+    model = plain((5,), solver="lbfgs", max_fun=5, random_state=0)
     with pytest.warns(ConvergenceWarning, match="max_fun"):
         model.fit(X, y)
     assert model.n_iter_ <= 5
@@ -571,7 +592,7 @@ def test_max_fun_ends_lbfgs():
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_verbose_prints_a_line_for_each_iteration(solver, capsys):
     X, y = problem()
-    model = trained(SmallMLP((5,), solver=solver, verbose=True, max_iter=4, random_state=0), X, y)
+    model = trained(plain((5,), solver=solver, verbose=True, max_iter=4, random_state=0), X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_ == 4
     for number, (line, loss) in enumerate(zip(lines, model.loss_curve_, strict=True), start=1):
@@ -584,7 +605,7 @@ def test_verbose_prints_a_line_for_each_iteration(solver, capsys):
 
 def test_verbose_shows_validation_scores(capsys):
     X, y = problem()
-    model = SmallMLP((5,), early_stopping=True, verbose=1, max_iter=3, random_state=0)
+    model = plain((5,), early_stopping=True, verbose=1, max_iter=3, random_state=0)
     trained(model, X, y)
     lines = capsys.readouterr().out.splitlines()
     for line, score in zip(lines, model.validation_scores_, strict=True):
@@ -603,7 +624,7 @@ def test_an_interrupted_run_keeps_what_it_has(stopping, epochs, monkeypatch):
         return run_epoch(*args)
 
     monkeypatch.setattr(_minibatch, "run_epoch", interrupted)
-    model = SmallMLP((5,), early_stopping=stopping, random_state=0)
+    model = plain((5,), early_stopping=stopping, random_state=0)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         model.fit(*problem())
     assert model.n_iter_ == len(model.loss_curve_) == epochs
@@ -617,7 +638,7 @@ def test_an_interrupted_run_keeps_what_it_has(stopping, epochs, monkeypatch):
 @pytest.mark.parametrize("solver", MINIBATCH)
 def test_partial_fit_on_chunks_learns(solver, container):
     X, y = moons()
-    model = SmallMLP((20,), solver=solver, learning_rate_init=0.02, batch_size=10, random_state=0)
+    model = plain((20,), solver=solver, learning_rate_init=0.02, batch_size=10, random_state=0)
     order = np.argsort(X[:, 0])  # what comes first does not have both classes
     for start in range(0, 200, 40):
         rows = order[start : start + 40]
@@ -633,7 +654,7 @@ def test_partial_fit_on_chunks_learns(solver, container):
 @pytest.mark.parametrize("solver", MINIBATCH)
 def test_partial_fit_is_an_epoch_of_fit(solver):
     X, y = problem()
-    model = SmallMLP((5,), solver=solver, batch_size=20, shuffle=False, random_state=0)
+    model = plain((5,), solver=solver, batch_size=20, shuffle=False, random_state=0)
     fitted = trained(clone(model).set_params(max_iter=4), X, y)
     for _ in range(4):
         model.partial_fit(X, y, classes=[0, 1, 2])
@@ -646,7 +667,7 @@ def test_partial_fit_is_an_epoch_of_fit(solver):
 @pytest.mark.parametrize("solver", MINIBATCH)
 def test_partial_fit_continues_after_pickling_as_without(solver, learning_rate):
     X, y = problem()
-    model = SmallMLP((5,), solver=solver, learning_rate=learning_rate, random_state=0)
+    model = plain((5,), solver=solver, learning_rate=learning_rate, random_state=0)
     pickled = clone(model)
     for start in range(0, 120, 30):
         rows = slice(start, start + 30)
@@ -660,14 +681,14 @@ def test_partial_fit_continues_after_pickling_as_without(solver, learning_rate):
 def test_partial_fit_takes_soft_labels_and_weights():
     X, y = problem()
     weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
-    hard = SmallMLP((5,), random_state=0).partial_fit(X, y, weight, classes=[0, 1, 2])
-    soft = SmallMLP((5,), random_state=0).partial_fit(X, np.eye(3)[y], weight)
+    hard = plain((5,), random_state=0).partial_fit(X, y, weight, classes=[0, 1, 2])
+    soft = plain((5,), random_state=0).partial_fit(X, np.eye(3)[y], weight)
     np.testing.assert_allclose(parameters(soft), parameters(hard), atol=1e-12)
 
 
 def test_partial_fit_goes_on_from_fit():
     X, y = problem()
-    model = trained(SmallMLP((5,), max_iter=5, random_state=0), X, y)
+    model = trained(plain((5,), max_iter=5, random_state=0), X, y)
     curve = list(model.loss_curve_)
     model.partial_fit(X, y)
     assert model.loss_curve_[:-1] == curve
@@ -676,14 +697,14 @@ def test_partial_fit_goes_on_from_fit():
 
 
 def test_partial_fit_is_unavailable_for_lbfgs():
-    model = SmallMLP(solver="lbfgs")
+    model = plain(solver="lbfgs")
     assert not hasattr(model, "partial_fit")
     assert hasattr(model.set_params(solver="sgd"), "partial_fit")
 
 
 def test_partial_fit_refuses_what_a_stream_cannot_do():
     X, y = problem()
-    model = SmallMLP((5,), random_state=0)
+    model = plain((5,), random_state=0)
     with pytest.raises(ValueError, match=r"classes must be passed on the first call"):
         model.partial_fit(X, y)
     with pytest.raises(ValueError, match=r"does not know: \[2\]\. Known are \[0, 1\]"):
@@ -701,7 +722,7 @@ def test_partial_fit_refuses_what_a_stream_cannot_do():
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_warm_start_continues(solver):
     X, y = problem()
-    model = SmallMLP((5,), solver=solver, warm_start=True, max_iter=20, learning_rate_init=0.01)
+    model = plain((5,), solver=solver, warm_start=True, max_iter=20, learning_rate_init=0.01)
     model.set_params(random_state=0)
     first = trained(model, X, y).loss_curve_
     curve = trained(model, X, y).loss_curve_
@@ -713,7 +734,7 @@ def test_warm_start_continues(solver):
 
 def test_warm_start_refuses_other_classes_or_layers():
     X, y = problem()
-    model = trained(SmallMLP((5,), warm_start=True, max_iter=2, random_state=0), X, y)
+    model = trained(plain((5,), warm_start=True, max_iter=2, random_state=0), X, y)
     before = parameters(model)
     with pytest.raises(ValueError, match=r"warm_start=True .*\[0, 1, 2\].*\['a', 'b', 'c'\]"):
         model.fit(X, np.array(["a", "b", "c"])[y])

@@ -34,6 +34,8 @@ from softmax_regression.solvers import (
     RelativeGap,
     SolverResult,
     StopReason,
+    Validation,
+    _minibatch,
     certify,
     evaluate,
     minimize_lbfgs,
@@ -589,7 +591,8 @@ def test_an_epoch_is_a_step_for_each_batch_and_returns_the_mean_of_their_losses(
     for rows in batches_of(8).of(objective.rows):
         total += len(rows) * objective.batch_value_and_gradient(expected, rows, gradient)
         expected -= 0.1 * gradient
-    loss = run_epoch(objective, params, SGD(0.0), 0.1, batches_of(8))
+    rate = LEARNING_RATES["constant"](0.1)
+    loss = run_epoch(objective, params, gradient, SGD(0.0), rate, batches_of(8))
     assert loss == pytest.approx(total / len(objective.rows), rel=1e-14)
     np.testing.assert_allclose(params, expected, rtol=1e-13)
     assert len(objective.rows) % 8 != 0  # so that the last batch is a smaller one
@@ -626,6 +629,11 @@ class Counting(Optimizer):
         params += gradient
 
 
+def seen(score):
+    """What a validation returns whose loss does not matter."""
+    return Validation(goal=score, loss=0.0, score=score)
+
+
 def train(losses, optimizer=None, rate="constant", **options):
     """One step an epoch, with given losses."""
     options = {"tol": 0.01, "max_iter": len(losses), "n_iter_no_change": 3} | options
@@ -649,7 +657,7 @@ def test_training_stops_when_the_loss_no_longer_improves():
     assert result.loss_curve == FLAT[:8]
     assert result.value == 2
     np.testing.assert_array_equal(result.params, [8])
-    assert result.validation_scores is None
+    assert result.validations is None
 
 
 def test_less_than_tol_is_no_improvement():
@@ -698,23 +706,58 @@ def test_the_rate_follows_the_rows_seen():
 def test_the_best_scoring_parameters_are_returned_with_validate():
     scores = [0.1, 0.5, 0.9, 0.4, 0.9, 0.3, 0.2, 0.1, 0.0]
     given = iter(scores)
-    result = train([9.0 - epoch for epoch in range(9)], validate=lambda _: next(given))
+    result = train([9.0 - epoch for epoch in range(9)], validate=lambda _: seen(next(given)))
     assert result.reason is StopReason.NO_IMPROVEMENT
     assert result.n_iter == 3 + 4  # it is the score that decides, though the loss still falls
     np.testing.assert_array_equal(result.params, [3])  # the first of equals
-    assert result.validation_scores == scores[:7]
+    assert [validation.goal for validation in result.validations] == scores[:7]
     assert result.loss_curve == [9, 8, 7, 6, 5, 4, 3]
 
 
 def test_validate_sees_the_parameters_after_each_epoch():
-    seen = []
+    given = []
 
     def validate(params):
-        seen.append(float(params[0]))
-        return 0.0
+        given.append(float(params[0]))
+        return seen(0.0)
 
     train(FLAT, validate=validate, max_iter=3)
-    assert seen == [1, 2, 3]
+    assert given == [1, 2, 3]
+
+
+def test_a_validation_that_decides_nothing_is_recorded():
+    scores = iter(np.linspace(1, 0, 9))
+    result = train(
+        FLAT,
+        validate=lambda _: seen(next(scores)),
+        stop_early=False,
+        max_iter=5,
+        n_iter_no_change=9,
+    )
+    assert len(result.validations) == 5
+    np.testing.assert_array_equal(result.params, [5])
+
+
+def test_no_epoch_begins_when_the_time_is_up(monkeypatch):
+    now = iter(np.arange(0.0, 100.0))
+    monkeypatch.setattr(_minibatch, "monotonic", lambda: next(now))
+    result = train(FLAT, max_time=3.0, n_iter_no_change=99)
+    assert result.reason is StopReason.MAX_TIME
+    assert result.n_iter == 3
+
+
+@pytest.mark.parametrize("rate", ["cosine", "one-cycle"])
+def test_a_planned_rate_ends_at_nothing_and_takes_all_epochs(rate):
+    optimizer = Counting()
+    result = train(FLAT, optimizer, rate=rate)
+    assert result.reason is StopReason.MAX_ITER
+    rates = np.array(optimizer.rates)
+    top = rates.argmax()
+    assert rates[top] == pytest.approx(0.5, rel=0.05)
+    assert (np.diff(rates[top:]) < 0).all()
+    assert rates[-1] < 0.01
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    assert (top == 0) == (rate == "cosine")
 
 
 @pytest.mark.parametrize("bad", [np.inf, np.nan, -np.inf])
@@ -750,7 +793,7 @@ def interrupt_at(n_calls):
         calls.append(None)
         if len(calls) == n_calls:
             raise KeyboardInterrupt
-        return float(-len(calls))
+        return seen(float(-len(calls)))
 
     return callback
 
@@ -768,7 +811,7 @@ def test_an_interrupt_keeps_the_best_scoring_parameters_with_validate():
     result = train(FLAT, validate=interrupt_at(4))
     assert result.reason is StopReason.INTERRUPTED
     np.testing.assert_array_equal(result.params, [1])
-    assert result.validation_scores == [-1, -2, -3]
+    assert [validation.score for validation in result.validations] == [-1, -2, -3]
 
 
 def test_an_interrupt_of_the_first_epoch_is_passed_on():
@@ -795,9 +838,9 @@ def test_each_epoch_is_reported_once():
     result = train(FLAT, max_iter=6, report=lines.append)
     assert lines == [f"epoch {n}: loss {loss:.6f}" for n, loss in enumerate(FLAT[:6], start=1)]
     lines.clear()
-    result = train(FLAT, max_iter=4, report=lines.append, validate=lambda _: next(scores))
+    result = train(FLAT, max_iter=4, report=lines.append, validate=lambda _: seen(next(scores)))
     assert len(lines) == result.n_iter == 4
-    assert lines[2] == "epoch 3: loss 3.000000, validation score 0.2500"
+    assert lines[2] == "epoch 3: loss 3.000000, validation loss 0.000000, validation score 0.2500"
 
 
 MINIBATCH = {"sgd": lambda: SGD(), "adam": lambda: Adam()}

@@ -63,6 +63,21 @@ class Design(ABC):
     def __getitem__(self, rows: Rows) -> Self:
         """Return some of the rows: a view for a slice, a copy for row numbers."""
 
+    def room(self, n_rows: int) -> Array | None:
+        """Return memory for `take`, where it can use any."""
+        return None
+
+    def take(self, rows: NDArray[np.intp], room: Array | None = None) -> Self:
+        """Return a copy of some rows, in memory made by `room` if that is given."""
+        return self[rows]
+
+    @abstractmethod
+    def masked(self, draw: Callable[[Array], None]) -> Self:
+        """Return it with all values that are stored multiplied by what `draw` fills an array with.
+
+        Overwrites them: for what `take` has returned.
+        """
+
     @abstractmethod
     def scores(self, coef: Any, out: Array | None = None) -> Array:
         """Return ``coef @ X.T``, (n_outputs, n_rows); without `out`, coef may be sparse."""
@@ -70,6 +85,13 @@ class Design(ABC):
     @abstractmethod
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         """Return ``residuals @ X``, of shape (n_outputs, n_columns)."""
+
+    @abstractmethod
+    def standardized(self, means: Array, scales: Array, dtype: Any) -> Self:
+        """Return a copy in some precision, columns less their means, divided by their scales.
+
+        Sparse rows stay sparse: their means must be 0.
+        """
 
     @abstractmethod
     def weighted_squares(self, weights: Array) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_regression.design._base import Array, Design, Rows
 from softmax_regression.design._moments import Moments
@@ -19,6 +21,21 @@ class DenseDesign(Design):
         part = self.X[rows] if isinstance(rows, slice) else self.X.take(rows, axis=0)
         return type(self)(part.astype(self.dtype, copy=False))
 
+    def room(self, n_rows: int) -> Array | None:
+        return np.empty((n_rows, self.n_columns), dtype=self.dtype)
+
+    def take(self, rows: NDArray[np.intp], room: Array | None = None) -> Self:
+        if room is None or self.X.dtype != room.dtype:
+            return self[rows]
+        # The mode spares NumPy a buffer of the same size; row numbers are never out of range.
+        return type(self)(self.X.take(rows, axis=0, out=room, mode="clip"))
+
+    def masked(self, draw: Callable[[Array], None]) -> Self:
+        mask = np.empty_like(self.X)
+        draw(mask)
+        self.X *= mask
+        return self
+
     def scores(self, coef: Any, out: Array | None = None) -> Array:
         if out is None:
             return coef.dot(self.X.T)  # coef's own, as it may be sparse
@@ -26,6 +43,13 @@ class DenseDesign(Design):
 
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         return np.matmul(residuals, self.X, out=out)
+
+    def standardized(self, means: Array, scales: Array, dtype: Any) -> Self:
+        out = np.empty(self.X.shape, dtype=dtype)
+        for rows in self.blocks(1):  # in float64, as a mean may be all that a value is
+            block = np.subtract(self.X[rows], means, dtype=np.float64)
+            np.divide(block, scales, out=out[rows], casting="same_kind")
+        return type(self)(out)
 
     def weighted_squares(self, weights: Array) -> Array:
         return weights @ np.square(self.X, dtype=np.float64)

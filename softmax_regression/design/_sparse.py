@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +28,12 @@ class SparseDesign(Design):
         part.indptr = pointers - pointers[0]
         return type(self)(part)
 
+    def masked(self, draw: Callable[[Array], None]) -> Self:
+        mask = np.empty_like(self.X.data)
+        draw(mask)
+        self.X.data *= mask
+        return self
+
     def scores(self, coef: Any, out: Array | None = None) -> Array:
         if issparse(coef):
             return np.ascontiguousarray((self.X @ coef.T).toarray().T)
@@ -43,6 +50,10 @@ class SparseDesign(Design):
             return np.ascontiguousarray(product)
         out[...] = product
         return out
+
+    def standardized(self, means: Array, scales: Array, dtype: Any) -> Self:
+        values = (self.X.data / scales[self.X.indices]).astype(dtype)
+        return type(self)(csr_array((values, self.X.indices, self.X.indptr), shape=self.X.shape))
 
     def weighted_squares(self, weights: Array) -> Array:
         squares = np.square(self.X.data, dtype=np.float64)

@@ -10,9 +10,11 @@ from softmax_regression.objectives._curvature import (
     Sample,
     SharedFactor,
 )
+from softmax_regression.objectives._dropout import Dropout
+from softmax_regression.objectives._input_scaling import InputScaling
 from softmax_regression.objectives._linear import LinearCrossEntropy
 from softmax_regression.objectives._losses import PointwiseLoss, make_loss
-from softmax_regression.objectives._network import Layout, NetworkCrossEntropy, forward
+from softmax_regression.objectives._network import Layout, NetworkCrossEntropy, network_scores
 from softmax_regression.objectives._preconditioner import HessianPreconditioner
 from softmax_regression.objectives._row_space import RowSpace
 from softmax_regression.objectives._whitened import WhitenedObjective
@@ -22,8 +24,10 @@ __all__ = [
     "Coordinates",
     "Curvature",
     "Diagonal",
+    "Dropout",
     "HessianFactor",
     "HessianPreconditioner",
+    "InputScaling",
     "Layout",
     "LinearCrossEntropy",
     "NetworkCrossEntropy",
@@ -33,6 +37,6 @@ __all__ = [
     "Sample",
     "SharedFactor",
     "WhitenedObjective",
-    "forward",
     "make_loss",
+    "network_scores",
 ]

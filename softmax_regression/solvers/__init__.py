@@ -10,20 +10,35 @@ from softmax_regression.solvers._criteria import (
 )
 from softmax_regression.solvers._lbfgs import minimize_lbfgs
 from softmax_regression.solvers._learning_rates import LEARNING_RATES, LearningRate
-from softmax_regression.solvers._minibatch import Minibatches, minimize_minibatch, run_epoch
+from softmax_regression.solvers._minibatch import (
+    Minibatches,
+    Validation,
+    minimize_minibatch,
+    run_epoch,
+)
 from softmax_regression.solvers._newton import (
     FactoredDirections,
     TruncatedDirections,
     minimize_newton,
 )
-from softmax_regression.solvers._optimizers import SGD, Adam, Optimizer
+from softmax_regression.solvers._optimizers import (
+    SGD,
+    Adam,
+    Averaging,
+    Clipping,
+    Decaying,
+    Optimizer,
+)
 from softmax_regression.solvers._result import SolverResult, StopReason
 
 __all__ = [
     "LEARNING_RATES",
     "SGD",
     "Adam",
+    "Averaging",
+    "Clipping",
     "Criterion",
+    "Decaying",
     "FactoredDirections",
     "GradientNorm",
     "LearningRate",
@@ -34,6 +49,7 @@ __all__ = [
     "SolverResult",
     "StopReason",
     "TruncatedDirections",
+    "Validation",
     "certify",
     "evaluate",
     "minimize_lbfgs",

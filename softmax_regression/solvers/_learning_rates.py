@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from math import cos, pi
+
 _SMALLEST = 1e-6  # an adaptive schedule that has come to this factor is at its end
 _REDUCTION = 5.0
+_WARM_UP = 0.1  # of all steps of a one-cycle schedule
+_COLD = 0.04  # of the rate, where it begins
 
 
 class LearningRate:
@@ -12,10 +17,12 @@ class LearningRate:
     Parameters
     ----------
     initial : float
-        The rate at the start.
+        The rate at the start; of a schedule that rises first, the highest.
     power_t : float
         The exponent of inverse scaling.
     """
+
+    planned = False  # whether it goes by the number of steps in all
 
     def __init__(self, initial: float, power_t: float = 0.5):
         self.initial = initial
@@ -26,6 +33,12 @@ class LearningRate:
     def current(self) -> float:
         """The rate now."""
         return self.initial * self.factor
+
+    def begin(self, n_steps: int) -> None:
+        """Hear how many steps there will be at most."""
+
+    def step_ended(self) -> None:
+        """Adjust to another step."""
 
     def epoch_ended(self, n_rows_seen: int) -> None:
         """Adjust to the number of rows seen since the start."""
@@ -52,8 +65,55 @@ class Adaptive(LearningRate):
         return True
 
 
+class _Planned(LearningRate, ABC):
+    """By the share of all steps that has been taken."""
+
+    planned = True
+
+    def begin(self, n_steps: int) -> None:
+        self._n_steps, self._taken = n_steps, 0
+        self.factor = self.at(0.0)
+
+    def step_ended(self) -> None:
+        self._taken += 1
+        self.factor = self.at(min(self._taken / self._n_steps, 1.0))
+
+    def reduce(self) -> bool:
+        return True  # it will, by itself
+
+    @abstractmethod
+    def at(self, share: float) -> float:
+        """Return the factor."""
+
+
+class Cosine(_Planned):
+    """Half a cosine, from the first rate to 0.
+
+    (Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
+    without restarts.)
+    """
+
+    def at(self, share: float) -> float:
+        return 0.5 * (1 + cos(pi * share))
+
+
+class OneCycle(_Planned):
+    """Up to the rate in the first tenth of the steps, then down to 0, both as a cosine.
+
+    (Smith and Topin, "Super-convergence: very fast training of neural networks using large learning
+    rates", 2018.)
+    """
+
+    def at(self, share: float) -> float:
+        if share < _WARM_UP:
+            return _COLD + (1 - _COLD) * 0.5 * (1 - cos(pi * share / _WARM_UP))
+        return 0.5 * (1 + cos(pi * (share - _WARM_UP) / (1 - _WARM_UP)))
+
+
 LEARNING_RATES: dict[str, type[LearningRate]] = {
     "constant": LearningRate,
     "invscaling": InverseScaling,
     "adaptive": Adaptive,
+    "cosine": Cosine,
+    "one-cycle": OneCycle,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -45,28 +46,37 @@ class Minibatches:
     def of(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         """Deal out some rows once."""
         order = self.random_state.permutation(rows) if self.shuffle else rows
-        yield from np.array_split(order, -(-len(order) // self.size))
+        n_batches = self.number(len(order))
+        for i in range(n_batches):
+            yield order[len(order) * i // n_batches : len(order) * (i + 1) // n_batches]
+
+    def number(self, n_rows: int) -> int:
+        """How many batches so many rows make."""
+        return -(-n_rows // self.size)
 
 
 def run_epoch(
     objective: Objective,
     params: Array,
+    gradient: Array,
     optimizer: Optimizer,
-    learning_rate: float,
+    learning_rate: LearningRate,
     batches: Minibatches,
     weight: float = 1.0,
 ) -> float:
     """Change `params` by one pass over the rows; return the mean of the objective on the way.
 
-    `weight` is that of a row here in units of a row's in other passes: it multiplies gradients.
+    `gradient` is memory of the same shape. `weight` is that of a row here in units of a row's in
+    other passes: it multiplies gradients.
     """
-    gradient = np.empty_like(params)
     total = 0.0
     for rows in batches.of(objective.rows):
         total += len(rows) * objective.batch_value_and_gradient(params, rows, gradient)
         if weight != 1:
             gradient *= weight
-        optimizer.step(params, gradient, learning_rate)
+        optimizer.step(params, gradient, learning_rate.current)
+        learning_rate.step_ended()
+    optimizer.epoch_ended()
     return total / len(objective.rows)
 
 
@@ -94,6 +104,25 @@ class _Progress:
         return True
 
 
+@dataclass
+class Validation:
+    """How parameters do on rows that are not trained on.
+
+    Parameters
+    ----------
+    goal : float
+        What early stopping goes by: higher is better.
+    loss : float
+        The mean loss.
+    score : float
+        A score: higher is better.
+    """
+
+    goal: float
+    loss: float
+    score: float
+
+
 def minimize_minibatch(
     objective: Objective,
     start: Array,
@@ -104,7 +133,9 @@ def minimize_minibatch(
     tol: float,
     max_iter: int,
     n_iter_no_change: float,
-    validate: Callable[[Array], float] | None = None,
+    max_time: float = np.inf,
+    validate: Callable[[Array], Validation] | None = None,
+    stop_early: bool = True,
     report: Report | None = None,
 ) -> SolverResult:
     """Train for up to `max_iter` epochs.
@@ -122,47 +153,68 @@ def minimize_minibatch(
     batches : Minibatches
         Batch size and order.
     tol : float
-        The least improvement of an epoch's mean loss, or of the validation score, that counts.
+        The least improvement of an epoch's mean loss, or of the validation's goal, that counts.
     max_iter : int
         When to give up.
     n_iter_no_change : int or inf
         Epochs without improvement after which the learning rate falls or training ends.
+    max_time : float
+        Seconds after which no other epoch is begun.
     validate : callable, default=None
-        Scores parameters, higher is better. If given, it decides when to stop, and the parameters
-        of the best epoch are returned.
+        Looks at parameters after each epoch.
+    stop_early : bool
+        Whether the validation decides when to stop, and the parameters of its best epoch are
+        returned.
     report : callable, default=None
         Called with a line of text after each epoch.
     """
     params, progress = start, _Progress(tol, n_iter_no_change)
+    gradient, best = np.empty_like(start), start.copy()
     losses: list[float] = []
-    scores: list[float] = []
-    best = start.copy()
-    reason = StopReason.MAX_ITER
+    validations: list[Validation] = []
+    stop_early = stop_early and validate is not None
+    reason, began = StopReason.MAX_ITER, monotonic()
+    learning_rate.begin(max_iter * batches.number(len(objective.rows)))
     try:
         for epoch in range(1, max_iter + 1):
             with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported instead
-                loss = run_epoch(objective, params, optimizer, learning_rate.current, batches)
-                score = -loss if validate is None else validate(params)
+                loss = run_epoch(objective, params, gradient, optimizer, learning_rate, batches)
+                outcome = optimizer.outcome(params)
+                seen = None if validate is None else validate(outcome)
             losses.append(loss)
             if not np.isfinite(loss):
                 reason = StopReason.DIVERGED
                 break
-            line = f"epoch {epoch}: loss {loss:.6f}"
-            if validate is not None:
-                scores.append(score)
-                line += f", validation score {score:.4f}"
-            if progress.update(score) and validate is not None:
-                best[...] = params
+            if seen is not None:
+                validations.append(seen)
+            goal = seen.goal if stop_early and seen is not None else -loss
+            if progress.update(goal) and stop_early:
+                best[...] = outcome
             if report is not None:
-                report(line)
+                report(_line(epoch, loss, seen))
             learning_rate.epoch_ended(epoch * len(objective.rows))
             if progress.out_of_patience() and not learning_rate.reduce():
                 reason = StopReason.NO_IMPROVEMENT
+                break
+            if monotonic() - began >= max_time:
+                reason = StopReason.MAX_TIME if epoch < max_iter else reason
                 break
     except KeyboardInterrupt:
         if not losses:
             raise
         reason = StopReason.INTERRUPTED
-    if validate is None:
-        return SolverResult(params, losses[-1], len(losses), reason, losses)
-    return SolverResult(best, losses[-1], len(losses), reason, losses, validation_scores=scores)
+    return SolverResult(
+        best if stop_early else optimizer.outcome(params),
+        losses[-1],
+        len(losses),
+        reason,
+        losses,
+        validations=None if validate is None else validations,
+    )
+
+
+def _line(epoch: int, loss: float, seen: Validation | None) -> str:
+    line = f"epoch {epoch}: loss {loss:.6f}"
+    if seen is None:
+        return line
+    return f"{line}, validation loss {seen.loss:.6f}, validation score {seen.score:.4f}"

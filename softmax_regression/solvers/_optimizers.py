@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+_LOOKS = 16  # at the parameters, for a running mean: more of them cost passes and change little
+
 
 class Optimizer(ABC):
     """Turns gradients into steps and keeps what it remembers of them between calls.
@@ -20,6 +22,13 @@ class Optimizer(ABC):
     @abstractmethod
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
         """Change `params` by one step. `gradient` may be overwritten."""
+
+    def epoch_ended(self) -> None:  # noqa: B027 - most have nothing to do
+        """Hear that all rows have been seen once more."""
+
+    def outcome(self, params: Array) -> Array:
+        """Return what the steps have led to, which need not be where they are."""
+        return params
 
 
 class SGD(Optimizer):
@@ -50,11 +59,13 @@ class SGD(Optimizer):
         self.velocity -= gradient
         if self.nesterov:
             params -= gradient
-            gradient[...] = self.velocity
-            gradient *= self.momentum
+            np.multiply(self.velocity, self.momentum, out=gradient)
             params += gradient
         else:
             params += self.velocity
+
+    def epoch_ended(self) -> None:
+        _drop_denormals(self.velocity)
 
 
 class Adam(Optimizer):
@@ -62,6 +73,9 @@ class Adam(Optimizer):
 
     Running means m of the gradient and v of its square; the step is ``−rate · m / (√v + epsilon)``,
     with the rate corrected for m and v having started at 0.
+
+    What is kept are sums, ``m / (1 − beta_1)`` and ``v / (1 − beta_2)``: that spares the passes
+    that would multiply every gradient, and only two numbers change.
 
     Parameters
     ----------
@@ -76,23 +90,129 @@ class Adam(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_steps = 0
-        self.mean: Array | None = None
-        self.square: Array | None = None
+        self.total: Array | None = None
+        self.squares: Array | None = None
 
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
-        if self.mean is None or self.square is None:
-            self.mean, self.square = np.zeros_like(params), np.zeros_like(params)
+        if self.total is None or self.squares is None:
+            self.total, self.squares = np.zeros_like(params), np.zeros_like(params)
         self.n_steps += 1
-        self.mean *= self.beta_1
-        self.mean += (1 - self.beta_1) * gradient
-        np.square(gradient, out=gradient)
-        gradient *= 1 - self.beta_2
-        self.square *= self.beta_2
-        self.square += gradient
+        self.total *= self.beta_1
+        self.total += gradient
+        np.multiply(gradient, gradient, out=gradient)
+        self.squares *= self.beta_2
+        self.squares += gradient
+        new_1, new_2 = 1 - self.beta_1, (1 - self.beta_2) ** 0.5
         # Both corrections go into the rate: two numbers instead of two passes.
         undo = (1 - self.beta_2**self.n_steps) ** 0.5 / (1 - self.beta_1**self.n_steps)
-        np.sqrt(self.square, out=gradient)
-        gradient += self.epsilon
-        np.divide(self.mean, gradient, out=gradient)
-        gradient *= learning_rate * undo
+        np.sqrt(self.squares, out=gradient)
+        gradient += self.epsilon / new_2
+        np.divide(self.total, gradient, out=gradient)
+        gradient *= learning_rate * undo * new_1 / new_2
         params -= gradient
+
+    def epoch_ended(self) -> None:
+        _drop_denormals(self.total)
+
+
+class Decaying(Optimizer):
+    """Another optimizer, with weights that decay beside its steps.
+
+    They shrink by ``rate · decay`` of themselves, whatever the gradient (Loshchilov and Hutter,
+    "Decoupled weight decay regularization", ICLR 2019: with Adam, AdamW).
+
+    Parameters
+    ----------
+    steps : Optimizer
+        The other.
+    decay : float
+        How fast.
+    n_weights : int
+        Length of the front part of the vector that decays.
+    """
+
+    def __init__(self, steps: Optimizer, decay: float, n_weights: int):
+        self.steps = steps
+        self.decay = decay
+        self.n_weights = n_weights
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        params[: self.n_weights] *= 1 - learning_rate * self.decay
+        self.steps.step(params, gradient, learning_rate)
+
+    def epoch_ended(self) -> None:
+        self.steps.epoch_ended()
+
+
+class Clipping(Optimizer):
+    """Another optimizer, with gradients shortened to a largest norm.
+
+    (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML
+    2013.)
+
+    Parameters
+    ----------
+    steps : Optimizer
+        The other.
+    max_norm : float
+        The largest Euclidean norm.
+    """
+
+    def __init__(self, steps: Optimizer, max_norm: float):
+        self.steps = steps
+        self.max_norm = max_norm
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        norm = float(np.dot(gradient, gradient)) ** 0.5
+        if norm > self.max_norm:
+            gradient *= self.max_norm / norm
+        self.steps.step(params, gradient, learning_rate)
+
+    def epoch_ended(self) -> None:
+        self.steps.epoch_ended()
+
+
+class Averaging(Optimizer):
+    """Another optimizer, whose outcome is a running mean of the parameters.
+
+    Where steps jump about a minimum, it is nearer than they are (Polyak and Juditsky, "Acceleration
+    of stochastic approximation by averaging", 1992). It forgets as it goes, and reaches back over
+    half of the steps while there are few.
+
+    Parameters
+    ----------
+    steps : Optimizer
+        The other.
+    length : float
+        Over how many steps.
+    """
+
+    def __init__(self, steps: Optimizer, length: float):
+        self.steps = steps
+        self.length = length
+        self.every = max(1, round(length / _LOOKS))
+        self.n_steps = 0
+        self.mean: Array | None = None
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        self.steps.step(params, gradient, learning_rate)
+        self.n_steps += 1
+        if self.mean is None:
+            self.mean = params.copy()
+        elif self.n_steps % self.every == 0:
+            share = max(self.every / self.length, 2 / (self.n_steps / self.every + 2))
+            np.subtract(params, self.mean, out=gradient)
+            gradient *= min(share, 1.0)
+            self.mean += gradient
+
+    def epoch_ended(self) -> None:
+        self.steps.epoch_ended()
+
+    def outcome(self, params: Array) -> Array:
+        return params if self.mean is None else self.mean
+
+
+def _drop_denormals(memory: Array | None) -> None:
+    """Set to 0 what has nearly decayed to it: arithmetic on denormal numbers is slow."""
+    if memory is not None:
+        memory[np.abs(memory) < np.finfo(memory.dtype).tiny * 1e8] = 0

@@ -19,6 +19,7 @@ class StopReason(Enum):
     MAX_FUN = "it used up its evaluations (max_fun)"
     ROUNDING = "rounding errors leave no direction to improve in"
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
+    MAX_TIME = "it used up its time (max_time)"
     DIVERGED = "the loss became infinite"
     INTERRUPTED = "it was interrupted"
 
@@ -41,8 +42,8 @@ class SolverResult:
         The objective after each iteration, or its mean over each epoch.
     remaining : float
         What the solver's stopping criterion was at the end; NaN where it has none.
-    validation_scores : list of float or None
-        Where a score was asked for: its value after each epoch. `params` are then the best's.
+    validations : list or None
+        What a validation after each epoch found.
     """
 
     params: NDArray[Any]
@@ -51,7 +52,14 @@ class SolverResult:
     reason: StopReason
     loss_curve: list[float] = field(default_factory=list)
     remaining: float = np.nan
-    validation_scores: list[float] | None = None
+    validations: list[Any] | None = None
+
+    @property
+    def best_epoch(self) -> int:
+        """The number of the epoch that did best on rows held out."""
+        assert self.validations
+        goals = [validation.goal for validation in self.validations]
+        return 1 + goals.index(max(goals))
 
     @property
     def finite(self) -> bool:
