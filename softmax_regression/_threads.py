@@ -23,7 +23,10 @@ import joblib
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+B = TypeVar("B")
 T = TypeVar("T")
+
+_LONG = 1 << 18  # entries of an array: passes over fewer take less time than a hand-over
 
 _busy = threading.Lock()  # the limit set on BLAS holds for the whole process: one user at a time
 _mine = threading.local()  # n_threads, where this thread is that user
@@ -96,7 +99,7 @@ def blas_held_to_one_thread() -> Iterator[int]:
         _busy.release()
 
 
-def share_out(work: Callable[[Sequence[slice]], T], blocks: Sequence[slice]) -> list[T]:
+def share_out(work: Callable[[Sequence[B]], T], blocks: Sequence[B]) -> list[T]:
     """Apply `work` to runs of consecutive blocks, one run for each thread; return all results.
 
     The same number of threads always cuts the same runs, so a result is the same each time.
@@ -117,7 +120,25 @@ def share_out(work: Callable[[Sequence[slice]], T], blocks: Sequence[slice]) -> 
         return [first, *(future.result() for future in others)]
 
 
-def _with_errors(state: Any, work: Callable[[Sequence[slice]], T], run: Sequence[slice]) -> T:
+def in_parts(work: Callable[[slice], Any], length: int) -> None:
+    """Apply `work` to parts of a long array, one for each thread, where BLAS is held to one.
+
+    Elsewhere the threads of BLAS are in the way: they look for work for a while before they sleep.
+    """
+    n_threads = getattr(_mine, "n_threads", 0) if length >= _LONG else 0
+    n_threads = max(n_threads, 1)
+    cuts = [length * i // n_threads for i in range(n_threads + 1)]
+    mine, *others = [slice(a, b) for a, b in pairwise(cuts)]
+    pending = [_pool().submit(_with_errors, np.geterr(), work, part) for part in others]
+    try:
+        work(mine)
+    finally:
+        wait(pending)
+    for future in pending:
+        future.result()
+
+
+def _with_errors(state: Any, work: Callable[[B], T], run: B) -> T:
     """Do it as the caller wants NumPy's floating-point errors handled: else threads forget that."""
     with np.errstate(**state):
         return work(run)

@@ -7,6 +7,7 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. Back-p
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral, Real
@@ -22,6 +23,7 @@ from sklearn.utils.metaestimators import available_if
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream, most_probable
 from softmax_regression._held_out import HeldOut, split
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.objectives import (
@@ -37,6 +39,7 @@ from softmax_regression.solvers import (
     Clipping,
     Decaying,
     GradientNorm,
+    Minibatches,
     Optimizer,
     SolverResult,
     StopReason,
@@ -48,6 +51,7 @@ from softmax_regression.solvers import (
 _FEW = 150  # rows: too few to set any aside
 _MANY = 10_000  # rows: so many that a tenth of them will not be missed
 _LITTLE = 10_000  # values of X
+_SHORT = 5_000_000  # multiplications for a batch, below which threads would wait for each other
 
 
 @dataclass
@@ -66,6 +70,12 @@ class NetworkResult(SolverResult):
     def n_rows_seen(self) -> int:
         """By all epochs."""
         return self.n_iter * self.n_rows
+
+
+def _holds_blas(objective: NetworkCrossEntropy, batches: Minibatches) -> bool:
+    """Whether BLAS gets no threads in training: where batches are small, or shared out."""
+    n_rows = min(batches.size, len(objective.rows))
+    return n_rows * objective.n_penalized <= _SHORT or objective.in_runs(n_rows)
 
 
 def _can_stream(estimator: SmallMLP) -> bool:
@@ -352,7 +362,7 @@ default='constant'
     @property
     def coefs_(self) -> list[Array]:
         """Weights of each layer, of shape (n_inputs, n_units)."""
-        return [weights.T for weights in self._views()[0]]
+        return self._views()[0]
 
     @property
     def intercepts_(self) -> list[Array]:
@@ -552,7 +562,7 @@ default='constant'
         factor = 2.0 if self.activation == "logistic" else 6.0
         for weights, intercepts in zip(*layout.views(params), strict=True):
             bound = np.sqrt(factor / sum(weights.shape))
-            weights.T[...] = random_state.uniform(-bound, bound, weights.T.shape)
+            weights[...] = random_state.uniform(-bound, bound, weights.shape)
             intercepts[...] = random_state.uniform(-bound, bound, intercepts.shape)
         return lambda scaling: params.copy()
 
@@ -748,20 +758,21 @@ default='constant'
         steps = self._optimizer(self.solver_)
         if self.average:
             steps = Averaging(steps, self.average * batches.number(len(objective.rows)))
-        return minimize_minibatch(
-            objective,
-            params,
-            steps,
-            LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
-            batches,
-            tol=self.tol,
-            max_iter=n_epochs or self.max_iter,
-            n_iter_no_change=np.inf if n_epochs else self.n_iter_no_change,
-            max_time=np.inf if self.max_time is None else self.max_time,
-            validate=validate,
-            stop_early=bool(self.early_stopping),
-            report=self._report(),
-        )
+        with blas_held_to_one_thread() if _holds_blas(objective, batches) else nullcontext():
+            return minimize_minibatch(
+                objective,
+                params,
+                steps,
+                LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
+                batches,
+                tol=self.tol,
+                max_iter=n_epochs or self.max_iter,
+                n_iter_no_change=np.inf if n_epochs else self.n_iter_no_change,
+                max_time=np.inf if self.max_time is None else self.max_time,
+                validate=validate,
+                stop_early=bool(self.early_stopping),
+                report=self._report(),
+            )
 
     def _store(self, result: SolverResult) -> None:
         self._params = result.params

@@ -120,10 +120,10 @@ class Problem:
     def linear(self):
         return LinearCrossEntropy(self.design(), self.loss(), self.l2, self.fit_intercept)
 
-    def network(self, hidden=(), activation="tanh"):
+    def network(self, hidden=(), activation="tanh", dropout=None):
         layout = Layout([self.n_columns, *hidden, self.n_outputs])
         return NetworkCrossEntropy(
-            self.design(), self.loss(), layout, ACTIVATIONS[activation], self.l2
+            self.design(), self.loss(), layout, ACTIVATIONS[activation], self.l2, dropout
         )
 
     def plain_mean_loss(self, scores):
@@ -146,12 +146,12 @@ class Problem:
         sizes = [self.n_columns, *hidden, self.n_outputs]
         weights, start = [], 0
         for fan_in, fan_out in pairwise(sizes):
-            weights.append(params[start : start + fan_in * fan_out].reshape(fan_out, fan_in))
+            weights.append(params[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
             start += fan_in * fan_out
         values = self.X.astype(np.float64)
         for layer, weight in enumerate(weights):
-            values = values @ weight.T + params[start : start + len(weight)]
-            start += len(weight)
+            values = values @ weight + params[start : start + weight.shape[1]]
+            start += weight.shape[1]
             if layer < len(hidden):
                 values = ACTIVATIONS[activation].value(values)
         return self.plain_mean_loss(values) + self.l2 / 2 * sum((w**2).sum() for w in weights)

@@ -4,6 +4,7 @@ Values are compared with a forward pass written row by row of X; gradients with 
 in steps so small that no unit crosses the kink of its activation.
 """
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,17 @@ import pytest
 from problems import LAYOUTS, Problem, draw_params, slope_along, slopes, variants
 
 from softmax_regression.design import _base as design_base
+from softmax_regression.design import as_design
 from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.objectives import Layout, NetworkCrossEntropy, make_loss, network_scores
+from softmax_regression.objectives import (
+    Dropout,
+    InputScaling,
+    Layout,
+    NetworkCrossEntropy,
+    _network,
+    make_loss,
+    network_scores,
+)
 
 HIDDEN = [(), (3,), (3, 2, 4)]
 DATA = {"n_classes": [2, 3], "soft": [False, True], "weighted": [False, True]}
@@ -59,11 +69,11 @@ def test_without_hidden_layers_it_is_the_linear_objective(problem):
     params = draw_params(linear)
     assert network.n_params == linear.n_params
     coef, intercept = linear.unpack(params)
-    value, gradient = network.value_and_gradient(np.concatenate([coef.ravel(), intercept]))
+    value, gradient = network.value_and_gradient(np.concatenate([coef.T.ravel(), intercept]))
     expected_value, expected_gradient = linear.value_and_gradient(params)
     assert value == pytest.approx(expected_value, rel=1e-15)
-    expected_gradient = np.concatenate([p.ravel() for p in linear.unpack(expected_gradient)])
-    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-14, atol=1e-16)
+    expected_gradient = np.concatenate([p.T.ravel() for p in linear.unpack(expected_gradient)])
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "C"])
@@ -200,7 +210,7 @@ def test_views_cover_the_flat_vector_exactly(sizes):
         assert np.shares_memory(view, params)
         view += 1
     np.testing.assert_array_equal(params, 1)
-    assert [weight.shape for weight in weights] == list(zip(sizes[1:], sizes[:-1], strict=True))
+    assert [weight.shape for weight in weights] == list(itertools.pairwise(sizes))
     assert [intercept.shape for intercept in intercepts] == [(size,) for size in sizes[1:]]
 
 
@@ -221,9 +231,123 @@ def test_scores_are_those_of_the_plain_forward_pass(layout, activation):
     problem = Problem(layout=layout)
     sizes = Layout([4, 3, 2, 3])
     params = np.random.default_rng(0).normal(size=sizes.n_params)
-    units, f = problem.X.T, ACTIVATIONS[activation]
+    units, f = problem.X, ACTIVATIONS[activation]
     for weight, intercept in zip(*sizes.views(params), strict=True):
-        scores = weight @ units + intercept[:, None]
+        scores = units @ weight + intercept
         units = f.value(scores)
     actual = network_scores(problem.design(), sizes, f, params)
-    np.testing.assert_allclose(actual, scores, atol=1e-13)
+    np.testing.assert_allclose(actual, scores.T, atol=1e-13)
+
+
+# -- dropout ---------------------------------------------------------------------------------------
+
+
+class SameMasks(Dropout):
+    """Draws the same masks every time, as long as the runs are."""
+
+    def mask(self, layer, out):
+        random = np.random.default_rng([layer, *out.shape])
+        kept = random.random(out.shape) >= self._left_out[layer] / 65536
+        out[...] = kept * self.scale(layer)
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.5, 0.25), (0.3, 0.0, 0.4)], ids=str)
+@pytest.mark.parametrize("layout", ["C", "csr"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@every_activation
+@every_problem
+def test_gradient_with_dropout_is_the_slope(problem, activation, smoothing, layout, rates):
+    problem = replace(problem, layout=layout, n_rows=30)
+    one_hot = problem.one_hot * (1 - smoothing) + smoothing / problem.n_classes
+    loss = make_loss(np.ascontiguousarray(one_hot.T), problem.weight, problem.n_classes)
+    sizes = Layout([problem.n_columns, 5, 4, problem.n_outputs])
+    objective = NetworkCrossEntropy(
+        problem.design(), loss, sizes, ACTIVATIONS[activation], problem.l2, SameMasks(rates, 0)
+    )
+    rows = objective.rows[:17]
+    params = draw_params(objective)
+    gradient, unused = (np.empty(objective.n_params) for _ in range(2))
+    objective.batch_value_and_gradient(params, rows, gradient)
+    expected = slopes(
+        lambda p: objective.batch_value_and_gradient(p, rows, unused), params, step=1e-5, order=2
+    )
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(gradient, expected, atol=1e-7 * largest, rtol=1e-6)
+    assert largest > 1e-3
+
+
+def test_masks_are_zeros_and_the_inverse_of_the_share_kept():
+    dropout = Dropout([0.0, 0.2, 0.75], 0)
+    mask = np.empty((400, 500), dtype=np.float32)
+    for layer, rate in ((1, 0.2), (2, 0.75)):
+        dropout.mask(layer, mask)
+        assert set(np.unique(mask)) == {0, np.float32(dropout.scale(layer))}
+        assert mask.mean() == pytest.approx(1, abs=0.02)
+        assert (mask == 0).mean() == pytest.approx(rate, abs=0.01)
+    assert not dropout.applies(0)
+    assert dropout.applies(1)
+
+
+def test_spawned_masks_are_others_and_the_same_for_a_seed():
+    masks = np.empty((4, 50, 50))
+    for seed, pair in ((0, masks[:2]), (0, masks[2:])):
+        dropout = Dropout([0.5], seed)
+        for mask in pair:
+            dropout.spawn().mask(0, mask)
+    np.testing.assert_array_equal(masks[:2], masks[2:])
+    assert (masks[0] != masks[1]).mean() > 0.4
+
+
+# -- threads ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["C", "csr"])
+def test_a_batch_in_runs_has_the_same_gradient(layout, monkeypatch):
+    problem = Problem(layout=layout, n_rows=40, weighted=True)
+    rows = problem.network((3,)).rows[::2]
+    found = []
+    for n_threads in (1, 2, 3):
+        monkeypatch.setattr(_network, "usable_threads", lambda n=n_threads: n)
+        monkeypatch.setattr(_network, "_WORTH_RUNS", 0)
+        objective = problem.network((3,))
+        params, gradient = draw_params(objective), np.empty(objective.n_params)
+        for _ in range(2):  # memory is used again
+            value = objective.batch_value_and_gradient(params, rows, gradient)
+        found.append((value, gradient))
+    for value, gradient in found[1:]:
+        assert value == pytest.approx(found[0][0], rel=1e-13)
+        np.testing.assert_allclose(gradient, found[0][1], atol=1e-14)
+
+
+# -- features in other coordinates -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "csr"])
+def test_a_folded_scaling_changes_no_score(layout):
+    problem = Problem(layout=layout, badly_scaled=True)
+    sizes, f = Layout([problem.n_columns, 5, 3]), ACTIVATIONS["tanh"]
+    params = np.random.default_rng(0).normal(size=sizes.n_params)
+    design = problem.design()
+    moments = design.moments(np.ones(problem.n_rows))
+    scaling = InputScaling.standardizing(moments, centred=layout != "csr")
+    scaled = scaling.design(design, np.float64)
+    expected = network_scores(scaled, sizes, f, params)
+    folded = scaling.folded(sizes, params)
+    np.testing.assert_allclose(network_scores(design, sizes, f, folded), expected, rtol=1e-9)
+    np.testing.assert_allclose(scaling.unfolded(sizes, folded), params, rtol=1e-9, atol=1e-12)
+    columns = scaled.toarray()
+    if layout == "csr":
+        np.testing.assert_allclose(np.square(columns).mean(axis=0), 1)
+    else:
+        np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-12)
+        np.testing.assert_allclose(columns.std(axis=0), 1)
+
+
+def test_constant_columns_are_left_as_they_are():
+    X = np.column_stack([np.full(20, 0.1), np.zeros(20), np.arange(20.0)])
+    moments = as_design(X).moments(np.ones(20))
+    scaling = InputScaling.standardizing(moments, centred=True)
+    scaled = scaling.design(as_design(X), np.float32).X
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled[:, :2], 0, atol=1e-12)
+    np.testing.assert_array_equal(scaling.scales[:2], 1)

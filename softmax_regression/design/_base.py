@@ -83,6 +83,14 @@ class Design(ABC):
         """Return ``coef @ X.T``, (n_outputs, n_rows); without `out`, coef may be sparse."""
 
     @abstractmethod
+    def times(self, matrix: Array, out: Array | None = None) -> Array:
+        """Return ``X @ matrix``, (n_rows, n_outputs), for whoever wants it row by row."""
+
+    @abstractmethod
+    def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
+        """Return ``X.T @ matrix``, (n_columns, n_outputs)."""
+
+    @abstractmethod
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         """Return ``residuals @ X``, of shape (n_outputs, n_columns)."""
 

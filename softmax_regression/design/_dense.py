@@ -41,6 +41,12 @@ class DenseDesign(Design):
             return coef.dot(self.X.T)  # coef's own, as it may be sparse
         return np.matmul(coef, self.X.T, out=out)
 
+    def times(self, matrix: Array, out: Array | None = None) -> Array:
+        return np.matmul(self.X, matrix, out=out)
+
+    def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
+        return np.matmul(self.X.T, matrix, out=out)
+
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         return np.matmul(residuals, self.X, out=out)
 

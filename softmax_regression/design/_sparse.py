@@ -44,6 +44,12 @@ class SparseDesign(Design):
         out[...] = product
         return out
 
+    def times(self, matrix: Array, out: Array | None = None) -> Array:
+        return _into(self.X @ np.ascontiguousarray(matrix), out)
+
+    def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
+        return _into(self.X.T @ np.ascontiguousarray(matrix), out)
+
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         product = (self.X.T @ np.ascontiguousarray(residuals.T)).T
         if out is None:
@@ -74,3 +80,11 @@ class SparseDesign(Design):
     def bytes_per_row(self) -> int:
         entry = self.dtype.itemsize + self.X.indices.dtype.itemsize
         return int(entry * self.X.nnz / max(1, self.n_rows)) + 8
+
+
+def _into(product: Array, out: Array | None) -> Array:
+    """Return a product that SciPy has made where it is wanted."""
+    if out is None:
+        return product
+    out[...] = product
+    return out

@@ -7,6 +7,7 @@ What is kept is divided by the probability of being kept, so that prediction nee
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,15 @@ class Dropout:
     def __init__(self, rates: Sequence[float], seed: int):
         # Rounded to what 16 bits can say, so that the mean of a mask is exactly 1.
         self._left_out = [min(round(rate * _LEVELS), _LEVELS - 1) for rate in rates]
-        self._random = np.random.Generator(np.random.SFC64(seed))
+        self._seeds = np.random.SeedSequence(seed)
+        self._random = np.random.Generator(np.random.SFC64(self._seeds))
+
+    def spawn(self) -> Dropout:
+        """Return another of the same rates, whose masks are independent of these."""
+        other = copy.copy(self)
+        other._seeds = self._seeds.spawn(1)[0]
+        other._random = np.random.Generator(np.random.SFC64(other._seeds))
+        return other
 
     def applies(self, layer: int) -> bool:
         """Whether the inputs of a layer are ever left out."""

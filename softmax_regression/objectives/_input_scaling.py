@@ -3,7 +3,7 @@ r"""A network trained on standardised features, written as one that takes them a
 With column means μ and scales t, the first layer sees z = (x − μ)/t. Once it is trained, the
 scaling goes into its parameters, and nothing is left to do when it predicts:
 
-    W_1 z + b_1 = (W_1 diag(t)⁻¹) x + (b_1 − W_1 diag(t)⁻¹ μ)
+    zᵀ W_1 + b_1 = xᵀ (diag(t)⁻¹ W_1) + (b_1 − μᵀ diag(t)⁻¹ W_1)
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class InputScaling:
         """Return the parameters, in float64, of the network that takes x."""
         params = params.astype(np.float64)
         weights, intercepts = layout.views(params)
-        weights[0][...] /= self.scales
-        intercepts[0][...] -= weights[0] @ self.means
+        weights[0][...] /= self.scales[:, None]
+        intercepts[0][...] -= self.means @ weights[0]
         return params
 
     def unfolded(self, layout: Layout, params: Array) -> Array:
         """Return the parameters, in float64, of the network that takes z."""
         params = params.astype(np.float64)
         weights, intercepts = layout.views(params)
-        intercepts[0][...] += weights[0] @ self.means
-        weights[0][...] *= self.scales
+        intercepts[0][...] += self.means @ weights[0]
+        weights[0][...] *= self.scales[:, None]
         return params

@@ -1,11 +1,11 @@
 r"""Cross-entropy of a feed-forward network, its gradient by back-propagation.
 
 Layer l multiplies by W_l, adds b_l and applies the activation f; the last layer's scores go to the
-loss. Everything is held unit-major, one row per unit and one column per row of X, so that A_0 = Xᵀ:
+loss. Hidden layers are held row by row, as X is, so that A_0 = X:
 
-    Z_l = W_l A_{l−1} + b_l,    A_l = f(Z_l),    scores = Z_L
-    Δ_L = residuals s (p − y),  Δ_l = W_{l+1}ᵀ Δ_{l+1} ∘ f'(Z_l)
-    ∂F/∂W_l = 1/S · Δ_l A_{l−1}ᵀ + l2 · W_l,    ∂F/∂b_l = 1/S · Δ_l 1
+    Z_l = A_{l−1} W_l + b_l,    A_l = f(Z_l),    scores = Z_Lᵀ
+    Δ_L = residuals s (p − y),  Δ_l = Δ_{l+1} W_{l+1}ᵀ ∘ f'(Z_l)
+    ∂F/∂W_l = 1/S · A_{l−1}ᵀ Δ_l + l2 · W_l,    ∂F/∂b_l = 1/S · 1ᵀ Δ_l
 
 (Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 323,
 1986.) With dropout, A_{l−1} is multiplied by a mask in the first line of these and Δ_{l−1} in the
@@ -16,6 +16,7 @@ an optimiser's step is a few passes over one array, and the penalised part is it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._threads import share_out, usable_threads
 from softmax_regression.design import Design
 from softmax_regression.functional import Activation
 from softmax_regression.objectives._base import CrossEntropyObjective, Rows
@@ -30,6 +32,8 @@ from softmax_regression.objectives._dropout import Dropout
 from softmax_regression.objectives._losses import PointwiseLoss
 
 Array = NDArray[Any]
+
+_WORTH_RUNS = 50_000_000  # multiplications in a layer's product for a batch
 
 
 class Layout:
@@ -42,7 +46,7 @@ class Layout:
     """
 
     def __init__(self, layer_sizes: Sequence[int]):
-        shapes = [(fan_out, fan_in) for fan_in, fan_out in pairwise(layer_sizes)]
+        shapes = list(pairwise(layer_sizes))
         self.weights: list[tuple[slice, tuple[int, int]]] = []
         self.intercepts: list[slice] = []
         end = 0
@@ -50,13 +54,13 @@ class Layout:
             start, end = end, end + shape[0] * shape[1]
             self.weights.append((slice(start, end), shape))
         self.n_weights = end
-        for fan_out, _ in shapes:
+        for _, fan_out in shapes:
             start, end = end, end + fan_out
             self.intercepts.append(slice(start, end))
         self.n_params = end
 
     def views(self, params: Array) -> tuple[list[Array], list[Array]]:
-        """Weights of shape (fan_out, fan_in) and intercepts of each layer, sharing memory."""
+        """Weights of shape (fan_in, fan_out) and intercepts of each layer, sharing memory."""
         weights = [params[part].reshape(shape) for part, shape in self.weights]
         return weights, [params[part] for part in self.intercepts]
 
@@ -95,36 +99,73 @@ class NetworkCrossEntropy(CrossEntropyObjective):
             l2,
             n_params=layout.n_params,
             n_penalized=layout.n_weights,
-            width=max(shape[0] for _, shape in layout.weights),
+            width=max(fan_out for _, (_, fan_out) in layout.weights),
         )
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
-        self._rooms: dict[int, _Room] = {}
+        self._plans: dict[int, list[_Run]] = {}
+        self._slopes: Array = np.empty(0, dtype=bool)  # of the penalty
 
     def _block_gradient(
         self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
     ) -> float:
         room = _Room(self.layout, block.n_rows, self.dtype)
-        return self._through_and_back(params, block, rows, out, room, None, 1.0)
+        return self._through_and_back(params, block, rows, out, room, 1.0)
 
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array
     ) -> float:
-        room = self._rooms.get(len(rows))
-        if room is None:
-            room = self._rooms[len(rows)] = _Room(self.layout, len(rows), self.dtype, self.design)
-        block = self.design.take(rows, room.rows)
         # The mean weight is 1 over all rows, and more over those that may be drawn if others have
         # weight 0: hence a factor beside 1 / len(rows).
         share = len(self.rows) / self.design.n_rows / len(rows)
-        total = self._through_and_back(params, block, rows, gradient, room, self.dropout, share)
+        runs = self._plan(len(rows))
+        runs[0].gradient = gradient
+
+        def work(some: Sequence[_Run]) -> float:
+            return sum(self._run(params, rows[run.rows], run, share) for run in some)
+
+        if len(runs) == 1:
+            total = work(runs)
+        else:
+            total = sum(share_out(work, runs))
+            for run in runs[1:]:
+                gradient += run.gradient
+        return total * share + self._penalize(params, gradient)
+
+    def in_runs(self, n_rows: int) -> bool:
+        """Whether threads share out a batch, or are left to BLAS, if it wants any."""
+        return n_rows * self.n_penalized >= _WORTH_RUNS
+
+    def _plan(self, n_rows: int) -> list[_Run]:
+        """Cut a batch into runs; the same for all batches of that size."""
+        if n_rows not in self._plans:
+            n_runs = usable_threads() if self.in_runs(n_rows) else 1
+            cuts = [n_rows * i // n_runs for i in range(n_runs + 1)]
+            self._plans[n_rows] = [
+                _Run(
+                    slice(a, b),
+                    _Room(self.layout, b - a, self.dtype, self.design, self.dropout),
+                    np.empty(self.n_params if a else 0, self.dtype),
+                )
+                for a, b in pairwise(cuts)
+            ]
+        return self._plans[n_rows]
+
+    def _run(self, params: Array, rows: NDArray[np.intp], run: _Run, share: float) -> float:
+        block = self.design.take(rows, run.room.rows)
+        return self._through_and_back(params, block, rows, run.gradient, run.room, share)
+
+    def _penalize(self, params: Array, gradient: Array) -> float:
+        """Add the penalty's part to a gradient, and return its value."""
         if self.l2 == 0:
-            return total * share
-        penalized, slopes = params[: self.n_penalized], room.penalty
-        np.multiply(penalized, self.l2, out=slopes)
-        gradient[: self.n_penalized] += slopes
-        return total * share + float(np.dot(penalized, slopes)) / 2
+            return 0.0
+        penalized = params[: self.n_penalized]
+        if self._slopes.dtype != penalized.dtype:
+            self._slopes = np.empty_like(penalized)
+        np.multiply(penalized, self.l2, out=self._slopes)
+        gradient[: self.n_penalized] += self._slopes
+        return self.l2 / 2 * float(np.dot(penalized, penalized))
 
     def _through_and_back(
         self,
@@ -133,23 +174,23 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         rows: Rows,
         out: Array,
         room: _Room,
-        dropout: Dropout | None,
         share: float,
     ) -> float:
         """Return Σ s_i CE_i over a block of rows and write its gradient times `share` to `out`."""
         weights, intercepts = room.views(self.layout, params)
         weight_slopes, intercept_slopes = room.slopes(self.layout, out)
-        block = room.forward(block, weights, intercepts, self.activation, dropout)
+        block = room.forward(block, weights, intercepts, self.activation)
         delta = room.inputs[-1]
         total = self.loss.value_and_residual(delta, rows)
         if share != 1:
             delta *= share  # far fewer numbers than the gradient has
+        delta = delta.T
         for layer in range(len(weights) - 1, 0, -1):
-            np.matmul(delta, room.outputs[layer - 1].T, out=weight_slopes[layer])
-            np.add.reduce(delta, axis=1, out=intercept_slopes[layer])
-            delta = room.back(layer, weights[layer], delta, self.activation, dropout)
-        block.weighted_sum(delta, out=weight_slopes[0])
-        np.add.reduce(delta, axis=1, out=intercept_slopes[0])
+            np.matmul(room.outputs[layer - 1].T, delta, out=weight_slopes[layer])
+            np.add.reduce(delta, axis=0, out=intercept_slopes[layer])
+            delta = room.back(layer, weights[layer], delta, self.activation)
+        block.transposed_times(delta, out=weight_slopes[0])
+        np.add.reduce(delta, axis=0, out=intercept_slopes[0])
         return total
 
 
@@ -166,19 +207,30 @@ class _Room:
         Of all numbers.
     design : Design, default=None
         Where the rows come from, if they are taken one by one.
+    dropout : Dropout, default=None
+        What leaves out units on the way.
     """
 
-    def __init__(self, layout: Layout, n_rows: int, dtype: Any, design: Design | None = None):
-        def for_layers(shapes: list[tuple[int, int]]) -> list[Array]:
-            return [np.empty((fan_out, n_rows), dtype) for fan_out, _ in shapes]
+    def __init__(
+        self,
+        layout: Layout,
+        n_rows: int,
+        dtype: Any,
+        design: Design | None = None,
+        dropout: Dropout | None = None,
+    ):
+        *hidden, n_outputs = [fan_out for _, (_, fan_out) in layout.weights]
 
-        shapes = [shape for _, shape in layout.weights]
+        def for_hidden() -> list[Array]:
+            return [np.empty((n_rows, n_units), dtype) for n_units in hidden]
+
         self.rows = None if design is None else design.room(n_rows)
-        self.inputs = for_layers(shapes)  # Z_1 … Z_L
-        self.outputs = for_layers(shapes[:-1])  # A_1 … A_{L−1}
-        self.deltas = for_layers(shapes[:-1])
+        # Z_1 … Z_L, the last class by class, as the loss wants it
+        self.inputs = [*for_hidden(), np.empty((n_outputs, n_rows), dtype)]
+        self.outputs = for_hidden()  # A_1 … A_{L−1}
+        self.deltas = for_hidden()
+        self.dropout = None if dropout is None else dropout.spawn()
         self.masks: dict[int, Array] = {}
-        self.penalty = np.empty(0 if design is None else layout.n_weights, dtype)
         self._views: dict[str, tuple[Array, tuple[list[Array], list[Array]]]] = {}
 
     def views(self, layout: Layout, params: Array) -> tuple[list[Array], list[Array]]:
@@ -203,21 +255,23 @@ class _Room:
         weights: list[Array],
         intercepts: list[Array],
         activation: Activation,
-        dropout: Dropout | None,
     ) -> Design:
         """Fill `inputs` and `outputs`; return the rows as the first layer saw them."""
+        dropout = self.dropout
         if dropout is not None and dropout.applies(0):
             block = block.masked(partial(dropout.mask, 0))
-        block.scores(weights[0], out=self.inputs[0])
-        self.inputs[0] += intercepts[0][:, None]
-        for layer, output in enumerate(self.outputs, start=1):
-            activation.value_into(self.inputs[layer - 1], output)
-            if dropout is not None and dropout.applies(layer):
-                mask = self._mask(layer)
-                dropout.mask(layer, mask)
+        below = block.times
+        for layer, output in enumerate(self.outputs):
+            below(weights[layer], self.inputs[layer])
+            self.inputs[layer] += intercepts[layer]
+            activation.value_into(self.inputs[layer], output)
+            if dropout is not None and dropout.applies(layer + 1):
+                mask = self._mask(layer + 1)
+                dropout.mask(layer + 1, mask)
                 output *= mask
-            np.matmul(weights[layer], output, out=self.inputs[layer])
-            self.inputs[layer] += intercepts[layer][:, None]
+            below = partial(np.matmul, output)
+        below(weights[-1], self.inputs[-1].T)
+        self.inputs[-1] += intercepts[-1][:, None]
         return block
 
     def back(
@@ -226,7 +280,6 @@ class _Room:
         weight: Array,
         delta: Array,
         activation: Activation,
-        dropout: Dropout | None,
     ) -> Array:
         """Return Δ of the layer below one, from that layer's."""
         below, slope, output = (
@@ -234,10 +287,12 @@ class _Room:
             self.inputs[layer - 1],
             self.outputs[layer - 1],
         )
-        np.matmul(weight.T, delta, out=below)
-        if dropout is not None and dropout.applies(layer):
+        np.matmul(delta, weight.T, out=below)
+        if self.dropout is not None and self.dropout.applies(layer):
             below *= self._mask(layer)
-            output /= dropout.scale(layer)  # what was kept, as it was; the rest gets no gradient
+            output /= self.dropout.scale(
+                layer
+            )  # what was kept, as it was; the rest gets no gradient
         activation.slope_into(slope, output, slope)
         below *= slope
         return below
@@ -248,13 +303,34 @@ class _Room:
         return self.masks[layer]
 
 
+@dataclass
+class _Run:
+    """Rows of a batch that one thread sees to.
+
+    Parameters
+    ----------
+    rows : slice
+        Where in the batch they are.
+    room : _Room
+        Memory for them.
+    gradient : ndarray
+        What they give; the first run's goes where the whole batch's does.
+    """
+
+    rows: slice
+    room: _Room
+    gradient: Array
+
+
 def network_scores(block: Design, layout: Layout, activation: Activation, params: Array) -> Array:
     """Return the scores of some rows, (n_outputs, n_rows), for prediction."""
     weights, intercepts = layout.views(params)
-    units = block.scores(weights[0])
-    units += intercepts[0][:, None]
-    for weight, intercept in zip(weights[1:], intercepts[1:], strict=True):
+    below = block.times
+    for weight, intercept in zip(weights[:-1], intercepts[:-1], strict=True):
+        units = below(weight)
+        units += intercept
         activation.value_into(units, units)
-        units = np.matmul(weight, units)
-        units += intercept[:, None]
-    return units
+        below = partial(np.matmul, units)
+    scores = np.ascontiguousarray(below(weights[-1]).T)
+    scores += intercepts[-1][:, None]
+    return scores

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._threads import in_parts
+
 Array = NDArray[Any]
 
 _LOOKS = 16  # at the parameters, for a running mean: more of them cost passes and change little
@@ -97,19 +99,26 @@ class Adam(Optimizer):
         if self.total is None or self.squares is None:
             self.total, self.squares = np.zeros_like(params), np.zeros_like(params)
         self.n_steps += 1
-        self.total *= self.beta_1
-        self.total += gradient
-        np.multiply(gradient, gradient, out=gradient)
-        self.squares *= self.beta_2
-        self.squares += gradient
+        memory = self.total, self.squares
         new_1, new_2 = 1 - self.beta_1, (1 - self.beta_2) ** 0.5
         # Both corrections go into the rate: two numbers instead of two passes.
         undo = (1 - self.beta_2**self.n_steps) ** 0.5 / (1 - self.beta_1**self.n_steps)
-        np.sqrt(self.squares, out=gradient)
-        gradient += self.epsilon / new_2
-        np.divide(self.total, gradient, out=gradient)
-        gradient *= learning_rate * undo * new_1 / new_2
-        params -= gradient
+        rate = learning_rate * undo * new_1 / new_2
+
+        def update(part: slice) -> None:
+            p, g, total, squares = params[part], gradient[part], *(m[part] for m in memory)
+            total *= self.beta_1
+            total += g
+            np.multiply(g, g, out=g)
+            squares *= self.beta_2
+            squares += g
+            np.sqrt(squares, out=g)
+            g += self.epsilon / new_2
+            np.divide(total, g, out=g)
+            g *= rate
+            p -= g
+
+        in_parts(update, len(params))
 
     def epoch_ended(self) -> None:
         _drop_denormals(self.total)
