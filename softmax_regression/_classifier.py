@@ -24,6 +24,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from softmax_regression._callbacks import WRAPPED, CallbackSupportMixin
 from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
@@ -110,7 +111,12 @@ class Stream:
         return loss
 
 
-class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
+class BaseSoftmaxClassifier(
+    CallbackSupportMixin,  # type: ignore[misc]
+    ClassifierMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+    ABC,
+):
     """A classifier that gives every class a score; softmax turns the scores into probabilities.
 
     A subclass fits, sets `classes_`, and says how scores come from a block of rows.
@@ -361,7 +367,7 @@ class BaseSoftmaxClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignor
             f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}"
             f"{message}",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=5 + WRAPPED,
         )
 
     def _worse_than_guessing(self, result: SolverResult) -> bool:

@@ -25,6 +25,7 @@ from softmax_regression.solvers import (
     SolverResult,
     StopReason,
     TruncatedDirections,
+    Watch,
     evaluate,
     minimize_lbfgs,
     minimize_newton,
@@ -148,6 +149,7 @@ def _lbfgs(
     start: Array,
     *,
     max_iter: int,
+    watch: Watch | None = None,
     **how: Any,
 ) -> SolverResult:
     """Run L-BFGS in rounds, each in unknowns whitened by the curvature where it begins."""
@@ -161,6 +163,7 @@ def _lbfgs(
             np.zeros(whitened.n_params),
             max_iter=min(length, max_iter - len(losses)),
             n_before=len(losses),
+            watch=None if watch is None else partial(_unwhitened, watch, whitened),
             **how,
         )
         params = whitened.params(result.params)
@@ -170,6 +173,10 @@ def _lbfgs(
             break
         length *= 2
     return replace(result, params=params, loss_curve=losses, n_iter=len(losses))
+
+
+def _unwhitened(watch: Watch, whitened: WhitenedObjective, unknowns: Array) -> bool:
+    return watch(whitened.params(unknowns))
 
 
 # Each takes the objective, the same for products with its Hessian (in the precision of X), a start

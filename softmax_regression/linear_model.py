@@ -6,6 +6,7 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 
 from __future__ import annotations
 
+import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
 from softmax_regression._targets import check_more_than_one_class
@@ -241,6 +243,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the minimum of the objective.
@@ -271,6 +274,8 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         sklearn.exceptions.ConvergenceWarning
             If the solver stopped before `tol` was reached.
         """
+        most = self.max_iter if self.solver in _MINIBATCH else None
+        watched = Watched(self, X, y, sample_weight, most)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and hasattr(self, "coef_") else None
             design = self._validate_rows(X, reset=True)
@@ -280,11 +285,11 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             start = self._start(objective, targets.classes, previous)
             self.classes_ = targets.classes
             if self.solver in _MINIBATCH:
-                result, coef, intercept = self._minimize_batches(objective, *start)
+                result, coef, intercept = self._minimize_batches(objective, *start, watched)
             else:
                 # An earlier solution may be far out where the data are others.
                 starts = [objective.null_model(), *([] if previous is None else [start])]
-                result, coef, intercept = self._minimize(objective, starts)
+                result, coef, intercept = self._minimize(objective, starts, watched)
             self._store(coef, intercept, objective.dtype)
             # partial_fit may go on from here
             self._stream = Stream()
@@ -295,6 +300,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             self.optimality_gap_ = result.remaining
             self.objective_ = result.value * targets.total_weight
             self.objective_ *= float(self.C) if np.isfinite(self.C) else 1.0
+        watched.end()
         self._warn(result)
         return self
 
@@ -403,7 +409,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         return start_coef, start_intercept
 
     def _minimize(
-        self, base: LinearCrossEntropy, starts: list[tuple[Array, Array]]
+        self, base: LinearCrossEntropy, starts: list[tuple[Array, Array]], watched: Watched
     ) -> tuple[SolverResult, Array, Array]:
         """Run a solver on all rows at once, from the best start; return its result, W and b."""
         problem = Problem(base)
@@ -415,12 +421,13 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report(),
+            watch=watched.each("iteration", lambda u: self._attributes(*problem.to_model(u), base)),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         return result, *problem.to_model(result.params)
 
     def _minimize_batches(
-        self, base: LinearCrossEntropy, coef: Array, intercept: Array
+        self, base: LinearCrossEntropy, coef: Array, intercept: Array, watched: Watched
     ) -> tuple[SolverResult, Array, Array]:
         """Run a solver on minibatches; return its result, W and b."""
         self.solver_ = self.solver
@@ -436,6 +443,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
             report=self._report(),
+            watch=watched.each("epoch", lambda u: self._attributes(*objective.to_model(u), base)),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         # An epoch's mean is of many parameters; objective and certificate are of the last.
@@ -466,9 +474,18 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         if self.fit_intercept:
             self.intercept_[...] = intercept
 
+    def _attributes(
+        self, coef: Array, intercept: Array, objective: LinearCrossEntropy
+    ) -> dict[str, Any]:
+        """Return what it takes to predict with W and b."""
+        model = copy.copy(self)
+        model._store(coef, intercept, objective.dtype)
+        return {"coef_": model.coef_, "intercept_": model.intercept_}
+
     def _warn(self, result: SolverResult) -> None:
         worse = self._worse_than_guessing(result)
-        if result.reason in (StopReason.CONVERGED, StopReason.NO_IMPROVEMENT) and not worse:
+        wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED
+        if result.reason in wanted and not worse:
             return
         gap = "how far above the minimum is not known"
         if result.remaining < 1:

@@ -20,6 +20,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream, most_probable
 from softmax_regression._held_out import HeldOut, split
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
@@ -44,6 +45,7 @@ from softmax_regression.solvers import (
     SolverResult,
     StopReason,
     Validation,
+    Watch,
     minimize_lbfgs,
     minimize_minibatch,
 )
@@ -238,7 +240,7 @@ default='constant'
     >>> from sklearn.datasets import make_moons
     >>> from softmax_regression import SmallMLP
     >>> X, y = make_moons(300, noise=0.1, random_state=0)
-    >>> model = SmallMLP((20, 20), solver="lbfgs", random_state=0).fit(X, y)
+    >>> model = SmallMLP((20, 20), solver="lbfgs", alpha=0.1, random_state=0).fit(X, y)
     >>> model.score(X, y)
     1.0
     >>> [W.shape for W in model.coefs_]
@@ -369,6 +371,7 @@ default='constant'
         """Intercepts of each layer."""
         return self._views()[1]
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
@@ -411,6 +414,7 @@ default='constant'
             tenth of the whole decrease of the loss, so that it was not levelling off), if the loss
             ended above that of guessing, or if training was interrupted.
         """
+        watched = Watched(self, X, y, sample_weight, self._most_epochs())
         with self._unchanged_on_failure():
             previous = self._previous()
             design = self._validate_rows(X, reset=True)
@@ -424,11 +428,13 @@ default='constant'
             self.classes_: Array = targets.classes
             if X_val is not None or y_val is not None:
                 held_out = self._given(X_val, y_val, sample_weight_val)
-                result = self._trained(design, targets, start, random_state, held_out)
+                result = self._trained(design, targets, start, random_state, watched, held_out)
             elif self._sets_aside(targets):
-                result = self._trained_without_some(X, y, design, targets, start, random_state)
+                result = self._trained_without_some(
+                    X, y, design, targets, start, random_state, watched
+                )
             else:
-                result = self._trained(design, targets, start, random_state)
+                result = self._trained(design, targets, start, random_state, watched)
             self._stream: Stream | None = None
             # scikit-learn counts on in a warm start
             earlier: list[float] = [] if previous is None else self.loss_curve_
@@ -436,6 +442,7 @@ default='constant'
             self._store(result)
             self.loss_curve_: list[float] = [*earlier, *result.loss_curve]
             self.t_: int = seen + result.n_rows_seen
+        watched.end()
         self._warn(result)
         return self
 
@@ -566,6 +573,10 @@ default='constant'
             intercepts[...] = random_state.uniform(-bound, bound, intercepts.shape)
         return lambda scaling: params.copy()
 
+    def _most_epochs(self) -> int | None:
+        """Return the most epochs of a fit, where it is known before."""
+        return None if self.early_stopping == "auto" else self.max_iter
+
     def _choose_solver(self, targets: Targets) -> str:
         if self.solver != "auto":
             return self.solver
@@ -588,17 +599,28 @@ default='constant'
         return bool(self.early_stopping)
 
     def _trained_without_some(
-        self, X: Any, y: Any, design: Design, targets: Targets, start: Any, random_state: Any
+        self,
+        X: Any,
+        y: Any,
+        design: Design,
+        targets: Targets,
+        start: Any,
+        random_state: Any,
+        watched: Watched,
     ) -> NetworkResult:
         """Train with some rows set aside; of a few, all get to train in the end."""
         rows, others = split(targets, self.validation_fraction, random_state)
         given = _safe_indexing(X, others), _safe_indexing(y, others)
         held_out = given, (design[others], targets.of(others))
-        result = self._trained(design[rows], targets.of(rows), start, random_state, held_out)
+        result = self._trained(
+            design[rows], targets.of(rows), start, random_state, watched, held_out
+        )
         known_pace = self.learning_rate in ("constant", "invscaling")
         if self.early_stopping != "auto" or len(rows) > _MANY or not known_pace:
             return result
-        anew = self._trained(design, targets, start, random_state, n_epochs=result.best_epoch)
+        anew = self._trained(
+            design, targets, start, random_state, watched, n_epochs=result.best_epoch
+        )
         return replace(anew, validations=result.validations, reason=result.reason)
 
     def _trained(
@@ -607,6 +629,7 @@ default='constant'
         targets: Targets,
         start: Callable[[InputScaling], Array],
         random_state: np.random.RandomState,
+        watched: Watched,
         held_out: Any = None,
         n_epochs: int | None = None,
     ) -> NetworkResult:
@@ -614,14 +637,23 @@ default='constant'
         scaling = self._scaling(design, targets)
         objective = self._objective(design, targets, scaling, random_state)
         params = start(scaling).astype(objective.dtype)
+        task = "iteration" if self.solver_ == "lbfgs" else "epoch"
+
+        def in_x(params: Array) -> Array:
+            return scaling.folded(objective.layout, params).astype(design.dtype)
+
+        watch = watched.each(task, lambda params: {"_params": in_x(params)})
         if self.solver_ == "lbfgs":
-            result = self._minimize(objective, params)
+            result = self._minimize(objective, params, watch)
         else:
             validate = self._validation(held_out, objective, scaling, design.dtype)
-            result = self._minimize_batches(objective, params, random_state, validate, n_epochs)
+            result = self._minimize_batches(
+                objective, params, random_state, validate, watch, n_epochs
+            )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        params = scaling.folded(objective.layout, result.params).astype(design.dtype)
-        return NetworkResult(**vars(result) | {"params": params}, n_rows=len(objective.rows))
+        return NetworkResult(
+            **vars(result) | {"params": in_x(result.params)}, n_rows=len(objective.rows)
+        )
 
     def _check_dropout(self) -> None:
         rates = np.atleast_1d(np.asarray(self.dropout, dtype=np.float64))
@@ -733,7 +765,9 @@ default='constant'
             steps = Decaying(steps, self.weight_decay, Layout(self._layer_sizes).n_weights)
         return steps if self.max_grad_norm is None else Clipping(steps, self.max_grad_norm)
 
-    def _minimize(self, objective: NetworkCrossEntropy, params: Array) -> SolverResult:
+    def _minimize(
+        self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
+    ) -> SolverResult:
         """Run L-BFGS."""
         return minimize_lbfgs(
             objective,
@@ -743,6 +777,7 @@ default='constant'
             max_iter=self.max_iter,
             max_fun=self.max_fun,
             report=self._report(),
+            watch=watch,
         )
 
     def _minimize_batches(
@@ -751,6 +786,7 @@ default='constant'
         params: Array,
         random_state: np.random.RandomState,
         validate: Callable[[Array], Validation] | None,
+        watch: Watch | None,
         n_epochs: int | None,
     ) -> SolverResult:
         """Run a solver on minibatches."""
@@ -772,6 +808,7 @@ default='constant'
                 validate=validate,
                 stop_early=bool(self.early_stopping),
                 report=self._report(),
+                watch=watch,
             )
 
     def _store(self, result: SolverResult) -> None:

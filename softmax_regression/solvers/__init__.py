@@ -29,7 +29,7 @@ from softmax_regression.solvers._optimizers import (
     Decaying,
     Optimizer,
 )
-from softmax_regression.solvers._result import SolverResult, StopReason
+from softmax_regression.solvers._result import SolverResult, StopReason, Watch
 
 __all__ = [
     "LEARNING_RATES",
@@ -50,6 +50,7 @@ __all__ = [
     "StopReason",
     "TruncatedDirections",
     "Validation",
+    "Watch",
     "certify",
     "evaluate",
     "minimize_lbfgs",

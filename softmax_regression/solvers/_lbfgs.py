@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers._criteria import Criterion
-from softmax_regression.solvers._monitor import Array, Monitor, Report
-from softmax_regression.solvers._result import SolverResult
+from softmax_regression.solvers._monitor import Array, Monitor
+from softmax_regression.solvers._result import Report, SolverResult, Watch
 
 _MEMORY = 20  # pairs of differences; with SciPy's default of 10, raw data takes more iterations
 
@@ -25,6 +25,7 @@ def minimize_lbfgs(
     max_fun: int | None = None,
     n_before: int = 0,
     report: Report | None = None,
+    watch: Watch | None = None,
 ) -> SolverResult:
     """Minimise by ``scipy.optimize.minimize(method="L-BFGS-B")``.
 
@@ -44,6 +45,8 @@ def minimize_lbfgs(
         Iterations that earlier runs took, for the report.
     report : callable, default=None
         Called with a line of text after each iteration.
+    watch : callable, default=None
+        Called with the parameters after each iteration; ends the run by returning True.
     """
     options = {
         "maxiter": max_iter,
@@ -53,5 +56,5 @@ def minimize_lbfgs(
         "ftol": 0.0,
         "gtol": 0.0,
     }
-    monitor = Monitor(objective, criterion, tol, report, n_before)
+    monitor = Monitor(objective, criterion, tol, report, n_before, watch)
     return monitor.minimize(start, method="L-BFGS-B", options=options)

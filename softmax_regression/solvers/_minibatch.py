@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers._learning_rates import LearningRate
-from softmax_regression.solvers._monitor import Report
 from softmax_regression.solvers._optimizers import Optimizer
-from softmax_regression.solvers._result import SolverResult, StopReason
+from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
 
 Array = NDArray[Any]
 
@@ -137,6 +136,7 @@ def minimize_minibatch(
     validate: Callable[[Array], Validation] | None = None,
     stop_early: bool = True,
     report: Report | None = None,
+    watch: Watch | None = None,
 ) -> SolverResult:
     """Train for up to `max_iter` epochs.
 
@@ -167,6 +167,8 @@ def minimize_minibatch(
         returned.
     report : callable, default=None
         Called with a line of text after each epoch.
+    watch : callable, default=None
+        Called with the parameters after each epoch; ends the run by returning True.
     """
     params, progress = start, _Progress(tol, n_iter_no_change)
     gradient, best = np.empty_like(start), start.copy()
@@ -192,6 +194,9 @@ def minimize_minibatch(
                 best[...] = outcome
             if report is not None:
                 report(_line(epoch, loss, seen))
+            if watch is not None and watch(outcome):
+                reason = StopReason.STOPPED
+                break
             learning_rate.epoch_ended(epoch * len(objective.rows))
             if progress.out_of_patience() and not learning_rate.reduce():
                 reason = StopReason.NO_IMPROVEMENT

@@ -6,7 +6,6 @@ point reached, and ends the run by StopIteration when the criterion is met.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,9 @@ from scipy.optimize import OptimizeResult, minimize
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers._criteria import SEPARATED, Criterion, Point, certify, evaluate
 from softmax_regression.solvers._polish import polish
-from softmax_regression.solvers._result import SolverResult, StopReason
+from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
 
 Array = NDArray[Any]
-Report = Callable[[str], None]
 
 _LEAST_POLISH = 100  # products with the Hessian
 
@@ -39,6 +37,8 @@ class Monitor:
         Called with a line of text after each iteration.
     n_before : int
         Iterations that earlier runs took, for the report.
+    watch : callable or None
+        Called with the parameters after each iteration; ends the run by returning True.
     """
 
     def __init__(
@@ -48,12 +48,14 @@ class Monitor:
         tol: float,
         report: Report | None,
         n_before: int = 0,
+        watch: Watch | None = None,
     ):
         self.objective = objective
         self.criterion = criterion
         self.tol = tol
         self.report = report
         self.n_before = n_before
+        self.watch = watch
         self.loss_curve: list[float] = []
         self.reason: StopReason | None = None
         self.n_evaluations = 0
@@ -100,8 +102,11 @@ class Monitor:
             known = f", {self.criterion.name} {size:.1e}"
             line = f"iteration {self.n_before + len(self.loss_curve)}: loss {point.value:.8f}"
             self.report(line + (known if np.isfinite(size) else ""))
+        stopped = self.watch is not None and self.watch(point.params)
         if size <= self.tol:
             self.reason = StopReason.CONVERGED
+        elif stopped:
+            self.reason = StopReason.STOPPED
         elif self.criterion.costly(self.objective) and point.value <= SEPARATED:
             self.reason = StopReason.SEPARABLE
         if self.reason is not None:

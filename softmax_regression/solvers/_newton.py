@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers._criteria import SEPARATED, Criterion, Point, certify, evaluate
-from softmax_regression.solvers._monitor import Report
-from softmax_regression.solvers._result import SolverResult, StopReason
+from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
 
 Array = NDArray[Any]
 
@@ -215,6 +214,7 @@ def minimize_newton(
     max_iter: int,
     n_before: int = 0,
     report: Report | None = None,
+    watch: Watch | None = None,
 ) -> SolverResult:
     """Minimise a convex objective.
 
@@ -237,6 +237,8 @@ def minimize_newton(
         Iterations that earlier runs took, for the report.
     report : callable, default=None
         Called with a line of text after each iteration.
+    watch : callable, default=None
+        Called with the parameters after each iteration; ends the run by returning True.
     """
     point = evaluate(objective, start)
     if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
@@ -259,8 +261,11 @@ def minimize_newton(
         idle = 0 if remaining < 0.5 * smallest or _fell(loss_curve, point.value) else idle + 1
         if remaining <= smallest or costly:  # a decrement may rise on the way
             best, smallest = point, remaining
+        stopped = watch is not None and iteration > 0 and watch(point.params)
         if remaining <= tol:
             reason = StopReason.CONVERGED
+        elif stopped:
+            reason = StopReason.STOPPED
         elif costly and point.value <= SEPARATED:
             reason = StopReason.SEPARABLE
         if reason is not StopReason.MAX_ITER or direction is None or iteration == max_iter:

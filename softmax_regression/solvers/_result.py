@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Report = Callable[[str], None]  # takes a line of text after each iteration
+Watch = Callable[[NDArray[Any]], bool]  # takes the parameters after each; True ends the run
 
 
 class StopReason(Enum):
@@ -19,6 +23,7 @@ class StopReason(Enum):
     MAX_FUN = "it used up its evaluations (max_fun)"
     ROUNDING = "rounding errors leave no direction to improve in"
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
+    STOPPED = "the callbacks asked it to"
     MAX_TIME = "it used up its time (max_time)"
     DIVERGED = "the loss became infinite"
     INTERRUPTED = "it was interrupted"

@@ -1,0 +1,85 @@
+"""scikit-learn's callbacks: a fit is a task, and each of its iterations or epochs a task in it.
+
+They came with scikit-learn 1.9. Before, everything else works, and there is nothing to look on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    WRAPPED = 1  # calls between that of `fit` and its own
+except ImportError:  # an earlier scikit-learn
+    WRAPPED = 0
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing to support."""
+
+    def with_callbacks(method: Any) -> Any:
+        """Return the method as it is."""
+        return method
+
+
+Array = NDArray[Any]
+
+__all__ = ["WRAPPED", "CallbackSupportMixin", "Watched", "with_callbacks"]
+
+
+class Watched:
+    """A fit that callbacks look on at, if any were set.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is fitted.
+    X, y, sample_weight : array-likes
+        The data as they were given.
+    max_iter : int or None
+        The most iterations; None if that says nothing of how many there will be.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, max_iter: int | None):
+        self._context: Any = None
+        if "_skl_callbacks" not in vars(estimator):
+            return
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._context = estimator._init_callback_context(max_subtasks=max_iter)
+        self._context.call_on_fit_task_begin(**self._data)
+
+    def each(
+        self, task: str, attributes: Callable[[Array], dict[str, Any]]
+    ) -> Callable[[Array], bool] | None:
+        """Return what is to be called after each iteration, with the parameters; True ends them.
+
+        Parameters
+        ----------
+        task : str
+            What an iteration is called.
+        attributes : callable
+            Gives the fitted attributes for some parameters.
+        """
+        if self._context is None:
+            return None
+
+        def ended(params: Array) -> bool:
+            iteration = self._context.subcontext(task_name=task)
+            iteration.call_on_fit_task_begin(**self._data)
+            stop = iteration.call_on_fit_task_end(
+                **self._data, reconstruction_attributes=lambda: attributes(params)
+            )
+            return bool(stop)
+
+        return ended
+
+    def end(self) -> None:
+        """Tell them that the estimator is fitted."""
+        if self._context is not None:
+            self._context.call_on_fit_task_end(
+                **self._data, reconstruction_attributes=lambda: vars(self._data["estimator"])
+            )

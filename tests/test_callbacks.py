@@ -1,0 +1,114 @@
+"""scikit-learn's callbacks on both estimators: what they see, and when."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from softmax_regression import SmallMLP, SoftmaxRegression
+
+callback = pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
+
+X, y = load_iris(return_X_y=True)
+MODELS = {
+    f"{type(model).__name__}-{model.solver}-{getattr(model, 'early_stopping', '')}": model
+    for model in [
+        *(SoftmaxRegression(solver=s) for s in ("auto", "lbfgs", "newton-cg", "newton-cholesky")),
+        *(SoftmaxRegression(solver=s, random_state=0, tol=1e-2) for s in ("sgd", "adam")),
+        *(SmallMLP((5,), solver=s, max_iter=30, random_state=0) for s in ("adam", "sgd", "lbfgs")),
+        SmallMLP((5,), solver="adam", max_iter=9, early_stopping=True, random_state=0),
+        SmallMLP((5,), solver="adam", max_iter=9, early_stopping=False, random_state=0),
+    ]
+}
+every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+class Recorder:
+    """Keeps what it is told; may stop the fit after some tasks."""
+
+    def __init__(self, stop_after=np.inf):
+        self.stop_after = stop_after
+        self.events = []
+        self.accuracies = []
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.events.append(("begin", context.task_name))
+
+    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
+        self.events.append(("end", context.task_name))
+        self.accuracies.append(fitted_estimator.score(X, y))
+        return len(self.accuracies) >= self.stop_after
+
+
+@every_model
+def test_a_fit_is_a_task_with_a_task_for_each_iteration(model):
+    recorder = Recorder()
+    model = clone(model).set_callbacks(recorder).fit(X, y)
+    events = recorder.events
+    assert events[:2] == ["setup", ("begin", "fit")]
+    assert events[-2:] == [("end", "fit"), "teardown"]
+    inner = events[2:-2]
+    name = inner[0][1]
+    assert name in ("iteration", "epoch")
+    assert set(inner) == {("begin", name), ("end", name)}
+    assert len(inner) >= 2 * int(np.max(model.n_iter_))
+    assert recorder.accuracies[-1] == model.score(X, y)
+    assert not hasattr(model, "_callback_fit_ctx")
+
+
+@every_model
+def test_callbacks_change_nothing(model):
+    watched = clone(model).set_callbacks(Recorder()).fit(X, y)
+    np.testing.assert_array_equal(watched.predict_proba(X), clone(model).fit(X, y).predict_proba(X))
+
+
+@every_model
+def test_a_callback_may_end_the_fit(model):
+    recorder = Recorder(stop_after=2)
+    model = clone(model).set_callbacks(recorder).fit(X, y)
+    assert model.n_iter_ <= 2
+    assert recorder.events[-1] == "teardown"
+
+
+@every_model
+def test_a_fit_that_fails_is_torn_down_and_changes_nothing(model):
+    model = clone(model).fit(X, y)
+    recorder = Recorder()
+    model.set_callbacks(recorder)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.where(X > 7, np.nan, X), y)
+    assert recorder.events[-1] == "teardown"
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+@every_model
+def test_a_scoring_monitor_sees_every_iteration(model):
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = clone(model).set_callbacks(monitor).fit(X, y)
+    log = monitor.get_logs().data_as_pandas
+    log = log() if callable(log) else log
+    assert len(log) >= int(np.max(model.n_iter_))
+
+
+@pytest.mark.parametrize("model", [SoftmaxRegression(), SmallMLP((5,), max_iter=5)])
+def test_they_reach_through_pipelines_and_searches(model):
+    name = type(model).__name__.lower()
+    pipeline = make_pipeline(StandardScaler(), clone(model).set_callbacks(Recorder()))
+    pipeline.fit(X, y)
+    assert pipeline[-1]._skl_callbacks[0].events[-1] == "teardown"
+    values = {f"{name}__tol": [1e-3, 1e-6]}
+    pytest.importorskip("rich", reason="the progress bar is drawn with it")
+    search = GridSearchCV(make_pipeline(StandardScaler(), model), values, cv=2)
+    search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(X, y)
+    assert search.best_score_ > 0.8
