@@ -744,3 +744,224 @@ def test_warm_start_refuses_other_classes_or_layers():
         model.set_params(hidden_layer_sizes=(6,)).fit(X, y)
     np.testing.assert_array_equal(parameters(model), before)
     assert model.n_features_in_ == 4
+
+
+# -- defaults --------------------------------------------------------------------------------------
+
+
+def test_the_units_of_features_change_nothing():
+    X, y = problem(3, 400)
+    Z = X * np.logspace(-6, 6, X.shape[1]) + np.array([0.0, 1e3, -5.0, 1e7])
+    models = [SmallMLP((8,), random_state=0, dtype="float64").fit(data, y) for data in (X, Z)]
+    np.testing.assert_allclose(models[0].predict_proba(X), models[1].predict_proba(Z), rtol=1e-4)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_raw_features_are_learned_from(solver, container):
+    X, y = moons()
+    X = container(np.column_stack([1e5 * X[:, 0] + 1e4, 1e-5 * X[:, 1], np.full(len(y), 3.0)]))
+    model = SmallMLP(solver=solver, max_iter=300, learning_rate_init=0.03, random_state=0)
+    assert trained(model, X, y).score(X, y) > (0.85 if container is np.asarray else 0.8)
+    np.testing.assert_array_equal(model.coefs_[0][2], model.coefs_[0][2])
+    assert np.isfinite(parameters(model)).all()
+
+
+def test_the_solver_is_chosen_by_the_number_of_rows():
+    X, y = problem(3, 200)
+    assert trained(SmallMLP(max_iter=3), X, y).solver_ == "adam"
+    few = SmallMLP(max_iter=30)
+    assert trained(few, X, y, sample_weight=np.arange(200) < 149).solver_ == "lbfgs"
+    assert few.validation_scores_ is None
+
+
+def test_all_rows_train_in_the_end_for_as_many_epochs_as_were_best():
+    X, y = problem(3, 300)
+    model = SmallMLP((8,), learning_rate_init=0.03, random_state=0).fit(X, y)
+    best = 1 + int(np.argmin(model.validation_loss_curve_))
+    assert model.n_iter_ == len(model.loss_curve_) == best < len(model.validation_loss_curve_)
+    assert model.t_ == best * len(y)
+    kept = clone(model).set_params(early_stopping=True).fit(X, y)
+    assert kept.n_iter_ == len(kept.validation_loss_curve_) == len(model.validation_loss_curve_)
+    assert kept.t_ == kept.n_iter_ * 270
+
+
+def test_a_class_of_a_single_row_is_no_obstacle():
+    X, y = problem(3, 200)
+    y[0] = 7
+    model = trained(SmallMLP((4,), max_iter=3), X, y)
+    assert model.validation_scores_ is None
+    with pytest.raises(ValueError, match="early_stopping=True could not set aside"):
+        SmallMLP((4,), early_stopping=True, solver="adam").fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_rows", [200, 4000])
+def test_predictions_have_the_precision_of_the_data(dtype, n_rows):
+    X, y = problem(3, n_rows)
+    model = trained(SmallMLP((4,), max_iter=2, early_stopping=False), X.astype(dtype), y)
+    assert model.predict_proba(X.astype(dtype)).dtype == dtype
+    assert all(part.dtype == dtype for part in (*model.coefs_, *model.intercepts_))
+
+
+def test_little_data_is_trained_on_in_float64():
+    X, y = problem(3, 200)
+    found = [
+        trained(SmallMLP((4,), max_iter=9, random_state=0, dtype=dtype), X, y).loss_
+        for dtype in ("auto", "float64", "float32", np.float32)
+    ]
+    assert found[0] == found[1] != found[2] == found[3]
+
+
+# -- options ---------------------------------------------------------------------------------------
+
+
+def test_validation_rows_may_be_given():
+    X, y = problem(3, 400)
+    model = SmallMLP((8,), learning_rate_init=0.03, random_state=0)
+    model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    losses = model.validation_loss_curve_
+    assert len(losses) == model.n_iter_ == len(model.validation_scores_)
+    p = model.predict_proba(X[300:])[np.arange(100), y[300:]]
+    assert -np.log(p).mean() == pytest.approx(min(losses), rel=1e-5)
+    assert model.score(X[300:], y[300:]) == model.validation_scores_[int(np.argmin(losses))]
+    assert model.t_ == 300 * model.n_iter_
+
+
+def test_validation_rows_have_weights_and_may_decide_nothing():
+    X, y = problem(3, 200)
+    weight = np.random.default_rng(0).integers(0, 3, 50)
+    model = SmallMLP((4,), solver="adam", early_stopping=False, max_iter=4, random_state=0)
+    plain_fit = trained(clone(model), X, y)
+    weighted = {"X_val": X[:50], "y_val": y[:50], "sample_weight_val": weight}
+    repeated = {"X_val": X[:50].repeat(weight, axis=0), "y_val": y[:50].repeat(weight)}
+    first, second = (trained(clone(model), X, y, **rows) for rows in (weighted, repeated))
+    np.testing.assert_allclose(first.validation_loss_curve_, second.validation_loss_curve_)
+    np.testing.assert_allclose(first.validation_scores_, second.validation_scores_)
+    np.testing.assert_array_equal(parameters(first), parameters(plain_fit))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"X_val": np.zeros((3, 4))}, "X_val and y_val"),
+        ({"y_val": [0, 1]}, "X_val and y_val"),
+        ({"X_val": np.zeros((3, 2)), "y_val": [0, 1, 2]}, "2 features"),
+        ({"X_val": np.zeros((3, 4)), "y_val": [0, 1, 9]}, "9"),
+        ({"X_val": np.full((3, 4), np.nan), "y_val": [0, 1, 2]}, "NaN"),
+    ],
+)
+def test_validation_rows_are_checked(rows, message):
+    X, y = problem()
+    model = SmallMLP((4,), solver="adam")
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, **rows)
+    assert not hasattr(model, "classes_")
+
+
+def test_any_scorer_may_decide():
+    X, y = problem(3, 300)
+    params = {"learning_rate_init": 0.1, "random_state": 0, "early_stopping": True}
+    found = {}
+    for scoring in ("loss", None, "neg_log_loss", "balanced_accuracy", lambda m, X, y: -1.0):
+        model = trained(SmallMLP((8,), solver="adam", scoring=scoring, **params), X, y)
+        found[scoring if isinstance(scoring, str | None) else "constant"] = model
+    np.testing.assert_allclose(
+        found["neg_log_loss"].validation_scores_,
+        -np.array(found["loss"].validation_loss_curve_),
+        rtol=1e-5,
+    )
+    assert found["constant"].validation_scores_ == 12 * [-1.0]  # the first, and more than ten no better
+    assert 0 < found["balanced_accuracy"].best_validation_score_ <= 1
+    assert found[None].best_validation_score_ == max(found[None].validation_scores_)
+
+
+@pytest.mark.parametrize("dropout", [0.5, (0.2, 0.0), (0.0, 0.5)], ids=str)
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_dropout_trains_another_network_and_is_repeatable(dropout, container):
+    X, y = problem(3, 300)
+    X = container(X)
+    model = SmallMLP((20,), solver="adam", max_iter=20, random_state=0, early_stopping=False)
+    without = trained(clone(model), X, y)
+    fits = [trained(clone(model).set_params(dropout=dropout), X, y) for _ in range(2)]
+    np.testing.assert_array_equal(parameters(fits[0]), parameters(fits[1]))
+    assert np.abs(parameters(fits[0]) - parameters(without)).max() > 1e-3
+    assert fits[0].score(X, y) > 0.6
+    assert fits[0].loss_curve_[-1] > without.loss_curve_[-1]
+
+
+def test_smoothed_labels_are_the_probabilities_they_stand_for():
+    X, y = problem(3, 200)
+    smooth = 0.9 * np.eye(3)[y] + 0.1 / 3
+    params = {"solver": "adam", "max_iter": 5, "random_state": 0, "early_stopping": False}
+    models = [
+        trained(SmallMLP((4,), label_smoothing=0.1, **params), X, y),
+        trained(SmallMLP((4,), **params), X, smooth),
+    ]
+    np.testing.assert_allclose(parameters(models[0]), parameters(models[1]), rtol=1e-10)
+
+
+def test_weights_decay_beside_the_steps():
+    X, y = problem(3, 200)
+    params = {"solver": "adam", "max_iter": 60, "random_state": 0, "early_stopping": False}
+    sizes = [
+        np.square(trained(SmallMLP((8,), weight_decay=decay, **params), X, y).coefs_[1]).sum()
+        for decay in (0.0, 1.0, 10.0)
+    ]
+    assert sizes[0] > 2 * sizes[1] > 4 * sizes[2]
+
+
+def test_clipped_gradients_move_a_network_less():
+    X, y = problem(3, 200)
+    params = {"solver": "sgd", "max_iter": 1, "random_state": 0, "momentum": 0.0, "batch_size": 200}
+    params |= {"average": 0, "early_stopping": False, "learning_rate_init": 1.0, "dtype": "float64"}
+    params |= {"standardize": False}
+    start = trained(SmallMLP((8,), **params | {"learning_rate_init": 1e-300}), X, y)
+    for norm in (1e-3, 1e-2):
+        moved = trained(SmallMLP((8,), max_grad_norm=norm, **params), X, y)
+        length = np.linalg.norm(parameters(moved) - parameters(start))
+        assert length == pytest.approx(norm, rel=1e-9)
+
+
+@pytest.mark.parametrize("learning_rate", ["cosine", "one-cycle"])
+def test_planned_rates_take_all_epochs_and_do_not_warn(learning_rate):
+    X, y = problem(3, 300)
+    model = SmallMLP((8,), solver="adam", learning_rate=learning_rate, max_iter=12, random_state=0)
+    assert model.fit(X, y).n_iter_ == 12
+    with pytest.raises(ValueError, match=f"learning_rate='{learning_rate}'.*constant"):
+        model.partial_fit(X, y)
+
+
+def test_time_may_run_out():
+    X, y = problem(3, 300)
+    model = SmallMLP((8,), solver="adam", max_time=1e-9, early_stopping=False, max_iter=50)
+    assert trained(model, X, y).n_iter_ == 1
+
+
+def test_an_average_jumps_about_less_than_what_it_is_of():
+    X, y = problem(3, 400)
+    params = {"solver": "sgd", "learning_rate_init": 0.5, "early_stopping": False, "max_iter": 12}
+    params |= {"n_iter_no_change": 99, "batch_size": 10}
+    spread = []
+    for average in (0.0, 3.0):
+        fits = [
+            trained(SmallMLP((), average=average, random_state=seed, **params), X, y).coefs_[0]
+            for seed in range(6)
+        ]
+        centred = np.array(fits) - np.mean(fits, axis=2, keepdims=True)
+        spread.append(np.std(centred, axis=0).mean())
+    assert spread[1] < 0.7 * spread[0]
+
+
+def test_a_stream_is_scaled_by_its_first_piece():
+    X, y = problem(3, 600)
+    X = 1e3 * X + 5e3
+    stream = SmallMLP((8,), learning_rate_init=0.03, random_state=0)
+    for _ in range(5):
+        for start in range(0, 600, 100):
+            piece = slice(start, start + 100)
+            stream.partial_fit(X[piece], y[piece], classes=[0, 1, 2])
+            if start == 0:
+                scaling = stream._stream.scaling
+    np.testing.assert_array_equal(stream._stream.scaling.means, scaling.means)
+    assert stream.score(X, y) > 0.7
