@@ -53,7 +53,7 @@ searches = {
         Pipeline(
             [
                 ("scale", StandardScaler()),
-                ("model", SmallMLP(learning_rate_init=0.005, max_iter=60, random_state=0)),
+                ("model", SmallMLP(random_state=0)),
             ]
         ),
         {"model__hidden_layer_sizes": [(50,), (200,)], "model__alpha": [0.03, 0.1, 0.3]},

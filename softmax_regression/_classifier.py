@@ -42,6 +42,7 @@ from softmax_regression.solvers import (
 Array = NDArray[Any]
 
 _FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
+_MODEST = 30.0  # a score whose exponential keeps its digits, in float32 too
 # The smallest normal number of each dtype.
 _TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)}
 
@@ -179,12 +180,7 @@ class BaseSoftmaxClassifier(
             Columns in the order of `classes_`; rows sum to 1. No entry is 0: what is too small for
             its dtype is given as the smallest normal number, so that logarithms stay finite.
         """
-
-        def probabilities(scores: Array) -> Array:
-            p = _probabilities(scores)
-            return np.maximum(p, _TINY[p.dtype], out=p)
-
-        return self._map_scores(X, probabilities)
+        return self._map_scores(X, _probabilities)
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of the probability of each class, exact where the probability rounds to 1.
@@ -427,17 +423,19 @@ def most_probable(scores: Array) -> Array:
 def _probabilities(scores: Array) -> Array:
     """Softmax over the first axis, or of two classes the sigmoid; scores may be overwritten.
 
-    `functional.softmax` is the same for any array; this is for one row in a few microseconds.
+    `functional.softmax` is the same for any array; this is for one row in a few microseconds, and
+    what is too small for its dtype is given as the smallest normal number.
     """
     if len(scores) == 1:
-        return np.concatenate([expit(-scores), expit(scores)])
-    top = np.maximum.reduce(scores)
-    if not isfinite(np.vdot(top, top)):  # which does not warn of what overflows
-        return softmax(scores, axis=0)
-    scores -= top
-    np.exp(scores, out=scores)
-    scores /= np.add.reduce(scores)
-    return scores
+        p = np.concatenate([expit(-scores), expit(scores)])
+        return np.maximum(p, _TINY[p.dtype], out=p)
+    size = np.vdot(scores, scores)  # which does not warn of what overflows
+    if size <= _MODEST**2:  # then no exponential is near either end, and needs no shift
+        np.exp(scores, out=scores)
+        scores /= np.add.reduce(scores)
+        return scores
+    p = softmax(scores, axis=0)
+    return np.maximum(p, _TINY[p.dtype], out=p)
 
 
 def _one_per_class(scores: Array) -> Array:

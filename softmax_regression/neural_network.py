@@ -31,8 +31,8 @@ from softmax_regression.objectives import (
     Dropout,
     InputScaling,
     Layout,
+    Network,
     NetworkCrossEntropy,
-    network_scores,
 )
 from softmax_regression.solvers import (
     LEARNING_RATES,
@@ -480,7 +480,7 @@ default='constant'
                 "know when training ends: use 'constant' or 'invscaling'."
             )
         with self._unchanged_on_failure():
-            first = not hasattr(self, "_params")
+            first = not hasattr(self, "_network")
             known = self._stream_classes(classes, y)
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
@@ -497,7 +497,7 @@ default='constant'
             stream.scaling = scaling  # the first piece's serves for the whole stream
             self.classes_ = known
             objective = self._objective(design, targets, scaling, stream.random_state)
-            previous = None if first else (self._layer_sizes, known, self._params)
+            previous = None if first else (self._layer_sizes, known, self._network.params)
             start = self._start(known, previous, stream.random_state)
             params = start(scaling).astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
@@ -513,23 +513,21 @@ default='constant'
     # -- pieces ------------------------------------------------------------------------------------
 
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
-        layout, activation = Layout(self._layer_sizes), ACTIVATIONS[self.activation]
-
-        def scores(block: Design) -> Array:
-            return network_scores(block, layout, activation, self._params)
-
-        return scores, max(self._layer_sizes[1:])
+        return self._network.scores, max(self._layer_sizes[1:])
 
     def _views(self) -> tuple[list[Array], list[Array]]:
-        if "_params" not in vars(self):
+        if "_network" not in vars(self):
             raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
-        return Layout(self._layer_sizes).views(self._params)
+        return Layout(self._layer_sizes).views(self._network.params)
+
+    def _make(self, params: Array) -> Network:
+        return Network(Layout(self._layer_sizes), ACTIVATIONS[self.activation], params)
 
     def _previous(self) -> tuple[list[int], Array, Array] | None:
         """Return the solution to begin at, if there is one and it is wanted."""
-        if not self.warm_start or not hasattr(self, "_params"):
+        if not self.warm_start or not hasattr(self, "_network"):
             return None
-        return self._layer_sizes, self.classes_, self._params
+        return self._layer_sizes, self.classes_, self._network.params
 
     def _sizes(self, design: Design, classes: Array) -> list[int]:
         """Return the sizes of all layers, the input and the output included."""
@@ -642,7 +640,7 @@ default='constant'
         def in_x(params: Array) -> Array:
             return scaling.folded(objective.layout, params).astype(design.dtype)
 
-        watch = watched.each(task, lambda params: {"_params": in_x(params)})
+        watch = watched.each(task, lambda params: {"_network": self._make(in_x(params))})
         if self.solver_ == "lbfgs":
             result = self._minimize(objective, params, watch)
         else:
@@ -741,15 +739,15 @@ default='constant'
             return None
         given, (design, targets) = rows
         held_out = HeldOut(scaling.design(design, objective.dtype), targets)
-        layout, activation = objective.layout, objective.activation
+        layout = objective.layout
         scorer = None if self.scoring in ("loss", None) else check_scoring(self, self.scoring)
 
         def validate(params: Array) -> Validation:
             score = None
             if scorer is not None:
-                self._params = scaling.folded(layout, params).astype(dtype)
+                self._network = self._make(scaling.folded(layout, params).astype(dtype))
                 score = partial(scorer, self, *given)
-            scores = partial(network_scores, layout=layout, activation=activation, params=params)
+            scores = Network(layout, objective.activation, params).scores
             return held_out.validate(scores, most_probable, score, self.scoring == "loss")
 
         return validate
@@ -812,7 +810,7 @@ default='constant'
             )
 
     def _store(self, result: SolverResult) -> None:
-        self._params = result.params
+        self._network = self._make(result.params)
         self.loss_ = result.value
         self.loss_curve_ = result.loss_curve
         self.n_iter_ = result.n_iter

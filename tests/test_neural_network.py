@@ -332,7 +332,9 @@ def test_writing_into_parameters_changes_predictions(pickled, solver):
     model.coefs_[-1][...] = 0
     model.intercepts_[-1][...] = 0
     np.testing.assert_allclose(model.predict_proba(X), 1 / 3)
-    assert all(np.shares_memory(part, model._params) for part in model.coefs_ + model.intercepts_)
+    assert all(
+        np.shares_memory(part, model._network.params) for part in model.coefs_ + model.intercepts_
+    )
 
 
 def test_writing_into_parameters_is_where_training_goes_on():
@@ -871,7 +873,7 @@ def test_any_scorer_may_decide():
         -np.array(found["loss"].validation_loss_curve_),
         rtol=1e-5,
     )
-    assert found["constant"].validation_scores_ == 12 * [-1.0]  # the first, and more than ten no better
+    assert found["constant"].validation_scores_ == 12 * [-1.0]  # ten are not enough to tell
     assert 0 < found["balanced_accuracy"].best_validation_score_ <= 1
     assert found[None].best_validation_score_ == max(found[None].validation_scores_)
 

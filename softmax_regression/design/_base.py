@@ -57,7 +57,7 @@ class Design(ABC):
         self.n_rows: int
         self.n_columns: int
         self.n_rows, self.n_columns = X.shape
-        self.dtype: np.dtype[Any] = np.dtype(X.dtype if dtype is None else dtype)
+        self.dtype: np.dtype[Any] = X.dtype if dtype is None else np.dtype(dtype)
 
     @abstractmethod
     def __getitem__(self, rows: Rows) -> Self:

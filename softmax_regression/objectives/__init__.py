@@ -14,7 +14,7 @@ from softmax_regression.objectives._dropout import Dropout
 from softmax_regression.objectives._input_scaling import InputScaling
 from softmax_regression.objectives._linear import LinearCrossEntropy
 from softmax_regression.objectives._losses import PointwiseLoss, make_loss
-from softmax_regression.objectives._network import Layout, NetworkCrossEntropy, network_scores
+from softmax_regression.objectives._network import Layout, Network, NetworkCrossEntropy
 from softmax_regression.objectives._preconditioner import HessianPreconditioner
 from softmax_regression.objectives._row_space import RowSpace
 from softmax_regression.objectives._whitened import WhitenedObjective
@@ -30,6 +30,7 @@ __all__ = [
     "InputScaling",
     "Layout",
     "LinearCrossEntropy",
+    "Network",
     "NetworkCrossEntropy",
     "Objective",
     "PointwiseLoss",
@@ -38,5 +39,4 @@ __all__ = [
     "SharedFactor",
     "WhitenedObjective",
     "make_loss",
-    "network_scores",
 ]

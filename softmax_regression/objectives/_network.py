@@ -322,15 +322,39 @@ class _Run:
     gradient: Array
 
 
-def network_scores(block: Design, layout: Layout, activation: Activation, params: Array) -> Array:
-    """Return the scores of some rows, (n_outputs, n_rows), for prediction."""
-    weights, intercepts = layout.views(params)
-    below = block.times
-    for weight, intercept in zip(weights[:-1], intercepts[:-1], strict=True):
-        units = below(weight)
-        units += intercept
-        activation.value_into(units, units)
-        below = partial(np.matmul, units)
-    scores = np.ascontiguousarray(below(weights[-1]).T)
-    scores += intercepts[-1][:, None]
-    return scores
+class Network:
+    """A trained network, ready to predict.
+
+    Parameters
+    ----------
+    layout : Layout
+        Sizes of the layers.
+    activation : Activation
+        f.
+    params : ndarray of shape (n_params,)
+        All parameters: what is written there later is seen.
+    """
+
+    def __init__(self, layout: Layout, activation: Activation, params: Array):
+        weights, intercepts = layout.views(params)
+        self.layout = layout
+        self.activation = activation
+        self.params = params
+        self._hidden = list(zip(weights[:-1], intercepts[:-1], strict=True))
+        self._last, self._shift = weights[-1], intercepts[-1][:, None]
+
+    def __reduce__(self) -> Any:
+        # A copy's weights are views of its own parameters.
+        return Network, (self.layout, self.activation, self.params)
+
+    def scores(self, block: Design) -> Array:
+        """Return those of some rows, (n_outputs, n_rows)."""
+        below: Any = block.times
+        for weight, intercept in self._hidden:
+            units = below(weight)
+            units += intercept
+            self.activation.value_into(units, units)
+            below = units.dot
+        scores = np.ascontiguousarray(below(self._last).T)
+        scores += self._shift
+        return scores
