@@ -513,7 +513,7 @@ default='constant'
     # -- pieces ------------------------------------------------------------------------------------
 
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
-        return self._network.scores, max(self._layer_sizes[1:])
+        return self._network.scores, self._network.width
 
     def _views(self) -> tuple[list[Array], list[Array]]:
         if "_network" not in vars(self):

@@ -340,6 +340,7 @@ class Network:
         self.layout = layout
         self.activation = activation
         self.params = params
+        self.width = max(len(intercept) for intercept in intercepts)
         self._hidden = list(zip(weights[:-1], intercepts[:-1], strict=True))
         self._last, self._shift = weights[-1], intercepts[-1][:, None]
 
