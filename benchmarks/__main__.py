@@ -1,4 +1,4 @@
-"""Measure SoftmaxRegression beside its peers; see benchmarks/README.md."""
+"""Measure SoftmaxRegression and SmallMLP beside their peers; see benchmarks/README.md."""
 
 import argparse
 import json
@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import growth, hostile, kernel, memory, peers, race, small
+from benchmarks import (
+    accuracy,
+    defaults,
+    epochs,
+    growth,
+    hostile,
+    kernel,
+    memory,
+    peers,
+    race,
+    small,
+)
 from benchmarks.datasets import Catalogue
 from benchmarks.machine import machine
 from benchmarks.report import progress
@@ -43,6 +54,16 @@ def _kernel(options: argparse.Namespace) -> Records:
     return kernel.run(options.catalogue, names, options.repeat)
 
 
+def _tables(options: argparse.Namespace) -> list[str]:
+    """Name the tables of the folder, or the data sets that were asked for."""
+    return [name for name in options.names if options.only or name in options.catalogue.tables()]
+
+
+def _defaults(options: argparse.Namespace) -> Records:
+    how = defaults.choose if options.candidates else defaults.run
+    return how(options.catalogue, _tables(options))
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "race": _race,
     "kernel": _kernel,
@@ -50,6 +71,9 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "memory": lambda options: memory.run(),
     "growth": lambda options: growth.run(options.repeat),
     "hostile": lambda options: hostile.run(),
+    "epochs": lambda options: epochs.run(options.catalogue, options.repeat),
+    "defaults": _defaults,
+    "accuracy": lambda options: accuracy.run(options.data),
 }
 
 
@@ -60,11 +84,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} or all; default: race")
     add("--data", type=Path, metavar="FOLDER", help="more data sets; see datasets.py")
     add("--openml", nargs="+", default=[], metavar="NAME[:VERSION]", help="and some of OpenML's")
-    add("--only", nargs="+", default=[], metavar="NAME", help="data sets of race and kernel")
+    add("--only", nargs="+", default=[], metavar="NAME", help="data sets of race, kernel, defaults")
     every = ", ".join(peers.SOLVERS)
     add("--solvers", nargs="+", default=[], metavar="NAME", choices=peers.SOLVERS, help=every)
     add("--timeout", type=float, default=120, metavar="S", help="seconds for a fit of the race")
     add("--repeat", type=int, default=5, metavar="N", help="rounds in which all take turns")
+    add("--candidates", action="store_true", help="other parameters, in defaults")
     add("--output", type=Path, metavar="FOLDER", help="for results.json and race.png")
     options = parser.parse_args(arguments)
     for part in options.parts:
@@ -87,6 +112,8 @@ def command(options: argparse.Namespace) -> str:
     for name in ("openml", "only", "solvers"):
         if getattr(options, name):
             words += [f"--{name}", *getattr(options, name)]
+    if options.candidates:
+        words.append("--candidates")
     return " ".join([*words, f"--timeout {options.timeout:g}", f"--repeat {options.repeat}"])
 
 

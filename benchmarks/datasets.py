@@ -116,10 +116,14 @@ class Catalogue:
             return read(self.folder / file)
         return _table(self.folder / "tables" / f"{name}.csv")
 
-    def _in_folder(self) -> list[str]:
+    def tables(self) -> list[str]:
+        """Name the tables of the folder."""
         if self.folder is None:
             return []
-        return [*FILES, *sorted(path.stem for path in (self.folder / "tables").glob("*.csv"))]
+        return sorted(path.stem for path in (self.folder / "tables").glob("*.csv"))
+
+    def _in_folder(self) -> list[str]:
+        return [] if self.folder is None else [*FILES, *self.tables()]
 
     def _available(self, name: str) -> bool:
         if name in FILES and self.folder is not None:

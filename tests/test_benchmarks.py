@@ -10,10 +10,24 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn import datasets
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.utils import Bunch
 
-from benchmarks import growth, hostile, kernel, memory, peers, race, small, timing
+from benchmarks import (
+    accuracy,
+    defaults,
+    epochs,
+    growth,
+    hostile,
+    kernel,
+    memory,
+    peers,
+    race,
+    small,
+    timing,
+)
 from benchmarks.__main__ import command, main, parse
 from benchmarks.child import Burst, Child, StoppedError, _serve, objective
 from benchmarks.datasets import FILES, Catalogue
@@ -21,6 +35,7 @@ from benchmarks.figure import draw
 from benchmarks.report import number, ratio
 from benchmarks.standings import Climb, Race, Rung, Standings, default_result, result
 from benchmarks.synthetic import mixture
+from softmax_regression import SmallMLP
 
 
 @pytest.fixture(autouse=True)
@@ -353,13 +368,15 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
 # -- small, memory, growth -------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_small_measures_fits_and_predictions_of_both(monkeypatch, capsys):
     monkeypatch.setattr(small, "_MOST", 2)
     records = list(small.run(1, names=["sklearn-iris"]))
-    assert [record["call"] for record in records] == ["fit", "predict", "predict_proba"]
-    assert [len(record["seconds"]) for record in records] == [3, 2, 2]
-    assert len({row.count("|") for row in capsys.readouterr().out.splitlines()}) == 1
-    calls = small._calls("sklearn-iris")
+    assert [record["call"] for record in records] == 2 * ["fit", "predict", "predict_proba"]
+    assert [len(record["seconds"]) for record in records] == [3, 3, 3, 2, 2, 2]
+    for table in capsys.readouterr().out.split("\n\n"):
+        assert len({row.count("|") for row in table.splitlines()}) == 1
+    calls = small._calls(small._NETWORKS, "sklearn-iris")
     assert {call().shape for call in calls["predict"].values()} == {(1,)}
     assert {call().shape for call in calls["predict_proba"].values()} == {(1, 3)}
 
@@ -471,3 +488,71 @@ def test_a_hostile_fit_that_is_silent_about_its_gap_is_found_out(monkeypatch):
         hostile, "_fit", lambda problem: Bunch(coef_=0.0, intercept_=0.0, optimality_gap_=1, tol=0)
     )
     assert hostile.end(hostile.problem(0))[0] == "silent"
+
+
+# -- networks --------------------------------------------------------------------------------------
+
+
+def test_epochs_of_all_are_timed_beside_their_products(monkeypatch, capsys):
+    monkeypatch.setattr(epochs, "_LEAST", 0.01)
+    cases = epochs.Case("sklearn-iris", 5, 20), epochs.Case("mnist", 5, 20)
+    (result,) = epochs.run(Catalogue(), 1, cases)
+    seconds = result["seconds"]
+    assert {"products", "SmallMLP", "MLPClassifier"} <= seconds.keys()
+    assert all(0 < value < 1 for value in seconds.values())
+    out, err = capsys.readouterr()
+    assert out.count("sklearn-iris") == 1
+    assert "mnist is skipped" in err
+
+
+def test_products_alone_take_less_time_than_the_epoch_they_are_in(monkeypatch):
+    monkeypatch.setattr(epochs, "_LEAST", 0.01)
+    X, y = np.random.default_rng(0).normal(size=(2000, 20)), np.arange(2000) % 3
+    seconds = epochs.measure(epochs.Case("", 10, 20), X, y, 1)
+    assert seconds["products"] < seconds["SmallMLP"]
+
+
+def test_defaults_are_compared_table_by_table(tmp_path, capsys):
+    write_table(tmp_path)
+    catalogue = Catalogue(tmp_path)
+    models = {"A": lambda seed: LogisticRegression(), "B": lambda seed: DummyClassifier()}
+    (result,) = defaults.run(catalogue, catalogue.tables(), models)
+    loss, accuracy_, seconds = result["scores"]["A"]
+    assert loss < result["scores"]["B"][0]
+    assert 0.5 < accuracy_ <= 1
+    assert seconds > 0
+    out = capsys.readouterr().out
+    assert "lower log-loss of A | " in out
+    assert "1 of 1" in out
+
+
+def test_candidates_are_compared_by_their_means(tmp_path, capsys):
+    write_table(tmp_path)
+    catalogue = Catalogue(tmp_path)
+    few = {name: {"max_iter": 2, "solver": "adam"} | more for name, more in (("a", {}), ("b", {}))}
+    first, second = defaults.choose(catalogue, catalogue.tables(), few)
+    assert first["scores"].keys() == {"small"}
+    assert first["scores"]["small"][:2] == second["scores"]["small"][:2]
+    for params in defaults.CANDIDATES.values():
+        assert SmallMLP(**params)._validate_params() is None
+
+
+def write_table(folder):
+    X, y = datasets.make_blobs(60, centers=3, random_state=0)
+    (folder / "tables").mkdir()
+    pd.DataFrame(X).assign(target=y).to_csv(folder / "tables" / "small.csv", index=False)
+
+
+def test_accuracy_tells_when_marks_were_reached(tmp_path, capsys):
+    X, y = datasets.load_digits(return_X_y=True)
+    images = (X * 15).astype(np.uint8)
+    np.savez(
+        tmp_path / "mnist.npz", X_train=images[:1500], y_train=y[:1500], X_test=images, y_test=y
+    )
+    (result,) = accuracy.run(tmp_path, hidden_layer_sizes=(30,), max_iter=15, dropout=0.0)
+    assert len(result["accuracies"]) == 15
+    assert result["error"] < 0.8
+    assert result["error"] == pytest.approx(1 - result["accuracies"][-1])
+    assert "seconds to 98.0%" in capsys.readouterr().out
+    assert not list(accuracy.run(None))
+    assert "accuracy is skipped" in capsys.readouterr().err
