@@ -434,8 +434,13 @@ def _probabilities(scores: Array) -> Array:
         np.exp(scores, out=scores)
         scores /= np.add.reduce(scores)
         return scores
-    p = softmax(scores, axis=0)
-    return np.maximum(p, _TINY[p.dtype], out=p)
+    if isfinite(size):
+        scores -= np.maximum.reduce(scores)
+        np.exp(scores, out=scores)
+        scores /= np.add.reduce(scores)
+    else:
+        scores = softmax(scores, axis=0)
+    return np.maximum(scores, _TINY[scores.dtype], out=scores)
 
 
 def _one_per_class(scores: Array) -> Array:

@@ -125,8 +125,10 @@ def in_parts(work: Callable[[slice], Any], length: int) -> None:
 
     Elsewhere the threads of BLAS are in the way: they look for work for a while before they sleep.
     """
-    n_threads = getattr(_mine, "n_threads", 0) if length >= _LONG else 0
-    n_threads = max(n_threads, 1)
+    n_threads = getattr(_mine, "n_threads", 0)
+    if length < _LONG or n_threads < 2:
+        work(slice(0, length))
+        return
     cuts = [length * i // n_threads for i in range(n_threads + 1)]
     mine, *others = [slice(a, b) for a, b in pairwise(cuts)]
     pending = [_pool().submit(_with_errors, np.geterr(), work, part) for part in others]

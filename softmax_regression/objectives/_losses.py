@@ -107,20 +107,25 @@ class SoftmaxLoss(PointwiseLoss):
         self.n_outputs = self.n_classes = n_classes
 
     def value_and_residual(self, scores: Array, rows: Rows) -> float:
-        targets = self.targets[..., rows]
-        scores -= scores.max(axis=0)
+        labels = self.targets.ndim == 1
+        if isinstance(rows, slice):
+            targets = self.targets[..., rows]
+        else:
+            targets = self.targets.take(rows, axis=-1)
+        scores -= np.maximum.reduce(scores)
         # CE = log Σ exp(z) − Σ y z: the target's part is taken before the scores are overwritten.
-        if targets.ndim == 1:
+        if labels:
+            flat = scores.reshape(-1)
             at = targets * scores.shape[1]
             at += np.arange(scores.shape[1])
-            target_scores = scores.ravel().take(at)
+            target_scores = flat.take(at)
         else:
             target_scores = np.einsum("kn,kn->n", targets, scores)
         total = self._exponentiate(scores)
         losses = np.log(total)
         losses -= target_scores
-        if targets.ndim == 1:
-            scores.reshape(-1)[at] -= 1
+        if labels:
+            flat[at] -= 1
         else:
             scores -= targets
         self.weigh(scores, rows)
@@ -144,7 +149,7 @@ class SoftmaxLoss(PointwiseLoss):
     @staticmethod
     def _exponentiate(shifted: Array) -> Array:
         np.exp(shifted, out=shifted)
-        total = shifted.sum(axis=0)
+        total = np.add.reduce(shifted)
         shifted /= total
         return total
 

@@ -121,13 +121,13 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         share = len(self.rows) / self.design.n_rows / len(rows)
         runs = self._plan(len(rows))
         runs[0].gradient = gradient
-
-        def work(some: Sequence[_Run]) -> float:
-            return sum(self._run(params, rows[run.rows], run, share) for run in some)
-
         if len(runs) == 1:
-            total = work(runs)
+            total = self._run(params, rows, runs[0], share)
         else:
+
+            def work(some: Sequence[_Run]) -> float:
+                return sum(self._run(params, rows[run.rows], run, share) for run in some)
+
             total = sum(share_out(work, runs))
             for run in runs[1:]:
                 gradient += run.gradient
