@@ -767,16 +767,17 @@ default='constant'
         self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
     ) -> SolverResult:
         """Run L-BFGS."""
-        return minimize_lbfgs(
-            objective,
-            params.astype(np.float64),
-            criterion=GradientNorm(),
-            tol=self.tol,
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            report=self._report(),
-            watch=watch,
-        )
+        with blas_held_to_one_thread():  # large data are shared out to threads block by block
+            return minimize_lbfgs(
+                objective,
+                params.astype(np.float64),
+                criterion=GradientNorm(),
+                tol=self.tol,
+                max_iter=self.max_iter,
+                max_fun=self.max_fun,
+                report=self._report(),
+                watch=watch,
+            )
 
     def _minimize_batches(
         self,
