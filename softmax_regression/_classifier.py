@@ -359,7 +359,7 @@ class BaseSoftmaxClassifier(
     def _warn_stopped(self, result: SolverResult, message: str) -> None:
         """Warn, at the line that called `fit`, why the solver stopped."""
         warnings.warn(
-            f"{type(self).__name__}(solver={self.solver!r}) stopped after {result.n_iter} "
+            f"{type(self).__name__}(solver={self.solver_!r}) stopped after {result.n_iter} "
             f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}"
             f"{message}",
             ConvergenceWarning,

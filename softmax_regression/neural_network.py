@@ -11,9 +11,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral, Real
+from time import monotonic
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import _safe_indexing, check_random_state
@@ -105,13 +107,14 @@ class SmallMLP(BaseSoftmaxClassifier):
         and 'gelu'.
     solver : {'auto', 'adam', 'sgd', 'lbfgs'}, default='auto'
         'adam' and 'sgd' train on minibatches, 'lbfgs' on all rows at a time, which suits small
-        data. 'auto' is 'lbfgs' for fewer than 150 rows, else 'adam'.
+        data. 'auto' is 'lbfgs' for fewer than 150 rows, unless an option is given that it doesn't
+        have, else 'adam'.
     alpha : float or 'auto', default='auto'
         Strength of the L2 penalty on the weights, not on the intercepts; 'auto' is 0.03, or 3 for
-        'lbfgs'.
+        'lbfgs'. Sample weights count as numbers of rows: small ones make it stronger.
     weight_decay : float, default=0.0
         By what share of themselves, times the learning rate, weights shrink in each step of 'adam'
-        or 'sgd' (decoupled weight decay: with 'adam', AdamW).
+        or 'sgd' (decoupled weight decay: with 'adam', AdamW). Not for 'lbfgs'.
     batch_size : int or 'auto', default='auto'
         Rows in a minibatch; 'auto' is a fiftieth of all, but at least 32 and at most 256.
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
@@ -147,13 +150,15 @@ default='constant'
         epochs; the best epoch's parameters are kept. Validation rows are those given to `fit`, or
         else set aside. 'auto' sets none of fewer than 150 rows aside, and trains up to 10,000 anew
         when it is known which epoch is best: on all of them, for as many epochs (where
-        `learning_rate` is 'constant' or 'invscaling', by which an epoch is the same in both). Not
-        for 'lbfgs'.
+        `learning_rate` is 'constant' or 'invscaling', by which an epoch is the same in both, and
+        `warm_start` is off). `loss_curve_` and `n_iter_` are then of that training, what
+        validation found of the first. Not for 'lbfgs'.
     validation_fraction : float, default=0.1
         The share of rows set aside, in the proportions of the classes.
     scoring : 'loss', str, callable or None, default='loss'
         What early stopping goes by: the loss on the validation rows, None for the accuracy, or
-        any of scikit-learn's scorers, by name or as a function of (estimator, X, y).
+        any of scikit-learn's scorers, by name or as a function of (estimator, X, y); most of
+        these want labels, not class probabilities.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay of Adam's averages of the gradient and of its square, in [0, 1).
     epsilon : float, default=1e-8
@@ -165,7 +170,7 @@ default='constant'
     max_time : float, default=None
         Seconds after which no other epoch is begun.
     max_grad_norm : float, default=None
-        Longer gradients of a minibatch are shortened to this Euclidean norm.
+        Longer gradients of a minibatch are shortened to this Euclidean norm. Not for 'lbfgs'.
     class_weight : dict or 'balanced', default=None
         Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
         have weight 1. 'balanced' gives all classes the same total.
@@ -422,11 +427,12 @@ default='constant'
             check_more_than_one_class(targets, type(self).__name__)
             random_state = check_random_state(self.random_state)
             self._layer_sizes = self._sizes(design, targets.classes)
-            self.solver_ = self._choose_solver(targets)
+            validated = not (X_val is None and y_val is None and sample_weight_val is None)
+            self.solver_ = self._choose_solver(targets, validated)
             self._check_dropout()
             start = self._start(targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
-            if X_val is not None or y_val is not None:
+            if validated:
                 held_out = self._given(X_val, y_val, sample_weight_val)
                 result = self._trained(design, targets, start, random_state, watched, held_out)
             elif self._sets_aside(targets):
@@ -575,10 +581,20 @@ default='constant'
         """Return the most epochs of a fit, where it is known before."""
         return None if self.early_stopping == "auto" else self.max_iter
 
-    def _choose_solver(self, targets: Targets) -> str:
+    def _choose_solver(self, targets: Targets, validated: bool) -> str:
+        if self.solver == "lbfgs" and validated:
+            raise ValueError("Rows to validate on need solver='adam' or 'sgd', got solver='lbfgs'.")
         if self.solver != "auto":
             return self.solver
-        return "lbfgs" if np.count_nonzero(targets.row_weights()) < _FEW else "adam"
+        wants_batches = (
+            validated
+            or self.early_stopping is True
+            or self.weight_decay > 0
+            or self.max_grad_norm is not None
+            or np.any(self.dropout)
+        )
+        few = np.count_nonzero(targets.row_weights()) < _FEW
+        return "lbfgs" if few and not wants_batches else "adam"
 
     def _sets_aside(self, targets: Targets) -> bool:
         """Whether some of the rows are not trained on, to see when to stop."""
@@ -607,19 +623,57 @@ default='constant'
         watched: Watched,
     ) -> NetworkResult:
         """Train with some rows set aside; of a few, all get to train in the end."""
+        began = monotonic()
         rows, others = split(targets, self.validation_fraction, random_state)
-        given = _safe_indexing(X, others), _safe_indexing(y, others)
+        given = None
+        if self.scoring not in ("loss", None):  # a scorer wants them as they came
+            X = X.tocsr() if issparse(X) else X
+            given = _safe_indexing(X, others), _safe_indexing(y, others)
         held_out = given, (design[others], targets.of(others))
         result = self._trained(
             design[rows], targets.of(rows), start, random_state, watched, held_out
         )
+        # Rows that a warm start has trained on would be no test of the next.
+        anew = self.early_stopping == "auto" and not self.warm_start and len(rows) <= _MANY
         known_pace = self.learning_rate in ("constant", "invscaling")
-        if self.early_stopping != "auto" or len(rows) > _MANY or not known_pace:
+        ended = result.reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
+        if not (anew and known_pace and ended):
             return result
-        anew = self._trained(
-            design, targets, start, random_state, watched, n_epochs=result.best_epoch
-        )
-        return replace(anew, validations=result.validations, reason=result.reason)
+        left = None if self.max_time is None else self.max_time - (monotonic() - began)
+        if left is not None and left <= 0:
+            return result
+        return self._trained_anew(design, targets, start, random_state, watched, result, left)
+
+    def _trained_anew(
+        self,
+        design: Design,
+        targets: Targets,
+        start: Any,
+        random_state: Any,
+        watched: Watched,
+        result: NetworkResult,
+        max_time: float | None,
+    ) -> NetworkResult:
+        """Train on all rows for the best number of epochs; if that can't be, keep the result."""
+        n_epochs = result.best_epoch
+        try:
+            anew = self._trained(
+                design,
+                targets,
+                start,
+                random_state,
+                watched,
+                n_epochs=n_epochs,
+                max_time=max_time,
+            )
+        except KeyboardInterrupt:
+            return replace(result, reason=StopReason.INTERRUPTED)
+        if anew.reason is not StopReason.MAX_ITER:
+            return replace(result, reason=anew.reason)
+        # It was for the held-out rows to say when to stop.
+        chosen = n_epochs < len(result.validations or [])
+        reason = StopReason.NO_IMPROVEMENT if chosen else result.reason
+        return replace(anew, validations=result.validations, reason=reason)
 
     def _trained(
         self,
@@ -630,6 +684,7 @@ default='constant'
         watched: Watched,
         held_out: Any = None,
         n_epochs: int | None = None,
+        max_time: float | None = None,
     ) -> NetworkResult:
         """Train on some rows, stopping by others or after so many epochs."""
         scaling = self._scaling(design, targets)
@@ -646,7 +701,7 @@ default='constant'
         else:
             validate = self._validation(held_out, objective, scaling, design.dtype)
             result = self._minimize_batches(
-                objective, params, random_state, validate, watch, n_epochs
+                objective, params, random_state, validate, watch, n_epochs, max_time
             )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         return NetworkResult(
@@ -720,15 +775,18 @@ default='constant'
         """Validate rows that were given to validate on."""
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together.")
-        design = self._validate_rows(X, reset=False)
-        targets = encode_targets(
-            y,
-            design.n_rows,
-            classes=self.classes_,
-            sample_weight=sample_weight,
-            class_weight=None,
-            estimator=type(self).__name__,
-        )
+        try:
+            design = self._validate_rows(X, reset=False)
+            targets = encode_targets(
+                y,
+                design.n_rows,
+                classes=self.classes_,
+                sample_weight=sample_weight,
+                class_weight=None,
+                estimator=type(self).__name__,
+            )
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"In X_val, y_val or sample_weight_val: {error}") from error
         return (X, y), (design, targets)
 
     def _validation(
@@ -767,8 +825,13 @@ default='constant'
         self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
     ) -> SolverResult:
         """Run L-BFGS."""
+        ends = np.inf if self.max_time is None else monotonic() + self.max_time
+
+        def watched(params: Array) -> bool:
+            return bool(watch is not None and watch(params)) or monotonic() >= ends
+
         with blas_held_to_one_thread():  # large data are shared out to threads block by block
-            return minimize_lbfgs(
+            result = minimize_lbfgs(
                 objective,
                 params.astype(np.float64),
                 criterion=GradientNorm(),
@@ -776,8 +839,11 @@ default='constant'
                 max_iter=self.max_iter,
                 max_fun=self.max_fun,
                 report=self._report(),
-                watch=watch,
+                watch=watched,
             )
+        if result.reason is StopReason.STOPPED and monotonic() >= ends:
+            result.reason = StopReason.MAX_TIME
+        return result
 
     def _minimize_batches(
         self,
@@ -787,8 +853,10 @@ default='constant'
         validate: Callable[[Array], Validation] | None,
         watch: Watch | None,
         n_epochs: int | None,
+        max_time: float | None,
     ) -> SolverResult:
         """Run a solver on minibatches."""
+        max_time = self.max_time if max_time is None else max_time
         batches = self._batches(len(objective.rows), random_state)
         steps = self._optimizer(self.solver_)
         if self.average:
@@ -803,7 +871,7 @@ default='constant'
                 tol=self.tol,
                 max_iter=n_epochs or self.max_iter,
                 n_iter_no_change=np.inf if n_epochs else self.n_iter_no_change,
-                max_time=np.inf if self.max_time is None else self.max_time,
+                max_time=np.inf if max_time is None else max_time,
                 validate=validate,
                 stop_early=bool(self.early_stopping),
                 report=self._report(),
@@ -828,22 +896,25 @@ default='constant'
 
     def _warn(self, result: SolverResult) -> None:
         if self._worse_than_guessing(result):
-            remedy = (
-                f"Its loss of {result.value:.3g} is worse than guessing: lower learning_rate_init, "
-                "or scale the features, for example with sklearn.preprocessing.StandardScaler."
-            )
+            remedy = f"Its loss of {result.value:.3g} is worse than guessing: {self._gentler()}."
         elif result.reason is StopReason.INTERRUPTED:
             remedy = "The parameters reached so far are kept."
         elif result.reason is StopReason.ROUNDING and result.n_iter == 0:
-            remedy = "No step was taken at all: scale the features."
+            remedy = f"No step was taken at all: {self._gentler()}."
         elif self._cut_short(result):
-            remedy = (
-                "The loss was still falling: allow more, raise learning_rate_init, or scale the "
-                "features, for example with sklearn.preprocessing.StandardScaler."
-            )
+            limit = "max_time" if result.reason is StopReason.MAX_TIME else "max_iter"
+            remedy = f"The loss was still falling: raise {limit}, or {self._gentler('raise')}."
         else:
             return
         self._warn_stopped(result, f". {remedy}")
+
+    def _gentler(self, how: str = "lower") -> str:
+        """Say what may help, of what this solver and these features leave to do."""
+        if not self.standardize:
+            return "scale the features, as standardize=True does"
+        if self.solver_ == "lbfgs":
+            return "try solver='adam'"
+        return f"{how} learning_rate_init"
 
     def _cut_short(self, result: SolverResult) -> bool:
         """Whether the last tenth of the epochs brought more than a tenth of the whole decrease."""

@@ -540,7 +540,7 @@ def test_a_run_cut_short_names_solver_and_remedy(solver):
     with pytest.warns(ConvergenceWarning) as caught:
         model.fit(*problem())
     assert len(caught) == 1
-    for part in (f"solver='{solver}'", "3 iterations", "max_iter", "StandardScaler"):
+    for part in (f"solver='{solver}'", "3 iterations", "max_iter", "standardize=True"):
         assert part in str(caught[0].message)
     assert model.n_iter_ == len(model.loss_curve_) == 3
 
@@ -967,3 +967,76 @@ def test_a_stream_is_scaled_by_its_first_piece():
                 scaling = stream._stream.scaling
     np.testing.assert_array_equal(stream._stream.scaling.means, scaling.means)
     assert stream.score(X, y) > 0.7
+
+
+# -- what ends a training that begins anew ---------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted_anew(monkeypatch):
+    """Interrupts the second training after some epochs, by how many there have been."""
+    run_epoch, after = _minibatch.run_epoch, {}
+
+    def counted(objective, *args):
+        if len(objective.rows) == 300:  # all of them
+            if after["epochs"] == 0:
+                raise KeyboardInterrupt
+            after["epochs"] -= 1
+        return run_epoch(objective, *args)
+
+    monkeypatch.setattr(_minibatch, "run_epoch", counted)
+    return after
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_an_interrupted_second_training_leaves_the_first(epochs, interrupted_anew):
+    X, y = problem(3, 300)
+    model = SmallMLP((8,), random_state=0)
+    interrupted_anew["epochs"] = 10**9
+    kept = clone(model).set_params(early_stopping=True).fit(X, y)
+    interrupted_anew["epochs"] = epochs
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model.fit(X, y)
+    np.testing.assert_array_equal(parameters(model), parameters(kept))
+
+
+def test_a_warm_start_does_not_validate_on_what_it_was_trained_on():
+    X, y = problem(3, 400)
+    model = SmallMLP((20,), warm_start=True, max_iter=5, random_state=0)
+    losses = [trained(model, X, y).validation_loss_curve_ for _ in range(3)]
+    assert model.t_ == 3 * 5 * 360
+    assert losses[0][0] > losses[1][0] > 0.9 * losses[0][-1]
+
+
+def test_time_is_for_both_trainings_together(monkeypatch):
+    X, y = problem(3, 300)
+    plain_fit = SmallMLP((8,), max_time=1e-9, random_state=0, max_iter=20)
+    assert trained(plain_fit, X, y).n_iter_ == 1
+    assert plain_fit.t_ == 270  # no time was left to begin anew
+    lbfgs = SmallMLP((8,), solver="lbfgs", max_time=1e-9, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"its time \(max_time\)"):
+        lbfgs.fit(X, y)
+    assert lbfgs.n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    "container",
+    [sparse.coo_matrix, sparse.coo_array, sparse.bsr_array, sparse.dia_array, sparse.csc_matrix],
+)
+@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
+def test_rows_are_set_aside_of_any_sparse_format(container, scoring):
+    X, y = problem(3, 200)
+    model = trained(SmallMLP((4,), max_iter=3, scoring=scoring, random_state=0), container(X), y)
+    assert len(model.validation_scores_) == 3
+
+
+@pytest.mark.parametrize(
+    "params", [{"early_stopping": True}, {"weight_decay": 0.1}, {"max_grad_norm": 1.0}], ids=str
+)
+def test_few_rows_are_trained_on_in_batches_where_that_is_asked_for(params):
+    X, y = problem(3, 100)
+    assert trained(SmallMLP((4,), max_iter=3, **params), X, y).solver_ == "adam"
+    assert trained(SmallMLP((4,), max_iter=3), X, y, X_val=X, y_val=y).solver_ == "adam"
+    with pytest.raises(ValueError, match="solver='lbfgs'"):
+        SmallMLP((4,), solver="lbfgs").fit(X, y, X_val=X, y_val=y)
