@@ -127,7 +127,9 @@ class TruncatedDirections(Directions):
         if self._current is None:
             self._current = self.preconditioner.first(point.params)
             self._cheap = self._current is not None
-        if self._current is None or self._spent >= self.preconditioner.n_products:
+        # A cheap one is no judge of what is left, when that is to be known as precisely as can be.
+        spent = self._spent >= self.preconditioner.n_products or (self._cheap and enough == 0)
+        if self._current is None or spent:
             self._renew(point)
         run = _ConjugateGradients(self.objective, point)
         limit = self.max_products
