@@ -19,6 +19,7 @@ from softmax_regression.objectives import (
     LinearCrossEntropy,
     RowSpace,
     WhitenedObjective,
+    copied,
 )
 from softmax_regression.solvers import (
     FactoredDirections,
@@ -62,12 +63,16 @@ class Problem:
             base = self._row_space.objective
         # Products with the Hessian are in the precision of X; values and gradients, which decide
         # where to stop, are in float64 whatever X is.
-        self.products = self._standardized = base.standardized()
+        self._standardized = base.standardized()
+        self.objective: LinearCrossEntropy
+        self.products: LinearCrossEntropy  # the same, for products with its Hessian
         small = isinstance(base.design, DenseDesign) and 8 * base.design.n_values <= _SMALL
         if small:
-            self.products = self.products.materialized()
+            self.products = self.objective = copied(self._standardized)
+        else:
+            self.products = self._standardized
+            self.objective = self.products.astype(np.float64)
         self._short = small and base.n_params <= _SHORT
-        self.objective = self.products.astype(np.float64)
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
         """Return the unknowns for W and b."""

@@ -19,7 +19,11 @@ from problems import (
 )
 
 from softmax_regression.design import as_design
-from softmax_regression.objectives import LinearCrossEntropy
+from softmax_regression.objectives import (
+    LinearCrossEntropy,
+    OneBlockCrossEntropy,
+    SmallCrossEntropy,
+)
 
 CHOICES = {
     "n_classes": [2, 3, 8],
@@ -87,10 +91,11 @@ def test_maps_of_parameters_do_not_write_to_their_argument(problem):
         assert not np.shares_memory(result, vector)
 
 
+@pytest.mark.parametrize("kind", [SmallCrossEntropy, OneBlockCrossEntropy])
 @every_problem
-def test_a_copy_of_the_standardised_rows_is_the_same_function(problem):
+def test_a_copy_of_the_standardised_rows_is_the_same_function(problem, kind):
     objective = rescaled(problem)
-    copied = objective.materialized()
+    copied = kind(objective)
     unknowns, direction = draw_params(objective), draw_params(objective, seed=1)
     value, gradient = objective.value_and_gradient(unknowns)
     copied_value, copied_gradient = copied.value_and_gradient(unknowns)

@@ -49,6 +49,8 @@ class Moments:
         Statistician 37, 1983).
         """
         first, *others = parts
+        if not others:
+            return first
         result = replace(first)
         for part in others:
             weight = result.weight + part.weight

@@ -7,16 +7,20 @@ from softmax_regression.objectives._curvature import (
     Curvature,
     Diagonal,
     HessianFactor,
-    Sample,
     SharedFactor,
 )
 from softmax_regression.objectives._dropout import Dropout
 from softmax_regression.objectives._input_scaling import InputScaling
-from softmax_regression.objectives._linear import LinearCrossEntropy
+from softmax_regression.objectives._linear import LinearCrossEntropy, Sample
 from softmax_regression.objectives._losses import PointwiseLoss, make_loss
 from softmax_regression.objectives._network import Layout, Network, NetworkCrossEntropy
 from softmax_regression.objectives._preconditioner import HessianPreconditioner
 from softmax_regression.objectives._row_space import RowSpace
+from softmax_regression.objectives._small import (
+    OneBlockCrossEntropy,
+    SmallCrossEntropy,
+    copied,
+)
 from softmax_regression.objectives._whitened import WhitenedObjective
 
 __all__ = [
@@ -33,10 +37,13 @@ __all__ = [
     "Network",
     "NetworkCrossEntropy",
     "Objective",
+    "OneBlockCrossEntropy",
     "PointwiseLoss",
     "RowSpace",
     "Sample",
     "SharedFactor",
+    "SmallCrossEntropy",
     "WhitenedObjective",
+    "copied",
     "make_loss",
 ]

@@ -19,9 +19,7 @@ factor has room for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,31 +29,12 @@ from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
 
 from softmax_regression.design import Design
 from softmax_regression.objectives._base import sum_parts
-from softmax_regression.objectives._linear import LinearCrossEntropy
+from softmax_regression.objectives._linear import LinearCrossEntropy, Sample, centred
 
 Array = NDArray[Any]
 
 _JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
-_UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
-_LEAST_ROWS = 64
 _LEAST_SPREAD = 1e-6  # of a probability: a class that hardly occurs is not without curvature
-_PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X
-
-
-@dataclass
-class Sample:
-    """Rows drawn to stand for all.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Their numbers.
-    factor : ndarray
-        By which each counts: one over the probability with which it was drawn.
-    """
-
-    rows: NDArray[np.intp]
-    factor: Array
 
 
 class Curvature(ABC):
@@ -89,11 +68,10 @@ class Curvature(ABC):
 
     def _matrix(self, flat: Array) -> Array:
         """(W, b), a row for each class; classes sum to 0."""
-        matrix = self.objective.matrix(flat)
-        return matrix - matrix.mean(axis=0) if len(matrix) > 1 else matrix
+        return centred(self.objective.matrix(flat))
 
     def _flat(self, matrix: Array) -> Array:
-        return (matrix - matrix.mean(axis=0) if len(matrix) > 1 else matrix).ravel()
+        return centred(matrix).ravel()
 
 
 class HessianFactor(Curvature):
@@ -119,12 +97,11 @@ class HessianFactor(Curvature):
         return self._factor.forward(self._matrix(gradient)[: self._shape[0]].ravel())
 
     def solve(self, gradient: Array) -> Array:
-        solved = self._factor.solve(self._matrix(gradient)[: self._shape[0]].ravel())
         if self.objective.width == 1:
-            return solved
-        return self._flat(
-            np.concatenate([solved, np.zeros(self._shape[1])]).reshape(-1, self._shape[1])
-        )
+            return self._factor.solve(gradient)
+        solved = self._factor.solve(self._matrix(gradient)[:-1].ravel())
+        rows = np.concatenate([solved, np.zeros(self._shape[1])])
+        return self._flat(rows.reshape(-1, self._shape[1]))
 
 
 class BlockFactor(Curvature):
@@ -255,8 +232,8 @@ def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None
         _add_square(hessian, -1.0, products)
         blocks += (products @ z.T).reshape(blocks.shape)
 
-    hessian, blocks = _sum_over_rows(
-        objective, params, sample, add, [(order, order), (n_classes, n_columns, n_columns)]
+    hessian, blocks = objective.sum_over_rows(
+        params, sample, add, [(order, order), (n_classes, n_columns, n_columns)]
     )
     _mirror(hessian)
     by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
@@ -281,8 +258,8 @@ def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample |
         for block, curvature in zip(out[0], np.sqrt(p * (1 - p)), strict=True):
             _add_square(block, 1.0, z * curvature)
 
-    (blocks,) = _sum_over_rows(
-        objective, params, sample, add, [(objective.width, n_columns, n_columns)]
+    (blocks,) = objective.sum_over_rows(
+        params, sample, add, [(objective.width, n_columns, n_columns)]
     )
     for block in blocks:
         _mirror(block)
@@ -301,8 +278,7 @@ def _moments_of_rows(
         _add_square(out[0], 1.0, z)
         out[1][...] += np.diag(p.sum(axis=1)) - p @ p.T
 
-    gram, spread = _sum_over_rows(
-        objective,
+    gram, spread = objective.sum_over_rows(
         params,
         sample,
         add,
@@ -320,52 +296,12 @@ def _add_square(out: Array, factor: float, a: Array) -> None:
 
 def _mirror(matrix: Array) -> None:
     """Copy the upper triangle to the lower."""
-    np.copyto(matrix, matrix.T, where=np.tri(len(matrix), k=-1, dtype=bool))
+    np.copyto(matrix, matrix.T, where=_below_diagonal(len(matrix)))
 
 
-def _sum_over_rows(
-    objective: LinearCrossEntropy,
-    params: Array,
-    sample: Sample | None,
-    add: Any,
-    shapes: Sequence[tuple[int, ...]],
-) -> tuple[Array, ...]:
-    """Let ``add(z, p, out)`` sum over all rows, or those drawn, with their weights in z.
-
-    It gets z transposed, the intercept's 1 in the last row, multiplied by the root of the weight.
-    """
-    design = objective.design if sample is None else objective.design[sample.rows]
-    typed = objective.for_rows(params)
-    step = max(_LEAST_ROWS, _UPDATE_VALUES // max(prod(s[:-1]) for s in shapes))
-
-    def work(blocks: Sequence[slice]) -> tuple[Array, ...]:
-        out = tuple(np.zeros(shape) for shape in shapes)
-        for rows in regrouped(blocks, step):
-            block = design[rows]
-            p = objective.block_probabilities(block, typed)
-            z = objective.columns(block)
-            weight = objective.loss.weight
-            if sample is not None:
-                factor = sample.factor[rows]
-                weight = factor if weight is None else factor * weight[sample.rows[rows]]
-            elif weight is not None:
-                weight = weight[rows]
-            if weight is not None:
-                z = z * np.sqrt(weight)
-            add(z, p, out)
-        return out
-
-    # A matrix for each thread is worth it where the updates are.
-    updates = max(prod(s) for s in shapes) // _PER_PRODUCT
-    return sum_parts(design.map_blocks(work, max(1, updates // max(1, design.n_columns))))
-
-
-def regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:
-    """Cut the same rows into blocks of another size."""
-    if not blocks:
-        return []
-    first, last = blocks[0].start, blocks[-1].stop
-    return [slice(a, min(a + step, last)) for a in range(first, last, step)]
+@lru_cache(maxsize=4)
+def _below_diagonal(order: int) -> NDArray[np.bool_]:
+    return np.tri(order, k=-1, dtype=bool)
 
 
 def _diagonal(objective: LinearCrossEntropy, params: Array) -> Array:

@@ -56,7 +56,7 @@ class DualBound:
         intercept that keeps that above `enough`, then with those at the best intercept for the same
         W, which takes a few passes over X. ``enough=inf`` asks for the sharpest bound.
         """
-        gap = self._gap(params, value, gradient)
+        gap = self.free(params, value, gradient)
         if not self.objective.fit_intercept or gap <= enough < np.inf:
             return gap
         hopeful = self._gap_without_repair(gradient)
@@ -66,12 +66,12 @@ class DualBound:
         best, gradient = self.objective.value_and_gradient(centred)
         if not best <= value * (1 + 64 * np.finfo(self.objective.dtype).eps):
             return gap  # Newton's method went astray
-        refined = max(value - best, 0.0) + self._gap(centred, best, gradient)
+        refined = max(value - best, 0.0) + self.free(centred, best, gradient)
         if enough < refined:  # the next attempt has to look better by as much as this one failed
             self._worth_refining = hopeful * enough / refined
         return min(gap, refined)
 
-    def _gap(self, params: Array, value: float, gradient: Array) -> float:
+    def free(self, params: Array, value: float, gradient: Array) -> float:
         """F − D(q) for the q of the module's text, as a sum of small terms, not as a difference."""
         objective = self.objective
         coef, intercept = objective.unpack(params)
@@ -83,7 +83,7 @@ class DualBound:
             return self._half_square(coef_slope)
         penalty = objective.ridge[: coef.shape[1]] * coef
         loss_slope = coef_slope - penalty
-        correction = rho * (np.outer(repair, self._row_mean) - loss_slope - self._target_mean)
+        correction = rho * (repair[:, None] * self._row_mean - loss_slope - self._target_mean)
         along = float(np.vdot(loss_slope, coef) + intercept_slope @ intercept)
         entropy = value - float(np.vdot(penalty, coef)) / 2 - along
         return (
@@ -95,8 +95,8 @@ class DualBound:
 
     def _half_square(self, slopes: Array) -> float:
         """Σ slope² / (2 l2)."""
-        squares = np.square(slopes).sum(axis=0)
-        return float((squares / self.objective.ridge[: len(squares)]).sum()) / 2
+        squares = np.add.reduce(np.square(slopes))
+        return 0.5 * float(np.add.reduce(squares / self.objective.ridge[: len(squares)]))
 
     def _gap_without_repair(self, gradient: Array) -> float:
         """Estimate what the gap would be at the best intercept: hardly less than this."""
@@ -154,10 +154,10 @@ class DualBound:
             excess = np.concatenate([-excess, excess])
         targets = loss.class_shares
         predicted = np.maximum(targets + excess, np.finfo(np.float64).tiny)
-        rho = min(max(float((excess / predicted).max()), 0.0), 1.0)
+        rho = min(max(float(np.maximum.reduce(excess / predicted)), 0.0), 1.0)
         repair = np.maximum(targets - (1 - rho) * predicted, 0)
-        total = float(repair.sum())
+        total = float(np.add.reduce(repair))
         if rho == 0 or total == 0:
             return 0.0, np.zeros(loss.n_outputs), 0.0
         repair /= total
-        return rho, repair[-loss.n_outputs :], float(entr(repair).sum())
+        return rho, repair[-loss.n_outputs :], float(np.add.reduce(entr(repair)))

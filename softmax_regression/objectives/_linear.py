@@ -16,14 +16,16 @@ of the intercept is 0.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression.design import DenseDesign, Design, Moments
+from softmax_regression.design import Design, Moments
 from softmax_regression.objectives._base import CrossEntropyObjective, Rows, sum_parts
 from softmax_regression.objectives._coordinates import Coordinates
 from softmax_regression.objectives._dual import DualBound
@@ -34,6 +36,27 @@ Array = NDArray[Any]
 _KEEP = 0.125  # of the size of X: more is not spent on remembering probabilities
 _EVEN = 0.1  # the weight of equal class shares beside the true ones
 _SMALL = 1 << 18  # probabilities: so many are always remembered
+_UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
+_LEAST_ROWS = 64
+_PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X
+
+Add = Callable[[Array, Array, Any], None]  # of rows, their probabilities, and sums to add to
+
+
+@dataclass
+class Sample:
+    """Rows drawn to stand for all.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Their numbers.
+    factor : ndarray
+        By which each counts: one over the probability with which it was drawn.
+    """
+
+    rows: NDArray[np.intp]
+    factor: Array
 
 
 class LinearCrossEntropy(CrossEntropyObjective):
@@ -89,14 +112,6 @@ class LinearCrossEntropy(CrossEntropyObjective):
         other.intercept_entry = 1 / coordinates.intercept_scale
         other.ridge = self.ridge.copy()
         other.ridge[: self.design.n_columns] /= np.square(coordinates.scales)
-        return other
-
-    def materialized(self) -> Self:
-        """Return it with X in its coordinates, and the intercept's column, as a copy in float64."""
-        other = self._copy()
-        if self.coordinates is not None:
-            other._moments, other.coordinates = self.coordinates.moments(self.moments()), None
-        other.design = DenseDesign(self.columns(self.design).T)
         return other
 
     def astype(self, dtype: Any) -> Self:
@@ -161,10 +176,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         That changes no probability and lowers the penalty; Newton's steps, taken in the differences
         between classes, leave it as it is.
         """
-        if self.width == 1:
-            return params
-        matrix = self.matrix(params)
-        return (matrix - matrix.mean(axis=0)).ravel()
+        return centred(self.matrix(params)).ravel()
 
     def columns(self, block: Design) -> Array:
         """Some rows in the coordinates of the parameters, transposed, in float64.
@@ -279,6 +291,39 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
         return [result for run in self.design.map_blocks(work, self.width) for result in run]
 
+    def sum_over_rows(
+        self, params: Array, sample: Sample | None, add: Add, shapes: Sequence[tuple[int, ...]]
+    ) -> tuple[Array, ...]:
+        """Let ``add(z, p, out)`` sum over all rows, or those drawn, with their weights in z.
+
+        It gets z transposed, the intercept's 1 in the last row, multiplied by the root of the
+        weight.
+        """
+        design = self.design if sample is None else self.design[sample.rows]
+        typed = self.for_rows(params)
+        step = max(_LEAST_ROWS, _UPDATE_VALUES // max(prod(s[:-1]) for s in shapes))
+
+        def work(blocks: Sequence[slice]) -> tuple[Array, ...]:
+            out = tuple(np.zeros(shape) for shape in shapes)
+            for rows in regrouped(blocks, step):
+                block = design[rows]
+                p = self.block_probabilities(block, typed)
+                z = self.columns(block)
+                weight = self.loss.weight
+                if sample is not None:
+                    factor = sample.factor[rows]
+                    weight = factor if weight is None else factor * weight[sample.rows[rows]]
+                elif weight is not None:
+                    weight = weight[rows]
+                if weight is not None:
+                    z = z * np.sqrt(weight)
+                add(z, p, out)
+            return out
+
+        # A matrix for each thread is worth it where the updates are.
+        updates = max(prod(s) for s in shapes) // _PER_PRODUCT
+        return sum_parts(design.map_blocks(work, max(1, updates // max(1, design.n_columns))))
+
     def _known_probabilities(self, params: Array) -> Array | None:
         """Probabilities of all rows, kept from the last call, if there is room for them."""
         if self.width * self.design.n_rows > max(_KEEP * self.design.n_values, _SMALL):
@@ -352,11 +397,14 @@ class LinearCrossEntropy(CrossEntropyObjective):
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
     ) -> float:
         """F minus the dual lower bound: see `_dual.py`."""
-        if not self.has_dual:
-            return np.nan
+        return self.dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
+
+    @property
+    def dual(self) -> DualBound:
+        """The lower bound, and what it remembers."""
         if self._dual is None:
             self._dual = DualBound(self)
-        return self._dual.gap(params, value, gradient, enough)
+        return self._dual
 
     def curvature_bound(self) -> float:
         """Bound the curvature of F in standardised coordinates.
@@ -369,3 +417,16 @@ class LinearCrossEntropy(CrossEntropyObjective):
         # By construction t² − l2 is c times the variance of a column (or its mean square).
         spread = np.maximum(1 - self.ridge, 0) / curvature  # and 1 for the intercept
         return 0.5 * float(spread.sum()) + float(self.ridge.max(initial=0))
+
+
+def centred(matrix: Array) -> Array:
+    """Return (W, b) less what its rows have in common; a single row has nothing to share."""
+    return matrix - np.add.reduce(matrix) / len(matrix) if len(matrix) > 1 else matrix
+
+
+def regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:
+    """Cut the same rows into blocks of another size."""
+    if not blocks:
+        return []
+    first, last = blocks[0].start, blocks[-1].stop
+    return [slice(a, min(a + step, last)) for a in range(first, last, step)]

@@ -46,8 +46,11 @@ class PointwiseLoss(ABC):
         self.n_rows = targets.shape[-1]
 
     @abstractmethod
-    def value_and_residual(self, scores: Array, rows: Rows) -> float:
-        """Return Σ s_i CE_i over the rows; overwrite their scores with s_i (p_i − y_i)."""
+    def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
+        """Return Σ s_i CE_i over the rows; overwrite their scores with s_i (p_i − y_i).
+
+        The probabilities of the outputs are written to `keep`, if that is given.
+        """
 
     @abstractmethod
     def probabilities(self, scores: Array) -> None:
@@ -60,6 +63,10 @@ class PointwiseLoss(ABC):
     @abstractmethod
     def target_rows(self, rows: Rows) -> Array:
         """Return s_i y_i for some rows, class-major, one row for each output."""
+
+    @abstractmethod
+    def with_one_hot_targets(self) -> PointwiseLoss:
+        """Return the same with a number for each class in the place of labels."""
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:
@@ -82,7 +89,7 @@ class PointwiseLoss(ABC):
 
     def _weighted_total(self, losses: Array, rows: Rows) -> float:
         if self.weight is None:
-            return float(losses.sum(dtype=np.float64))
+            return float(np.add.reduce(losses, dtype=np.float64))
         return float(np.dot(losses.astype(np.float64), self.weight[rows].astype(np.float64)))
 
     def row_weights(self, rows: Rows) -> Array:
@@ -106,7 +113,10 @@ class SoftmaxLoss(PointwiseLoss):
         super().__init__(targets, weight)
         self.n_outputs = self.n_classes = n_classes
 
-    def value_and_residual(self, scores: Array, rows: Rows) -> float:
+    def with_one_hot_targets(self) -> SoftmaxLoss:
+        return SoftmaxLoss(_one_hot(self.targets, self.n_classes), self.weight, self.n_classes)
+
+    def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         labels = self.targets.ndim == 1
         if isinstance(rows, slice):
             targets = self.targets[..., rows]
@@ -124,6 +134,8 @@ class SoftmaxLoss(PointwiseLoss):
         total = self._exponentiate(scores)
         losses = np.log(total)
         losses -= target_scores
+        if keep is not None:
+            keep[...] = scores
         if labels:
             flat[at] -= 1
         else:
@@ -164,7 +176,10 @@ class SigmoidLoss(PointwiseLoss):
         super().__init__(targets, weight)
         self._second = targets[-1] if targets.ndim == 2 else targets
 
-    def value_and_residual(self, scores: Array, rows: Rows) -> float:
+    def with_one_hot_targets(self) -> SigmoidLoss:
+        return SigmoidLoss(_one_hot(self.targets, self.n_classes), self.weight)
+
+    def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         second = self._second[rows]
         # CE = log(1 + exp(z)) − y z = log1p(exp(−|z|)) + (max(z, 0) − y z). The bracket is exact
         # for a hard label, and 0 if the model is right: the digits of the logarithm survive.
@@ -177,6 +192,8 @@ class SigmoidLoss(PointwiseLoss):
         np.maximum(small, scores[0] >= 0, out=scores[0])
         small += 1
         scores /= small
+        if keep is not None:
+            keep[...] = scores
         scores -= second
         self.weigh(scores, rows)
         return self._weighted_total(losses, rows)
@@ -193,6 +210,11 @@ class SigmoidLoss(PointwiseLoss):
         encoded = self._second[None, rows].astype(np.float64)
         self.weigh(encoded, rows)
         return encoded
+
+
+def _one_hot(targets: Array, n_classes: int) -> Array:
+    """Return targets class by class."""
+    return targets if targets.ndim == 2 else np.ascontiguousarray(one_hot(targets, n_classes).T)
 
 
 def make_loss(targets: Array, weight: Array | None, n_classes: int) -> PointwiseLoss:

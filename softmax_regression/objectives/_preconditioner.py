@@ -26,11 +26,9 @@ from softmax_regression.objectives._curvature import (
     Curvature,
     Diagonal,
     HessianFactor,
-    Sample,
     SharedFactor,
-    regrouped,
 )
-from softmax_regression.objectives._linear import LinearCrossEntropy
+from softmax_regression.objectives._linear import LinearCrossEntropy, Sample, regrouped
 
 Array = NDArray[Any]
 

@@ -29,7 +29,7 @@ _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direct
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
 _STILL_GOOD = 1e-3  # of the decrement is left after a step: so the next with the same factor
 _PATIENCE = 3  # iterations that change nothing but rounding errors
-_NEAR = 0.01  # of the value: while a step promises more, the minimum is not where it leads
+_FAR = 100.0  # times less gradient, without which no factor is still good
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -67,15 +67,17 @@ class FactoredDirections(Directions):
         self.factor = factor
         self._current: Solve | None = None
         self._before = 0.0  # the last decrement, by the current factor
+        self._square = 0.0  # of the gradient where that was made
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
-        if self._current is not None:
+        square = float(point.gradient @ point.gradient)
+        if self._current is not None and square * _FAR <= self._square:
             direction, decrement = self._direction(self._current, point)
             if 0 < decrement <= _STILL_GOOD * self._before:
                 self._before = decrement
                 # The Hessian is off by about the root of what is left: so may the decrement be.
                 return direction, decrement * (1 + 2 * _STILL_GOOD**0.5)
-        self._current = self.factor(point.params)
+        self._current, self._square = self.factor(point.params), square
         direction, self._before = self._direction(self._current, point)
         return direction, self._before
 
@@ -295,6 +297,8 @@ class _Survey(ABC):
         self.criterion = criterion
         self.tol = tol
         self._promised = 0.0  # by the last direction: a share of the value
+        # Where a step promises more, the next is worth too much: each squares what is left.
+        self._near = max(tol, _ROUNDING) ** 0.5
 
     @abstractmethod
     def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
@@ -311,7 +315,7 @@ class _ByCriterion(_Survey):
 
     def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
         remaining = 1.0
-        if self._promised <= _NEAR or last:
+        if self._promised <= self._near or last:
             remaining = self.criterion(self.objective, point, self.tol)
         if remaining <= self.tol or last:
             return remaining, None

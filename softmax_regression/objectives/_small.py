@@ -1,0 +1,112 @@
+"""The linear cross-entropy of an X so small that the calls cost more than the arithmetic.
+
+X becomes a copy in the coordinates of the parameters, in float64, with the intercept's column. If a
+pass over it is short, all rows are one block, there are no threads to share it out to, and what an
+evaluation found out is remembered, for the Hessian at the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression.design import DenseDesign
+from softmax_regression.objectives._linear import Add, LinearCrossEntropy, Sample
+
+Array = NDArray[Any]
+
+_ALL = slice(None)
+_SHORT = 1_000_000  # multiplications
+
+
+class SmallCrossEntropy(LinearCrossEntropy):
+    """The same function of the same parameters as another, which has coordinates.
+
+    Parameters
+    ----------
+    base : LinearCrossEntropy
+        The other.
+    """
+
+    def __init__(self, base: LinearCrossEntropy):
+        vars(self).update(vars(base))
+        self._known: tuple[bytes, Array] | None = None  # where, and the probabilities there
+        self._probabilities = self._dual = self.coordinates = None
+        if base.coordinates is not None:
+            self._moments = base.coordinates.moments(base.moments())
+        columns = base.columns(base.design)
+        self.design = DenseDesign(columns.T)
+        self._columns, self._rows = columns, columns.T
+        weight = self.loss.weight
+        self._weighted = columns if weight is None else columns * np.sqrt(weight)
+
+
+class OneBlockCrossEntropy(SmallCrossEntropy):
+    """One that is worked on in one go."""
+
+    def __init__(self, base: LinearCrossEntropy):
+        super().__init__(base)
+        self.loss = base.loss.with_one_hot_targets()
+
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        matrix = self.matrix(params)
+        scores = matrix.dot(self._columns)  # for so few numbers quicker than matmul
+        p = np.empty_like(scores)
+        total = self.loss.value_and_residual(scores, _ALL, keep=p)
+        self._known = params.tobytes(), p
+        gradient = scores.dot(self._rows)
+        gradient /= self.loss.n_rows
+        penalty = self.ridge * matrix
+        gradient += penalty
+        value = total / self.loss.n_rows + 0.5 * float(np.vdot(penalty, matrix))
+        return value, gradient.ravel()
+
+    def optimality_gap(
+        self, params: Array, value: float, gradient: Array, enough: float = np.inf
+    ) -> float:
+        if self.has_dual and enough < np.inf:  # another step takes less time than a sharper bound
+            return self.dual.free(params, value, gradient)
+        return super().optimality_gap(params, value, gradient, enough)
+
+    def target_mean(self) -> Array:
+        targets = self.loss.target_rows(_ALL).dot(self._rows)
+        targets /= self.loss.n_rows
+        return self.unpack(targets.ravel())[0]
+
+    def hessian_product(self, params: Array, direction: Array) -> Array:
+        matrix = self.matrix(direction)
+        change = matrix.dot(self._columns)
+        self.loss.curvature_product(self._at(params), change, _ALL)
+        product = change.dot(self._rows)
+        product /= self.loss.n_rows
+        product += self.ridge * matrix
+        return product.ravel()
+
+    def sum_over_rows(
+        self, params: Array, sample: Sample | None, add: Add, shapes: Sequence[tuple[int, ...]]
+    ) -> tuple[Array, ...]:
+        if sample is not None:
+            return super().sum_over_rows(params, sample, add, shapes)
+        sums = tuple(np.zeros(shape) for shape in shapes)
+        add(self._weighted, self._at(params), sums)
+        return sums
+
+    def map_probabilities(self, params: Array, use: Any) -> list[Any]:
+        return [use(self.design, self._at(params).copy(), _ALL)]
+
+    def _at(self, params: Array) -> Array:
+        """Probabilities at some parameters: as a rule, those evaluated last."""
+        if self._known is None or self._known[0] != params.tobytes():
+            scores = self.matrix(params).dot(self._columns)
+            self.loss.probabilities(scores)
+            self._known = params.tobytes(), scores
+        return self._known[1]
+
+
+def copied(base: LinearCrossEntropy) -> SmallCrossEntropy:
+    """Return the one or the other, by what a pass costs."""
+    short = base.design.n_values * base.width <= _SHORT
+    return OneBlockCrossEntropy(base) if short else SmallCrossEntropy(base)
