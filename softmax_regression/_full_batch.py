@@ -39,6 +39,8 @@ _SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and
 _SHORT = 500  # unknowns: so few make every operation on a small X a short one
 _MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
 _ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
+_DRAWN = 10  # rows for each row of the Hessian, far from the minimum
+_MANY_ROWS = 3 * _DRAWN  # for each: of fewer none are left out
 _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
 
 
@@ -103,11 +105,17 @@ def choose_solver(problem: Problem) -> str:
     sample of the rows or in part, comes the preconditioner of conjugate gradients. On raw data sets
     of 150 to 60000 rows the two broke even at an order of about 100.
     """
-    objective = problem.objective
-    order = objective.n_params - (
-        objective.n_params // objective.width if objective.width > 1 else 0
-    )
-    return "newton-cholesky" if order <= _LARGEST_ORDER else "newton-cg"
+    return "newton-cholesky" if _order(problem.objective) <= _LARGEST_ORDER else "newton-cg"
+
+
+def _order(objective: LinearCrossEntropy) -> int:
+    """Of the Hessian, without the class that the others leave no choice."""
+    return max(1, objective.width - 1) * objective.n_columns
+
+
+def _has_rows_to_spare(objective: LinearCrossEntropy) -> bool:
+    """Whether a few of the rows, drawn at random, tell about as much of the Hessian as all."""
+    return objective.design.n_rows >= _MANY_ROWS * _order(objective)
 
 
 def _newton_cholesky(
@@ -122,7 +130,8 @@ def _newton_cholesky(
 
     Of a matrix that is singular but for rounding, products see more than its factor does.
     """
-    directions = FactoredDirections(partial(HessianFactor, objective))
+    rough = HessianPreconditioner(objective, _DRAWN) if _has_rows_to_spare(objective) else None
+    directions = FactoredDirections(partial(HessianFactor, objective), rough)
     result = minimize_newton(
         objective, objective.centred(start), directions, max_iter=min(max_iter, _MANY), **how
     )

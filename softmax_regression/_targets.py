@@ -23,6 +23,9 @@ from softmax_regression.objectives import PointwiseLoss, make_loss
 
 Array = NDArray[Any]
 
+_CLOSE = 1000  # the range of whole numbers that are counted, or as many as there are
+_EXACT = 1 << 53  # up to that they are the same in every dtype
+
 
 @dataclass
 class Targets:
@@ -176,7 +179,9 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
         if not plain:
             assert_all_finite(y, input_name="y")
             check_classification_targets(y)
-        if plain and y.dtype.kind != "U":
+        if plain and y.dtype.kind in "iuf" and (few := _close_integers(y)) is not None:
+            found, encoded = few
+        elif plain and y.dtype.kind != "U":
             # By hashing, not by sorting all of y; pandas wants the machine's order of bytes.
             encoded, found = pd.factorize(
                 y.astype(y.dtype.newbyteorder("="), copy=False), sort=True
@@ -203,6 +208,21 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
         )
     order = np.argsort(classes)
     return classes, order[np.searchsorted(classes, y, sorter=order)].astype(np.intp, copy=False)
+
+
+def _close_integers(y: Array) -> tuple[Array, Array] | None:
+    """Encode whole numbers that lie close together by counting them; None if they do not."""
+    if len(y) == 0:
+        return None
+    lowest, highest = int(np.minimum.reduce(y)), int(np.maximum.reduce(y))
+    if highest - lowest > max(len(y), _CLOSE) or max(abs(lowest), abs(highest)) >= _EXACT:
+        return None
+    positions = y.astype(np.intp, copy=False) - lowest
+    present = np.bincount(positions) > 0
+    found = np.flatnonzero(present)
+    if len(found) < len(present):
+        positions = (np.cumsum(present) - 1)[positions]
+    return (found + lowest).astype(y.dtype), positions
 
 
 def _are_plain_labels(y: Array) -> bool:

@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from softmax_regression import SmallMLP, SoftmaxRegression
+from softmax_regression._targets import encode_targets
 from softmax_regression.functional import ACTIVATIONS
 
 LINEAR = SoftmaxRegression()
@@ -711,3 +712,38 @@ def test_one_versus_rest(estimator):
     for k, member in enumerate(model.estimators_):
         alone = clone(estimator).fit(X, (y == k).astype(int))
         np.testing.assert_allclose(member.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([3, 1, 1, 7]),
+        np.array([-128, 127, -128], dtype=np.int8),  # further apart than their dtype can say
+        np.array([250, 255, 0], dtype=np.uint8),
+        np.array([2**63, 2**63 + 1, 2**63], dtype=np.uint64),
+        np.array([-(2**63), -(2**63) + 1]),
+        np.array([-1.0, 1.0, -1.0]),
+        np.array([1e300, -1e300]),
+        np.array([2.0**53, 2.0**53 + 2]),
+        np.array([1, 3, 2], dtype=">i4"),
+        np.array([1, 3, 1], dtype=">f4"),
+        np.arange(0, 10**7, 10**6),
+        np.array([True, False, True]),
+    ],
+    ids=str,
+)
+def test_labels_are_encoded_as_numpy_does(labels):
+    labels = np.concatenate([labels, labels])  # so that they are not as many as there are rows
+    targets = encode_targets(
+        labels,
+        len(labels),
+        classes=None,
+        sample_weight=None,
+        class_weight=None,
+        estimator="SoftmaxRegression",
+    )
+    found, positions = np.unique(labels, return_inverse=True)
+    np.testing.assert_array_equal(targets.classes, found)
+    assert targets.classes.dtype == labels.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(targets.encoded, positions)
+    assert targets.encoded.dtype == np.intp

@@ -114,7 +114,10 @@ class SoftmaxLoss(PointwiseLoss):
         self.n_outputs = self.n_classes = n_classes
 
     def with_one_hot_targets(self) -> SoftmaxLoss:
-        return SoftmaxLoss(_one_hot(self.targets, self.n_classes), self.weight, self.n_classes)
+        targets = self.targets
+        if targets.ndim == 1:
+            targets = np.ascontiguousarray(one_hot(targets, self.n_classes).T)
+        return SoftmaxLoss(targets, self.weight, self.n_classes)
 
     def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         labels = self.targets.ndim == 1
@@ -177,7 +180,10 @@ class SigmoidLoss(PointwiseLoss):
         self._second = targets[-1] if targets.ndim == 2 else targets
 
     def with_one_hot_targets(self) -> SigmoidLoss:
-        return SigmoidLoss(_one_hot(self.targets, self.n_classes), self.weight)
+        targets = self.targets
+        if targets.ndim == 1:
+            targets = np.array([1.0 - targets, targets])
+        return SigmoidLoss(targets, self.weight)
 
     def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         second = self._second[rows]
@@ -210,11 +216,6 @@ class SigmoidLoss(PointwiseLoss):
         encoded = self._second[None, rows].astype(np.float64)
         self.weigh(encoded, rows)
         return encoded
-
-
-def _one_hot(targets: Array, n_classes: int) -> Array:
-    """Return targets class by class."""
-    return targets if targets.ndim == 2 else np.ascontiguousarray(one_hot(targets, n_classes).T)
 
 
 def make_loss(targets: Array, weight: Array | None, n_classes: int) -> PointwiseLoss:

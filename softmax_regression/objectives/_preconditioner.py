@@ -46,10 +46,13 @@ class HessianPreconditioner:
     ----------
     objective : LinearCrossEntropy
         In standardised coordinates.
+    rows_per_unknown : int, default=None
+        How many rows are drawn for each row of the matrix; by default 5.
     """
 
-    def __init__(self, objective: LinearCrossEntropy):
+    def __init__(self, objective: LinearCrossEntropy, rows_per_unknown: int | None = None):
         self.objective = objective
+        self.rows_per_unknown = rows_per_unknown or _ROWS_PER_UNKNOWN
         n_columns = objective.n_columns
         order = max(1, objective.width - 1) * n_columns
         self._make: Any
@@ -84,7 +87,7 @@ class HessianPreconditioner:
         n_rows = self.objective.design.n_rows
         if repeats * n_rows * order**2 <= _LITTLE:
             return n_rows
-        return min(n_rows, _ROWS_PER_UNKNOWN * order)
+        return min(n_rows, self.rows_per_unknown * order)
 
     def _draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their part in the trace of the Hessian, always the same; None for all."""

@@ -29,7 +29,8 @@ _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direct
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
 _STILL_GOOD = 1e-3  # of the decrement is left after a step: so the next with the same factor
 _PATIENCE = 3  # iterations that change nothing but rounding errors
-_FAR = 100.0  # times less gradient, without which no factor is still good
+_FALLEN = 100.0  # times less is the square of a gradient, if a factor may be as good again
+_FAR_OUT = 0.1  # of the value: what a step promises far from the minimum
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -55,30 +56,39 @@ class FactoredDirections(Directions):
     """Newton directions by the Cholesky factor of the Hessian.
 
     A factor that has just made the decrement fall to next to nothing is still nearly that of the
-    Hessian, and is used again.
+    Hessian, and is used again. Far from the minimum, where the Hessian is another after every step,
+    a rough one does as well.
 
     Parameters
     ----------
     factor : callable
         Returns the factored Hessian at some parameters.
+    rough : callable, default=None
+        Returns what is made in less time and stands for it.
     """
 
-    def __init__(self, factor: Callable[[Array], Solve]):
+    def __init__(
+        self, factor: Callable[[Array], Solve], rough: Callable[[Array], Solve] | None = None
+    ):
         self.factor = factor
+        self.rough = rough or factor
+        self._far = True
         self._current: Solve | None = None
         self._before = 0.0  # the last decrement, by the current factor
         self._square = 0.0  # of the gradient where that was made
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         square = float(point.gradient @ point.gradient)
-        if self._current is not None and square * _FAR <= self._square:
+        if self._current is not None and square * _FALLEN <= self._square:
             direction, decrement = self._direction(self._current, point)
             if 0 < decrement <= _STILL_GOOD * self._before:
                 self._before = decrement
                 # The Hessian is off by about the root of what is left: so may the decrement be.
                 return direction, decrement * (1 + 2 * _STILL_GOOD**0.5)
-        self._current, self._square = self.factor(point.params), square
+        make = self.rough if self._far else self.factor
+        self._current, self._square = make(point.params), square
         direction, self._before = self._direction(self._current, point)
+        self._far = self._before > _FAR_OUT * point.value
         return direction, self._before
 
     @staticmethod
