@@ -71,6 +71,10 @@ class Objective(ABC):
         """
         return np.nan
 
+    def likely_gap(self, gradient: Array) -> float:
+        """Estimate, from little but a gradient, what `optimality_gap` would be; 0 if unknown."""
+        return 0.0
+
 
 class CrossEntropyObjective(Objective):
     """F from a design and a loss; a model adds how a block of rows is scored.

@@ -59,7 +59,7 @@ class DualBound:
         gap = self.free(params, value, gradient)
         if not self.objective.fit_intercept or gap <= enough < np.inf:
             return gap
-        hopeful = self._gap_without_repair(gradient)
+        hopeful = self.without_repair(gradient)
         if enough < np.inf and hopeful > min(enough, self._worth_refining):
             return gap
         centred = self._with_best_intercept(params)
@@ -98,9 +98,11 @@ class DualBound:
         squares = np.add.reduce(np.square(slopes))
         return 0.5 * float(np.add.reduce(squares / self.objective.ridge[: len(squares)]))
 
-    def _gap_without_repair(self, gradient: Array) -> float:
+    def without_repair(self, gradient: Array) -> float:
         """Estimate what the gap would be at the best intercept: hardly less than this."""
         coef_slope, intercept_slope = self.objective.unpack(gradient)
+        if not self.objective.fit_intercept:
+            return self._half_square(coef_slope)
         excess = self._excess(intercept_slope)
         # What the intercept is off by shows in the other slopes by the columns' means.
         coef_slope = coef_slope - np.outer(excess, self._row_mean)

@@ -399,6 +399,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """F minus the dual lower bound: see `_dual.py`."""
         return self.dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
 
+    def likely_gap(self, gradient: Array) -> float:
+        return self.dual.without_repair(gradient) if self.has_dual else 0.0
+
     @property
     def dual(self) -> DualBound:
         """The lower bound, and what it remembers."""

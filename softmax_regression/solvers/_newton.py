@@ -28,6 +28,7 @@ Array = NDArray[Any]
 _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direction does better
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
 _STILL_GOOD = 1e-3  # of the decrement is left after a step: so the next with the same factor
+_STEADY = 0.01  # of the value: where no more is left, the Hessian is nearly that of the minimum
 _PATIENCE = 3  # iterations that change nothing but rounding errors
 _FALLEN = 100.0  # times less is the square of a gradient, if a factor may be as good again
 _FAR_OUT = 0.1  # of the value: what a step promises far from the minimum
@@ -112,8 +113,9 @@ class Preconditioner(Protocol):
 class TruncatedDirections(Directions):
     """Newton directions by preconditioned conjugate gradients.
 
-    A preconditioner is kept until as much has been spent on products as a new one costs. The first
-    may be a cheap one: on data that are no trouble, it does to the end.
+    A preconditioner is kept until as much has been spent on products as a new one costs; one that
+    was made near the minimum, where the Hessian hardly changes any more, to the end. The first may
+    be a cheap one: on data that are no trouble, it does to the end too.
 
     Parameters
     ----------
@@ -134,14 +136,14 @@ class TruncatedDirections(Directions):
         self._current: Solve | None = None
         self._cheap = False
         self._spent = 0
+        self._promised = 1.0  # by the last direction: a share of the value
+        self._near = False  # whether little was promised where the preconditioner was made
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         if self._current is None:
             self._current = self.preconditioner.first(point.params)
             self._cheap = self._current is not None
-        # A cheap one is no judge of what is left, when that is to be known as precisely as can be.
-        spent = self._spent >= self.preconditioner.n_products or (self._cheap and enough == 0)
-        if self._current is None or spent:
+        if self._current is None or self._is_spent(enough):
             self._renew(point)
         run = _ConjugateGradients(self.objective, point)
         limit = self.max_products
@@ -150,11 +152,18 @@ class TruncatedDirections(Directions):
         if not self._solve(run, enough, limit) and self._cheap:
             self._renew(point)
             self._solve(run, enough, self.max_products)
+        self._promised = _relative(run.decrement, point.value)
         return run.step, run.decrement
+
+    def _is_spent(self, enough: float) -> bool:
+        # A cheap one is no judge of what is left, when that is to be known as precisely as can be.
+        if self._cheap and enough == 0:
+            return True
+        return not self._near and self._spent >= self.preconditioner.n_products
 
     def _renew(self, point: Point) -> None:
         self._current, self._spent = self.preconditioner(point.params), 0
-        self._cheap = False
+        self._cheap, self._near = False, self._promised <= _STEADY
 
     def _solve(self, run: _ConjugateGradients, enough: float, max_products: int) -> bool:
         assert self._current is not None
@@ -189,10 +198,12 @@ class _ConjugateGradients:
         first = float(gradient @ matrix.solve(gradient))
         # Convergence gets faster with smaller residuals near the minimum, where they pay.
         goal = _forcing(first, enough) ** 2 * first
+        # Where little enough is left, it is to be proved: the residual is the next gradient.
+        proof = enough if 0.5 * first <= 0.1 * enough else np.inf
         ahead = matrix.solve(self.residual)
         direction, square = ahead, float(self.residual @ ahead)
         for _ in range(max_products):
-            if square <= goal:
+            if square <= goal and self.objective.likely_gap(self.residual) <= proof:
                 break
             product = self.objective.hessian_product(self.point.params, direction)
             self.n_products += 1
