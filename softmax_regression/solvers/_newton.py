@@ -27,11 +27,12 @@ Array = NDArray[Any]
 
 _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direction does better
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
-_STILL_GOOD = 1e-3  # of the decrement is left after a step: so the next with the same factor
+_STILL_GOOD = 0.03  # of the decrement is left, at most, if a factor is to be used again
 _STEADY = 0.01  # of the value: where no more is left, the Hessian is nearly that of the minimum
 _PATIENCE = 3  # iterations that change nothing but rounding errors
-_FALLEN = 100.0  # times less is the square of a gradient, if a factor may be as good again
+_FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
 _FAR_OUT = 0.1  # of the value: what a step promises far from the minimum
+_TINY = float(np.finfo(np.float64).tiny)
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -56,9 +57,9 @@ class Directions(ABC):
 class FactoredDirections(Directions):
     """Newton directions by the Cholesky factor of the Hessian.
 
-    A factor that has just made the decrement fall to next to nothing is still nearly that of the
-    Hessian, and is used again. Far from the minimum, where the Hessian is another after every step,
-    a rough one does as well.
+    A factor that has made the decrement fall to a small part is used again: a step takes far less
+    time than a factor. Far from the minimum, where the Hessian is another after every step, a rough
+    one does as well. Where what is left is to be known as precisely as can be, neither is enough.
 
     Parameters
     ----------
@@ -80,13 +81,13 @@ class FactoredDirections(Directions):
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         square = float(point.gradient @ point.gradient)
-        if self._current is not None and square * _FALLEN <= self._square:
+        if self._current is not None and enough > 0 and square * _FALLEN <= self._square:
             direction, decrement = self._direction(self._current, point)
             if 0 < decrement <= _STILL_GOOD * self._before:
                 self._before = decrement
-                # The Hessian is off by about the root of what is left: so may the decrement be.
+                # A step that leaves so much is off by the root of it: so may the decrement be.
                 return direction, decrement * (1 + 2 * _STILL_GOOD**0.5)
-        make = self.rough if self._far else self.factor
+        make = self.rough if self._far and enough > 0 else self.factor
         self._current, self._square = make(point.params), square
         direction, self._before = self._direction(self._current, point)
         self._far = self._before > _FAR_OUT * point.value
@@ -225,7 +226,7 @@ class _ConjugateGradients:
 def _forcing(square: float, enough: float) -> float:
     """How far conjugate gradients reduce the residual, measured in the preconditioner's norm."""
     # half of the square estimates what is left to gain
-    ratio = enough / max(0.5 * square, np.finfo(np.float64).tiny)
+    ratio = enough / max(0.5 * square, _TINY)
     return float(np.clip(ratio**0.25, 1e-3, 0.2))
 
 
@@ -318,6 +319,7 @@ class _Survey(ABC):
         self.criterion = criterion
         self.tol = tol
         self._promised = 0.0  # by the last direction: a share of the value
+        self._value = np.inf  # at the last point
         # Where a step promises more, the next is worth too much: each squares what is left.
         self._near = max(tol, _ROUNDING) ** 0.5
 
@@ -332,11 +334,13 @@ class _Survey(ABC):
 
 
 class _ByCriterion(_Survey):
-    """By the criterion. It is not asked while the last step promised much."""
+    """By the criterion. It is not asked while the last step promised much, and brought it."""
 
     def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
         remaining = 1.0
-        if self._promised <= self._near or last:
+        brought, self._value = self._value - point.value, point.value
+        # Rounding may make promises that are never kept.
+        if min(self._promised, brought / max(point.value, _TINY)) <= self._near or last:
             remaining = self.criterion(self.objective, point, self.tol)
         if remaining <= self.tol or last:
             return remaining, None
@@ -357,7 +361,7 @@ class _ByDecrement(_Survey):
 
 
 def _relative(decrement: float, value: float) -> float:
-    return min(max(decrement, 0.0) / max(value, np.finfo(np.float64).tiny), 1.0)
+    return min(max(decrement, 0.0) / max(value, _TINY), 1.0)
 
 
 def _in_all(promised: float, before: float) -> float:
