@@ -79,7 +79,7 @@ class NetworkResult(SolverResult):
 def _holds_blas(objective: NetworkCrossEntropy, batches: Minibatches) -> bool:
     """Whether BLAS gets no threads in training: where batches are small, or shared out."""
     n_rows = min(batches.size, len(objective.rows))
-    return n_rows * objective.n_penalized <= _SHORT or objective.in_runs(n_rows)
+    return n_rows * objective.n_penalized <= _SHORT or objective.in_lanes(n_rows)
 
 
 def _can_stream(estimator: SmallMLP) -> bool:

@@ -63,12 +63,12 @@ class Design(ABC):
     def __getitem__(self, rows: Rows) -> Self:
         """Return some of the rows: a view for a slice, a copy for row numbers."""
 
-    def room(self, n_rows: int) -> Array | None:
-        """Return memory for `take`, where it can use any."""
+    def room(self, n_rows: int) -> Self | None:
+        """Return so many rows without values for `take` to fill, where it can."""
         return None
 
-    def take(self, rows: NDArray[np.intp], room: Array | None = None) -> Self:
-        """Return a copy of some rows, in memory made by `room` if that is given."""
+    def take(self, rows: NDArray[np.intp], room: Self | None = None) -> Self:
+        """Return a copy of some rows: `room` with their values, if as many were made for them."""
         return self[rows]
 
     @abstractmethod

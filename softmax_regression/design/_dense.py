@@ -21,14 +21,17 @@ class DenseDesign(Design):
         part = self.X[rows] if isinstance(rows, slice) else self.X.take(rows, axis=0)
         return type(self)(part.astype(self.dtype, copy=False))
 
-    def room(self, n_rows: int) -> Array | None:
-        return np.empty((n_rows, self.n_columns), dtype=self.dtype)
+    def room(self, n_rows: int) -> Self | None:
+        if self.X.dtype != self.dtype:
+            return None
+        return type(self)(np.empty((n_rows, self.n_columns), dtype=self.dtype))
 
-    def take(self, rows: NDArray[np.intp], room: Array | None = None) -> Self:
-        if room is None or self.X.dtype != room.dtype:
+    def take(self, rows: NDArray[np.intp], room: Self | None = None) -> Self:
+        if room is None:
             return self[rows]
         # The mode spares NumPy a buffer of the same size; row numbers are never out of range.
-        return type(self)(self.X.take(rows, axis=0, out=room, mode="clip"))
+        self.X.take(rows, axis=0, out=room.X, mode="clip")
+        return room
 
     def masked(self, draw: Callable[[Array], None]) -> Self:
         mask = np.empty_like(self.X)

@@ -28,6 +28,18 @@ Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
 
 
+class Pass(ABC):
+    """A pass over rows, batch by batch, whose value may wait until its end."""
+
+    @abstractmethod
+    def gradient(self, params: Array, out: Array) -> None:
+        """Write the gradient of F as the next batch estimates it."""
+
+    @abstractmethod
+    def value(self) -> float:
+        """Return the mean over the rows of F on the way, when all batches are through."""
+
+
 class Objective(ABC):
     """What a solver sees of an objective."""
 
@@ -58,6 +70,10 @@ class Objective(ABC):
     ) -> float:
         """F estimated from some rows without bias; its gradient is written to `gradient`."""
 
+    def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> Pass:
+        """Begin a pass over rows, dealt out in batches."""
+        return _EachAlone(self, batches)
+
     def hessian_product(self, params: Array, direction: Array) -> Array:
         """Multiply the Hessian at `params` by a direction; only convex objectives offer it."""
         raise TypeError(f"{type(self).__name__} has no Hessian products.")
@@ -74,6 +90,23 @@ class Objective(ABC):
     def likely_gap(self, gradient: Array) -> float:
         """Estimate, from little but a gradient, what `optimality_gap` would be; 0 if unknown."""
         return 0.0
+
+
+class _EachAlone(Pass):
+    """A pass in which every batch is an evaluation of its own."""
+
+    def __init__(self, objective: Objective, batches: Sequence[NDArray[np.intp]]):
+        self._objective = objective
+        self._batches = iter(batches)
+        self._total, self._n_rows = 0.0, 0
+
+    def gradient(self, params: Array, out: Array) -> None:
+        rows = next(self._batches)
+        self._total += len(rows) * self._objective.batch_value_and_gradient(params, rows, out)
+        self._n_rows += len(rows)
+
+    def value(self) -> float:
+        return self._total / self._n_rows
 
 
 class CrossEntropyObjective(Objective):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression.design import Design, Moments
-from softmax_regression.objectives._network import Layout
+from softmax_regression.objectives._layers import Layout
 
 Array = NDArray[Any]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from time import monotonic
 from typing import Any
 
@@ -46,8 +47,10 @@ class Minibatches:
         """Deal out some rows once."""
         order = self.random_state.permutation(rows) if self.shuffle else rows
         n_batches = self.number(len(order))
-        for i in range(n_batches):
-            yield order[len(order) * i // n_batches : len(order) * (i + 1) // n_batches]
+        size, n_larger = divmod(len(order), n_batches)
+        sizes = [size + 1] * n_larger + [size] * (n_batches - n_larger)
+        for a, b in pairwise(accumulate(sizes, initial=0)):
+            yield order[a:b]
 
     def number(self, n_rows: int) -> int:
         """How many batches so many rows make."""
@@ -68,15 +71,16 @@ def run_epoch(
     `gradient` is memory of the same shape. `weight` is that of a row here in units of a row's in
     other passes: it multiplies gradients.
     """
-    total = 0.0
-    for rows in batches.of(objective.rows):
-        total += len(rows) * objective.batch_value_and_gradient(params, rows, gradient)
+    dealt = list(batches.of(objective.rows))
+    seen = objective.begin_pass(dealt)
+    for _ in dealt:
+        seen.gradient(params, gradient)
         if weight != 1:
             gradient *= weight
         optimizer.step(params, gradient, learning_rate.current)
         learning_rate.step_ended()
     optimizer.epoch_ended()
-    return total / len(objective.rows)
+    return seen.value()
 
 
 class _Progress:

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._blas import add_scaled
 from softmax_regression._threads import in_parts
 
 Array = NDArray[Any]
 
+_SMALLEST_UNIT = 1e-9  # float32 has room for its inverse times any gradient
 _LOOKS = 16  # at the parameters, for a running mean: more of them cost passes and change little
 
 
@@ -56,13 +58,11 @@ class SGD(Optimizer):
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
         if self.velocity is None:
             self.velocity = np.zeros_like(params)
-        gradient *= learning_rate
         self.velocity *= self.momentum
-        self.velocity -= gradient
+        add_scaled(-learning_rate, gradient, self.velocity)
         if self.nesterov:
-            params -= gradient
-            np.multiply(self.velocity, self.momentum, out=gradient)
-            params += gradient
+            add_scaled(-learning_rate, gradient, params)
+            add_scaled(self.momentum, self.velocity, params)
         else:
             params += self.velocity
 
@@ -76,8 +76,8 @@ class Adam(Optimizer):
     Running means m of the gradient and v of its square; the step is ``−rate · m / (√v + epsilon)``,
     with the rate corrected for m and v having started at 0.
 
-    What is kept are sums, ``m / (1 − beta_1)`` and ``v / (1 − beta_2)``: that spares the passes
-    that would multiply every gradient, and only two numbers change.
+    Both means are kept as sums in units that fade (`_Fading`): what would multiply every entry goes
+    into the rate, two numbers instead of passes.
 
     Parameters
     ----------
@@ -92,36 +92,64 @@ class Adam(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_steps = 0
-        self.total: Array | None = None
-        self.squares: Array | None = None
+        self.total: _Fading | None = None
+        self.squares: _Fading | None = None
 
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
         if self.total is None or self.squares is None:
-            self.total, self.squares = np.zeros_like(params), np.zeros_like(params)
+            self.total = _Fading(np.zeros_like(params), self.beta_1)
+            self.squares = _Fading(np.zeros_like(params), self.beta_2)
         self.n_steps += 1
-        memory = self.total, self.squares
-        new_1, new_2 = 1 - self.beta_1, (1 - self.beta_2) ** 0.5
-        # Both corrections go into the rate: two numbers instead of two passes.
+        total, squares = self.total.faded(), self.squares.faded()
+        new_1, new_2 = 1 / self.total.unit, 1 / self.squares.unit
+        # √v is this times the root of `squares`
+        of_root = ((1 - self.beta_2) * self.squares.unit) ** 0.5
         undo = (1 - self.beta_2**self.n_steps) ** 0.5 / (1 - self.beta_1**self.n_steps)
-        rate = learning_rate * undo * new_1 / new_2
+        rate = learning_rate * undo * (1 - self.beta_1) * self.total.unit / of_root
+        epsilon = self.epsilon / of_root
 
         def update(part: slice) -> None:
-            p, g, total, squares = params[part], gradient[part], *(m[part] for m in memory)
-            total *= self.beta_1
-            total += g
+            p, g, m, v = params[part], gradient[part], total[part], squares[part]
+            add_scaled(new_1, g, m)
             np.multiply(g, g, out=g)
-            squares *= self.beta_2
-            squares += g
-            np.sqrt(squares, out=g)
-            g += self.epsilon / new_2
-            np.divide(total, g, out=g)
-            g *= rate
-            p -= g
+            add_scaled(new_2, g, v)
+            np.sqrt(v, out=g)
+            g += epsilon
+            np.divide(m, g, out=g)
+            add_scaled(-rate, g, p)
 
         in_parts(update, len(params))
 
     def epoch_ended(self) -> None:
-        _drop_denormals(self.total)
+        if self.total is not None:
+            _drop_denormals(self.total.values)
+
+
+class _Fading:
+    """A sum of vectors, multiplied by a number below 1 before each.
+
+    That number goes into the unit, and into the vectors themselves only when the unit is small.
+
+    Parameters
+    ----------
+    values : ndarray
+        The sum in units of `unit`.
+    kept : float
+        What it is multiplied by.
+    """
+
+    def __init__(self, values: Array, kept: float):
+        self.values = values
+        self.kept = kept
+        self.unit = 1.0
+
+    def faded(self) -> Array:
+        """Multiply the sum; what is added to the array returned is to be divided by `unit`."""
+        self.unit *= self.kept
+        if self.unit < _SMALLEST_UNIT:
+            self.values *= self.unit
+            self.unit = 1.0
+        return self.values
 
 
 class Decaying(Optimizer):
