@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import joblib
 import numpy as np
+import scipy
 from threadpoolctl import ThreadpoolController
 
 B = TypeVar("B")
@@ -35,6 +36,14 @@ _mine = threading.local()  # n_threads, where this thread is that user
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
+
+
+@cache
+def _scipys_blas() -> ThreadpoolController:
+    """Those that came with SciPy: in its folder, or in one beside it whose name begins with it."""
+    folder = os.path.dirname(scipy.__file__)
+    paths = [lib.filepath for lib in _blas().lib_controllers if lib.filepath.startswith(folder)]
+    return _blas().select(filepath=paths)
 
 
 @cache
@@ -96,6 +105,22 @@ def blas_held_to_one_thread() -> Iterator[int]:
             yield _mine.n_threads
     finally:
         _mine.n_threads = 0
+        _busy.release()
+
+
+@contextmanager
+def scipys_blas_held_to_one_thread() -> Iterator[None]:
+    """Leave threads to NumPy's BLAS alone, where SciPy has brought one of its own.
+
+    The threads of either look for work for a while before they sleep, in the way of the other's.
+    """
+    if not _busy.acquire(blocking=False):  # then both are held, or another caller sees to it
+        yield
+        return
+    try:
+        with _scipys_blas().limit(limits=1):
+            yield
+    finally:
         _busy.release()
 
 

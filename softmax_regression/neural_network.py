@@ -7,7 +7,7 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. Back-p
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral, Real
@@ -26,7 +26,7 @@ from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream, most_probable
 from softmax_regression._held_out import HeldOut, split
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
-from softmax_regression._threads import blas_held_to_one_thread
+from softmax_regression._threads import blas_held_to_one_thread, scipys_blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.objectives import (
@@ -76,10 +76,12 @@ class NetworkResult(SolverResult):
         return self.n_iter * self.n_rows
 
 
-def _holds_blas(objective: NetworkCrossEntropy, batches: Minibatches) -> bool:
-    """Whether BLAS gets no threads in training: where batches are small, or shared out."""
+def _held_blas(objective: NetworkCrossEntropy, batches: Minibatches) -> AbstractContextManager[Any]:
+    """Take threads from BLAS in training: from all where batches are small, or shared out."""
     n_rows = min(batches.size, len(objective.rows))
-    return n_rows * objective.n_penalized <= _SHORT or objective.in_lanes(n_rows)
+    if n_rows * objective.n_penalized <= _SHORT or objective.in_lanes(n_rows):
+        return blas_held_to_one_thread()
+    return scipys_blas_held_to_one_thread()
 
 
 def _can_stream(estimator: SmallMLP) -> bool:
@@ -861,7 +863,7 @@ default='constant'
         steps = self._optimizer(self.solver_)
         if self.average:
             steps = Averaging(steps, self.average * batches.number(len(objective.rows)))
-        with blas_held_to_one_thread() if _holds_blas(objective, batches) else nullcontext():
+        with _held_blas(objective, batches):
             return minimize_minibatch(
                 objective,
                 params,

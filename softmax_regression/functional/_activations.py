@@ -175,7 +175,8 @@ def _tanh_slope(z: Array, a: Array, out: Array) -> None:
 
 
 def _relu(z: Array, out: Array) -> None:
-    np.maximum(z, 0, out=out)
+    # An array is compared with an array in a fraction of the time that a number takes.
+    np.maximum(z, np.zeros(z.shape[-1:], z.dtype), out=out)
 
 
 def _relu_slope(z: Array, a: Array, out: Array) -> None:

@@ -7,7 +7,8 @@ and views of it. A large batch is divided between *lanes*, one for each thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from softmax_regression.objectives._losses import PointwiseLoss
 
 Array = NDArray[Any]
 
-_STRETCH_BYTES = 1 << 19  # of X and targets: they stay in the cache
+_STRETCH_BYTES = 1 << 20  # of X and targets: they stay in the cache
 _LOOKS = 16  # steps from one look at the penalty's value to the next: it changes little in a step
 
 
@@ -49,7 +50,7 @@ class _Stretch:
     ):
         self.design = design
         self.targets = batch_targets(loss, sizes, whole_sizes, design.dtype)
-        self.blocks: list[Design] = []
+        self.batches: list[tuple[Design, Callable[[Array], None]]] = []
         self._room = design.room(sum(sizes))
         self._gathered: Design | None = None
 
@@ -58,7 +59,10 @@ class _Stretch:
         gathered = self.design.take(rows, self._room)
         if gathered is not self._gathered:  # dense rows lie where the last ones did
             self._gathered = gathered
-            self.blocks = [gathered[part] for part in self.targets.parts]
+            self.batches = [
+                (gathered[part], partial(self.targets.residual, i))
+                for i, part in enumerate(self.targets.parts)
+            ]
         self.targets.fill(rows, share)
 
 
@@ -119,14 +123,12 @@ class Lane:
     def gradient(self, params: Array, out: Array) -> None:
         """Write the part of the next batch's gradient that comes from its rows here."""
         if self._next == self._end:
-            self._gather()
-        stretch, batch = self._stretch, self._next - self._first
-        assert stretch is not None
+            self._go_on()
+        assert self._stretch is not None
+        block, residual = self._stretch.batches[self._next - self._first]
         passage = self._passage(len(self._batches[self._next]))
         self._next += 1
-        passage.there_and_back(
-            stretch.blocks[batch], params, lambda z: stretch.targets.residual(batch, z), out
-        )
+        passage.there_and_back(block, params, residual, out)
 
     def total(self) -> float:
         """Return the weighted sum of cross-entropy over the pass."""
@@ -135,8 +137,8 @@ class Lane:
             self._stretch = None
         return self._total
 
-    def _gather(self) -> None:
-        """Go on to the next stretch."""
+    def _go_on(self) -> None:
+        """Gather the next stretch."""
         self.total()
         n_batches = max(1, self._stretch_rows // max(1, len(self._batches[self._end])))
         self._first, self._end = self._end, min(self._end + n_batches, len(self._batches))
