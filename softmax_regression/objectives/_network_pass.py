@@ -27,7 +27,6 @@ from softmax_regression.objectives._losses import PointwiseLoss
 Array = NDArray[Any]
 
 _STRETCH_BYTES = 1 << 20  # of X and targets: they stay in the cache
-_LOOKS = 16  # steps from one look at the penalty's value to the next: it changes little in a step
 
 
 class _Stretch:
@@ -190,8 +189,8 @@ class NetworkPass(Pass):
         self._lanes, self._spare = lanes, spare
         self._l2, self._n_penalized = l2, n_penalized
         sizes = [len(batch) for batch in batches]
-        self._n_rows, self._step = sum(sizes), 0
-        self._penalties: list[float] = []
+        self._sizes, self._n_rows = iter(sizes), sum(sizes)
+        self._penalties = 0.0
         for i, lane in enumerate(lanes):
             cuts = [[n * j // len(lanes) for n in sizes] for j in (i, i + 1)]
             parts = [rows[a:b] for rows, a, b in zip(batches, *cuts, strict=True)]
@@ -210,15 +209,12 @@ class NetworkPass(Pass):
             share_out(work, range(len(outs)))
             for part in self._spare:
                 out += part
+        n_rows = next(self._sizes)
         if self._l2:
-            self._penalize(params[: self._n_penalized], out[: self._n_penalized])
-        self._step += 1
-
-    def _penalize(self, weights: Array, slopes: Array) -> None:
-        add_scaled(self._l2, weights, slopes)
-        if self._step % _LOOKS == 0:
-            self._penalties.append(self._l2 / 2 * float(np.dot(weights, weights)))
+            weights = params[: self._n_penalized]
+            add_scaled(self._l2, weights, out[: self._n_penalized])
+            self._penalties += n_rows * self._l2 / 2 * float(np.dot(weights, weights))
 
     def value(self) -> float:
-        penalty = float(np.mean(self._penalties)) if self._penalties else 0.0
-        return sum(lane.total() for lane in self._lanes) / self._n_rows + penalty
+        losses = sum(lane.total() for lane in self._lanes)
+        return (losses + self._penalties) / self._n_rows
