@@ -1,20 +1,17 @@
 """`SmallMLP`: a feed-forward network with softmax output as a scikit-learn estimator.
 
-This file speaks scikit-learn: parameters, validation, fitted attributes. Back-propagation is in
-`objectives/`, the training loop in `solvers/`.
+This file speaks scikit-learn: parameters, validation, fitted attributes. What a fit does is in
+`_training.py`, back-propagation in `objectives/`, the loop in `solvers/`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from functools import partial
 from numbers import Integral, Real
-from time import monotonic
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -23,65 +20,38 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from softmax_regression._callbacks import Watched, with_callbacks
-from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream, most_probable
-from softmax_regression._held_out import HeldOut, split
+from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
-from softmax_regression._threads import blas_held_to_one_thread, scipys_blas_held_to_one_thread
-from softmax_regression.design import DenseDesign, Design
+from softmax_regression._training import HeldOutRows, Recipe, Score, Training
+from softmax_regression.design import Design
 from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.objectives import (
-    Dropout,
-    InputScaling,
-    Layout,
-    Network,
-    NetworkCrossEntropy,
-)
+from softmax_regression.objectives import InputScaling, Layout, Network
 from softmax_regression.solvers import (
     LEARNING_RATES,
-    Averaging,
     Clipping,
     Decaying,
-    GradientNorm,
-    Minibatches,
     Optimizer,
     SolverResult,
     StopReason,
-    Validation,
-    Watch,
-    minimize_lbfgs,
-    minimize_minibatch,
 )
 
 _FEW = 150  # rows: too few to set any aside
-_MANY = 10_000  # rows: so many that a tenth of them will not be missed
-_LITTLE = 10_000  # values of X
-_SHORT = 5_000_000  # multiplications for a batch, below which threads would wait for each other
-
-
-@dataclass
-class NetworkResult(SolverResult):
-    """The end of training, in the coordinates of X.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows that an epoch saw.
-    """
-
-    n_rows: int = 0
-
-    @property
-    def n_rows_seen(self) -> int:
-        """By all epochs."""
-        return self.n_iter * self.n_rows
-
-
-def _held_blas(objective: NetworkCrossEntropy, batches: Minibatches) -> AbstractContextManager[Any]:
-    """Take threads from BLAS in training: from all where batches are small, or shared out."""
-    n_rows = min(batches.size, len(objective.rows))
-    if n_rows * objective.n_penalized <= _SHORT or objective.in_lanes(n_rows):
-        return blas_held_to_one_thread()
-    return scipys_blas_held_to_one_thread()
+# Parameters that training takes as they are.
+_AS_THEY_ARE = (
+    "activation",
+    "label_smoothing",
+    "standardize",
+    "dtype",
+    "learning_rate",
+    "learning_rate_init",
+    "power_t",
+    "max_iter",
+    "max_fun",
+    "max_time",
+    "tol",
+    "n_iter_no_change",
+    "average",
+)
 
 
 def _can_stream(estimator: SmallMLP) -> bool:
@@ -432,17 +402,32 @@ default='constant'
             validated = not (X_val is None and y_val is None and sample_weight_val is None)
             self.solver_ = self._choose_solver(targets, validated)
             self._check_dropout()
-            start = self._start(targets.classes, previous, random_state)
+            recipe = self._recipe()
+            start = self._start(recipe, targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
+            training = Training(
+                recipe,
+                start,
+                random_state,
+                watched,
+                lambda result: self._refuse_divergence(result.params, result.value, result.n_iter),
+                stop_early=bool(self.early_stopping),
+                by_loss=self.scoring == "loss",
+            )
             if validated:
                 held_out = self._given(X_val, y_val, sample_weight_val)
-                result = self._trained(design, targets, start, random_state, watched, held_out)
+                result = training.on(design, targets, held_out)
             elif self._sets_aside(targets):
-                result = self._trained_without_some(
-                    X, y, design, targets, start, random_state, watched
+                result = training.without_some(
+                    design,
+                    targets,
+                    self.validation_fraction,
+                    lambda rows: self._score_on(X, y, rows),
+                    # rows that a warm start has trained on would be no test of the next
+                    anew=self.early_stopping == "auto" and not self.warm_start,
                 )
             else:
-                result = self._trained(design, targets, start, random_state, watched)
+                result = training.on(design, targets)
             self._stream: Stream | None = None
             # scikit-learn counts on in a warm start
             earlier: list[float] = [] if previous is None else self.loss_curve_
@@ -495,21 +480,21 @@ default='constant'
             self.solver_ = "adam" if self.solver == "auto" else self.solver
             stream = self._resumed_stream(self.solver_)
             weight = stream.count(targets)
-            rate = LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
             if first:
                 self._layer_sizes = self._sizes(design, known)
                 self.t_ = 0
                 self.loss_curve_ = []
             self._check_dropout()
-            scaling = stream.scaling or self._scaling(design, targets)
+            recipe = self._recipe()
+            scaling = stream.scaling or recipe.scaling(design, targets)
             stream.scaling = scaling  # the first piece's serves for the whole stream
             self.classes_ = known
-            objective = self._objective(design, targets, scaling, stream.random_state)
+            objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else (self._layer_sizes, known, self._network.params)
-            start = self._start(known, previous, stream.random_state)
+            start = self._start(recipe, known, previous, stream.random_state)
             params = start(scaling).astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
-            loss = stream.train(objective, params, rate, batches, weight)
+            loss = stream.train(objective, params, recipe.rate(), batches, weight)
             self._refuse_divergence(params, loss, 1)
             self.t_ += len(objective.rows)
             self._stream = stream
@@ -554,30 +539,40 @@ default='constant'
         return [design.n_columns, *(int(size) for size in hidden), n_outputs]
 
     def _start(
-        self, classes: Array, previous: Any, random_state: Any
+        self, recipe: Recipe, classes: Array, previous: Any, random_state: np.random.RandomState
     ) -> Callable[[InputScaling], Array]:
         """Return what gives initial parameters, for the features as they are scaled.
 
-        Those drawn (Glorot and Bengio) are the same for each scaling; the previous ones are the
-        same network.
+        Those drawn are the same for each scaling; the previous ones are the same network.
         """
-        layout = Layout(self._layer_sizes)
-        if previous is not None:
-            sizes, known, last = previous
-            if sizes != self._layer_sizes or not np.array_equal(known, classes):
-                raise ValueError(
-                    "warm_start=True needs the classes and layers of the previous fit: those were "
-                    f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
-                    f"{self._layer_sizes}."
-                )
-            return lambda scaling: scaling.unfolded(layout, last)
-        params = np.empty(layout.n_params)
-        factor = 2.0 if self.activation == "logistic" else 6.0
-        for weights, intercepts in zip(*layout.views(params), strict=True):
-            bound = np.sqrt(factor / sum(weights.shape))
-            weights[...] = random_state.uniform(-bound, bound, weights.shape)
-            intercepts[...] = random_state.uniform(-bound, bound, intercepts.shape)
-        return lambda scaling: params.copy()
+        if previous is None:
+            params = recipe.draw(random_state)
+            return lambda scaling: params.copy()
+        sizes, known, last = previous
+        if sizes != self._layer_sizes or not np.array_equal(known, classes):
+            raise ValueError(
+                "warm_start=True needs the classes and layers of the previous fit: those were "
+                f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
+                f"{self._layer_sizes}."
+            )
+        return lambda scaling: scaling.unfolded(Layout(sizes), last)
+
+    def _recipe(self) -> Recipe:
+        """Say how to train, with what was left open decided."""
+        n_hidden = len(self._layer_sizes) - 2
+        alpha = self.alpha
+        if isinstance(alpha, str):
+            alpha = 3.0 if self.solver_ == "lbfgs" else 0.03
+        return Recipe(
+            solver=self.solver_,
+            layer_sizes=self._layer_sizes,
+            dropout=self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]],
+            alpha=alpha,
+            optimizer=lambda: self._optimizer(self.solver_),
+            deal=self._batches,
+            report=self._report(),
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
+        )
 
     def _most_epochs(self) -> int | None:
         """Return the most epochs of a fit, where it is known before."""
@@ -614,102 +609,6 @@ default='constant'
             return bool(n_rows >= _FEW and rarest > 1 and n_rows * fraction >= len(targets.classes))
         return bool(self.early_stopping)
 
-    def _trained_without_some(
-        self,
-        X: Any,
-        y: Any,
-        design: Design,
-        targets: Targets,
-        start: Any,
-        random_state: Any,
-        watched: Watched,
-    ) -> NetworkResult:
-        """Train with some rows set aside; of a few, all get to train in the end."""
-        began = monotonic()
-        rows, others = split(targets, self.validation_fraction, random_state)
-        given = None
-        if self.scoring not in ("loss", None):  # a scorer wants them as they came
-            X = X.tocsr() if issparse(X) else X
-            given = _safe_indexing(X, others), _safe_indexing(y, others)
-        held_out = given, (design[others], targets.of(others))
-        result = self._trained(
-            design[rows], targets.of(rows), start, random_state, watched, held_out
-        )
-        # Rows that a warm start has trained on would be no test of the next.
-        anew = self.early_stopping == "auto" and not self.warm_start and len(rows) <= _MANY
-        known_pace = self.learning_rate in ("constant", "invscaling")
-        ended = result.reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
-        if not (anew and known_pace and ended):
-            return result
-        left = None if self.max_time is None else self.max_time - (monotonic() - began)
-        if left is not None and left <= 0:
-            return result
-        return self._trained_anew(design, targets, start, random_state, watched, result, left)
-
-    def _trained_anew(
-        self,
-        design: Design,
-        targets: Targets,
-        start: Any,
-        random_state: Any,
-        watched: Watched,
-        result: NetworkResult,
-        max_time: float | None,
-    ) -> NetworkResult:
-        """Train on all rows for the best number of epochs; if that can't be, keep the result."""
-        n_epochs = result.best_epoch
-        try:
-            anew = self._trained(
-                design,
-                targets,
-                start,
-                random_state,
-                watched,
-                n_epochs=n_epochs,
-                max_time=max_time,
-            )
-        except KeyboardInterrupt:
-            return replace(result, reason=StopReason.INTERRUPTED)
-        if anew.reason is not StopReason.MAX_ITER:
-            return replace(result, reason=anew.reason)
-        # It was for the held-out rows to say when to stop.
-        chosen = n_epochs < len(result.validations or [])
-        reason = StopReason.NO_IMPROVEMENT if chosen else result.reason
-        return replace(anew, validations=result.validations, reason=reason)
-
-    def _trained(
-        self,
-        design: Design,
-        targets: Targets,
-        start: Callable[[InputScaling], Array],
-        random_state: np.random.RandomState,
-        watched: Watched,
-        held_out: Any = None,
-        n_epochs: int | None = None,
-        max_time: float | None = None,
-    ) -> NetworkResult:
-        """Train on some rows, stopping by others or after so many epochs."""
-        scaling = self._scaling(design, targets)
-        objective = self._objective(design, targets, scaling, random_state)
-        params = start(scaling).astype(objective.dtype)
-        task = "iteration" if self.solver_ == "lbfgs" else "epoch"
-
-        def in_x(params: Array) -> Array:
-            return scaling.folded(objective.layout, params).astype(design.dtype)
-
-        watch = watched.each(task, lambda params: {"_network": self._make(in_x(params))})
-        if self.solver_ == "lbfgs":
-            result = self._minimize(objective, params, watch)
-        else:
-            validate = self._validation(held_out, objective, scaling, design.dtype)
-            result = self._minimize_batches(
-                objective, params, random_state, validate, watch, n_epochs, max_time
-            )
-        self._refuse_divergence(result.params, result.value, result.n_iter)
-        return NetworkResult(
-            **vars(result) | {"params": in_x(result.params)}, n_rows=len(objective.rows)
-        )
-
     def _check_dropout(self) -> None:
         rates = np.atleast_1d(np.asarray(self.dropout, dtype=np.float64))
         n_layers = len(self._layer_sizes) - 1
@@ -726,54 +625,7 @@ default='constant'
                 f"{'' if self.solver == 'lbfgs' else ', which for so few rows is lbfgs'}."
             )
 
-    def _drop(self, random_state: np.random.RandomState) -> Dropout | None:
-        """Return what leaves units out, if any are."""
-        n_hidden = len(self._layer_sizes) - 2
-        rates = self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]]
-        if not np.any(rates):
-            return None
-        return Dropout(rates, random_state.randint(np.iinfo(np.int32).max))
-
-    def _scaling(self, design: Design, targets: Targets) -> InputScaling:
-        """Choose the coordinates of the features to train in."""
-        if not self.standardize:
-            return InputScaling.none(design.n_columns)
-        moments = design.moments(targets.row_weights())
-        return InputScaling.standardizing(moments, centred=isinstance(design, DenseDesign))
-
-    def _alpha(self) -> float:
-        if isinstance(self.alpha, str):
-            return 3.0 if self.solver_ == "lbfgs" else 0.03
-        return float(self.alpha)
-
-    def _dtype(self, design: Design) -> np.dtype[Any]:
-        """Return the precision to train in; for little data the higher one takes no longer."""
-        if self.dtype != "auto":
-            return np.dtype(self.dtype)
-        return np.dtype(np.float64 if design.n_values <= _LITTLE else np.float32)
-
-    def _objective(
-        self,
-        design: Design,
-        targets: Targets,
-        scaling: InputScaling,
-        random_state: np.random.RandomState,
-    ) -> NetworkCrossEntropy:
-        dtype = self._dtype(design)
-        loss = targets.loss(dtype, self.label_smoothing)
-        # scikit-learn's penalty is divided by the weight of the rows that a step looks at
-        n_counted = len(loss.rows)
-        size = n_counted if self.solver_ == "lbfgs" else self._batch_size(n_counted)
-        return NetworkCrossEntropy(
-            scaling.design(design, dtype),
-            loss,
-            Layout(self._layer_sizes),
-            ACTIVATIONS[self.activation],
-            self._alpha() * n_counted / (targets.total_weight * size),
-            self._drop(random_state),
-        )
-
-    def _given(self, X: Any, y: Any, sample_weight: Any) -> Any:
+    def _given(self, X: Any, y: Any, sample_weight: Any) -> HeldOutRows:
         """Validate rows that were given to validate on."""
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together.")
@@ -789,28 +641,26 @@ default='constant'
             )
         except (ValueError, TypeError) as error:
             raise type(error)(f"In X_val, y_val or sample_weight_val: {error}") from error
-        return (X, y), (design, targets)
+        return HeldOutRows(design, targets, self._score(X, y))
 
-    def _validation(
-        self, rows: Any, objective: NetworkCrossEntropy, scaling: InputScaling, dtype: Any
-    ) -> Callable[[Array], Validation] | None:
-        """Return what looks at parameters after each epoch."""
-        if rows is None:
+    def _score_on(self, X: Any, y: Any, rows: NDArray[np.intp]) -> Score | None:
+        """Return what scores parameters on some of the rows."""
+        if self.scoring in ("loss", None):
             return None
-        given, (design, targets) = rows
-        held_out = HeldOut(scaling.design(design, objective.dtype), targets)
-        layout = objective.layout
-        scorer = None if self.scoring in ("loss", None) else check_scoring(self, self.scoring)
+        X = X.tocsr() if issparse(X) else X
+        return self._score(_safe_indexing(X, rows), _safe_indexing(y, rows))
 
-        def validate(params: Array) -> Validation:
-            score = None
-            if scorer is not None:
-                self._network = self._make(scaling.folded(layout, params).astype(dtype))
-                score = partial(scorer, self, *given)
-            scores = Network(layout, objective.activation, params).scores
-            return held_out.validate(scores, most_probable, score, self.scoring == "loss")
+    def _score(self, X: Any, y: Any) -> Score | None:
+        """Return what scores parameters by `scoring`, which wants the rows as they came."""
+        if self.scoring in ("loss", None):
+            return None
+        scorer = check_scoring(self, self.scoring)
 
-        return validate
+        def score(params: Array) -> float:
+            self._network = self._make(params)
+            return float(scorer(self, X, y))
+
+        return score
 
     def _batch_size(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -822,63 +672,6 @@ default='constant'
         if self.weight_decay:
             steps = Decaying(steps, self.weight_decay, Layout(self._layer_sizes).n_weights)
         return steps if self.max_grad_norm is None else Clipping(steps, self.max_grad_norm)
-
-    def _minimize(
-        self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
-    ) -> SolverResult:
-        """Run L-BFGS."""
-        ends = np.inf if self.max_time is None else monotonic() + self.max_time
-
-        def watched(params: Array) -> bool:
-            return bool(watch is not None and watch(params)) or monotonic() >= ends
-
-        with blas_held_to_one_thread():  # large data are shared out to threads block by block
-            result = minimize_lbfgs(
-                objective,
-                params.astype(np.float64),
-                criterion=GradientNorm(),
-                tol=self.tol,
-                max_iter=self.max_iter,
-                max_fun=self.max_fun,
-                report=self._report(),
-                watch=watched,
-            )
-        if result.reason is StopReason.STOPPED and monotonic() >= ends:
-            result.reason = StopReason.MAX_TIME
-        return result
-
-    def _minimize_batches(
-        self,
-        objective: NetworkCrossEntropy,
-        params: Array,
-        random_state: np.random.RandomState,
-        validate: Callable[[Array], Validation] | None,
-        watch: Watch | None,
-        n_epochs: int | None,
-        max_time: float | None,
-    ) -> SolverResult:
-        """Run a solver on minibatches."""
-        max_time = self.max_time if max_time is None else max_time
-        batches = self._batches(len(objective.rows), random_state)
-        steps = self._optimizer(self.solver_)
-        if self.average:
-            steps = Averaging(steps, self.average * batches.number(len(objective.rows)))
-        with _held_blas(objective, batches):
-            return minimize_minibatch(
-                objective,
-                params,
-                steps,
-                LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t),
-                batches,
-                tol=self.tol,
-                max_iter=n_epochs or self.max_iter,
-                n_iter_no_change=np.inf if n_epochs else self.n_iter_no_change,
-                max_time=np.inf if max_time is None else max_time,
-                validate=validate,
-                stop_early=bool(self.early_stopping),
-                report=self._report(),
-                watch=watch,
-            )
 
     def _store(self, result: SolverResult) -> None:
         self._network = self._make(result.params)

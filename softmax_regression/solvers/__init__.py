@@ -29,7 +29,7 @@ from softmax_regression.solvers._optimizers import (
     Decaying,
     Optimizer,
 )
-from softmax_regression.solvers._result import SolverResult, StopReason, Watch
+from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
 
 __all__ = [
     "LEARNING_RATES",
@@ -46,6 +46,7 @@ __all__ = [
     "Optimizer",
     "Point",
     "RelativeGap",
+    "Report",
     "SolverResult",
     "StopReason",
     "TruncatedDirections",
