@@ -833,6 +833,39 @@ def test_an_interrupt_of_the_first_epoch_is_passed_on():
         )
 
 
+def test_an_interrupt_keeps_what_lbfgs_has_reached():
+    objective = Problem().network((3,))
+    reached = []
+
+    def watch(params):
+        reached.append(params.copy())
+        if len(reached) == 4:
+            raise KeyboardInterrupt
+        return False
+
+    result = minimize_lbfgs(
+        objective,
+        draw_params(objective),
+        criterion=GradientNorm(),
+        tol=0.0,
+        max_iter=50,
+        watch=watch,
+    )
+    assert result.reason is StopReason.INTERRUPTED
+    assert result.n_iter == len(result.loss_curve) == 4
+    np.testing.assert_array_equal(result.params, reached[-1])
+    assert result.value == result.loss_curve[-1] == objective.value_and_gradient(reached[-1])[0]
+
+
+def test_an_interrupt_of_lbfgs_before_its_first_iteration_is_passed_on():
+    class Interrupted(GivenLosses):
+        def value_and_gradient(self, params):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        minimize_lbfgs(Interrupted([]), np.zeros(1), criterion=GradientNorm(), tol=0.0, max_iter=5)
+
+
 def test_each_epoch_is_reported_once():
     lines, scores = [], iter(np.linspace(0, 1, 9))
     result = train(FLAT, max_iter=6, report=lines.append)

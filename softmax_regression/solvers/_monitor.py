@@ -60,6 +60,7 @@ class Monitor:
         self.reason: StopReason | None = None
         self.n_evaluations = 0
         self._recent: list[Point] = []
+        self._reached: Point | None = None  # by the last iteration
         self._next_check = 0
 
     def minimize(self, start: Array, **scipy_arguments: Any) -> SolverResult:
@@ -67,9 +68,15 @@ class Monitor:
         value, gradient = self.value_and_gradient(start)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
-        result = minimize(
-            self.value_and_gradient, start, jac=True, callback=self, **scipy_arguments
-        )
+        try:
+            result = minimize(
+                self.value_and_gradient, start, jac=True, callback=self, **scipy_arguments
+            )
+        except KeyboardInterrupt:
+            if self._reached is None:
+                raise
+            end, losses = self._reached, self.loss_curve
+            return SolverResult(end.params, end.value, len(losses), StopReason.INTERRUPTED, losses)
         end = self._recall(result.x)
         remaining = certify(self.criterion, self.tol, self.objective, end)
         reason = self.reason
@@ -95,7 +102,7 @@ class Monitor:
 
     def __call__(self, intermediate_result: OptimizeResult) -> None:
         """Look at the point that an iteration reached."""
-        point = self._recall(intermediate_result.x)
+        point = self._reached = self._recall(intermediate_result.x)
         self.loss_curve.append(point.value)
         size = self._measure(point)
         if self.report is not None:
