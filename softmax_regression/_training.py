@@ -7,7 +7,7 @@ once to the others, and then, if they are few, anew to all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
@@ -20,7 +20,7 @@ from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import most_probable
 from softmax_regression._held_out import HeldOut, split
 from softmax_regression._targets import Targets
-from softmax_regression._threads import blas_held_to_one_thread, scipys_blas_held_to_one_thread
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.objectives import (
@@ -388,8 +388,8 @@ class Training:
 
 
 def _held_blas(objective: NetworkCrossEntropy, batches: Minibatches) -> AbstractContextManager[Any]:
-    """Take threads from BLAS in training: from all where batches are small, or shared out."""
+    """Take threads from BLAS in training, where batches are small, or shared out."""
     n_rows = min(batches.size, len(objective.rows))
     if n_rows * objective.n_penalized <= _SHORT or objective.in_lanes(n_rows):
         return blas_held_to_one_thread()
-    return scipys_blas_held_to_one_thread()
+    return nullcontext()

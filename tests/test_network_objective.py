@@ -21,6 +21,7 @@ from softmax_regression.objectives import (
     Network,
     NetworkCrossEntropy,
     _network,
+    _network_pass,
     make_loss,
 )
 
@@ -183,6 +184,23 @@ def test_batches_of_a_partition_average_to_the_whole(problem, hidden, n_batches)
     value, gradient = objective.value_and_gradient(params)
     assert np.mean(values) == pytest.approx(value, rel=1e-13)
     np.testing.assert_allclose(total / n_batches, gradient, atol=1e-14)
+
+
+@pytest.mark.parametrize("stretch_bytes", [1, 300, 1 << 20])
+@pytest.mark.parametrize("problem", variants(n_rows=[40], layout=["C", "csr"], **DATA))
+def test_a_pass_is_its_batches_one_by_one(problem, stretch_bytes, monkeypatch):
+    monkeypatch.setattr(_network_pass, "_STRETCH_BYTES", stretch_bytes)
+    passing, alone = (problem.network((3, 2), "silu") for _ in range(2))
+    params, random = draw_params(alone), np.random.default_rng(0)
+    gradient, expected = (np.empty(alone.n_params) for _ in range(2))
+    for _ in range(2):  # memory is used again
+        batches = np.array_split(random.permutation(alone.rows), 6)  # of two sizes
+        seen, total = passing.begin_pass(batches), 0.0
+        for rows in batches:
+            seen.gradient(params, gradient)
+            total += len(rows) * alone.batch_value_and_gradient(params, rows, expected)
+            np.testing.assert_allclose(gradient, expected, atol=1e-15)
+        assert seen.value() == pytest.approx(total / len(alone.rows), rel=1e-13)
 
 
 @every_problem

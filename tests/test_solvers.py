@@ -440,10 +440,10 @@ def draw_gradients(n_steps=7):
     return rng.normal(size=(n_steps, 5)) * np.logspace(-3, 3, 5), rng.uniform(1e-3, 1e-1, n_steps)
 
 
-def steps_of(optimizer, dtype=np.float64):
+def steps_of(optimizer, dtype=np.float64, n_steps=7):
     """Parameters after each of several steps, with rates that change."""
     params, path = np.ones(5, dtype=dtype), []
-    for gradient, rate in zip(*draw_gradients(), strict=True):
+    for gradient, rate in zip(*draw_gradients(n_steps), strict=True):
         optimizer.step(params, gradient.astype(dtype), rate)
         path.append(params.copy())
     return np.array(path)
@@ -484,19 +484,21 @@ def test_nesterov_is_the_gradient_at_the_point_momentum_leads_to():
     np.testing.assert_allclose(path, ahead, rtol=1e-13)
 
 
-@pytest.mark.parametrize("beta_1", [0.0, 0.9])
-@pytest.mark.parametrize("beta_2", [0.0, 0.99, 0.999])
+@pytest.mark.parametrize("beta_1", [0.0, 0.01, 0.9])
+@pytest.mark.parametrize("beta_2", [0.0, 0.5, 0.99, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
 def test_adam_takes_the_steps_of_its_paper(beta_1, beta_2, epsilon):
     # Kingma and Ba, section 2, last paragraph: the order in which epsilon is added to sqrt(v)
     params, mean, square, expected = np.ones(5), np.zeros(5), np.zeros(5), []
-    for t, (gradient, rate) in enumerate(zip(*draw_gradients(), strict=True), start=1):
+    n_steps = 250  # the units in which the means are kept run out more than once
+    for t, (gradient, rate) in enumerate(zip(*draw_gradients(n_steps), strict=True), start=1):
         mean = beta_1 * mean + (1 - beta_1) * gradient
         square = beta_2 * square + (1 - beta_2) * gradient**2
         corrected = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
         params = params - corrected * mean / (np.sqrt(square) + epsilon)
         expected.append(params)
-    np.testing.assert_allclose(steps_of(Adam(beta_1, beta_2, epsilon)), expected, rtol=1e-12)
+    steps = steps_of(Adam(beta_1, beta_2, epsilon), n_steps=n_steps)
+    np.testing.assert_allclose(steps, expected, rtol=1e-11, atol=1e-11)
 
 
 def test_the_first_step_of_adam_has_the_size_of_the_rate():

@@ -117,3 +117,26 @@ def test_no_run_goes_on_after_another_has_failed(two_threads):
     with pytest.raises(ValueError, match="first"):
         _threads.share_out(work, BLOCKS)
     assert len(ended) == 1
+
+
+def test_scipys_blas_is_held_alone_and_let_go():
+    def limits(libraries):
+        return [library.num_threads for library in libraries.lib_controllers]
+
+    every, scipys = _threads._blas(), _threads._scipys_blas()
+    before = limits(every)
+    own = {library.filepath for library in scipys.lib_controllers}
+    with _threads.scipys_blas_held_to_one_thread():
+        assert set(limits(scipys)) <= {1}
+        others = [lib for lib in every.lib_controllers if lib.filepath not in own]
+        assert [lib.num_threads for lib in others] == [
+            n
+            for n, lib in zip(before, every.lib_controllers, strict=True)
+            if lib.filepath not in own
+        ]
+        with _threads.scipys_blas_held_to_one_thread():  # which changes nothing
+            assert set(limits(scipys)) <= {1}
+    assert limits(every) == before
+    with _threads.blas_held_to_one_thread(), _threads.scipys_blas_held_to_one_thread():
+        assert set(limits(every)) <= {1}
+    assert limits(every) == before

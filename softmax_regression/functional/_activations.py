@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -138,6 +139,7 @@ class Activation:
         return slope.reshape(z.shape).astype(dtype, copy=False)
 
 
+_WIDEST = 4096  # layer for which zeros are kept
 _LEAK = 0.01  # slope of leaky_relu on the left, PyTorch's and Keras's usual value
 
 
@@ -174,9 +176,17 @@ def _tanh_slope(z: Array, a: Array, out: Array) -> None:
     np.subtract(1, out, out=out)
 
 
+@lru_cache
+def _zeros(length: int, dtype: np.dtype[Any]) -> Array:
+    """Return so many: NumPy compares an array with an array several times faster than with 0."""
+    zeros = np.zeros(length, dtype)
+    zeros.flags.writeable = False
+    return zeros
+
+
 def _relu(z: Array, out: Array) -> None:
-    # An array is compared with an array in a fraction of the time that a number takes.
-    np.maximum(z, np.zeros(z.shape[-1:], z.dtype), out=out)
+    width = z.shape[-1]
+    np.maximum(z, _zeros(width, z.dtype) if width <= _WIDEST else 0, out=out)
 
 
 def _relu_slope(z: Array, a: Array, out: Array) -> None:

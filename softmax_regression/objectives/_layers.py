@@ -79,8 +79,9 @@ class Passage:
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
+        # Z_l, A_l and Δ_l of the hidden layers, row by row; the scores class by class, as losses
+        # want them
         self.inputs, self.outputs, self.deltas = for_hidden(), for_hidden(), for_hidden()
-        # Z_1 … Z_{L−1}, A_1 … A_{L−1}, Δ_1 … Δ_{L−1}, and the scores class by class
         self.scores = np.empty((n_outputs, n_rows), dtype)
         self.masks: dict[int, Array] = {}
         self._ones = np.ones(n_rows, dtype)
