@@ -36,6 +36,7 @@ from softmax_regression.solvers import (
 )
 
 _FEW = 150  # rows: too few to set any aside
+_NARROW = 100  # inputs of a layer: its rate needs no reduction
 # Parameters that training takes as they are.
 _AS_THEY_ARE = (
     "activation",
@@ -43,7 +44,6 @@ _AS_THEY_ARE = (
     "standardize",
     "dtype",
     "learning_rate",
-    "learning_rate_init",
     "power_t",
     "max_iter",
     "max_fun",
@@ -96,8 +96,10 @@ default='constant'
         the validation's) has stopped improving; along half a cosine to 0 at the end of `max_iter`
         epochs; or up in the first tenth of them and then so down. The last two always take
         `max_iter` epochs.
-    learning_rate_init : float, default=0.003
-        The first step size; of 'one-cycle' the largest.
+    learning_rate_init : float or 'auto', default='auto'
+        The first step size; of 'one-cycle' the largest. 'auto' is 0.003 where no layer has more
+        than 100 inputs, else that times ``(100 / n_inputs) ** 0.5`` of the layer with the most: the
+        more inputs move together, the farther a step of each goes.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     max_iter : int, default=200
@@ -231,7 +233,7 @@ default='constant'
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(LEARNING_RATES))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
@@ -276,7 +278,7 @@ default='constant'
         alpha: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: float = 0.003,
+        learning_rate_init: float | str = "auto",
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
@@ -563,9 +565,13 @@ default='constant'
         alpha = self.alpha
         if isinstance(alpha, str):
             alpha = 3.0 if self.solver_ == "lbfgs" else 0.03
+        rate = self.learning_rate_init
+        if isinstance(rate, str):
+            rate = 0.003 * (_NARROW / max(_NARROW, *self._layer_sizes[:-1])) ** 0.5
         return Recipe(
             solver=self.solver_,
             layer_sizes=self._layer_sizes,
+            learning_rate_init=rate,
             dropout=self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]],
             alpha=alpha,
             optimizer=lambda: self._optimizer(self.solver_),

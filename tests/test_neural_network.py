@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_moons
+from sklearn.datasets import make_classification, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
@@ -1040,3 +1040,18 @@ def test_few_rows_are_trained_on_in_batches_where_that_is_asked_for(params):
     assert trained(SmallMLP((4,), max_iter=3), X, y, X_val=X, y_val=y).solver_ == "adam"
     with pytest.raises(ValueError, match="solver='lbfgs'"):
         SmallMLP((4,), solver="lbfgs").fit(X, y, X_val=X, y_val=y)
+
+
+def test_the_default_rate_falls_with_the_widest_layer():
+    X, y = make_classification(160, 400, random_state=0)
+    params = {"solver": "adam", "max_iter": 2, "early_stopping": False, "random_state": 0}
+    for n_columns, hidden, rate in (
+        (20, (100,), 0.003),
+        (400, (8,), 0.0015),
+        (5, (400, 3), 0.0015),
+    ):
+        found = [
+            trained(SmallMLP(hidden, learning_rate_init=value, **params), X[:, :n_columns], y)
+            for value in ("auto", rate)
+        ]
+        np.testing.assert_array_equal(*(model._network.params for model in found))
