@@ -122,6 +122,10 @@ class Design(ABC):
     def bytes_per_row(self) -> int:
         """Return the size of a row of X in memory, on average."""
 
+    def least_rows(self) -> int:
+        """Return how many rows make up for what a block of any size costs."""
+        return 0
+
     def astype(self, dtype: Any) -> Self:
         """Return the same rows, computed with in another precision."""
         return type(self)(self.X, dtype)
@@ -132,10 +136,11 @@ class Design(ABC):
         There is one for each thread, if there are rows enough.
         """
         fewest, most = _BLOCK_ROWS
+        fewest = max(fewest, min(self.least_rows(), most))
         of_rows = _BLOCK_BYTES // self.bytes_per_row()
         of_scores = _BLOCK_BYTES // (n_outputs * self.dtype.itemsize)
         of_thread = -(-self.n_rows // n_threads)
-        step = max(fewest, min(of_rows, of_scores, of_thread, most))
+        step = max(min(fewest, of_thread), min(of_rows, of_scores, of_thread, most), _BLOCK_ROWS[0])
         return [
             slice(start, min(start + step, self.n_rows)) for start in range(0, self.n_rows, step)
         ]

@@ -12,6 +12,9 @@ from softmax_regression.design._base import Array, Design, Rows
 from softmax_regression.design._moments import Moments
 
 
+_ENTRIES = 4  # of a block, for each column
+
+
 class SparseDesign(Design):
     """A CSR matrix. A slice of rows shares its entries; only the row pointers are new."""
 
@@ -76,6 +79,10 @@ class SparseDesign(Design):
     @property
     def n_values(self) -> int:
         return int(self.X.nnz)
+
+    def least_rows(self) -> int:
+        # Each block goes through all coefficients, whichever of them its entries are for.
+        return int(_ENTRIES * self.n_columns * self.n_rows / max(1, self.X.nnz))
 
     def bytes_per_row(self) -> int:
         entry = self.dtype.itemsize + self.X.indices.dtype.itemsize
