@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._threads import blas_held_to_one_thread
-from softmax_regression.design import DenseDesign
+from softmax_regression.design import DenseDesign, Design
 from softmax_regression.objectives import (
     HessianFactor,
     HessianPreconditioner,
@@ -68,7 +68,7 @@ class Problem:
         self._standardized = base.standardized()
         self.objective: LinearCrossEntropy
         self.products: LinearCrossEntropy  # the same, for products with its Hessian
-        small = isinstance(base.design, DenseDesign) and 8 * base.design.n_values <= _SMALL
+        small = is_small(base.design)
         if small:
             self.products = self.objective = copied(self._standardized)
         else:
@@ -96,6 +96,11 @@ class Problem:
     def _value(self, unknowns: Array) -> float:
         value = evaluate(self.objective, unknowns).value
         return value if np.isfinite(value) else np.inf
+
+
+def is_small(design: Design) -> bool:
+    """Whether a copy of X in float64 is quicker to work with, and no matter."""
+    return isinstance(design, DenseDesign) and 8 * design.n_values <= _SMALL
 
 
 def choose_solver(problem: Problem) -> str:

@@ -21,9 +21,10 @@ from sklearn.utils.metaestimators import available_if
 from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
+from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import check_more_than_one_class
 from softmax_regression.design import Design
-from softmax_regression.objectives import LinearCrossEntropy
+from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
 from softmax_regression.solvers import (
     LEARNING_RATES,
     LearningRate,
@@ -39,9 +40,13 @@ _MINIBATCH = {"sgd", "adam"}
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
-    if estimator.solver in SOLVERS:
+    if estimator.solver not in {"auto", *_MINIBATCH}:
         raise AttributeError(
             f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
+        )
+    if estimator.l1_ratio != 0:
+        raise AttributeError(
+            f"partial_fit makes no exact zeros: set l1_ratio=0, got {estimator.l1_ratio!r}."
         )
     return True
 
@@ -51,22 +56,33 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
 
     Minimises the objective of scikit-learn's `LogisticRegression`, convex and with one minimum,
 
-    .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b)) + \tfrac12 \|W\|_F^2
+    .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b))
+        + \tfrac{1 - \rho}{2} \|W\|_F^2 + \rho \|W\|_1
 
-    whose gradient in the scores is :math:`C s_i (p_i - y_i)`. With two classes there is one score,
-    its sigmoid is the probability of the second class, and W is one row.
+    with ρ = `l1_ratio`, by default 0, whose gradient in the scores is :math:`C s_i (p_i - y_i)`.
+    With two classes there is one score, its sigmoid is the probability of the second class, and W
+    is one row.
 
     Parameters
     ----------
     C : float, default=1.0
         Inverse strength of the penalty: positive, larger for less penalty, ``inf`` for none. The
         intercept is never penalised.
+    l1_ratio : float, default=0.0
+        ρ, between 0 (ridge) and 1 (lasso); between them, the elastic net. Above 0 many coefficients
+        are exactly 0.
+    penalty_grouping : {'none', 'features'}, default='none'
+        Of which coefficients the penalty makes zeros: each by itself; or all that belong to a
+        feature together, with :math:`\rho \sum_j \|W_{:j}\|_2` in the place of
+        :math:`\rho \|W\|_1`, the group lasso (without a factor for the number of classes, as in
+        glmnet). Matters only with `l1_ratio` above 0.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     class_weight : dict or 'balanced', default=None
         Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
         have weight 1. 'balanced' gives all classes the same total.
-    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky', 'sgd', 'adam'}, default='auto'
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky', 'proximal-newton', 'sgd', 'adam'}, \
+            default='auto'
         - 'newton-cholesky': Newton's method with the Hessian itself, of order
           (n_classes − 1) · n_features: the fewest iterations, best where that is small;
         - 'newton-cg': Newton's method with conjugate gradients, preconditioned by a Hessian that is
@@ -74,17 +90,19 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         - 'lbfgs': quasi-Newton through SciPy, in unknowns whitened by the same matrix;
         - 'sgd', 'adam': minibatches. They get near the optimum in a few passes over large data,
           and serve `partial_fit`;
-        - 'auto': for `fit` 'newton-cholesky' up to an order of 128, 'newton-cg' beyond; for
-          `partial_fit` 'adam'.
+        - 'proximal-newton': Newton's method with the Hessian of the coefficients that are not 0:
+          the one for `l1_ratio` above 0, and for nothing else;
+        - 'auto': for `fit` 'proximal-newton' with `l1_ratio` above 0, else 'newton-cholesky' up to
+          an order of 128 and 'newton-cg' beyond; for `partial_fit` 'adam'.
     tol : float, default=1e-6
-        The first three solvers stop once the objective provably lies within this fraction of the
+        The solvers of all rows stop once the objective provably lies within this fraction of the
         minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and
         'adam' ask for this much decrease of an epoch's mean loss.
     max_iter : int, default=1000
         Most iterations, or epochs of 'sgd' and 'adam'.
     warm_start : bool, default=False
-        Whether `fit` begins at the previous solution; where the data have become others, the first
-        three solvers leave it if the null model is better.
+        Whether `fit` begins at the previous solution; where the data have become others,
+        solvers of all rows leave it if the null model is better.
     random_state : int, RandomState instance or None, default=None
         Seeds the order of rows of 'sgd' and 'adam'. The other solvers use no randomness.
     verbose : int or bool, default=0
@@ -174,9 +192,11 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "penalty_grouping": [StrOptions(set(PENALTIES))],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", *SOLVERS, *_MINIBATCH})],
+        "solver": [StrOptions({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -202,6 +222,8 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         self,
         *,
         C: float = 1.0,
+        l1_ratio: float = 0.0,
+        penalty_grouping: str = "none",
         fit_intercept: bool = True,
         class_weight: Any = None,
         solver: str = "auto",
@@ -223,6 +245,8 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         n_iter_no_change: float = 10,
     ):
         self.C = C
+        self.l1_ratio = l1_ratio
+        self.penalty_grouping = penalty_grouping
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
         self.solver = solver
@@ -275,6 +299,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             If the solver stopped before `tol` was reached.
         """
         most = self.max_iter if self.solver in _MINIBATCH else None
+        self._check_solver()
         watched = Watched(self, X, y, sample_weight, most)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and hasattr(self, "coef_") else None
@@ -289,7 +314,9 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             else:
                 # An earlier solution may be far out where the data are others.
                 starts = [objective.null_model(), *([] if previous is None else [start])]
-                result, coef, intercept = self._minimize(objective, starts, watched)
+                result, coef, intercept = self._minimize(
+                    objective, targets.total_weight, starts, watched
+                )
             self._store(coef, intercept, objective.dtype)
             # partial_fit may go on from here
             self._stream = Stream()
@@ -373,13 +400,41 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
 
         return scores, len(self.intercept_)
 
+    def _check_solver(self) -> None:
+        if self.l1_ratio == 0 and self.solver == SPARSE_SOLVER:
+            raise ValueError(
+                f"solver={SPARSE_SOLVER!r} needs l1_ratio above 0, got {self.l1_ratio!r}: leave "
+                "solver='auto'."
+            )
+        if self.l1_ratio > 0 and self.solver not in ("auto", SPARSE_SOLVER):
+            raise ValueError(
+                f"solver={self.solver!r} makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks "
+                f"for: set solver='auto' or {SPARSE_SOLVER!r}, or l1_ratio=0."
+            )
+
+    @property
+    def _sparse(self) -> bool:
+        """Whether there is a penalty that makes zeros."""
+        return bool(self.l1_ratio > 0 and np.isfinite(self.C))
+
+    def _posed(
+        self, base: LinearCrossEntropy, total_weight: float
+    ) -> tuple[str, Problem | SparseProblem]:
+        """Return the name of the solver of all rows, and the problem in its unknowns."""
+        if self._sparse:
+            l1 = self.l1_ratio / (float(self.C) * total_weight)
+            return SPARSE_SOLVER, SparseProblem(base, l1, self.penalty_grouping)
+        problem = Problem(base)
+        chosen = self.solver in ("auto", SPARSE_SOLVER)
+        return choose_solver(problem) if chosen else self.solver, problem
+
     def _objective(self, design: Design, targets: Any, total_weight: float) -> LinearCrossEntropy:
         strength = float(self.C) * total_weight  # inf for no penalty
         if strength < np.finfo(np.float64).tiny:
             raise ValueError(
                 f"C={self.C!r} times the sum of weights {total_weight:g} is too small to divide by."
             )
-        l2 = 1.0 / strength
+        l2 = (1.0 - self.l1_ratio) / strength
         return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
 
     def _solution(self) -> tuple[Array, Array, Array]:
@@ -409,11 +464,14 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         return start_coef, start_intercept
 
     def _minimize(
-        self, base: LinearCrossEntropy, starts: list[tuple[Array, Array]], watched: Watched
+        self,
+        base: LinearCrossEntropy,
+        total_weight: float,
+        starts: list[tuple[Array, Array]],
+        watched: Watched,
     ) -> tuple[SolverResult, Array, Array]:
         """Run a solver on all rows at once, from the best start; return its result, W and b."""
-        problem = Problem(base)
-        self.solver_ = choose_solver(problem) if self.solver == "auto" else self.solver
+        self.solver_, problem = self._posed(base, total_weight)
         result = problem.minimize(
             self.solver_,
             [problem.from_model(*start) for start in starts],
@@ -466,8 +524,9 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
 
     def _store(self, coef: Array, intercept: Array, dtype: Any) -> None:
         if len(coef) > 1:
-            # Adding the same vector to every class changes no probability: take the smallest.
-            coef = coef - coef.mean(axis=0)
+            # Adding the same vector to every class changes no probability: take the smallest,
+            # which a solver that makes zeros has done already.
+            coef = coef if self._sparse else coef - coef.mean(axis=0)
             intercept = intercept - intercept.mean() if self.fit_intercept else intercept
         self.coef_: Any = coef.astype(dtype)  # sparse after sparsify()
         self.intercept_ = np.zeros(len(coef), dtype=dtype)

@@ -63,6 +63,10 @@ class Design(ABC):
     def __getitem__(self, rows: Rows) -> Self:
         """Return some of the rows: a view for a slice, a copy for row numbers."""
 
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        """Return a copy of some of the columns."""
+        return type(self)(self.X[:, columns], self.dtype)
+
     def room(self, n_rows: int) -> Self | None:
         """Return so many rows without values for `take` to fill, where it can."""
         return None

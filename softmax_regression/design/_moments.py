@@ -40,6 +40,10 @@ class Moments:
         variances = np.maximum(squares / weight - np.square(means), 0.0)
         return cls(weight, origin + means, variances)
 
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        """Return those of some of the columns."""
+        return replace(self, means=self.means[columns], variances=self.variances[columns])
+
     @classmethod
     def pooled(cls, parts: Iterable[Self]) -> Self:
         """Put those of parts of the rows together.

@@ -11,7 +11,6 @@ from scipy.sparse import csr_array, issparse
 from softmax_regression.design._base import Array, Design, Rows
 from softmax_regression.design._moments import Moments
 
-
 _ENTRIES = 4  # of a block, for each column
 
 

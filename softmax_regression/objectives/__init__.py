@@ -8,6 +8,7 @@ from softmax_regression.objectives._curvature import (
     Diagonal,
     HessianFactor,
     SharedFactor,
+    hessian_of,
 )
 from softmax_regression.objectives._dropout import Dropout
 from softmax_regression.objectives._input_scaling import InputScaling
@@ -15,6 +16,7 @@ from softmax_regression.objectives._layers import Layout
 from softmax_regression.objectives._linear import LinearCrossEntropy, Sample
 from softmax_regression.objectives._losses import PointwiseLoss, make_loss
 from softmax_regression.objectives._network import Network, NetworkCrossEntropy
+from softmax_regression.objectives._penalty import PENALTIES, GroupLasso, Lasso, Penalty
 from softmax_regression.objectives._preconditioner import HessianPreconditioner
 from softmax_regression.objectives._row_space import RowSpace
 from softmax_regression.objectives._small import (
@@ -22,17 +24,21 @@ from softmax_regression.objectives._small import (
     SmallCrossEntropy,
     copied,
 )
+from softmax_regression.objectives._sparse import SparseCrossEntropy
 from softmax_regression.objectives._whitened import WhitenedObjective
 
 __all__ = [
+    "PENALTIES",
     "BlockFactor",
     "Coordinates",
     "Curvature",
     "Diagonal",
     "Dropout",
+    "GroupLasso",
     "HessianFactor",
     "HessianPreconditioner",
     "InputScaling",
+    "Lasso",
     "Layout",
     "LinearCrossEntropy",
     "Network",
@@ -40,12 +46,15 @@ __all__ = [
     "Objective",
     "OneBlockCrossEntropy",
     "Pass",
+    "Penalty",
     "PointwiseLoss",
     "RowSpace",
     "Sample",
     "SharedFactor",
     "SmallCrossEntropy",
+    "SparseCrossEntropy",
     "WhitenedObjective",
     "copied",
+    "hessian_of",
     "make_loss",
 ]

@@ -67,6 +67,10 @@ class Coordinates:
         means = moments.means if fit_intercept else np.zeros_like(moments.means)
         return cls(means, scales, float(np.sqrt(curvature)))
 
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        """Return those of some of the columns."""
+        return type(self)(self.means[columns], self.scales[columns], self.intercept_scale)
+
     def to_model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
         """Return (W, b) for (Ṽ, ṽ_0)."""
         coef = coef / self.scales

@@ -251,6 +251,52 @@ def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None
     return hessian
 
 
+def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.bool_]) -> Array:
+    """Return the rows and columns of H for some entries of (W, b), class after class.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        Where there are many columns of which few are chosen, not a copy (see `_small.py`).
+    params : ndarray of shape (n_params,)
+        Where; coefficients that are not 0 are among the chosen.
+    chosen : ndarray of bool, (n_outputs, n_columns)
+        Which entries, and at least one of each class.
+    """
+    used = np.flatnonzero(chosen[:, : objective.design.n_columns].any(axis=0))
+    if objective.coordinates is not None and 2 * len(used) < objective.design.n_columns:
+        intercept = chosen.shape[1] - objective.fit_intercept
+        kept = np.append(used, np.arange(intercept, chosen.shape[1]))
+        params = objective.matrix(params)[:, kept].ravel()
+        objective, chosen = objective.restricted(used), chosen[:, kept]
+    columns = [np.flatnonzero(row) for row in chosen]
+    ends = np.cumsum([len(entries) for entries in columns])
+    parts = [slice(end - len(entries), end) for end, entries in zip(ends, columns, strict=True)]
+    order = int(ends[-1])
+
+    def add(z: Array, p: Array, out: tuple[Array, ...]) -> None:
+        hessian, *blocks = out
+        if objective.width == 1:
+            _add_square(hessian, 1.0, z[columns[0]] * np.sqrt(p * (1 - p)))
+            return
+        products = np.empty((order, z.shape[1]))
+        for part, entries, of_class, block in zip(parts, columns, p, blocks, strict=True):
+            rows = z[entries]
+            np.multiply(rows, of_class, out=products[part])
+            block += products[part] @ rows.T
+        _add_square(hessian, -1.0, products)
+
+    shapes = [(order, order), *((len(entries), len(entries)) for entries in columns)]
+    hessian, *blocks = objective.sum_over_rows(params, None, add, shapes)
+    _mirror(hessian)
+    for part, block in zip(parts, blocks, strict=True):
+        hessian[part, part] += block
+    hessian /= objective.design.n_rows
+    ridge = np.concatenate([objective.ridge[entries] for entries in columns])
+    hessian.flat[:: order + 1] += ridge
+    return hessian
+
+
 def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample | None) -> Array:
     n_columns = objective.n_columns
 

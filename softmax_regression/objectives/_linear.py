@@ -120,6 +120,28 @@ class LinearCrossEntropy(CrossEntropyObjective):
         other.design = self.design.astype(dtype)
         return other
 
+    def with_l2(self, l2: float) -> Self:
+        """Return it with another penalty; only for an objective in the coordinates of X."""
+        other = self._copy()
+        other.l2 = l2
+        other.ridge = np.where(np.arange(self.n_columns) < self.design.n_columns, l2, 0.0)
+        other.__dict__.pop("has_dual", None)
+        return other
+
+    def restricted(self, columns: NDArray[np.intp]) -> Self:
+        """Return it as a function of the coefficients of some columns of X, and the intercept."""
+        other = self._copy()
+        other.design = self.design.select(columns)
+        other.n_columns = len(columns) + self.fit_intercept
+        other.n_params, other.n_penalized = (
+            self.width * n for n in (other.n_columns, len(columns))
+        )
+        other.ridge = np.concatenate([self.ridge[columns], self.ridge[self.design.n_columns :]])
+        other._moments = None if self._moments is None else self._moments.select(columns)
+        if self.coordinates is not None:
+            other.coordinates = self.coordinates.select(columns)
+        return other
+
     def _copy(self) -> Self:
         other = copy.copy(self)
         other._probabilities = other._dual = None
@@ -169,6 +191,13 @@ class LinearCrossEntropy(CrossEntropyObjective):
             logits = np.log(shares + _EVEN / len(shares))
             intercept[...] = logits[1:] - logits[:1] if self.width == 1 else logits - logits.mean()
         return coef, intercept
+
+    def null_slopes(self) -> Array:
+        """Gradient in W of the mean loss where W = 0 and b is the best: what a penalty holds up."""
+        shares = self.loss.class_shares
+        if not self.fit_intercept:
+            shares = np.full_like(shares, 1 / len(shares))
+        return shares[-self.width :, None] * self.row_mean() - self.target_mean()
 
     def centred(self, params: Array) -> Array:
         """Return them without what all classes have in common.

@@ -29,6 +29,7 @@ from softmax_regression.solvers._optimizers import (
     Decaying,
     Optimizer,
 )
+from softmax_regression.solvers._proximal_newton import minimize_proximal_newton
 from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     "minimize_lbfgs",
     "minimize_minibatch",
     "minimize_newton",
+    "minimize_proximal_newton",
     "run_epoch",
 ]

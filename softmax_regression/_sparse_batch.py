@@ -1,0 +1,90 @@
+"""How `SoftmaxRegression` is fitted with exact zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._full_batch import is_small
+from softmax_regression.objectives import (
+    PENALTIES,
+    LinearCrossEntropy,
+    SparseCrossEntropy,
+    copied,
+)
+from softmax_regression.solvers import SolverResult, evaluate, minimize_proximal_newton
+
+Array = NDArray[Any]
+
+SPARSE_SOLVER = "proximal-newton"
+
+
+class SparseProblem:
+    """A linear cross-entropy with a penalty that makes zeros, in standardised coordinates.
+
+    What it takes from X once, its moments, `base` keeps: problems of other strengths that are made
+    from it, or from its `with_l2`, share them.
+
+    Parameters
+    ----------
+    base : LinearCrossEntropy
+        The smooth part in the coordinates of X, with its ridge.
+    l1 : float
+        Strength of the other part beside a *mean* cross-entropy, positive.
+    grouping : {'none', 'features'}
+        Whether coefficients are 0 one by one, or those of a feature in all classes together.
+    """
+
+    def __init__(self, base: LinearCrossEntropy, l1: float, grouping: str):
+        self._standardized = base.standardized()
+        coordinates = self._standardized.coordinates
+        assert coordinates is not None
+        smooth: LinearCrossEntropy
+        if is_small(base.design):
+            smooth = copied(self._standardized)
+        else:
+            smooth = self._standardized.astype(np.float64)
+        self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](l1 / coordinates.scales))
+
+    def from_model(self, coef: Array, intercept: Array) -> Array:
+        """Return the unknowns for W and b."""
+        return self._standardized.from_model(coef, intercept)
+
+    def to_model(self, unknowns: Array) -> tuple[Array, Array]:
+        """Return W and b."""
+        return self._standardized.to_model(unknowns)
+
+    def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
+        """Run a solver from the best of some starts; `how` is for `minimize_proximal_newton`.
+
+        There is one: `solver` is its name, as in `Problem.minimize`.
+        """
+        start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
+        return {SPARSE_SOLVER: minimize_proximal_newton}[solver](self.objective, start, **how)
+
+    def _value(self, unknowns: Array) -> float:
+        value = evaluate(self.objective, unknowns).value
+        return value if np.isfinite(value) else np.inf
+
+
+def least_strength(base: LinearCrossEntropy, grouping: str) -> float:
+    """Return the smallest l1 at which all coefficients are 0.
+
+    Parameters
+    ----------
+    base : LinearCrossEntropy
+        In the coordinates of X; its ridge does not matter.
+    grouping : {'none', 'features'}
+        As in `SparseProblem`.
+
+    Returns
+    -------
+    float
+        It takes a pass over X. In terms of C, all are 0 up to
+        ``l1_ratio / (sum of weights * strength)``.
+    """
+    units = PENALTIES[grouping](np.ones(base.design.n_columns))
+    return float(units.ratios(base.null_slopes()).max(initial=0.0))

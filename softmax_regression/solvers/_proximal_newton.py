@@ -1,0 +1,244 @@
+r"""Proximal Newton for a smooth convex F and a penalty Ω that makes zeros.
+
+Each iteration minimises the quadratic model of F, with Ω as it is, and searches between the point
+and that minimum (J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods for minimizing
+composite functions", SIAM J. Optimization 24, 2014). Close to the solution its zeros and signs no
+longer change, and convergence is that of Newton's method. Three things make an iteration cheap and
+each count:
+
+- *Working sets.* The model is made only of the coefficients that are not 0 and of those whose slope
+  exceeds what Ω allows, the steepest first and at most as many again.
+- *Continuation.* A fit begins with a larger Ω, by a factor that falls with each iteration, from
+  where the first coefficient becomes non-zero. What is non-zero then grows along the path of
+  solutions, steps stay short enough for the model, and early Hessians are small.
+- *Damping.* The model's Hessian gets a multiple of the identity in proportion to the subgradient
+  that is left: where the Hessian is singular, as along what all classes have in common, steps stay
+  finite, and convergence remains quadratic (M.-C. Yue, Z. Zhou and A. So, "A family of inexact SQA
+  methods for non-smooth convex minimization", Mathematical Programming 174, 2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression.objectives import GroupLasso, Penalty, SparseCrossEntropy, hessian_of
+from softmax_regression.solvers._active_set import (
+    Quadratic,
+    minimize_group_lasso,
+    minimize_lasso,
+)
+from softmax_regression.solvers._criteria import Criterion, Point, certify
+from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
+
+Array = NDArray[Any]
+
+_FALL = 3.0  # of the penalty's factor in each iteration
+_FEW = 20, 200  # new units of the working set that are never too many, by the number of rows
+_ROWS_PER_UNIT = 50
+_MARGIN = 0.9  # of the bound of a slope: units so near are in the working set at the end
+_DAMPING = 0.01  # of the norm of the subgradient that is left
+_MOST_DAMPING = 0.01
+_PRECISION = 0.01  # of the model's subgradient is left
+_STEPS = 50  # of the active set for a model
+_SUFFICIENT = 1e-4  # of the decrease that the model promises
+_TRIALS = 30
+_PATIENCE = 3  # iterations that change nothing but rounding errors
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+
+
+@dataclass
+class _Place:
+    """Parameters, F there and its gradient, without Ω."""
+
+    params: Array
+    smooth: float
+    gradient: Array
+
+
+def minimize_proximal_newton(
+    objective: SparseCrossEntropy,
+    start: Array,
+    *,
+    criterion: Criterion,
+    tol: float,
+    max_iter: int,
+    report: Report | None = None,
+    watch: Watch | None = None,
+    n_before: int = 0,
+) -> SolverResult:
+    """Minimise F + Ω.
+
+    Parameters
+    ----------
+    objective : SparseCrossEntropy
+        F + Ω.
+    start : ndarray of shape (n_params,)
+        Where to begin: the closer, the shorter the continuation.
+    criterion : Criterion
+        What falls to 0 at the minimum.
+    tol : float
+        When it is small enough.
+    max_iter : int
+        Most iterations.
+    report, watch : callable, default=None
+        Take a line of text, and the parameters, after each iteration.
+    n_before : int, default=0
+        Iterations done before, for the lines.
+
+    Returns
+    -------
+    SolverResult
+        The point of the smallest criterion.
+    """
+    place = _place(objective, start)
+    if not (np.isfinite(place.smooth) and np.isfinite(place.gradient).all()):
+        return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
+    factor = max(1.0, _largest_ratio(objective, place) / _FALL)
+    loss_curve: list[float] = []
+    best, smallest = _point(objective, place), np.inf
+    reason, idle = StopReason.MAX_ITER, 0
+    for iteration in range(max_iter + 1):
+        point = _point(objective, place)
+        remaining = 1.0
+        if factor == 1.0 or iteration == max_iter:
+            remaining = criterion(objective, point, tol)
+        if report is not None and iteration:
+            report(
+                f"iteration {n_before + iteration}: loss {point.value:.8f}, "
+                f"{criterion.name} {remaining:.1e}"
+            )
+        if remaining <= smallest:
+            best, smallest = point, remaining
+        if remaining <= tol:
+            reason = StopReason.CONVERGED
+            break
+        if watch is not None and iteration > 0 and watch(point.params):
+            reason = StopReason.STOPPED
+            break
+        if iteration == max_iter:
+            break
+        fallen = len(loss_curve) < 2 or abs(loss_curve[-2] - point.value) > _ROUNDING * point.value
+        idle = 0 if fallen or factor > 1.0 or remaining < 0.5 * smallest else idle + 1
+        following = None
+        if idle < _PATIENCE:
+            following = _iterate(objective, objective.penalty.scaled(factor), place, factor > 1.0)
+        if following is None and factor == 1.0:
+            reason = StopReason.ROUNDING
+            break
+        place = place if following is None else following
+        factor = max(1.0, factor / _FALL)
+        loss_curve.append(_point(objective, place).value)
+    if reason is not StopReason.CONVERGED:
+        smallest = certify(criterion, tol, objective, best)
+        reason = StopReason.CONVERGED if smallest <= tol else reason
+    return SolverResult(best.params, best.value, len(loss_curve), reason, loss_curve, smallest)
+
+
+def _place(objective: SparseCrossEntropy, params: Array) -> _Place:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _Place(params, *objective.smooth.value_and_gradient(params))
+
+
+def _point(objective: SparseCrossEntropy, place: _Place) -> Point:
+    value = place.smooth + objective.penalty.value(objective.coef(place.params))
+    return Point(place.params, value, place.gradient)
+
+
+def _largest_ratio(objective: SparseCrossEntropy, place: _Place) -> float:
+    """By which Ω had to be larger for no coefficient to grow."""
+    return float(objective.penalty.ratios(objective.coef(place.gradient)).max(initial=0.0))
+
+
+def _iterate(
+    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, early: bool
+) -> _Place | None:
+    """Take a step for some penalty; None if there is none that makes the value fall."""
+    smooth = objective.smooth
+    chosen = _working_set(objective, penalty, place, early)
+    matrix, slopes = smooth.matrix(place.params), smooth.matrix(place.gradient)
+    entries = np.nonzero(chosen)
+    model = Quadratic(hessian_of(smooth, place.params, chosen), slopes[entries], matrix[entries])
+    left = penalty.residual(objective.coef(place.params), objective.coef(place.gradient))
+    damping = _DAMPING * float(np.linalg.norm(left[chosen[:, : left.shape[1]]]))
+    model.hessian.flat[:: len(model.at) + 1] += min(damping, _MOST_DAMPING)
+    _minimize_model(model, penalty, entries)
+    step = np.zeros_like(matrix)
+    step[entries] = model.at - matrix[entries]
+    return _search(objective, penalty, place, step.ravel())
+
+
+def _working_set(
+    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, early: bool
+) -> Array:
+    """Return which entries of (W, b) the model is made of."""
+    smooth = objective.smooth
+    coef = objective.coef(place.params)
+    ratios = penalty.ratios(objective.coef(place.gradient))
+    support = penalty.norms(coef) > 0
+    ratios[support] = np.inf
+    n_units = int(support.sum())
+    few = min(max(_FEW[0], smooth.design.n_rows // _ROWS_PER_UNIT), _FEW[1])
+    entries = len(coef) // len(ratios)  # of a unit
+    most = n_units + max(few // entries, n_units, 1)
+    least = 1.0 if early else _MARGIN
+    if int((ratios >= least).sum()) > most:
+        least = max(least, float(np.partition(ratios, -most, axis=None)[-most]))
+    units = ratios >= least
+    chosen = np.ones((smooth.width, smooth.n_columns), dtype=bool)
+    chosen[:, : coef.shape[1]] = penalty.with_units(units, smooth.width)
+    if smooth.fit_intercept and smooth.width > 1:
+        chosen[-1, -1] = False  # the same added to all intercepts changes nothing
+    return chosen
+
+
+def _minimize_model(model: Quadratic, penalty: Penalty, entries: tuple[Array, ...]) -> None:
+    """Minimise the model with the method for the kind of penalty."""
+    columns = entries[1]
+    penalized = columns < len(penalty.weights)
+    if not isinstance(penalty, GroupLasso):
+        weights = np.zeros(len(columns))
+        weights[penalized] = penalty.weights[columns[penalized]]
+        minimize_lasso(model, weights, precision=_PRECISION, max_steps=_STEPS)
+        return
+    names = np.unique(columns[penalized])
+    groups = [np.flatnonzero(columns == name) for name in names]
+    minimize_group_lasso(
+        model, penalty.weights[names], groups, precision=_PRECISION, max_steps=_STEPS
+    )
+
+
+def _search(
+    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, step: Array
+) -> _Place | None:
+    """Halve the step until the value falls by a part of what the model promises."""
+    before = penalty.value(objective.coef(place.params))
+    value = place.smooth + before
+    after = penalty.value(objective.coef(place.params + step))
+    promised = float(place.gradient @ step) + after - before
+    if not np.isfinite(promised) or not step.any():
+        return None
+    promised = min(promised, 0.0)
+    length = 1.0
+    for _ in range(_TRIALS):
+        trial = _place(objective, place.params + length * step)
+        there = trial.smooth + penalty.value(objective.coef(trial.params))
+        if there <= value + _SUFFICIENT * length * promised + _ROUNDING * abs(value):
+            return _shifted(objective, penalty, trial)
+        length /= 2
+    return None
+
+
+def _shifted(objective: SparseCrossEntropy, penalty: Penalty, place: _Place) -> _Place:
+    """Take off what all classes have in common; only the ridge's part of F and gradient changes."""
+    moved = objective.least_shift(place.params, penalty)
+    if moved is place.params:
+        return place
+    smooth = objective.smooth
+    before, after = smooth.matrix(place.params), smooth.matrix(moved)
+    gradient = place.gradient + (smooth.ridge * (after - before)).ravel()
+    ridge = 0.5 * float((smooth.ridge * (np.square(after) - np.square(before))).sum())
+    return _Place(moved, place.smooth + ridge, gradient)
