@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._threads import blas_held_to_one_thread
-from softmax_regression.design import DenseDesign, Design
+from softmax_regression.design import DenseDesign
 from softmax_regression.objectives import (
     HessianFactor,
     HessianPreconditioner,
@@ -20,6 +20,7 @@ from softmax_regression.objectives import (
     RowSpace,
     WhitenedObjective,
     copied,
+    is_small,
 )
 from softmax_regression.solvers import (
     FactoredDirections,
@@ -35,7 +36,6 @@ from softmax_regression.solvers import (
 Array = NDArray[Any]
 
 _WIDE = 2  # columns for each row, from which the rotation takes less time than it saves
-_SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
 _SHORT = 500  # unknowns: so few make every operation on a small X a short one
 _MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
 _ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
@@ -96,11 +96,6 @@ class Problem:
     def _value(self, unknowns: Array) -> float:
         value = evaluate(self.objective, unknowns).value
         return value if np.isfinite(value) else np.inf
-
-
-def is_small(design: Design) -> bool:
-    """Whether a copy of X in float64 is quicker to work with, and no matter."""
-    return isinstance(design, DenseDesign) and 8 * design.n_values <= _SMALL
 
 
 def choose_solver(problem: Problem) -> str:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._full_batch import is_small
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.objectives import (
     PENALTIES,
     LinearCrossEntropy,
     SparseCrossEntropy,
     copied,
+    is_small,
 )
-from softmax_regression.solvers import SolverResult, evaluate, minimize_proximal_newton
+from softmax_regression.solvers import (
+    SolverResult,
+    evaluate,
+    minimize_proximal_newton,
+)
 
 Array = NDArray[Any]
 
@@ -43,7 +49,8 @@ class SparseProblem:
         coordinates = self._standardized.coordinates
         assert coordinates is not None
         smooth: LinearCrossEntropy
-        if is_small(base.design):
+        self._small = is_small(base.design)  # so that its operations are short ones
+        if self._small:
             smooth = copied(self._standardized)
         else:
             smooth = self._standardized.astype(np.float64)
@@ -62,8 +69,10 @@ class SparseProblem:
 
         There is one: `solver` is its name, as in `Problem.minimize`.
         """
-        start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
-        return {SPARSE_SOLVER: minimize_proximal_newton}[solver](self.objective, start, **how)
+        with blas_held_to_one_thread() if self._small else nullcontext():
+            start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
+            assert solver == SPARSE_SOLVER
+            return minimize_proximal_newton(self.objective, start, **how)
 
     def _value(self, unknowns: Array) -> float:
         value = evaluate(self.objective, unknowns).value

@@ -23,6 +23,7 @@ from softmax_regression.objectives._small import (
     OneBlockCrossEntropy,
     SmallCrossEntropy,
     copied,
+    is_small,
 )
 from softmax_regression.objectives._sparse import SparseCrossEntropy
 from softmax_regression.objectives._whitened import WhitenedObjective
@@ -56,5 +57,6 @@ __all__ = [
     "WhitenedObjective",
     "copied",
     "hessian_of",
+    "is_small",
     "make_loss",
 ]

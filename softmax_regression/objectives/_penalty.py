@@ -50,6 +50,12 @@ class Penalty(ABC):
         other.weights = factor * self.weights
         return other
 
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        """Return Ω of some of the columns."""
+        other = copy.copy(self)
+        other.weights = self.weights[columns]
+        return other
+
     @abstractmethod
     def norms(self, matrix: Array) -> Array:
         """Return ‖·‖ of all units: (n_outputs, n_features), or (1, n_features) for columns."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression.design import DenseDesign
+from softmax_regression.design import DenseDesign, Design
 from softmax_regression.objectives._linear import Add, LinearCrossEntropy, Sample
 
 Array = NDArray[Any]
@@ -21,6 +21,7 @@ Array = NDArray[Any]
 _ALL = slice(None)
 _SHORT = 1_000_000  # multiplications
 _STEPS = 3  # that are tried before a sharper bound: where rounding rules, more bring nothing
+_SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
 
 
 class SmallCrossEntropy(LinearCrossEntropy):
@@ -114,3 +115,8 @@ def copied(base: LinearCrossEntropy) -> SmallCrossEntropy:
     """Return the one or the other, by what a pass costs."""
     short = base.design.n_values * base.width <= _SHORT
     return OneBlockCrossEntropy(base) if short else SmallCrossEntropy(base)
+
+
+def is_small(design: Design) -> bool:
+    """Whether a copy in float64 is quicker to work with, and no matter."""
+    return isinstance(design, DenseDesign) and 8 * design.n_values <= _SMALL

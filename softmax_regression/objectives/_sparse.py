@@ -27,8 +27,6 @@ from softmax_regression.objectives._penalty import Penalty
 
 Array = NDArray[Any]
 
-_FRACTIONS = (0.0, 0.5, 1.0)  # of the way to slopes within bounds
-
 
 class SparseCrossEntropy(Objective):
     """F + Ω; gradients are those of F alone.
@@ -105,14 +103,15 @@ class SparseDualBound(DualBound):
         self.whole = objective
 
     def gap(self, params: Array, value: float, gradient: Array, enough: float) -> float:
+        """Bound F + Ω − min: as `DualBound.gap`."""
+        hopeful = self._bound(params, value, gradient, repair=False)
+        fixed = not self.objective.fit_intercept or not self._totals_can_agree
+        if fixed or enough < hopeful < np.inf:
+            return hopeful
         gap = self.free(params, value, gradient)
-        if not self.objective.fit_intercept or gap <= enough < np.inf:
+        if gap <= enough < np.inf:
             return gap
         # It may be only the intercept that keeps the bound up.
-        if enough < np.inf and self._bound(params, value, gradient, repair=False) > enough:
-            return gap
-        if not self._totals_can_agree:
-            return gap
         centred = self._with_best_intercept(params)
         best, gradient = self.whole.value_and_gradient(centred)
         if not best <= value * (1 + 64 * np.finfo(np.float64).eps):
@@ -139,23 +138,24 @@ class SparseDualBound(DualBound):
                 mixed = share[:, None] * self._row_mean - self._target_mean
                 repaired = slopes + rho * (mixed - slopes)
                 kept = entropy + rho * (share_entropy - entropy)
-        most = 1 - 1 / max(float(penalty.ratios(repaired).max(initial=0)), 1.0)
+        ratios = penalty.ratios(repaired)
+        largest = max(float(ratios.max(initial=0.0)), 1.0)
+        # Elsewhere all terms are 0.
+        some = np.flatnonzero((ratios > 1).any(axis=0) | coef.any(axis=0))
+        penalty, coef, ridge = penalty.select(some), coef[:, some], ridge[some]
+        slopes, repaired = slopes[:, some], repaired[:, some]
+        rest = float(intercept_slope @ intercept) + entropy - kept
         bounds = []
-        for beta in {most * fraction for fraction in _FRACTIONS} if (ridge > 0).all() else {most}:
-            dual_slopes = (1 - beta) * repaired if beta else repaired
-            bound = self._mixed(coef, slopes, dual_slopes, ridge)
-            bound += float(intercept_slope @ intercept)
-            bound += entropy - kept + beta * (kept - self._target_entropy)
-            bounds.append(bound)
+        for beta in (0.0, 1 - 1 / largest) if objective.l2 > 0 else (1 - 1 / largest,):
+            inside = (1 - beta) * repaired
+            change = float(np.vdot(slopes - inside, coef))
+            bounds.append(
+                penalty.conjugate_gap(coef, inside, ridge)
+                + change
+                + rest
+                + beta * (kept - self._target_entropy)
+            )
         return min(bounds)
-
-    def _mixed(self, coef: Array, slopes: Array, dual_slopes: Array, ridge: Array) -> float:
-        change = 0.0 if dual_slopes is slopes else float(np.vdot(slopes - dual_slopes, coef))
-        penalty = self.whole.penalty
-        if not (ridge > 0).all():  # within bounds by construction, but for rounding
-            sizes = np.maximum(penalty.ratios(dual_slopes), 1.0)
-            dual_slopes = dual_slopes / sizes
-        return penalty.conjugate_gap(coef, dual_slopes, ridge) + change
 
     @cached_property
     def _totals_can_agree(self) -> bool:
