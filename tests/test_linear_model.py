@@ -80,7 +80,7 @@ def assert_same_model(model, expected, tolerance=1e-6):
 @pytest.fixture(params=["HessianFactor", "BlockFactor", "Diagonal"])
 def as_if_large(request, monkeypatch):
     """No copy of X, a sample of its rows, and each matrix that may stand for a large Hessian."""
-    monkeypatch.setattr(_full_batch, "_SMALL", 0)
+    monkeypatch.setattr(_full_batch, "is_small", lambda design: False)
     monkeypatch.setattr(_preconditioner, "_LITTLE", 0)
     monkeypatch.setattr(_preconditioner, "_ROWS_PER_UNKNOWN", 3)
     largest = {"HessianFactor": 3000, "BlockFactor": 6, "Diagonal": 1}[request.param]

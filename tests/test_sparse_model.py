@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from softmax_regression import SoftmaxRegression
+from softmax_regression import SoftmaxRegression, _sparse_batch
 from softmax_regression._sparse_batch import least_strength
 from softmax_regression.design import as_design
 from softmax_regression.functional import softmax
@@ -237,6 +237,18 @@ def test_sparse_and_float32_rows_give_the_same_model(l1_ratio):
         assert model.coef_.dtype == np.float32
         np.testing.assert_allclose(model.coef_, dense.coef_, atol=1e-4)
         np.testing.assert_array_equal(model.coef_ == 0, dense.coef_ == 0)
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
+@pytest.mark.parametrize("rows", [np.asarray, csr_array])
+def test_large_data_have_the_same_optimum(grouping, rows, monkeypatch):
+    X, y = problem(n_features=30)
+    how = {"C": 0.1, "l1_ratio": 0.9, "penalty_grouping": grouping, "tol": 1e-10}
+    small = SoftmaxRegression(**how).fit(X, y)
+    monkeypatch.setattr(_sparse_batch, "is_small", lambda design: False)
+    large = SoftmaxRegression(**how).fit(rows(X), y)
+    np.testing.assert_allclose(large.coef_, small.coef_, atol=1e-6)
+    np.testing.assert_array_equal(large.coef_ == 0, small.coef_ == 0)
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
