@@ -40,13 +40,9 @@ _MINIBATCH = {"sgd", "adam"}
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
-    if estimator.solver not in {"auto", *_MINIBATCH}:
+    if estimator.solver in (*SOLVERS, SPARSE_SOLVER):
         raise AttributeError(
             f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
-        )
-    if estimator.l1_ratio != 0:
-        raise AttributeError(
-            f"partial_fit makes no exact zeros: set l1_ratio=0, got {estimator.l1_ratio!r}."
         )
     return True
 
@@ -362,6 +358,11 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
+        if self.l1_ratio > 0:
+            raise ValueError(
+                f"partial_fit makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks for: set "
+                "l1_ratio=0, or fit all rows at once."
+            )
         with self._unchanged_on_failure():
             first = not hasattr(self, "coef_")
             known = self._stream_classes(classes, y)

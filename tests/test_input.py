@@ -389,7 +389,12 @@ SHARED_PARAMETERS = {
 }
 BAD_PARAMETERS = {
     "SoftmaxRegression": SHARED_PARAMETERS
-    | {"C": [0, -1.0, np.nan, -np.inf, "strong", None], "fit_intercept": ["yes", 2, None]},
+    | {
+        "C": [0, -1.0, np.nan, -np.inf, "strong", None],
+        "fit_intercept": ["yes", 2, None],
+        "l1_ratio": [-0.1, 1.1, np.nan, "lasso", None],
+        "penalty_grouping": ["classes", None, 1],
+    },
     "SmallMLP": SHARED_PARAMETERS
     | {
         "hidden_layer_sizes": [
