@@ -9,7 +9,15 @@ from importlib.metadata import version
 from softmax_regression import functional
 from softmax_regression.linear_model import SoftmaxRegression
 from softmax_regression.neural_network import SmallMLP
+from softmax_regression.regularization_path import SoftmaxPath, softmax_path
 
 __version__ = version("softmax-regression")
 
-__all__ = ["SmallMLP", "SoftmaxRegression", "__version__", "functional"]
+__all__ = [
+    "SmallMLP",
+    "SoftmaxPath",
+    "SoftmaxRegression",
+    "__version__",
+    "functional",
+    "softmax_path",
+]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ from softmax_regression.solvers import (
 )
 
 Array = NDArray[Any]
+# Takes the objective, the same for products with its Hessian (in the precision of X), a start in
+# its unknowns, and what `minimize_newton` takes by name.
+Solver = Callable[..., SolverResult]
 
 _WIDE = 2  # columns for each row, from which the rotation takes less time than it saves
 _SHORT = 500  # unknowns: so few make every operation on a small X a short one
@@ -87,11 +91,28 @@ class Problem:
         coef, intercept = self._standardized.to_model(unknowns)
         return coef if self._row_space is None else self._row_space.coef(coef), intercept
 
-    def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run one of `SOLVERS` from the best of some starts; `how` is for `minimize_newton`."""
+    def with_l2(self, l2: float) -> Self:
+        """Return it with another strength of the penalty, in the same unknowns.
+
+        Both are penalised, or neither is.
+        """
+        other = copy.copy(self)
+        other._standardized = self._standardized.with_l2(l2)
+        other.objective = self.objective.with_l2(l2)
+        other.products = other.objective
+        if self.products is not self.objective:
+            other.products = self.products.with_l2(l2)
+        return other
+
+    def minimize(self, solver: str | Solver, starts: Sequence[Array], **how: Any) -> SolverResult:
+        """Run a solver from the best of some starts; `how` is for `minimize_newton`.
+
+        It may be the name of one of `SOLVERS`, or one that has solved a problem near by.
+        """
+        solve = SOLVERS[solver]() if isinstance(solver, str) else solver
         with blas_held_to_one_thread() if self._short else nullcontext():
             start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
-            return SOLVERS[solver](self.objective, self.products, start, **how)
+            return solve(self.objective, self.products, start, **how)
 
     def _value(self, unknowns: Array) -> float:
         value = evaluate(self.objective, unknowns).value
@@ -118,43 +139,64 @@ def _has_rows_to_spare(objective: LinearCrossEntropy) -> bool:
     return objective.design.n_rows >= _MANY_ROWS * _order(objective)
 
 
-def _newton_cholesky(
-    objective: LinearCrossEntropy,
-    products: LinearCrossEntropy,
-    start: Array,
-    *,
-    max_iter: int,
-    **how: Any,
-) -> SolverResult:
-    """Run Newton's method, and leave what that can't do to conjugate gradients.
+class NewtonCholesky:
+    """Newton's method, which leaves what it can't do to conjugate gradients.
 
-    Of a matrix that is singular but for rounding, products see more than its factor does.
+    Of a matrix that is singular but for rounding, products see more than its factor does. All
+    problems after the first begin near their minima.
     """
-    rough = HessianPreconditioner(objective, _DRAWN) if _has_rows_to_spare(objective) else None
-    directions = FactoredDirections(partial(HessianFactor, objective), rough)
-    result = minimize_newton(
-        objective, objective.centred(start), directions, max_iter=min(max_iter, _MANY), **how
-    )
-    stuck = result.reason in (StopReason.ROUNDING, StopReason.MAX_ITER)
-    if not stuck or result.n_iter >= max_iter:
-        return result
-    rest = _newton_cg(
-        objective,
-        objective,
-        result.params,
-        max_iter=max_iter - result.n_iter,
-        n_before=result.n_iter,
-        **how,
-    )
-    losses = result.loss_curve + rest.loss_curve
-    return replace(rest, loss_curve=losses, n_iter=len(losses))
+
+    def __init__(self) -> None:
+        self._far = True
+
+    def __call__(
+        self,
+        objective: LinearCrossEntropy,
+        products: LinearCrossEntropy,
+        start: Array,
+        *,
+        max_iter: int,
+        **how: Any,
+    ) -> SolverResult:
+        """Minimise the objective."""
+        rough = None
+        if self._far and _has_rows_to_spare(objective):
+            rough = HessianPreconditioner(objective, _DRAWN)
+        self._far = False
+        directions = FactoredDirections(partial(HessianFactor, objective), rough)
+        result = minimize_newton(
+            objective, objective.centred(start), directions, max_iter=min(max_iter, _MANY), **how
+        )
+        stuck = result.reason in (StopReason.ROUNDING, StopReason.MAX_ITER)
+        if not stuck or result.n_iter >= max_iter:
+            return result
+        rest = NewtonCG()(
+            objective,
+            objective,
+            result.params,
+            max_iter=max_iter - result.n_iter,
+            n_before=result.n_iter,
+            **how,
+        )
+        losses = result.loss_curve + rest.loss_curve
+        return replace(rest, loss_curve=losses, n_iter=len(losses))
 
 
-def _newton_cg(
-    objective: LinearCrossEntropy, products: LinearCrossEntropy, start: Array, **how: Any
-) -> SolverResult:
-    directions = TruncatedDirections(products, HessianPreconditioner(products))
-    return minimize_newton(objective, objective.centred(start), directions, **how)
+class NewtonCG:
+    """Newton's method with conjugate gradients, whose preconditioner may serve further problems."""
+
+    def __init__(self) -> None:
+        self._directions: TruncatedDirections | None = None
+
+    def __call__(
+        self, objective: LinearCrossEntropy, products: LinearCrossEntropy, start: Array, **how: Any
+    ) -> SolverResult:
+        """Minimise the objective."""
+        if self._directions is None:
+            self._directions = TruncatedDirections(products, HessianPreconditioner(products))
+        else:
+            self._directions.go_on(products)
+        return minimize_newton(objective, objective.centred(start), self._directions, **how)
 
 
 def _lbfgs(
@@ -193,10 +235,19 @@ def _unwhitened(watch: Watch, whitened: WhitenedObjective, unknowns: Array) -> b
     return watch(whitened.params(unknowns))
 
 
-# Each takes the objective, the same for products with its Hessian (in the precision of X), a start
-# in its unknowns, and what `minimize_newton` takes by name.
-SOLVERS: dict[str, Callable[..., SolverResult]] = {
-    "lbfgs": _lbfgs,
-    "newton-cg": _newton_cg,
-    "newton-cholesky": _newton_cholesky,
+# Each makes a solver: for one problem, or for a sequence of them whose minima lie close together.
+SOLVERS: dict[str, Callable[[], Solver]] = {
+    "lbfgs": lambda: _lbfgs,
+    "newton-cg": NewtonCG,
+    "newton-cholesky": NewtonCholesky,
 }
+
+
+def l2_of(C: float, total_weight: float) -> float:
+    """Return the strength of the penalty beside a mean: 1 / (C S); 0 for an infinite C."""
+    strength = float(C) * total_weight
+    if strength < np.finfo(np.float64).tiny:
+        raise ValueError(
+            f"C={C!r} times the sum of weights {total_weight:g} is too small to divide by."
+        )
+    return 1.0 / strength

@@ -13,14 +13,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
-from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from softmax_regression._callbacks import Watched, with_callbacks
-from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
-from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
+from softmax_regression._classifier import Array, Stream
+from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
+from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import check_more_than_one_class
 from softmax_regression.design import Design
@@ -47,7 +47,7 @@ def _can_stream(estimator: SoftmaxRegression) -> bool:
     return True
 
 
-class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore[misc]
+class SoftmaxRegression(LinearSoftmaxClassifier):
     r"""Multinomial logistic regression: a linear score for each class, softmax on top.
 
     Minimises the objective of scikit-learn's `LogisticRegression`, convex and with one minimum,
@@ -391,16 +391,6 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
 
     # -- pieces ------------------------------------------------------------------------------------
 
-    def _scorer(self) -> tuple[Any, int]:
-        intercept = self.intercept_[:, None]
-
-        def scores(block: Design) -> Array:
-            product = block.scores(self.coef_)
-            product += intercept
-            return product
-
-        return scores, len(self.intercept_)
-
     def _check_solver(self) -> None:
         if self.l1_ratio == 0 and self.solver == SPARSE_SOLVER:
             raise ValueError(
@@ -430,12 +420,7 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
         return choose_solver(problem) if chosen else self.solver, problem
 
     def _objective(self, design: Design, targets: Any, total_weight: float) -> LinearCrossEntropy:
-        strength = float(self.C) * total_weight  # inf for no penalty
-        if strength < np.finfo(np.float64).tiny:
-            raise ValueError(
-                f"C={self.C!r} times the sum of weights {total_weight:g} is too small to divide by."
-            )
-        l2 = (1.0 - self.l1_ratio) / strength
+        l2 = (1.0 - self.l1_ratio) * l2_of(self.C, total_weight)
         return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
 
     def _solution(self) -> tuple[Array, Array, Array]:
@@ -523,16 +508,9 @@ class SoftmaxRegression(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore
             initial = 1 / (objective.curvature_bound() * (1 + longer * noise))
         return LEARNING_RATES[self.learning_rate](initial, self.power_t)
 
-    def _store(self, coef: Array, intercept: Array, dtype: Any) -> None:
-        if len(coef) > 1:
-            # Adding the same vector to every class changes no probability: take the smallest,
-            # which a solver that makes zeros has done already.
-            coef = coef if self._sparse else coef - coef.mean(axis=0)
-            intercept = intercept - intercept.mean() if self.fit_intercept else intercept
-        self.coef_: Any = coef.astype(dtype)  # sparse after sparsify()
-        self.intercept_ = np.zeros(len(coef), dtype=dtype)
-        if self.fit_intercept:
-            self.intercept_[...] = intercept
+    def _without_shared_part(self, coef: Array) -> Array:
+        # A solver that makes zeros has taken the smallest already.
+        return coef if self._sparse else super()._without_shared_part(coef)
 
     def _attributes(
         self, coef: Array, intercept: Array, objective: LinearCrossEntropy

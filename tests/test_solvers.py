@@ -79,7 +79,7 @@ def rescaled(problem):
 def solve(objective, solver="lbfgs", start=None, **options):
     start = np.zeros(objective.n_params) if start is None else start
     options = {"criterion": RelativeGap(), "tol": 1e-6, "max_iter": 1000} | options
-    return SOLVERS[solver](objective, objective, start, **options)
+    return SOLVERS[solver]()(objective, objective, start, **options)
 
 
 # -- full-batch solvers ----------------------------------------------------------------------------

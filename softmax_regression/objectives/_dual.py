@@ -49,6 +49,13 @@ class DualBound:
         self.objective = objective
         self._worth_refining = np.inf  # how small a hopeful estimate of the gap has to be
 
+    def of(self, objective: LinearCrossEntropy) -> DualBound:
+        """Return that of an objective which differs in l2 alone, with the means that are known."""
+        other = DualBound(objective)
+        means = "_row_mean", "_target_mean"
+        vars(other).update({name: vars(self)[name] for name in means if name in vars(self)})
+        return other
+
     def gap(self, params: Array, value: float, gradient: Array, enough: float) -> float:
         """Bound F − min F.
 

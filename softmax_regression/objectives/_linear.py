@@ -88,8 +88,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
         self.n_columns = n_columns
         self.intercept_entry = 1.0  # what stands in the column that belongs to the intercept
         self.coordinates: Coordinates | None = None  # those of X itself
-        self.ridge: Array = np.full(n_columns, l2)
-        self.ridge[design.n_columns :] = 0.0
+        self._penalized: Array = np.ones(n_columns)  # by how much: the ridge if l2 were 1
+        self._penalized[design.n_columns :] = 0.0
+        self.ridge: Array = l2 * self._penalized
         self._probabilities: tuple[Array, Array] | None = None  # where, and what they are there
         self._dual: DualBound | None = None
         self._moments: Moments | None = None
@@ -110,22 +111,24 @@ class LinearCrossEntropy(CrossEntropyObjective):
         other = self._copy()
         other.coordinates = coordinates
         other.intercept_entry = 1 / coordinates.intercept_scale
-        other.ridge = self.ridge.copy()
-        other.ridge[: self.design.n_columns] /= np.square(coordinates.scales)
+        other._penalized = self._penalized.copy()
+        other._penalized[: self.design.n_columns] /= np.square(coordinates.scales)
+        other.ridge = self.l2 * other._penalized
+        return other
+
+    def with_l2(self, l2: float) -> Self:
+        """Return it with another strength of the penalty, in the same coordinates."""
+        other = self._copy()
+        other.l2, other.ridge = l2, l2 * self._penalized
+        vars(other).pop("has_dual", None)
+        if self._dual is not None:
+            other._dual = self._dual.of(other)
         return other
 
     def astype(self, dtype: Any) -> Self:
         """Return it as computed in another precision."""
         other = self._copy()
         other.design = self.design.astype(dtype)
-        return other
-
-    def with_l2(self, l2: float) -> Self:
-        """Return it with another penalty; only for an objective in the coordinates of X."""
-        other = self._copy()
-        other.l2 = l2
-        other.ridge = np.where(np.arange(self.n_columns) < self.design.n_columns, l2, 0.0)
-        other.__dict__.pop("has_dual", None)
         return other
 
     def restricted(self, columns: NDArray[np.intp]) -> Self:
@@ -136,7 +139,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
         other.n_params, other.n_penalized = (
             self.width * n for n in (other.n_columns, len(columns))
         )
-        other.ridge = np.concatenate([self.ridge[columns], self.ridge[self.design.n_columns :]])
+        kept = np.append(columns, np.arange(self.design.n_columns, self.n_columns))
+        other.ridge, other._penalized = self.ridge[kept], self._penalized[kept]
         other._moments = None if self._moments is None else self._moments.select(columns)
         if self.coordinates is not None:
             other.coordinates = self.coordinates.select(columns)

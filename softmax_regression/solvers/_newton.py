@@ -103,6 +103,7 @@ class Preconditioner(Protocol):
     """What approximates the Hessian, and what making it anew costs."""
 
     n_products: float  # products with the Hessian in the time it takes
+    objective: Any  # whose Hessian that is
 
     def __call__(self, params: Array) -> Solve:
         """Make it at some parameters."""
@@ -139,6 +140,17 @@ class TruncatedDirections(Directions):
         self._spent = 0
         self._promised = 1.0  # by the last direction: a share of the value
         self._near = False  # whether little was promised where the preconditioner was made
+        self._along_a_path = False
+        self._when_new: int | None = None  # products that the current one took at first
+
+    def go_on(self, objective: Objective) -> None:
+        """Turn to another objective whose minimum is near the last, as along a path.
+
+        One preconditioner may then do for several: what counts against it are the products beyond
+        those that it took when it was new.
+        """
+        self.objective = self.preconditioner.objective = objective
+        self._along_a_path = True
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         if self._current is None:
@@ -160,18 +172,27 @@ class TruncatedDirections(Directions):
         # A cheap one is no judge of what is left, when that is to be known as precisely as can be.
         if self._cheap and enough == 0:
             return True
-        return not self._near and self._spent >= self.preconditioner.n_products
+        lasts = self._near and not self._along_a_path
+        return not lasts and self._spent >= self.preconditioner.n_products
 
     def _renew(self, point: Point) -> None:
         self._current, self._spent = self.preconditioner(point.params), 0
         self._cheap, self._near = False, self._promised <= _STEADY
+        self._when_new = None
 
     def _solve(self, run: _ConjugateGradients, enough: float, max_products: int) -> bool:
         assert self._current is not None
         before = run.n_products
         done = run.solve(self._current, enough, max_products)
-        self._spent += run.n_products - before
+        self._spent += self._on_top(run.n_products - before)
         return done
+
+    def _on_top(self, n_products: int) -> int:
+        """Return how many of the products count against the preconditioner."""
+        if not self._along_a_path or self._cheap:
+            return n_products
+        self._when_new = min(self._when_new or n_products, n_products)
+        return n_products - self._when_new
 
 
 class _ConjugateGradients:

@@ -1,0 +1,175 @@
+r"""The models of one data set for a whole grid of C, each begun where the last ones lead to.
+
+In log C the minimum moves along a smooth curve. Through the last three there is a parabola, and its
+next point lies within about 1e-4 of the next minimum, relative to the objective, where C is doubled
+from one to the next: a step or two of Newton's method do the rest (Allgower and Georg, *Numerical
+Continuation Methods*, 1990: a predictor and a corrector). What does not depend on C is done once:
+the moments of X, its coordinates, the rotation of wide data; a preconditioner lasts for as many C
+as it is worth while.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
+from softmax_regression._targets import Targets
+from softmax_regression.design import Design
+from softmax_regression.objectives import LinearCrossEntropy
+from softmax_regression.solvers import RelativeGap, Report, SolverResult
+
+Array = NDArray[Any]
+
+_DEGREE = 2  # of the polynomial: a higher one carries the errors of the solutions too far
+_MOST = 8.0  # sum of absolute weights, by which those errors grow; of equal steps it is 7
+
+
+@dataclass
+class Options:
+    """How each model is fitted.
+
+    Parameters
+    ----------
+    fit_intercept : bool
+        Whether there is a b.
+    solver : str
+        'auto', or a key of `SOLVERS`.
+    tol : float
+        The relative optimality gap to reach.
+    max_iter : int
+        Most iterations for a C.
+    """
+
+    fit_intercept: bool = True
+    solver: str = "auto"
+    tol: float = 1e-6
+    max_iter: int = 1000
+
+
+@dataclass
+class Solution:
+    """The model for one C.
+
+    Parameters
+    ----------
+    C : float
+        Of which.
+    problem : Problem
+        Its objective, and the unknowns.
+    result : SolverResult
+        How the solver ended.
+    objective : float
+        C Σ s_i CE_i + ½ ‖W‖²; for an infinite C, the sum alone.
+    """
+
+    C: float
+    problem: Problem
+    result: SolverResult
+    objective: float
+
+    def model(self) -> tuple[Array, Array]:
+        """Return W and b: of all that give the same probabilities, the smallest."""
+        return self.problem.to_model(self.problem.objective.centred(self.result.params))
+
+
+def solutions(
+    design: Design,
+    targets: Targets,
+    Cs: Array,
+    options: Options,
+    report: Report | None = None,
+) -> Iterator[Solution]:
+    """Solve for one C after the other.
+
+    Parameters
+    ----------
+    design : Design
+        X.
+    targets : Targets
+        Its labels and weights.
+    Cs : ndarray of shape (n_Cs,)
+        In increasing order.
+    options : Options
+        How.
+    report : callable, default=None
+        Called with a line of text after each iteration.
+    """
+    l2s = [l2_of(C, targets.total_weight) for C in Cs]
+    base = LinearCrossEntropy(
+        design, targets.loss(design.dtype), _weakest(l2s), options.fit_intercept
+    )
+    problem = Problem(base)
+    solver = SOLVERS[choose_solver(problem) if options.solver == "auto" else options.solver]()
+    ahead = Predictor()
+    start = problem.from_model(*base.null_model())
+    for C, l2 in zip(Cs, l2s, strict=True):
+        if l2 > 0 or base.l2 == 0:
+            problem = problem.with_l2(l2)
+        else:  # without a penalty nothing keeps W in the space of the rows
+            model = problem.to_model(start)
+            problem = Problem(base.with_l2(0.0))
+            start = problem.from_model(*model)
+            ahead = Predictor()
+        result = problem.minimize(
+            solver,
+            [ahead(C, start)],
+            criterion=RelativeGap(),
+            tol=options.tol,
+            max_iter=options.max_iter,
+            report=None if report is None else _naming(C, report),
+        )
+        if not result.finite:
+            raise ValueError(
+                f"The fit for C={C:g} diverged: parameters or loss are no longer finite. Scale the "
+                "features, for example with sklearn.preprocessing.StandardScaler."
+            )
+        start = result.params
+        ahead.add(C, start)
+        scale = targets.total_weight * (float(C) if np.isfinite(C) else 1.0)
+        yield Solution(float(C), problem, result, result.value * scale)
+
+
+class Predictor:
+    """Where the next minimum is about to be."""
+
+    def __init__(self) -> None:
+        self._last: deque[tuple[float, Array]] = deque(maxlen=_DEGREE + 1)
+
+    def add(self, C: float, params: Array) -> None:
+        """Learn of a minimum."""
+        if np.isfinite(C) and not (self._last and self._last[-1][0] == np.log(C)):
+            self._last.append((float(np.log(C)), params))
+
+    def __call__(self, C: float, otherwise: Array) -> Array:
+        """Extrapolate to another C, by as many of the last as can be trusted."""
+        if not np.isfinite(C):
+            return otherwise
+        for n_points in range(len(self._last), 1, -1):
+            known = list(self._last)[-n_points:]
+            weights = _lagrange([at for at, _ in known], float(np.log(C)))
+            if sum(map(abs, weights)) <= _MOST:
+                return np.tensordot(weights, np.stack([params for _, params in known]), axes=1)
+        return otherwise
+
+
+def _lagrange(nodes: list[float], at: float) -> list[float]:
+    """Return the weights by which values at the nodes make up the polynomial through them."""
+    return [
+        float(np.prod([(at - b) / (a - b) for j, b in enumerate(nodes) if j != i]))
+        for i, a in enumerate(nodes)
+    ]
+
+
+def _weakest(l2s: list[float]) -> float:
+    """Return the smallest penalty that is one: by it the coordinates are chosen."""
+    return min((l2 for l2 in l2s if l2 > 0), default=0.0)
+
+
+def _naming(C: float, report: Report) -> Report:
+    return lambda line: report(f"C={C:.3g}, {line}")

@@ -1,0 +1,214 @@
+"""`softmax_path`: the models of multinomial logistic regression for a whole grid of C."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from softmax_regression._full_batch import SOLVERS
+from softmax_regression._targets import check_more_than_one_class, encode_targets
+from softmax_regression._warm_starts import Options, Solution, solutions
+from softmax_regression.design import as_design
+from softmax_regression.solvers import StopReason
+
+Array = NDArray[Any]
+
+_WIDEST = 1e-4, 1e4  # C of the grids that only have a length
+
+
+@dataclass(frozen=True)
+class SoftmaxPath:
+    """The models for a grid of C, as `softmax_path` returns them.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    Cs : ndarray of shape (n_Cs,)
+        C, increasing.
+    coefs : ndarray of shape (n_Cs, n_classes, n_features), or (n_Cs, 1, n_features)
+        W for each C, of the dtype of X; of two classes one row, as in `coef_`.
+    intercepts : ndarray of shape (n_Cs, n_classes), or (n_Cs, 1)
+        b for each C; zeros without intercept.
+    objectives : ndarray of shape (n_Cs,)
+        The objective at each of them.
+    optimality_gaps : ndarray of shape (n_Cs,)
+        By what fraction of itself each objective can at most lie above its minimum.
+    n_iter : ndarray of shape (n_Cs,)
+        Iterations that each took.
+    """
+
+    classes: Array
+    Cs: Array
+    coefs: Array
+    intercepts: Array
+    objectives: Array
+    optimality_gaps: Array
+    n_iter: Array
+
+
+@validate_params(
+    {
+        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "solver": [StrOptions({"auto", *SOLVERS})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)  # type: ignore[untyped-decorator]
+def softmax_path(
+    X: Any,
+    y: Any,
+    *,
+    Cs: Any = 10,
+    fit_intercept: bool = True,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    solver: str = "auto",
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    verbose: int | bool = 0,
+) -> SoftmaxPath:
+    r"""Fit multinomial logistic regression for a whole grid of C.
+
+    For each C the minimum, over W and b, of what `SoftmaxRegression` minimises,
+
+    .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b)) + \tfrac12 \|W\|_F^2
+
+    From the smallest C upward, each fit begins where the last ones lead to, and what they have in
+    common is computed once: so that it takes a fraction of the time of as many separate fits.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Training data.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels, or class probabilities.
+    Cs : int or array-like of shape (n_Cs,), default=10
+        Inverse strengths of the penalty, positive, ``inf`` for none, in any order. An integer
+        stands for so many of them, from 1e-4 to 1e4 with equal ratios.
+    fit_intercept : bool, default=True
+        Whether to add an intercept b to the scores. It is not penalised.
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights, 1 for classes that are not
+        named. 'balanced' gives all classes the same total.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights s.
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
+        How each model is found; see `SoftmaxRegression`.
+    tol : float, default=1e-6
+        The relative optimality gap to reach for each C.
+    max_iter : int, default=1000
+        Most iterations for each C.
+    verbose : int or bool, default=0
+        Whether to print a line for each iteration.
+
+    Returns
+    -------
+    SoftmaxPath
+        The models, in order of increasing C.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data or parameters out of range.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If the solver stopped before `tol` was reached for some C.
+
+    See Also
+    --------
+    SoftmaxRegressionCV : Chooses C along such paths.
+    RegularizationPathDisplay : Draws one.
+
+    References
+    ----------
+    J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized linear models
+    via coordinate descent", Journal of Statistical Software 33, 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from softmax_regression import softmax_path
+    >>> X, y = load_iris(return_X_y=True)
+    >>> path = softmax_path(X, y, Cs=[0.01, 1, 100])
+    >>> path.coefs.shape
+    (3, 3, 4)
+    >>> abs(path.coefs).sum(axis=(1, 2)).round(1)
+    array([ 1.7, 12.5, 40.1])
+    """
+    design = as_design(
+        check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
+    )
+    targets = encode_targets(
+        y,
+        design.n_rows,
+        classes=None,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        estimator="softmax_path",
+    )
+    check_more_than_one_class(targets, "softmax_path")
+    grid = grid_of(Cs)
+    options = Options(fit_intercept, solver, tol, max_iter)
+    report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
+    found = [
+        (*solution.model(), solution)
+        for solution in solutions(design, targets, grid, options, report)
+    ]
+    warn_unless_converged([solution for *_, solution in found], "softmax_path", tol)
+    coefs = np.array([coef for coef, *_ in found], dtype=design.dtype)
+    intercepts = np.zeros(coefs.shape[:2], dtype=design.dtype)
+    if fit_intercept:
+        intercepts[...] = [intercept for _, intercept, _ in found]
+    return SoftmaxPath(
+        targets.classes,
+        grid,
+        coefs,
+        intercepts,
+        np.array([solution.objective for *_, solution in found]),
+        np.array([solution.result.remaining for *_, solution in found]),
+        np.array([solution.result.n_iter for *_, solution in found], dtype=np.int32),
+    )
+
+
+def grid_of(Cs: Any) -> Array:
+    """Return C in increasing order: those given, or so many."""
+    if isinstance(Cs, Integral):
+        return np.geomspace(*_WIDEST, int(Cs))
+    grid = np.asarray(Cs)
+    if grid.ndim != 1 or len(grid) == 0 or grid.dtype.kind not in "iuf" or not (grid > 0).all():
+        raise ValueError(
+            f"Cs must be a number of values, or a list of positive values of C; got {Cs!r}."
+        )
+    return np.sort(grid.astype(np.float64))
+
+
+def warn_unless_converged(found: Sequence[Solution], who: str, tol: float) -> None:
+    """Warn of models whose solver stopped before `tol` was reached."""
+    stopped = [s for s in found if s.result.reason is not StopReason.CONVERGED]
+    if not stopped:
+        return
+    worst = max(stopped, key=lambda s: np.nan_to_num(s.result.remaining, nan=np.inf))
+    warnings.warn(
+        f"{who} stopped before tol={tol:g} was reached in {len(stopped)} of {len(found)} fits; "
+        f"the one with the largest gap, at C={worst.C:g}, because {worst.result.reason.value}, "
+        f"with a relative optimality gap of {worst.result.remaining:.1e}. Raise max_iter or tol, "
+        "or leave out the largest C.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
