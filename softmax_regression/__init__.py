@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from softmax_regression import functional
 from softmax_regression.linear_model import SoftmaxRegression
+from softmax_regression.model_selection import SoftmaxRegressionCV
 from softmax_regression.neural_network import SmallMLP
 from softmax_regression.regularization_path import SoftmaxPath, softmax_path
 
@@ -17,6 +18,7 @@ __all__ = [
     "SmallMLP",
     "SoftmaxPath",
     "SoftmaxRegression",
+    "SoftmaxRegressionCV",
     "__version__",
     "functional",
     "softmax_path",

@@ -62,9 +62,7 @@ class Problem:
 
     def __init__(self, base: LinearCrossEntropy):
         self._row_space: RowSpace | None = None
-        design = base.design
-        wide = _WIDE * design.n_rows <= design.n_columns
-        if isinstance(design, DenseDesign) and base.l2 > 0 and wide:
+        if base.l2 > 0 and is_wide(base.design):
             self._row_space = RowSpace(base)
             base = self._row_space.objective
         # Products with the Hessian are in the precision of X; values and gradients, which decide
@@ -117,6 +115,11 @@ class Problem:
     def _value(self, unknowns: Array) -> float:
         value = evaluate(self.objective, unknowns).value
         return value if np.isfinite(value) else np.inf
+
+
+def is_wide(design: Design) -> bool:
+    """Whether there are so many more columns than rows that a rotation pays."""
+    return isinstance(design, DenseDesign) and _WIDE * design.n_rows <= design.n_columns
 
 
 def choose_solver(problem: Problem) -> str:

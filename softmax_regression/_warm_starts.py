@@ -10,19 +10,21 @@ as it is worth while.
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._targets import Targets
 from softmax_regression.design import Design
 from softmax_regression.objectives import LinearCrossEntropy
-from softmax_regression.solvers import RelativeGap, Report, SolverResult
+from softmax_regression.solvers import RelativeGap, Report, SolverResult, StopReason
 
 Array = NDArray[Any]
 
@@ -73,9 +75,37 @@ class Solution:
     result: SolverResult
     objective: float
 
+    def ending(self) -> Ending:
+        """Return what is worth knowing of how the solver ended."""
+        result = self.result
+        return Ending(self.C, self.objective, result.remaining, result.n_iter, result.reason)
+
     def model(self) -> tuple[Array, Array]:
         """Return W and b: of all that give the same probabilities, the smallest."""
         return self.problem.to_model(self.problem.objective.centred(self.result.params))
+
+
+@dataclass
+class Ending:
+    """How the solver ended for one C.
+
+    Parameters
+    ----------
+    C, objective : float
+        As of `Solution`.
+    gap : float
+        The relative optimality gap.
+    n_iter : int
+        Iterations.
+    reason : StopReason
+        Why it stopped.
+    """
+
+    C: float
+    objective: float
+    gap: float
+    n_iter: int
+    reason: StopReason
 
 
 def solutions(
@@ -84,6 +114,7 @@ def solutions(
     Cs: Array,
     options: Options,
     report: Report | None = None,
+    start: tuple[Array, Array] | None = None,
 ) -> Iterator[Solution]:
     """Solve for one C after the other.
 
@@ -99,6 +130,8 @@ def solutions(
         How.
     report : callable, default=None
         Called with a line of text after each iteration.
+    start : tuple of ndarray, default=None
+        W and b to begin with; by default those of the null model.
     """
     l2s = [l2_of(C, targets.total_weight) for C in Cs]
     base = LinearCrossEntropy(
@@ -107,18 +140,18 @@ def solutions(
     problem = Problem(base)
     solver = SOLVERS[choose_solver(problem) if options.solver == "auto" else options.solver]()
     ahead = Predictor()
-    start = problem.from_model(*base.null_model())
+    at = problem.from_model(*(start or base.null_model()))
     for C, l2 in zip(Cs, l2s, strict=True):
         if l2 > 0 or base.l2 == 0:
             problem = problem.with_l2(l2)
         else:  # without a penalty nothing keeps W in the space of the rows
-            model = problem.to_model(start)
+            model = problem.to_model(at)
             problem = Problem(base.with_l2(0.0))
-            start = problem.from_model(*model)
+            at = problem.from_model(*model)
             ahead = Predictor()
         result = problem.minimize(
             solver,
-            [ahead(C, start)],
+            [ahead(C, at)],
             criterion=RelativeGap(),
             tol=options.tol,
             max_iter=options.max_iter,
@@ -129,8 +162,8 @@ def solutions(
                 f"The fit for C={C:g} diverged: parameters or loss are no longer finite. Scale the "
                 "features, for example with sklearn.preprocessing.StandardScaler."
             )
-        start = result.params
-        ahead.add(C, start)
+        at = result.params
+        ahead.add(C, at)
         scale = targets.total_weight * (float(C) if np.isfinite(C) else 1.0)
         yield Solution(float(C), problem, result, result.value * scale)
 
@@ -173,3 +206,18 @@ def _weakest(l2s: list[float]) -> float:
 
 def _naming(C: float, report: Report) -> Report:
     return lambda line: report(f"C={C:.3g}, {line}")
+
+
+def warn_unless_converged(endings: Sequence[Ending], who: str, tol: float, stacklevel: int) -> None:
+    """Warn of models whose solver stopped before `tol` was reached, if there are any."""
+    stopped = [ending for ending in endings if ending.reason is not StopReason.CONVERGED]
+    if not stopped:
+        return
+    worst = max(stopped, key=lambda ending: np.nan_to_num(ending.gap, nan=np.inf))
+    warnings.warn(
+        f"{who} stopped before tol={tol:g} was reached in {len(stopped)} of {len(endings)} fits: "
+        f"at C={worst.C:g} because {worst.reason.value}, with a relative optimality gap of "
+        f"{worst.gap:.1e}, the largest. Raise max_iter or tol, or leave out the largest C.",
+        ConvergenceWarning,
+        stacklevel=stacklevel + 1,
+    )

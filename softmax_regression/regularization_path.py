@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._targets import check_more_than_one_class, encode_targets
-from softmax_regression._warm_starts import Options, Solution, solutions
+from softmax_regression._warm_starts import Options, solutions, warn_unless_converged
 from softmax_regression.design import as_design
-from softmax_regression.solvers import StopReason
 
 Array = NDArray[Any]
 
@@ -166,23 +162,21 @@ def softmax_path(
     grid = grid_of(Cs)
     options = Options(fit_intercept, solver, tol, max_iter)
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
-    found = [
-        (*solution.model(), solution)
-        for solution in solutions(design, targets, grid, options, report)
-    ]
-    warn_unless_converged([solution for *_, solution in found], "softmax_path", tol)
-    coefs = np.array([coef for coef, *_ in found], dtype=design.dtype)
-    intercepts = np.zeros(coefs.shape[:2], dtype=design.dtype)
-    if fit_intercept:
-        intercepts[...] = [intercept for _, intercept, _ in found]
+    coefs, intercepts, endings = [], [], []
+    for solution in solutions(design, targets, grid, options, report):
+        coef, intercept = solution.model()
+        coefs.append(coef.astype(design.dtype))
+        intercepts.append(intercept if fit_intercept else np.zeros(len(coef)))
+        endings.append(solution.ending())
+    warn_unless_converged(endings, "softmax_path", tol, stacklevel=2)
     return SoftmaxPath(
         targets.classes,
         grid,
-        coefs,
-        intercepts,
-        np.array([solution.objective for *_, solution in found]),
-        np.array([solution.result.remaining for *_, solution in found]),
-        np.array([solution.result.n_iter for *_, solution in found], dtype=np.int32),
+        np.stack(coefs),
+        np.stack(intercepts).astype(design.dtype),
+        np.array([ending.objective for ending in endings]),
+        np.array([ending.gap for ending in endings]),
+        np.array([ending.n_iter for ending in endings], dtype=np.int32),
     )
 
 
@@ -196,19 +190,3 @@ def grid_of(Cs: Any) -> Array:
             f"Cs must be a number of values, or a list of positive values of C; got {Cs!r}."
         )
     return np.sort(grid.astype(np.float64))
-
-
-def warn_unless_converged(found: Sequence[Solution], who: str, tol: float) -> None:
-    """Warn of models whose solver stopped before `tol` was reached."""
-    stopped = [s for s in found if s.result.reason is not StopReason.CONVERGED]
-    if not stopped:
-        return
-    worst = max(stopped, key=lambda s: np.nan_to_num(s.result.remaining, nan=np.inf))
-    warnings.warn(
-        f"{who} stopped before tol={tol:g} was reached in {len(stopped)} of {len(found)} fits; "
-        f"the one with the largest gap, at C={worst.C:g}, because {worst.result.reason.value}, "
-        f"with a relative optimality gap of {worst.result.remaining:.1e}. Raise max_iter or tol, "
-        "or leave out the largest C.",
-        ConvergenceWarning,
-        stacklevel=3,
-    )

@@ -3,13 +3,14 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from softmax_regression import SmallMLP, SoftmaxRegression
+from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV
 
 LINEAR_SOLVERS = ("auto", "lbfgs", "newton-cg", "newton-cholesky", "sgd", "adam")
 NETWORK_SOLVERS = ("adam", "sgd", "lbfgs")
 
 ESTIMATORS = [SoftmaxRegression(solver=solver) for solver in LINEAR_SOLVERS]
 ESTIMATORS += [SmallMLP(solver=solver) for solver in NETWORK_SOLVERS]
+ESTIMATORS += [SoftmaxRegressionCV(Cs=3, cv=3), SoftmaxRegressionCV(Cs=3, cv="loo")]
 
 
 # The checks fit data sets of a few rows at whatever max_iter; whether that converges is not theirs

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
-from scipy.linalg.lapack import dpotrf, dpotrs, dtrtrs
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtrs
 
 from softmax_regression.design import Design
 from softmax_regression.objectives._base import sum_parts
@@ -102,6 +102,10 @@ class HessianFactor(Curvature):
         solved = self._factor.solve(self._matrix(gradient)[:-1].ravel())
         rows = np.concatenate([solved, np.zeros(self._shape[1])])
         return self._flat(rows.reshape(-1, self._shape[1]))
+
+    def inverse(self) -> Array:
+        """Return H⁻¹ without the last class, of shape (n_scores, n_columns) twice."""
+        return self._factor.inverse().reshape(*self._shape, *self._shape)
 
 
 class BlockFactor(Curvature):
@@ -204,6 +208,14 @@ class Factor:
     def solve(self, vector: Array) -> Array:
         """Return L⁻ᵀ L⁻¹ v."""
         return dpotrs(self._lower, vector / self._root, lower=True)[0] / self._root
+
+    def inverse(self) -> Array:
+        """Return L⁻ᵀ L⁻¹."""
+        inverse, _ = dpotri(self._lower, lower=True)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        inverse /= self._root
+        inverse /= self._root[:, None]
+        return inverse
 
     def forward(self, vector: Array) -> Array:
         """Return L⁻¹ v."""

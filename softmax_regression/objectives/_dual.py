@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _INTERCEPT_STEPS = 10
+_SHORT_STEP = 1e-6  # nats: the square of that is a rounding error
 _LONGEST_STEP = 2.0  # nats: beyond that the curvature is another
 
 
@@ -69,7 +70,7 @@ class DualBound:
         hopeful = self.without_repair(gradient)
         if enough < np.inf and hopeful > min(enough, self._worth_refining):
             return gap
-        centred = self._with_best_intercept(params)
+        centred = self._with_best_intercept(params, enough)
         best, gradient = self.objective.value_and_gradient(centred)
         if not best <= value * (1 + 64 * np.finfo(self.objective.dtype).eps):
             return gap  # Newton's method went astray
@@ -128,8 +129,12 @@ class DualBound:
     def _target_mean(self) -> Array:
         return self.objective.target_mean()
 
-    def _with_best_intercept(self, params: Array) -> Array:
-        """Minimise over the intercept alone, by Newton's method from a point that is close."""
+    def _with_best_intercept(self, params: Array, enough: float) -> Array:
+        """Minimise over the intercept alone, by Newton's method from a point that is close.
+
+        The next step would be the square of the last, and by as much the totals are off.
+        """
+        short = max(_SHORT_STEP, 0.1 * enough**0.5) if enough < np.inf else _SHORT_STEP
         params = params.copy()
         for _ in range(_INTERCEPT_STEPS):
             slope, curvature = self._intercept_derivatives(params)
@@ -138,7 +143,7 @@ class DualBound:
             step -= step.mean() if len(step) > 1 else 0.0
             step = np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
             self.objective.unpack(params)[1][...] -= step / self.objective.intercept_entry
-            if np.abs(step).max() < 1e-6:  # the next would be the square of that
+            if np.abs(step).max() < short:
                 break
         return params
 

@@ -35,7 +35,7 @@ Array = NDArray[Any]
 
 _KEEP = 0.125  # of the size of X: more is not spent on remembering probabilities
 _EVEN = 0.1  # the weight of equal class shares beside the true ones
-_SMALL = 1 << 18  # probabilities: so many are always remembered
+_SMALL = 1 << 20  # probabilities: so many are always remembered
 _UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
 _LEAST_ROWS = 64
 _PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X

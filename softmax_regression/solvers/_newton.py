@@ -33,6 +33,7 @@ _PATIENCE = 3  # iterations that change nothing but rounding errors
 _FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
 _FAR_OUT = 0.1  # of the value: what a step promises far from the minimum
 _TINY = float(np.finfo(np.float64).tiny)
+_SURE = 1e-3  # of the value: if a step along a path promises no more, it leads to the minimum
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -158,7 +159,9 @@ class TruncatedDirections(Directions):
             self._cheap = self._current is not None
         if self._current is None or self._is_spent(enough):
             self._renew(point)
-        run = _ConjugateGradients(self.objective, point)
+        # Along a path one step gets to the minimum: it is to be proved by that.
+        sure = _SURE * point.value if self._along_a_path else 0.1 * enough
+        run = _ConjugateGradients(self.objective, point, sure)
         limit = self.max_products
         if self._cheap:
             limit = min(limit, max(1, round(self.preconditioner.n_products - self._spent)))
@@ -204,11 +207,14 @@ class _ConjugateGradients:
         Multiplies by H.
     point : Point
         Where H and g are taken.
+    sure : float
+        If no more than this is left to gain, the step is to lead to where that can be proved.
     """
 
-    def __init__(self, objective: Objective, point: Point):
+    def __init__(self, objective: Objective, point: Point, sure: float):
         self.objective = objective
         self.point = point
+        self.sure = sure
         self.step = np.zeros_like(point.gradient)
         self.residual = -point.gradient
         self.decrement = 0.0  # half of −g·step, and what the residual still stands for
@@ -221,7 +227,7 @@ class _ConjugateGradients:
         # Convergence gets faster with smaller residuals near the minimum, where they pay.
         goal = _forcing(first, enough) ** 2 * first
         # Where little enough is left, it is to be proved: the residual is the next gradient.
-        proof = enough if 0.5 * first <= 0.1 * enough else np.inf
+        proof = enough if 0.5 * first <= self.sure else np.inf
         ahead = matrix.solve(self.residual)
         direction, square = ahead, float(self.residual @ ahead)
         for _ in range(max_products):

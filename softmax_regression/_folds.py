@@ -1,0 +1,138 @@
+"""A path of models for each fold of a cross-validation, and how good they are on what it left out.
+
+Labels, weights and the grid of C are the same for all folds, and of wide data so is the rotation
+into the space of the rows. Folds are shared out to threads: they read the same X, and while there
+are several, each of them has one thread to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.utils.parallel import Parallel, delayed
+
+from softmax_regression._full_batch import is_wide, l2_of
+from softmax_regression._targets import Targets, check_more_than_one_class
+from softmax_regression._threads import blas_held_to_one_thread
+from softmax_regression._warm_starts import Ending, Options, Solution, solutions
+from softmax_regression.design import Design
+from softmax_regression.objectives import LinearCrossEntropy, RowSpace
+from softmax_regression.solvers import Report
+
+Array = NDArray[Any]
+
+
+@dataclass
+class FoldPath:
+    """The models of a fold, one for each C.
+
+    Parameters
+    ----------
+    coefs : ndarray of shape (n_Cs, n_outputs, n_features)
+        Each W, of the dtype of X.
+    intercepts : ndarray of shape (n_Cs, n_outputs)
+        Each b; zeros without intercept.
+    scores : ndarray of shape (n_Cs,)
+        How good each is on the rows left out.
+    endings : list of Ending
+        How the solver ended.
+    """
+
+    coefs: Array
+    intercepts: Array
+    scores: Array
+    endings: list[Ending]
+
+
+class Score(Protocol):
+    """How good a model is on some rows."""
+
+    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
+        """Return it; W and b are in the coordinates of X."""
+
+
+class Rows:
+    """X and targets, in which all folds are fitted.
+
+    Parameters
+    ----------
+    design : Design
+        X.
+    targets : Targets
+        Labels and weights.
+    Cs : ndarray of shape (n_Cs,)
+        In increasing order.
+    options : Options
+        How each model is fitted.
+    """
+
+    def __init__(self, design: Design, targets: Targets, Cs: Array, options: Options):
+        self.dtype = design.dtype
+        self.original = design
+        self.design = design
+        self.targets = targets
+        self.Cs = Cs
+        self.options = options
+        self._row_space: RowSpace | None = None
+        if is_wide(design) and np.isfinite(Cs).all():
+            l2 = l2_of(Cs[-1], targets.total_weight)
+            loss = targets.loss(design.dtype)
+            self._row_space = RowSpace(LinearCrossEntropy(design, loss, l2, options.fit_intercept))
+            self.design = self._row_space.objective.design
+
+    def model(self, solution: Solution) -> tuple[Array, Array]:
+        """Return W, in the coordinates of X and of its dtype, and b, zeros without intercept."""
+        coef, intercept = solution.model()
+        if self._row_space is not None:
+            coef = self._row_space.coef(coef)
+        if not self.options.fit_intercept:
+            intercept = np.zeros(len(coef))
+        return coef.astype(self.dtype), intercept.astype(self.dtype)
+
+    def path(self, train: Array, test: Array, score: Score, report: Report | None) -> FoldPath:
+        """Fit a path to some rows, and score it on others."""
+        targets = self.targets.of(train)
+        check_more_than_one_class(targets, "Each fold of SoftmaxRegressionCV")
+        coefs, intercepts, scores, endings = [], [], [], []
+        for solution in solutions(self.design[train], targets, self.Cs, self.options, report):
+            coef, intercept = self.model(solution)
+            coefs.append(coef)
+            intercepts.append(intercept)
+            scores.append(score(coef, intercept, solution.C, test))
+            endings.append(solution.ending())
+        return FoldPath(np.stack(coefs), np.stack(intercepts), np.array(scores), endings)
+
+
+def paths_of_folds(
+    rows: Rows,
+    folds: Sequence[tuple[Array, Array]],
+    score: Score,
+    n_jobs: int | None,
+    report: Callable[[int], Report | None],
+) -> list[FoldPath]:
+    """Fit a path to each fold, several at a time if that is wanted.
+
+    Parameters
+    ----------
+    rows : Rows
+        What the folds are of.
+    folds : sequence of tuple of ndarray
+        The numbers of the rows to fit, and of those to score.
+    score : Score
+        How good a model is.
+    n_jobs : int or None
+        As of joblib.
+    report : callable
+        Returns what prints the progress of a fold.
+    """
+    calls = [(train, test, score, report(fold)) for fold, (train, test) in enumerate(folds)]
+    if min(effective_n_jobs(n_jobs), len(calls)) == 1:
+        return [rows.path(*call) for call in calls]
+    with blas_held_to_one_thread():
+        work = Parallel(n_jobs=n_jobs, prefer="threads")
+        return list(work(delayed(rows.path)(*call) for call in calls))

@@ -1,0 +1,491 @@
+"""`SoftmaxRegressionCV`: softmax regression that chooses C by cross-validation.
+
+This file speaks scikit-learn. What happens in a fold is in `_folds.py`, how the models of a path
+are found in `_warm_starts.py`, and leaving out single rows in `_leave_one_out.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.metrics import get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch
+from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled, process_routing
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import _check_method_params
+
+from softmax_regression._callbacks import WRAPPED, Watched, with_callbacks
+from softmax_regression._classifier import Array
+from softmax_regression._folds import Rows, paths_of_folds
+from softmax_regression._full_batch import SOLVERS
+from softmax_regression._leave_one_out import leave_one_out_scores
+from softmax_regression._linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._scoring import ROW_SCORES, scorer_of
+from softmax_regression._targets import check_more_than_one_class, encode_targets, is_soft
+from softmax_regression._warm_starts import Ending, Options, solutions, warn_unless_converged
+from softmax_regression.linear_model import SoftmaxRegression
+from softmax_regression.regularization_path import grid_of
+from softmax_regression.solvers import Report
+
+
+@dataclass
+class Found:
+    """What a cross-validation found out.
+
+    Parameters
+    ----------
+    coefs : ndarray of shape (n_folds, n_Cs, n_outputs, n_features)
+        W of each fold and C; with leave-one-out a single one, that of all rows.
+    intercepts : ndarray of shape (n_folds, n_Cs, n_outputs)
+        b.
+    scores : ndarray of shape (n_folds, n_Cs)
+        Scores; with leave-one-out one for each row.
+    weights : ndarray of shape (n_folds,) or None
+        By which scores are averaged.
+    endings : list of list of Ending
+        How each fit ended.
+    """
+
+    coefs: Array
+    intercepts: Array
+    scores: Array
+    weights: Array | None
+    endings: list[list[Ending]]
+
+    def means(self) -> Array:
+        """Return the mean score for each C."""
+        return np.average(self.scores, axis=0, weights=self.weights)
+
+    def standard_errors(self) -> Array:
+        """Return the standard error of each mean."""
+        n, weights = len(self.scores), self.weights
+        share = np.full(n, 1 / n) if weights is None else weights / weights.sum()
+        squares = np.square(self.scores - self.means())
+        return np.sqrt(np.square(share) @ squares * n / max(n - 1, 1))
+
+
+class SoftmaxRegressionCV(LinearSoftmaxClassifier):
+    r"""Multinomial logistic regression that chooses C by cross-validation.
+
+    For each fold, the models for all C are fitted along a path (see `softmax_path`), and the C with
+    the best mean score is that of the model fitted to all rows.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (n_Cs,), default=10
+        The values of C to choose from, positive, ``inf`` for no penalty. An integer stands for so
+        many of them, from 1e-4 to 1e4 with equal ratios.
+    fit_intercept : bool, default=True
+        Whether to add an intercept b to the scores.
+    cv : int, cross-validation generator, iterable or 'loo', default=None
+        The folds: their number (None is 5; stratified and not shuffled), an object that splits, or
+        an iterable of pairs of arrays of row numbers. 'loo' leaves out one row at a time, and costs
+        hardly more than a path: see Notes.
+    scoring : str, callable or None, default='neg_log_loss'
+        How good a model is on rows left out: a name of scikit-learn's or a function
+        ``scorer(estimator, X, y)``; larger is better. None is accuracy. Class probabilities for y,
+        and ``cv='loo'``, go with 'neg_log_loss' and 'accuracy' alone.
+    selection : {'best', '1se'}, default='best'
+        'best' takes the C with the best mean score; '1se' the smallest whose mean is within one
+        standard error of that, a simpler model that cannot be told from the best (the
+        one-standard-error rule).
+    refit : bool, default=True
+        Whether to fit all rows with the C chosen. Otherwise the coefficients of the folds, each
+        with the C that is best for it, are averaged, and so are these C.
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
+        How each model is found; see `SoftmaxRegression`.
+    tol : float, default=1e-6
+        The relative optimality gap to reach.
+    max_iter : int, default=1000
+        Most iterations of a fit.
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights in fits, not in scores.
+        'balanced' gives all classes the same total over all rows.
+    n_jobs : int, default=None
+        Folds that are worked on at the same time, each in a thread that uses one core. With one, it
+        may use several.
+    verbose : int or bool, default=0
+        Whether to print a line for each iteration.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    C_ : float
+        The C chosen.
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        W of the model of all rows.
+    intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
+        b.
+    Cs_ : ndarray of shape (n_Cs,)
+        The values of C, increasing.
+    l1_ratio_, l1_ratios_ : float, ndarray of shape (1,)
+        0: the penalty is ½ ‖W‖².
+    scores_ : ndarray of shape (n_folds, 1, n_Cs)
+        Scores of the rows left out; for ``cv='loo'`` each row is a fold.
+    mean_scores_, standard_errors_ : ndarray of shape (1, n_Cs)
+        Their means over folds, and the standard errors of these.
+    coefs_paths_ : ndarray of shape (n_folds, 1, n_Cs, n_classes, n_features + 1)
+        W of each fold, and b in the last column if there is an intercept; for ``cv='loo'`` the one
+        path of all rows. For two classes there is one row in the place of n_classes.
+    n_iter_ : ndarray of shape (n_folds, 1, n_Cs)
+        Iterations of each fit; for ``cv='loo'`` those of the one path.
+    objective_, optimality_gap_ : float
+        Of the model of all rows: see `SoftmaxRegression`. Only with `refit`.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if X had names that are all strings.
+
+    See Also
+    --------
+    softmax_path : The models for a grid of C.
+    CrossValidationDisplay : Draws the scores against C.
+    RegularizationPathDisplay : Draws the coefficients against C.
+    sklearn.linear_model.LogisticRegressionCV : Has the same attributes, with
+        ``use_legacy_attributes=False``.
+
+    Notes
+    -----
+    With ``cv='loo'`` each C takes one fit, of all rows. What a model without row i would say of it
+    follows in closed form from the Hessian at the minimum: one step of Newton's method with the row
+    left out. The few rows by which more changes than such a step can tell are left out in earnest,
+    at most 50 for each C. The order of the Hessian, (n_classes − 1) times n_features or, if there
+    are more features than rows, n_samples, can be 5000 at most.
+
+    With metadata routing (``sklearn.set_config(enable_metadata_routing=True)``), `fit` passes
+    ``groups`` on to the splitter and `sample_weight` to a scorer that asks for it; without, the
+    scores of the folds are weighted by `sample_weight` if that is given.
+
+    References
+    ----------
+    L. Breiman, J. Friedman, R. Olshen and C. Stone, *Classification and Regression Trees*, 1984,
+    section 3.4.3, for the one-standard-error rule.
+
+    K. Rahnama Rad and A. Maleki, "A scalable estimate of the out-of-sample prediction error via
+    approximate leave-one-out cross-validation", JRSS B 82, 2020.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from softmax_regression import SoftmaxRegressionCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = SoftmaxRegressionCV(Cs=[0.01, 0.1, 1, 10, 100], cv="loo").fit(X, y)
+    >>> model.C_
+    1.0
+    >>> model.mean_scores_.round(3)
+    array([[-0.269, -0.138, -0.099, -0.115, -0.155]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "fit_intercept": ["boolean"],
+        "cv": ["cv_object", StrOptions({"loo"})],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "selection": [StrOptions({"best", "1se"})],
+        "refit": ["boolean"],
+        "solver": [StrOptions({"auto", *SOLVERS})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        Cs: Any = 10,
+        fit_intercept: bool = True,
+        cv: Any = None,
+        scoring: Any = "neg_log_loss",
+        selection: str = "best",
+        refit: bool = True,
+        solver: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        class_weight: Any = None,
+        n_jobs: int | None = None,
+        verbose: int | bool = 0,
+    ):
+        self.Cs = Cs
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.refit = refit
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
+        """Choose C, and fit the model with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or class probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        **params : dict
+            What metadata routing passes on to the splitter and the scorer, such as ``groups``.
+
+        Returns
+        -------
+        SoftmaxRegressionCV
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or parameters out of range; the estimator is then as it was before.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the solver stopped before `tol` was reached in some fits.
+        """
+        _raise_for_params(params, self, "fit")
+        watched = Watched(self, X, y, sample_weight, None)
+        with self._unchanged_on_failure():
+            if self.selection == "1se" and not self.refit and self.cv != "loo":
+                raise ValueError("selection='1se' needs refit=True: a single fold has no error.")
+            routed = self._routed("fit", params | {"sample_weight": sample_weight})
+            design = self._validate_rows(X, reset=True)
+            targets = self._encode(y, design, sample_weight)
+            check_more_than_one_class(targets, type(self).__name__)
+            rows = Rows(
+                design,
+                targets,
+                grid_of(self.Cs),
+                Options(self.fit_intercept, self.solver, self.tol, self.max_iter),
+            )
+            self.classes_ = targets.classes
+            if isinstance(self.cv, str):
+                found = self._leave_one_out(rows, routed.scorer.score)
+            else:
+                found = self._cross_validate(rows, design.X, y, routed)
+            endings = [ending for path in found.endings for ending in path]
+            self._keep(found, rows.Cs)
+            endings += self._choose(found, rows)
+        watched.end()
+        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3 + WRAPPED)
+        return self
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
+        """How good the model is on some rows, by `scoring`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Their true labels, or class probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        **score_params : dict
+            What metadata routing passes on to the scorer.
+
+        Returns
+        -------
+        float
+            The score: larger is better.
+        """
+        _raise_for_params(score_params, self, "score")
+        routed = self._routed("score", score_params | {"sample_weight": sample_weight})
+        if self._row_score() is None:
+            scorer = scorer_of(self.scoring, self.classes_)
+            return float(scorer(self, X, y, **routed.scorer.score))
+        scores = np.atleast_2d(self.decision_function(X).T)
+        targets = encode_targets(
+            y,
+            scores.shape[1],
+            classes=self.classes_,
+            sample_weight=routed.scorer.score.get("sample_weight"),
+            class_weight=None,
+            estimator=type(self).__name__,
+        )
+        return float(np.average(self._row_score()(scores, targets), weights=targets.weight))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say what goes to the splitter and to the scorer.
+
+        Returns
+        -------
+        MetadataRouter
+            How metadata are routed.
+        """
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        if not isinstance(self.cv, str):
+            router.add(
+                splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split")
+            )
+        scorer = scorer_of(self.scoring or "accuracy", np.empty(0))
+        return router.add(
+            scorer=scorer,
+            method_mapping=MethodMapping()
+            .add(caller="fit", callee="score")
+            .add(caller="score", callee="score"),
+        )
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _row_score(self) -> Any:
+        """Return what scores row by row; None if `scoring` takes a scorer."""
+        return ROW_SCORES.get(self.scoring or "accuracy") if not callable(self.scoring) else None
+
+    def _routed(self, caller: str, params: dict[str, Any]) -> Bunch:
+        given = {name: value for name, value in params.items() if value is not None}
+        if _routing_enabled():
+            routed = process_routing(self, caller, **given)
+            return Bunch(splitter=routed.get("splitter", Bunch(split={})), scorer=routed.scorer)
+        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
+
+    def _report_of(self, fold: int) -> Report | None:
+        report = self._report()
+        return None if report is None else lambda line: report(f"fold {fold}, {line}")
+
+    def _cross_validate(self, rows: Rows, X: Any, y: Any, routed: Bunch) -> Found:
+        labels = y if is_soft(y) else rows.targets.classes[rows.targets.encoded]
+        splitter = check_cv(self.cv, labels, classifier=True)
+        folds = [
+            (_row_numbers(train), _row_numbers(test))
+            for train, test in splitter.split(X, labels, **routed.splitter.split)
+        ]
+        score_params = routed.scorer.score
+        if self._row_score() is None:
+            if is_soft(y):
+                raise ValueError(
+                    f"scoring={self.scoring!r} needs labels, but y holds class probabilities. Use "
+                    "'neg_log_loss' or 'accuracy'."
+                )
+            score: Any = _ByScorer(self, rows, X, labels, score_params)
+        else:
+            score = _ByRow(self._row_score(), rows, X, score_params)
+        paths = paths_of_folds(rows, folds, score, self.n_jobs, self._report_of)
+        return Found(
+            np.stack([path.coefs for path in paths]),
+            np.stack([path.intercepts for path in paths]),
+            np.stack([path.scores for path in paths]),
+            None,
+            [path.endings for path in paths],
+        )
+
+    def _leave_one_out(self, rows: Rows, score_params: dict[str, Any]) -> Found:
+        row_score = self._row_score()
+        if row_score is None:
+            raise ValueError(
+                f"cv='loo' scores one row at a time, which scoring={self.scoring!r} does not. Use "
+                "'neg_log_loss' or 'accuracy', or a number of folds."
+            )
+        models, scores, endings = [], [], []
+        for solution in solutions(rows.design, rows.targets, rows.Cs, rows.options, self._report()):
+            models.append(rows.model(solution))
+            left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.options)
+            scores.append(row_score(left_out, rows.targets))
+            endings.append(solution.ending())
+        weights = score_params.get("sample_weight")
+        return Found(
+            np.stack([coef for coef, _ in models])[None],
+            np.stack([intercept for _, intercept in models])[None],
+            np.stack(scores, axis=1),
+            None if weights is None else np.asarray(weights, dtype=np.float64),
+            [endings],
+        )
+
+    def _keep(self, found: Found, Cs: Array) -> None:
+        """Store what the cross-validation found."""
+        self.Cs_ = Cs
+        self.l1_ratios_, self.l1_ratio_ = np.zeros(1), 0.0
+        self.scores_ = found.scores[:, None]
+        self.mean_scores_ = found.means()[None]
+        self.standard_errors_ = found.standard_errors()[None]
+        paths = found.coefs
+        if self.fit_intercept:
+            paths = np.concatenate([paths, found.intercepts[..., None]], axis=-1)
+        self.coefs_paths_ = paths[:, None]
+        n_iter = [[ending.n_iter for ending in path] for path in found.endings]
+        self.n_iter_ = np.array(n_iter, dtype=np.int32)[:, None]
+
+    def _choose(self, found: Found, rows: Rows) -> list[Ending]:
+        """Choose C, store the model, and return how its fit ended, if there was one."""
+        means = np.where(np.isnan(found.means()), -np.inf, found.means())
+        best = int(means.argmax())
+        if self.selection == "1se":
+            enough = means[best] - found.standard_errors()[best]
+            best = int(np.flatnonzero(means >= enough)[0])
+        self.C_ = float(rows.Cs[best])
+        if len(found.coefs) == 1:  # leave-one-out has fitted all rows
+            self._store(found.coefs[0, best], found.intercepts[0, best], rows.dtype)
+            return self._certified(found.endings[0][best], [])
+        folds = np.arange(len(found.coefs))
+        if not self.refit:
+            bests = found.scores.argmax(axis=1)
+            self.C_ = float(rows.Cs[bests].mean())
+            coef = found.coefs[folds, bests].mean(axis=0, dtype=np.float64)
+            self._store(coef, found.intercepts[folds, bests].mean(axis=0), rows.dtype)
+            return []
+        (solution,) = solutions(
+            rows.design, rows.targets, rows.Cs[[best]], rows.options, self._report()
+        )
+        self._store(*rows.model(solution), rows.dtype)
+        return self._certified(solution.ending(), [solution.ending()])
+
+    def _certified(self, ending: Ending, new: list[Ending]) -> list[Ending]:
+        self.objective_, self.optimality_gap_ = ending.objective, ending.gap
+        return new
+
+
+class _ByRow:
+    """The weighted mean of what each row scores."""
+
+    def __init__(self, row_score: Any, rows: Rows, X: Any, params: dict[str, Any]):
+        self.row_score = row_score
+        self.rows = rows
+        self.weight = params.get("sample_weight")
+
+    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
+        scores = self.rows.original[rows].scores(coef)
+        values = self.row_score(scores + intercept[:, None], self.rows.targets.of(rows))
+        weight = None if self.weight is None else np.asarray(self.weight)[rows]
+        return float(np.average(values, weights=weight))
+
+
+class _ByScorer:
+    """What a scorer of scikit-learn says."""
+
+    def __init__(
+        self, model: SoftmaxRegressionCV, rows: Rows, X: Any, y: Array, params: dict[str, Any]
+    ):
+        self.scorer = scorer_of(model.scoring, model.classes_)
+        self.classes = model.classes_
+        self.fit_intercept = model.fit_intercept
+        self.X = X
+        self.y = y
+        self.params = params
+
+    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
+        model = SoftmaxRegression(C=C, fit_intercept=self.fit_intercept)
+        model.classes_, model.n_features_in_ = self.classes, coef.shape[1]
+        model._store(coef, intercept, coef.dtype)
+        params = _check_method_params(self.X, self.params, indices=rows)
+        return float(self.scorer(model, self.X[rows], self.y[rows], **params))
+
+
+def _row_numbers(rows: Any) -> Array:
+    """Return the numbers of some rows, which may be given by a mask."""
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
