@@ -168,7 +168,7 @@ def softmax_path(
         coefs.append(coef.astype(design.dtype))
         intercepts.append(intercept if fit_intercept else np.zeros(len(coef)))
         endings.append(solution.ending())
-    warn_unless_converged(endings, "softmax_path", tol, stacklevel=2)
+    warn_unless_converged(endings, "softmax_path", tol, stacklevel=3)  # one is the validation
     return SoftmaxPath(
         targets.classes,
         grid,

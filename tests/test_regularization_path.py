@@ -1,0 +1,215 @@
+"""A path is the models that separate fits find, in any order and on any data."""
+
+import numpy as np
+import pytest
+from problems import Problem
+from scipy import sparse
+from sklearn.datasets import load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+
+from softmax_regression import SoftmaxRegression, softmax_path
+from softmax_regression._full_batch import SOLVERS
+from softmax_regression._warm_starts import Predictor
+from softmax_regression.objectives import HessianPreconditioner, copied
+from softmax_regression.solvers import RelativeGap, TruncatedDirections, evaluate
+
+CS = np.logspace(-3, 3, 7)
+
+
+def data(n_classes=3, n_rows=150, n_features=5, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, n_features)) * np.logspace(0, 3, n_features)
+    y = (X @ rng.normal(size=(n_features, n_classes)) / X.std(axis=0).max()).argmax(axis=1)
+    y[rng.random(n_rows) < 0.2] = 0
+    return X, y
+
+
+def assert_models_of_separate_fits(path, X, y, tol=1e-10, weight=None, **params):
+    for i, C in enumerate(path.Cs):
+        model = SoftmaxRegression(C=C, tol=tol, **params).fit(X, y, sample_weight=weight)
+        np.testing.assert_allclose(path.objectives[i], model.objective_, rtol=3 * tol)
+        scale = np.abs(model.coef_).max()
+        np.testing.assert_allclose(path.coefs[i], model.coef_, atol=1e-4 * scale)
+        np.testing.assert_allclose(path.intercepts[i], model.intercept_, atol=1e-3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("fit_intercept", [True, False], ids=["intercept", "origin"])
+def test_path_is_separate_fits(solver, n_classes, fit_intercept):
+    X, y = data(n_classes)
+    options = {"solver": solver, "fit_intercept": fit_intercept}
+    path = softmax_path(X, y, Cs=CS, tol=1e-10, **options)
+    assert path.optimality_gaps.max() <= 1e-10
+    assert_models_of_separate_fits(path, X, y, **options)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csc_array])
+def test_weights_classes_and_containers(container):
+    X, y = data()
+    names = np.array(["a", "b", "c"])[y]
+    weight = np.random.default_rng(1).uniform(0, 2, len(y))
+    options = {"class_weight": {"a": 3.0}, "tol": 1e-10}
+    path = softmax_path(container(X), names, Cs=CS, sample_weight=weight, **options)
+    assert path.classes.tolist() == ["a", "b", "c"]
+    assert_models_of_separate_fits(path, X, names, weight=weight, class_weight={"a": 3.0})
+
+
+def test_soft_labels():
+    X, y = data()
+    soft = 0.8 * np.eye(3)[y] + 0.2 / 3
+    assert_models_of_separate_fits(softmax_path(X, soft, Cs=CS, tol=1e-10), X, soft)
+
+
+@pytest.mark.parametrize("shape", [(30, 100), (20, 40)])
+def test_wide_data(shape):
+    X, y = data(3, *shape)
+    path = softmax_path(X, y, Cs=CS[:5], tol=1e-7)
+    assert_models_of_separate_fits(path, X, y, tol=1e-7)
+
+
+def test_no_penalty_at_the_end():
+    X, y = load_iris(return_X_y=True)
+    y = np.where(np.arange(len(y)) % 7 == 0, 0, y)  # so that classes overlap
+    path = softmax_path(X, y, Cs=[np.inf, 1.0, 100.0], tol=1e-10)
+    assert path.Cs.tolist() == [1.0, 100.0, np.inf]
+    model = SoftmaxRegression(C=np.inf, tol=1e-10).fit(X, y)
+    assert path.objectives[-1] == pytest.approx(model.objective_, rel=1e-8)
+
+
+def test_no_penalty_alone_on_wide_data_warns_rather_than_fails():
+    X, y = data(3, 20, 40)
+    with pytest.warns(ConvergenceWarning, match="Cs?=inf|leave out the largest C"):
+        path = softmax_path(X, y, Cs=[1.0, np.inf], max_iter=5)
+    assert np.isfinite(path.coefs).all()
+
+
+def test_float32_stays_float32():
+    X, y = data()
+    path = softmax_path(X.astype(np.float32), y)
+    assert path.coefs.dtype == path.intercepts.dtype == np.float32
+    assert path.optimality_gaps.max() <= 1e-6
+
+
+@pytest.mark.parametrize("Cs", [[5.0], [1.0, 1.0, 1.0], [1e-4, 1.01e-4, 1e4], 1, 30])
+def test_any_grid(Cs):
+    X, y = load_wine(return_X_y=True)
+    path = softmax_path(X, y, Cs=Cs)
+    assert path.optimality_gaps.max() <= 1e-6
+    assert (np.diff(path.Cs) >= 0).all()
+    assert len(path.Cs) == (Cs if isinstance(Cs, int) else len(Cs))
+
+
+def test_order_of_cs_does_not_matter():
+    X, y = data()
+    path, other = (softmax_path(X, y, Cs=Cs) for Cs in (CS, CS[::-1].tolist()))
+    np.testing.assert_array_equal(path.coefs, other.coefs)
+
+
+def test_more_c_less_shrinkage_and_less_loss():
+    X, y = data()
+    path = softmax_path(X, y, Cs=20)
+    norms = np.square(path.coefs).sum(axis=(1, 2))
+    assert (np.diff(norms) > 0).all()
+    losses = (path.objectives - norms / 2) / path.Cs
+    assert (np.diff(losses) <= 1e-6 * losses[1:]).all()
+
+
+def test_a_path_takes_fewer_iterations_than_separate_fits():
+    X, y = load_wine(return_X_y=True)
+    Cs = np.logspace(-3, 3, 20)
+    separate = sum(SoftmaxRegression(C=C).fit(X, y).n_iter_[0] for C in Cs)
+    assert softmax_path(X, y, Cs=Cs).n_iter.sum() < separate / 2
+
+
+@pytest.mark.parametrize("Cs", [[], [0.0, 1.0], [-1.0], [np.nan], ["1"], [[1.0, 2.0]], [True]])
+def test_refuses_what_is_no_grid(Cs):
+    X, y = data()
+    with pytest.raises(ValueError, match="Cs must be"):
+        softmax_path(X, y, Cs=Cs)
+
+
+def test_refuses_what_cannot_be_fitted():
+    X, y = data()
+    with pytest.raises(ValueError, match="Cs"):
+        softmax_path(X, y, Cs=0)
+    with pytest.raises(ValueError, match="only one class"):
+        softmax_path(X, np.zeros(len(X)))
+    with pytest.raises(ValueError, match="too small to divide by"):
+        softmax_path(X, y, Cs=[1e-320])
+    with pytest.raises(ValueError, match="NaN"):
+        softmax_path(np.where(X > 1, np.nan, X), y)
+
+
+def test_says_which_fits_stopped_early():
+    X, y = data()
+    with pytest.warns(ConvergenceWarning, match="max_iter.*gap") as caught:
+        softmax_path(X, y, Cs=CS, max_iter=1, tol=1e-12)
+    assert caught[0].filename == __file__
+
+
+def test_verbose_prints_each_iteration(capsys):
+    X, y = data()
+    path = softmax_path(X, y, Cs=[0.1, 1.0], verbose=1)
+    assert len(capsys.readouterr().out.splitlines()) == path.n_iter.sum()
+
+
+def test_predictor_is_exact_for_parabolas_in_log_c_and_modest_elsewhere():
+    predict, at = Predictor(), np.array([2.0, -1.0])
+
+    def curve(C):
+        return at + np.log(C) * at[::-1] - 3 * np.log(C) ** 2
+
+    otherwise = np.zeros(2)
+    assert predict(1.0, otherwise) is otherwise
+    for C in (1.0, 2.0, 4.0):
+        predict.add(C, curve(C))
+    np.testing.assert_allclose(predict(8.0, otherwise), curve(8.0))
+    assert predict(1e9, otherwise) is otherwise  # too far out
+    assert predict(np.inf, otherwise) is otherwise
+
+
+@pytest.mark.parametrize("write", [lambda o: o, copied], ids=["standardised", "copied"])
+def test_objective_with_another_penalty_is_one_made_with_it(write):
+    one, other = (Problem(l2=l2, weighted=True).linear().standardized() for l2 in (0.1, 3.0))
+    params = np.random.default_rng(0).normal(size=one.n_params)
+    there = other.from_model(*one.to_model(params))
+    one, other = write(one), write(other)
+    start = evaluate(one, params)
+    assert one.optimality_gap(params, start.value, start.gradient) > 0  # means are remembered
+    changed = one.with_l2(3.0)
+    ends = [evaluate(changed, params), evaluate(other, there)]
+    assert ends[0].value == pytest.approx(ends[1].value, rel=1e-12)
+    gaps = [
+        objective.optimality_gap(end.params, end.value, end.gradient)
+        for objective, end in zip((changed, other), ends, strict=True)
+    ]
+    assert gaps[0] == pytest.approx(gaps[1], rel=1e-9)
+
+
+def test_a_preconditioner_is_kept_along_a_path():
+    made = []
+
+    class Counted(HessianPreconditioner):
+        n_products = 5.0
+
+        def __call__(self, params):
+            made.append(self.objective.l2)
+            return super().__call__(params)
+
+        def first(self, params):
+            return None
+
+    objective = Problem(n_rows=300, l2=0.1).linear().standardized()
+    preconditioner = Counted(objective)
+    preconditioner.n_products = 5.0
+    directions = TruncatedDirections(objective, preconditioner)
+    params = np.zeros(objective.n_params)
+    for l2 in np.geomspace(0.1, 0.05, 6):
+        changed = objective.with_l2(l2)
+        directions.go_on(changed)
+        point = evaluate(changed, params)
+        params = params + directions(point, 1e-8 * point.value)[0]
+    assert len(made) < 6
+    point = evaluate(changed, params)
+    assert RelativeGap()(changed, point) < 1e-3
