@@ -1,0 +1,312 @@
+"""Choosing C: the same choice and the same models as scikit-learn's searches over single fits."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV
+
+CS = [1e-3, 0.1, 10.0]
+FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
+
+
+def shuffled(load, seed=0):
+    X, y = load(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(y))
+    return X[order], y[order]
+
+
+def search(X, y, scoring="neg_log_loss", cv=FOLDS, weight=None, **params):
+    grid = GridSearchCV(SoftmaxRegression(tol=1e-8, **params), {"C": CS}, scoring=scoring, cv=cv)
+    grid.fit(X, y, sample_weight=weight)
+    results = grid.cv_results_
+    splits = [key for key in results if key.startswith("split")]
+    return grid, np.array([results[key] for key in splits])
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "neg_brier_score", "f1_macro"])
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+def test_scores_and_choice_are_those_of_a_grid_search(load, scoring):
+    X, y = shuffled(load)
+    if scoring == "neg_brier_score" and load is load_wine:
+        pytest.skip("older versions of scikit-learn know it for two classes alone")
+    grid, scores = search(X, y, scoring)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring, tol=1e-8).fit(X, y)
+    assert model.scores_.shape == (3, 1, 3)
+    np.testing.assert_allclose(model.scores_[:, 0], scores, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(model.mean_scores_[0], scores.mean(axis=0), rtol=1e-3)
+    assert grid.best_params_["C"] == model.C_
+    best = grid.best_estimator_
+    np.testing.assert_allclose(model.coef_, best.coef_, rtol=1e-3, atol=1e-4)
+    assert model.objective_ == pytest.approx(best.objective_, rel=1e-7)
+    assert model.optimality_gap_ <= 1e-8
+    assert model.score(X, y) == pytest.approx(get_scorer(scoring)(best, X, y), rel=1e-3)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_attributes_are_those_of_logistic_regression_cv(n_classes):
+    X, y = shuffled(load_iris)
+    X, y = X[y < n_classes], y[y < n_classes]
+    X = StandardScaler().fit_transform(X)
+    options = {"Cs": CS, "cv": FOLDS, "scoring": "neg_log_loss"}
+    model = SoftmaxRegressionCV(tol=1e-10, **options).fit(X, y)
+    parameters = LogisticRegressionCV._parameter_constraints
+    if "use_legacy_attributes" not in parameters:
+        pytest.skip("an earlier scikit-learn, whose attributes had other shapes")
+    expected = LogisticRegressionCV(
+        l1_ratios=(0.0,), use_legacy_attributes=False, tol=1e-10, max_iter=10000, **options
+    ).fit(X, y)
+    for name in ("C_", "Cs_", "l1_ratio_", "l1_ratios_", "scores_", "coef_", "intercept_"):
+        np.testing.assert_allclose(
+            getattr(model, name), getattr(expected, name), rtol=1e-3, atol=1e-4, err_msg=name
+        )
+    for name in ("coefs_paths_", "n_iter_"):
+        assert getattr(model, name).shape == getattr(expected, name).shape
+    for fold, other in zip(model.coefs_paths_, expected.coefs_paths_, strict=True):
+        np.testing.assert_allclose(fold, other, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("cv", [None, 4, KFold(3, shuffle=True, random_state=1)])
+def test_any_number_of_folds(cv):
+    X, y = shuffled(load_wine)
+    grid, scores = search(X, y, cv=cv)
+    model = SoftmaxRegressionCV(Cs=CS, cv=cv, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(model.scores_[:, 0], scores, rtol=1e-3)
+    assert grid.best_params_["C"] == model.C_
+
+
+def test_folds_as_masks_or_numbers():
+    X, y = shuffled(load_wine)
+    numbers = list(FOLDS.split(X, y))
+    masks = [(np.isin(np.arange(len(y)), a), np.isin(np.arange(len(y)), b)) for a, b in numbers]
+    models = [SoftmaxRegressionCV(Cs=CS, cv=cv).fit(X, y) for cv in (numbers, masks)]
+    np.testing.assert_array_equal(models[0].scores_, models[1].scores_)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "roc_auc_ovr"])
+def test_sample_weight_counts_in_fits_and_scores(scoring):
+    X, y = shuffled(load_wine)
+    weight = np.random.default_rng(1).uniform(0, 3, len(y))
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring, tol=1e-8).fit(X, y, weight)
+    for fold, (train, test) in enumerate(FOLDS.split(X, y)):
+        for i, C in enumerate(CS):
+            one = SoftmaxRegression(C=C, tol=1e-8).fit(X[train], y[train], weight[train])
+            score = get_scorer(scoring)(one, X[test], y[test], sample_weight=weight[test])
+            assert model.scores_[fold, 0, i] == pytest.approx(score, rel=1e-3)
+
+
+def test_zero_weight_is_a_row_removed():
+    X, y = shuffled(load_wine)
+    weight = np.ones(len(y))
+    weight[:40] = 0
+    folds = list(FOLDS.split(X[40:], y[40:]))
+    with_zeros = [(np.r_[:40, a + 40], b + 40) for a, b in folds]
+    one = SoftmaxRegressionCV(Cs=CS, cv=with_zeros, tol=1e-10).fit(X, y, weight)
+    other = SoftmaxRegressionCV(Cs=CS, cv=folds, tol=1e-10).fit(X[40:], y[40:])
+    np.testing.assert_allclose(one.scores_, other.scores_, rtol=1e-4)
+    np.testing.assert_allclose(one.coef_, other.coef_, rtol=1e-3, atol=1e-5)
+
+
+def test_class_weight_counts_in_fits_alone():
+    X, y = shuffled(load_wine)
+    class_weight = {0: 5.0, 2: 0.5}
+    _, scores = search(X, y, class_weight=class_weight)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, class_weight=class_weight, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(model.scores_[:, 0], scores, rtol=1e-3)
+
+
+@pytest.mark.parametrize("container", ["csr", "strings", "frame", "float32", "wide"])
+def test_data_of_any_kind(container):
+    X, y = shuffled(load_wine)
+    options = {"cv": FOLDS, "tol": 1e-8}
+    if container == "wide":  # rotated once, for all folds
+        X, y = np.hstack([X[:60], np.random.default_rng(0).normal(size=(60, 120))]), y[:60]
+    elif container == "csr":
+        X = sparse.csr_array(np.where(np.median(X, axis=0) < X, X, 0))
+    elif container == "strings":
+        y = np.array(["a", "b", "c"])[y]
+    elif container == "frame":
+        X, y = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]), pd.Series(y)
+    elif container == "float32":
+        X, options["tol"] = X.astype(np.float32), 1e-6
+    _, scores = search(X, y)
+    model = SoftmaxRegressionCV(Cs=CS, **options).fit(X, y)
+    np.testing.assert_allclose(model.scores_[:, 0], scores, rtol=5e-3, atol=1e-3)
+    assert model.coef_.dtype == (np.float32 if container == "float32" else np.float64)
+    assert model.coefs_paths_.dtype == model.coef_.dtype
+    one = SoftmaxRegression(C=model.C_, tol=options["tol"]).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), one.predict_proba(X), atol=2e-3)
+    if container == "frame":
+        assert model.feature_names_in_.tolist() == list(X.columns)
+
+
+def test_soft_labels():
+    X, y = shuffled(load_wine)
+    hard = SoftmaxRegressionCV(Cs=CS, cv=KFold(3)).fit(X, y)
+    soft = SoftmaxRegressionCV(Cs=CS, cv=KFold(3)).fit(X, np.eye(3)[y])
+    np.testing.assert_allclose(soft.scores_, hard.scores_, rtol=1e-4)
+    assert soft.score(X, np.eye(3)[y]) == pytest.approx(hard.score(X, y), rel=1e-4)
+    with pytest.raises(ValueError, match=r"needs labels.*neg_log_loss"):
+        SoftmaxRegressionCV(scoring="roc_auc_ovr").fit(X, np.eye(3)[y])
+
+
+def test_one_standard_error_rule():
+    X, y = shuffled(load_wine)
+    Cs = np.logspace(-4, 4, 17)
+    best = SoftmaxRegressionCV(Cs=Cs, cv=FOLDS).fit(X, y)
+    simpler = SoftmaxRegressionCV(Cs=Cs, cv=FOLDS, selection="1se").fit(X, y)
+    np.testing.assert_allclose(
+        best.standard_errors_[0], best.scores_[:, 0].std(axis=0, ddof=1) / np.sqrt(3)
+    )
+    at = best.mean_scores_[0].argmax()
+    assert Cs[at] == best.C_
+    enough = best.mean_scores_[0, at] - best.standard_errors_[0, at]
+    assert simpler.C_ == Cs[np.flatnonzero(best.mean_scores_[0] >= enough)[0]] < best.C_
+    with pytest.raises(ValueError, match="selection='1se' needs refit=True"):
+        SoftmaxRegressionCV(selection="1se", refit=False).fit(X, y)
+
+
+def test_without_refit_the_best_of_the_folds_are_averaged():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, refit=False).fit(X, y)
+    best = model.scores_[:, 0].argmax(axis=1)
+    assert pytest.approx(np.mean(np.array(CS)[best])) == model.C_
+    paths = model.coefs_paths_[np.arange(3), 0, best].mean(axis=0)
+    np.testing.assert_allclose(model.coef_, paths[:, :-1])
+    np.testing.assert_allclose(model.intercept_, paths[:, -1])
+    assert not hasattr(model, "objective_")
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr"])
+def test_n_jobs_changes_nothing(scoring):
+    X, y = shuffled(load_wine)
+    models = [
+        SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring, n_jobs=n).fit(X, y) for n in (None, 2)
+    ]
+    for name in ("scores_", "coefs_paths_", "coef_", "C_"):
+        np.testing.assert_allclose(*(getattr(m, name) for m in models), rtol=1e-6, atol=1e-9)
+
+
+class Spy(SoftmaxRegression):
+    """Notes how many threads BLAS may use in `fit`."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.n_threads_ = max(
+            [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+        )
+        return self
+
+    def score(self, X, y):
+        return self.n_threads_
+
+
+def test_a_grid_search_in_processes_does_not_oversubscribe():
+    X, y = shuffled(load_wine)
+    with threadpool_limits(None):
+        model = make_pipeline(StandardScaler(), Spy())
+        grid = GridSearchCV(model, {"spy__C": [0.1, 1.0]}, n_jobs=2, refit=False, cv=2).fit(X, y)
+    import joblib
+
+    most = max(1, joblib.cpu_count() // 2)
+    assert max(grid.cv_results_["mean_test_score"]) <= most
+
+
+def test_folds_in_threads_leave_blas_one_thread():
+    X, y = shuffled(load_wine)
+    seen = []
+
+    def scorer(model, X, y):
+        seen.extend(lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas")
+        return 0.0
+
+    SoftmaxRegressionCV(Cs=[1.0], scoring=scorer, n_jobs=2).fit(X, y)
+    assert set(seen) <= {1}
+
+
+def test_groups_go_to_the_splitter_by_metadata_routing():
+    X, y = shuffled(load_wine)
+    groups = np.arange(len(y)) % 6
+    expected = SoftmaxRegressionCV(Cs=CS, cv=list(GroupKFold(3).split(X, y, groups))).fit(X, y)
+    model = SoftmaxRegressionCV(Cs=CS, cv=GroupKFold(3))
+    with pytest.raises(ValueError, match="enable_metadata_routing"):
+        model.fit(X, y, groups=groups)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model.fit(X, y, groups=groups)
+    np.testing.assert_allclose(model.scores_, expected.scores_)
+
+
+def test_sample_weight_goes_to_a_scorer_that_asks_for_it():
+    X, y = shuffled(load_wine)
+    weight = np.random.default_rng(1).uniform(0, 3, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
+        asks = SoftmaxRegressionCV(Cs=CS, scoring=scorer, cv=FOLDS).fit(X, y, sample_weight=weight)
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=False)
+        not_ = SoftmaxRegressionCV(Cs=CS, scoring=scorer, cv=FOLDS).fit(X, y, sample_weight=weight)
+    plain = SoftmaxRegressionCV(Cs=CS, scoring="accuracy", cv=FOLDS).fit(X, y, weight)
+    np.testing.assert_allclose(asks.scores_, plain.scores_)
+    np.testing.assert_allclose(asks.coef_, plain.coef_)
+    assert (not_.scores_ != plain.scores_).any()
+
+
+def test_a_class_that_some_folds_lack():
+    X, y = shuffled(load_wine)
+    y[0] = 9
+    model = SoftmaxRegressionCV(Cs=CS, cv=KFold(3)).fit(X, y)
+    assert model.coef_.shape == (4, 13)
+    assert np.isfinite(model.scores_).all()
+    scored = SoftmaxRegressionCV(Cs=CS, cv=KFold(3), scoring="neg_log_loss").fit(X, y)
+    np.testing.assert_array_equal(scored.scores_, model.scores_)
+    with pytest.raises(ValueError, match=r"fold.*only one class"):
+        SoftmaxRegressionCV(cv=[(np.flatnonzero(y == 1), np.flatnonzero(y == 2))]).fit(X, y)
+
+
+def test_survives_pickling_cloning_and_pipelines():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS).fit(X, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).coef_, model.coef_)
+    np.testing.assert_array_equal(clone(model).fit(X, y).coef_, model.coef_)
+    pipeline = make_pipeline(StandardScaler(), SoftmaxRegressionCV(Cs=CS)).fit(X, y)
+    assert pipeline.predict(X).shape == y.shape
+    nested = GridSearchCV(SoftmaxRegressionCV(Cs=CS, n_jobs=2), {"fit_intercept": [True, False]})
+    assert nested.fit(X, y).best_params_["fit_intercept"]
+
+
+def test_a_failed_fit_changes_nothing():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS).fit(X, y)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match="n_splits"):
+        model.set_params(cv=1000).fit(X, y)
+    model.set_params(cv=FOLDS)
+    assert vars(model) == before
+
+
+def test_warns_once_of_fits_that_stopped_early():
+    X, y = shuffled(load_wine)
+    with pytest.warns(ConvergenceWarning, match="in 10 of 10 fits") as caught:
+        SoftmaxRegressionCV(Cs=CS, cv=FOLDS, max_iter=1).fit(X, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_verbose_names_fold_and_c(capsys, n_jobs):
+    X, y = shuffled(load_wine)
+    SoftmaxRegressionCV(Cs=CS, cv=FOLDS, verbose=1, n_jobs=n_jobs).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert any("fold 2, C=10, iteration 1" in line for line in lines)
