@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_LABELLED = 12  # features whose lines carry a name each
+# Okabe and Ito's colours, and two more: of the features that are named in the legend.
+_COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"),
+    *("#56B4E9", "#000000", "#8C6D31", "#7B4EA3"),
+)
+_PALE = "0.82"  # that of all others
+_PER_ROW = 4  # panels
 _MARK = {"color": "0.35", "linestyle": "--", "linewidth": 1.0, "zorder": 1}
 
 
@@ -195,20 +201,39 @@ class RegularizationPathDisplay:
         """
         panels = self._panels(kind)
         axes, self.figure_ = _axes(ax, len(panels))
-        colors = _colors(len(self.feature_names))
+        size = np.max([np.abs(values).max(axis=0) for _, values in panels], axis=0)
+        named = np.argsort(-size, kind="stable")[: len(_COLORS)]
+        colors = dict(zip(named, _COLORS, strict=False))
         self.lines_ = []
-        for axis, (title, values) in zip(axes, panels, strict=False):
+        for axis, (title, values) in zip(axes, panels, strict=True):
             axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
-            for values_of_one, color in zip(values.T, colors, strict=True):
-                style = {"color": color, "linewidth": 1.4} | line_kw
-                self.lines_ += axis.plot(self.Cs, values_of_one, **style)
+            for feature, along in enumerate(values.T):
+                look = {"color": colors.get(feature, _PALE), "linewidth": 1.4}
+                look["zorder"] = 2.5 if feature in colors else 2
+                self.lines_ += axis.plot(self.Cs, along, **(look | line_kw))
             _c_axis(axis, self.Cs, self.C)
             axis.set_title(title)
-        norms = kind == "norms"
-        axes[0].set_ylabel("norm of the coefficients" if norms else "coefficient")
-        self._name_features(axes, panels)
+            axis.label_outer()
+        for axis in axes[::_PER_ROW]:
+            axis.set_ylabel("norm of the coefficients" if kind == "norms" else "coefficient")
+        for axis in axes[-_PER_ROW:]:  # there may be no panel below
+            axis.set_xlabel("C")
+            axis.tick_params(labelbottom=True)
+        self._name([self.lines_[feature] for feature in named], named, axes[-1], own=ax is None)
         self.ax_ = axes[0] if len(panels) == 1 else axes
         return self
+
+    def _name(self, lines: list[Any], features: Array, axis: Any, own: bool) -> None:
+        """Name features in a legend: outside the panels of a figure of our own, else in one."""
+        n_features = len(self.feature_names)
+        (self.figure_ if own else axis).legend(
+            lines,
+            [str(self.feature_names[feature]) for feature in features],
+            title=f"largest of {n_features}" if len(features) < n_features else None,
+            loc="outside right upper" if own else "best",
+            frameon=False,
+            fontsize="small",
+        )
 
     def _panels(self, kind: str) -> list[tuple[str, Array]]:
         """Return title and values, of shape (n_Cs, n_features), of each panel."""
@@ -219,21 +244,6 @@ class RegularizationPathDisplay:
         if self.coefs.shape[1] == 1:
             return [(f"{self.classes[1]} against {self.classes[0]}", self.coefs[:, 0])]
         return [(str(c), self.coefs[:, k]) for k, c in enumerate(self.classes)]
-
-    def _name_features(self, axes: Array, panels: list[tuple[str, Array]]) -> None:
-        """Name the features in a legend, those with the largest coefficients if there are many."""
-        size = np.max([np.abs(values[-1]) for _, values in panels], axis=0)
-        shown = np.argsort(-size, kind="stable")[:_LABELLED]
-        more = len(self.feature_names) - len(shown)
-        axes[-1].legend(
-            [self.lines_[feature] for feature in shown],
-            [str(self.feature_names[feature]) for feature in shown],
-            title=f"largest of {len(size)}" if more else None,
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            frameon=False,
-            fontsize="small",
-        )
 
 
 class CrossValidationDisplay:
@@ -415,26 +425,17 @@ def _score_name(scoring: Any) -> str:
     return scoring or "accuracy"
 
 
-def _colors(n_lines: int) -> Array:
-    """Return distinct colours for few lines, a scale of them for many."""
-    import matplotlib as mpl
-
-    if n_lines <= 10:
-        return mpl.colormaps["tab10"](np.arange(n_lines))
-    return mpl.colormaps["turbo"](np.linspace(0.03, 0.97, n_lines))
-
-
 def _axes(ax: Any, n_panels: int) -> tuple[Array, Any]:
     """Return an array of panels, those given or new ones, and their figure."""
     if ax is None:
         import matplotlib.pyplot as plt
 
-        n_columns = min(n_panels, 4)
+        n_columns = min(n_panels, _PER_ROW)
         n_rows = -(-n_panels // n_columns)
         figure, grid = plt.subplots(
             n_rows,
             n_columns,
-            figsize=(1.6 + 2.9 * n_columns if n_panels > 1 else 6.4, 0.6 + 3.0 * n_rows),
+            figsize=(1.8 + 2.8 * n_columns if n_panels > 1 else 6.4, 0.6 + 3.0 * n_rows),
             sharex=True,
             sharey=True,
             squeeze=False,
