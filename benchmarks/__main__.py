@@ -16,6 +16,7 @@ from benchmarks import (
     memory,
     peers,
     race,
+    selection,
     small,
 )
 from benchmarks.datasets import Catalogue
@@ -73,6 +74,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "hostile": lambda options: hostile.run(),
     "epochs": lambda options: epochs.run(options.catalogue, options.repeat),
     "defaults": _defaults,
+    "selection": lambda options: selection.run(options.catalogue, options.names, options.repeat),
     "accuracy": lambda options: accuracy.run(options.data),
 }
 

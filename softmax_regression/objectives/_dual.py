@@ -129,7 +129,7 @@ class DualBound:
     def _target_mean(self) -> Array:
         return self.objective.target_mean()
 
-    def _with_best_intercept(self, params: Array, enough: float) -> Array:
+    def _with_best_intercept(self, params: Array, enough: float = np.inf) -> Array:
         """Minimise over the intercept alone, by Newton's method from a point that is close.
 
         The next step would be the square of the last, and by as much the totals are off.
