@@ -44,7 +44,7 @@ Cs = np.logspace(-4, 3, 29)
 # Ten folds, drawn ten times
 # --------------------------
 #
-# Each draw of the folds has another opinion of which C is best.
+# Each draw of the folds gives another curve.
 
 
 def cross_validated(cv):
