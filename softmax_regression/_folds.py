@@ -79,7 +79,7 @@ class Rows:
         self.Cs = Cs
         self.options = options
         self._row_space: RowSpace | None = None
-        if is_wide(design) and np.isfinite(Cs).all():
+        if is_wide(design) and np.isfinite(Cs).all() and options.l1_ratio == 0:
             l2 = l2_of(Cs[-1], targets.total_weight)
             loss = targets.loss(design.dtype)
             self._row_space = RowSpace(LinearCrossEntropy(design, loss, l2, options.fit_intercept))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
+from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem, least_strength
 from softmax_regression._targets import Targets
 from softmax_regression.design import Design
 from softmax_regression.objectives import LinearCrossEntropy
@@ -46,12 +47,18 @@ class Options:
         The relative optimality gap to reach.
     max_iter : int
         Most iterations for a C.
+    l1_ratio : float
+        The share of the penalty that makes zeros.
+    penalty_grouping : {'none', 'features'}
+        What becomes 0 together.
     """
 
     fit_intercept: bool = True
     solver: str = "auto"
     tol: float = 1e-6
     max_iter: int = 1000
+    l1_ratio: float = 0.0
+    penalty_grouping: str = "none"
 
 
 @dataclass
@@ -71,7 +78,7 @@ class Solution:
     """
 
     C: float
-    problem: Problem
+    problem: Problem | SparseProblem
     result: SolverResult
     objective: float
 
@@ -82,6 +89,8 @@ class Solution:
 
     def model(self) -> tuple[Array, Array]:
         """Return W and b: of all that give the same probabilities, the smallest."""
+        if isinstance(self.problem, SparseProblem):  # centring would undo the zeros
+            return self.problem.to_model(self.result.params)
         return self.problem.to_model(self.problem.objective.centred(self.result.params))
 
 
@@ -133,6 +142,19 @@ def solutions(
     start : tuple of ndarray, default=None
         W and b to begin with; by default those of the null model.
     """
+    if options.l1_ratio > 0:
+        return _sparse_solutions(design, targets, Cs, options, report)
+    return _smooth_solutions(design, targets, Cs, options, report, start)
+
+
+def _smooth_solutions(
+    design: Design,
+    targets: Targets,
+    Cs: Array,
+    options: Options,
+    report: Report | None,
+    start: tuple[Array, Array] | None,
+) -> Iterator[Solution]:
     l2s = [l2_of(C, targets.total_weight) for C in Cs]
     base = LinearCrossEntropy(
         design, targets.loss(design.dtype), _weakest(l2s), options.fit_intercept
@@ -157,15 +179,59 @@ def solutions(
             max_iter=options.max_iter,
             report=None if report is None else _naming(C, report),
         )
-        if not result.finite:
-            raise ValueError(
-                f"The fit for C={C:g} diverged: parameters or loss are no longer finite. Scale the "
-                "features, for example with sklearn.preprocessing.StandardScaler."
-            )
+        _refuse_divergence(result, C)
         at = result.params
         ahead.add(C, at)
-        scale = targets.total_weight * (float(C) if np.isfinite(C) else 1.0)
-        yield Solution(float(C), problem, result, result.value * scale)
+        yield Solution(float(C), problem, result, result.value * _scale(targets, C))
+
+
+def _sparse_solutions(
+    design: Design, targets: Targets, Cs: Array, options: Options, report: Report | None
+) -> Iterator[Solution]:
+    """Begin each with the coefficients of the last, whose zeros are nearly all to remain."""
+    weakest = (1 - options.l1_ratio) * l2_of(Cs[-1], targets.total_weight)
+    base = LinearCrossEntropy(design, targets.loss(design.dtype), weakest, options.fit_intercept)
+    base.moments()  # remembered by all that is made from it
+    model = base.null_model()
+    for C in Cs:
+        strength = l2_of(C, targets.total_weight)
+        problem = SparseProblem(
+            base.with_l2((1 - options.l1_ratio) * strength),
+            options.l1_ratio * strength,
+            options.penalty_grouping,
+        )
+        result = problem.minimize(
+            SPARSE_SOLVER,
+            [problem.from_model(*model)],
+            criterion=RelativeGap(),
+            tol=options.tol,
+            max_iter=options.max_iter,
+            report=None if report is None else _naming(C, report),
+            watch=None,
+        )
+        _refuse_divergence(result, C)
+        model = problem.to_model(result.params)
+        yield Solution(float(C), problem, result, result.value * _scale(targets, C))
+
+
+def _scale(targets: Targets, C: float) -> float:
+    """Return what turns a mean loss into the objective."""
+    return targets.total_weight * (float(C) if np.isfinite(C) else 1.0)
+
+
+def _refuse_divergence(result: SolverResult, C: float) -> None:
+    if not result.finite:
+        raise ValueError(
+            f"The fit for C={C:g} diverged: parameters or loss are no longer finite. Scale the "
+            "features, for example with sklearn.preprocessing.StandardScaler."
+        )
+
+
+def least_c(design: Design, targets: Targets, options: Options) -> float:
+    """Return the largest C up to which all coefficients are 0."""
+    base = LinearCrossEntropy(design, targets.loss(design.dtype), 1.0, options.fit_intercept)
+    strength = least_strength(base, options.penalty_grouping)
+    return options.l1_ratio / (targets.total_weight * strength) if strength > 0 else np.inf
 
 
 class Predictor:

@@ -169,7 +169,8 @@ class RegularizationPathDisplay:
         """
         check_is_fitted(estimator, "coefs_paths_")
         n_features = estimator.n_features_in_
-        ratio = int(np.flatnonzero(estimator.l1_ratios_ == estimator.l1_ratio_)[0])
+        # Without refit, the folds may not agree on one.
+        ratio = int(np.abs(estimator.l1_ratios_ - estimator.l1_ratio_).argmin())
         if feature_names is None:
             feature_names = getattr(estimator, "feature_names_in_", None)
         coefs = estimator.coefs_paths_[:, ratio, ..., :n_features].mean(axis=0)

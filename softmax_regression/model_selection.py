@@ -30,6 +30,7 @@ from softmax_regression._scoring import ROW_SCORES, scorer_of
 from softmax_regression._targets import check_more_than_one_class, encode_targets, is_soft
 from softmax_regression._warm_starts import Ending, Options, solutions, warn_unless_converged
 from softmax_regression.linear_model import SoftmaxRegression
+from softmax_regression.objectives import PENALTIES
 from softmax_regression.regularization_path import grid_of
 from softmax_regression.solvers import Report
 
@@ -40,23 +41,23 @@ class Found:
 
     Parameters
     ----------
-    coefs : ndarray of shape (n_folds, n_Cs, n_outputs, n_features)
-        W of each fold and C; with leave-one-out a single one, that of all rows.
-    intercepts : ndarray of shape (n_folds, n_Cs, n_outputs)
+    coefs : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs, n_features)
+        W of each fold, l1_ratio and C; with leave-one-out a single one, that of all rows.
+    intercepts : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs)
         b.
-    scores : ndarray of shape (n_folds, n_Cs)
+    scores : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
         Scores; with leave-one-out one for each row.
     weights : ndarray of shape (n_folds,) or None
         By which scores are averaged.
-    endings : list of list of Ending
-        How each fit ended.
+    endings : list of list of list of Ending
+        How each fit ended, in the same order.
     """
 
     coefs: Array
     intercepts: Array
     scores: Array
     weights: Array | None
-    endings: list[list[Ending]]
+    endings: list[list[list[Ending]]]
 
     def means(self) -> Array:
         """Return the mean score for each C."""
@@ -67,7 +68,7 @@ class Found:
         n, weights = len(self.scores), self.weights
         share = np.full(n, 1 / n) if weights is None else weights / weights.sum()
         squares = np.square(self.scores - self.means())
-        return np.sqrt(np.square(share) @ squares * n / max(n - 1, 1))
+        return np.sqrt(np.tensordot(np.square(share), squares, 1) * n / max(n - 1, 1))
 
 
 class SoftmaxRegressionCV(LinearSoftmaxClassifier):
@@ -81,12 +82,17 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     Cs : int or array-like of shape (n_Cs,), default=10
         The values of C to choose from, positive, ``inf`` for no penalty. An integer stands for so
         many of them, from 1e-4 to 1e4 with equal ratios.
+    l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
+        The shares of the penalty that are not squared to choose from, between 0 and 1: above 0,
+        coefficients become exactly 0; see `SoftmaxRegression`.
+    penalty_grouping : {'none', 'features'}, default='none'
+        Whether they become 0 one by one, or those of a feature in all classes together.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     cv : int, cross-validation generator, iterable or 'loo', default=None
         The folds: their number (None is 5; stratified and not shuffled), an object that splits, or
-        an iterable of pairs of arrays of row numbers. 'loo' leaves out one row at a time, and costs
-        hardly more than a path: see Notes.
+        an iterable of pairs of arrays of row numbers. 'loo' leaves out one row at a time, from one
+        fit for each C: see Notes.
     scoring : str, callable or None, default='neg_log_loss'
         How good a model is on rows left out: a name of scikit-learn's or a function
         ``scorer(estimator, X, y)``; larger is better. None is accuracy. Class probabilities for y,
@@ -125,16 +131,16 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         b.
     Cs_ : ndarray of shape (n_Cs,)
         The values of C, increasing.
-    l1_ratio_, l1_ratios_ : float, ndarray of shape (1,)
-        0: the penalty is ½ ‖W‖².
-    scores_ : ndarray of shape (n_folds, 1, n_Cs)
+    l1_ratio_, l1_ratios_ : float, ndarray of shape (n_l1_ratios,)
+        The l1_ratio chosen, and all of them.
+    scores_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
         Scores of the rows left out; for ``cv='loo'`` each row is a fold.
-    mean_scores_, standard_errors_ : ndarray of shape (1, n_Cs)
+    mean_scores_, standard_errors_ : ndarray of shape (n_l1_ratios, n_Cs)
         Their means over folds, and the standard errors of these.
-    coefs_paths_ : ndarray of shape (n_folds, 1, n_Cs, n_classes, n_features + 1)
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_classes, n_features + 1)
         W of each fold, and b in the last column if there is an intercept; for ``cv='loo'`` the one
         path of all rows. For two classes there is one row in the place of n_classes.
-    n_iter_ : ndarray of shape (n_folds, 1, n_Cs)
+    n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
         Iterations of each fit; for ``cv='loo'`` those of the one path.
     objective_, optimality_gap_ : float
         Of the model of all rows: see `SoftmaxRegression`. Only with `refit`.
@@ -185,6 +191,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "l1_ratios": ["array-like"],
+        "penalty_grouping": [StrOptions(set(PENALTIES))],
         "fit_intercept": ["boolean"],
         "cv": ["cv_object", StrOptions({"loo"})],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
@@ -202,6 +210,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self,
         *,
         Cs: Any = 10,
+        l1_ratios: Any = (0.0,),
+        penalty_grouping: str = "none",
         fit_intercept: bool = True,
         cv: Any = None,
         scoring: Any = "neg_log_loss",
@@ -215,6 +225,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         verbose: int | bool = 0,
     ):
         self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.penalty_grouping = penalty_grouping
         self.fit_intercept = fit_intercept
         self.cv = cv
         self.scoring = scoring
@@ -267,19 +279,20 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             design = self._validate_rows(X, reset=True)
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
-            rows = Rows(
-                design,
-                targets,
-                grid_of(self.Cs),
-                Options(self.fit_intercept, self.solver, self.tol, self.max_iter),
-            )
+            Cs, self.l1_ratios_ = grid_of(self.Cs), self._ratios()
+            if self.l1_ratios_.any() and not np.isfinite(Cs[-1]):
+                raise ValueError("Cs must be finite where an l1_ratio is above 0, got inf.")
+            rows = [
+                Rows(design, targets, Cs, self._options(ratio))
+                for ratio in self.l1_ratios_.tolist()
+            ]
             self.classes_ = targets.classes
             if isinstance(self.cv, str):
-                found = self._leave_one_out(rows, routed.scorer.score)
+                found = self._leave_one_out(rows[0], routed.scorer.score)
             else:
                 found = self._cross_validate(rows, design.X, y, routed)
-            endings = [ending for path in found.endings for ending in path]
-            self._keep(found, rows.Cs)
+            endings = [e for fold in found.endings for path in fold for e in path]
+            self._keep(found, Cs)
             endings += self._choose(found, rows)
         watched.end()
         warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3 + WRAPPED)
@@ -343,6 +356,39 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     # -- pieces ------------------------------------------------------------------------------------
 
+    def _ratios(self) -> Array:
+        ratios = np.asarray(self.l1_ratios)
+        numbers = ratios.ndim == 1 and ratios.size > 0 and ratios.dtype.kind in "iuf"
+        if not numbers or not ((ratios >= 0) & (ratios <= 1)).all():
+            raise ValueError(
+                f"l1_ratios must be a list of numbers between 0 and 1, got {self.l1_ratios!r}."
+            )
+        if ratios.any() and isinstance(self.cv, str):
+            raise ValueError(
+                f"cv='loo' is for l1_ratio=0 alone, got l1_ratios={self.l1_ratios!r}: pass a "
+                "number of folds."
+            )
+        if ratios.any() and self.solver != "auto":
+            raise ValueError(
+                f"solver={self.solver!r} makes no exact zeros, as l1_ratios={self.l1_ratios!r} ask "
+                "for: set solver='auto'."
+            )
+        return ratios.astype(np.float64)
+
+    def _options(self, l1_ratio: float) -> Options:
+        return Options(
+            self.fit_intercept,
+            self.solver,
+            self.tol,
+            self.max_iter,
+            l1_ratio,
+            self.penalty_grouping,
+        )
+
+    def _without_shared_part(self, coef: Array) -> Array:
+        # A solver that makes zeros has taken the smallest already.
+        return coef if self.l1_ratio_ > 0 else super()._without_shared_part(coef)
+
     def _row_score(self) -> Any:
         """Return what scores row by row; None if `scoring` takes a scorer."""
         return ROW_SCORES.get(self.scoring or "accuracy") if not callable(self.scoring) else None
@@ -358,30 +404,35 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         report = self._report()
         return None if report is None else lambda line: report(f"fold {fold}, {line}")
 
-    def _cross_validate(self, rows: Rows, X: Any, y: Any, routed: Bunch) -> Found:
-        labels = y if is_soft(y) else rows.targets.classes[rows.targets.encoded]
+    def _cross_validate(self, rows: list[Rows], X: Any, y: Any, routed: Bunch) -> Found:
+        targets = rows[0].targets
+        labels = y if is_soft(y) else targets.classes[targets.encoded]
         splitter = check_cv(self.cv, labels, classifier=True)
         folds = [
             (_row_numbers(train), _row_numbers(test))
             for train, test in splitter.split(X, labels, **routed.splitter.split)
         ]
         score_params = routed.scorer.score
-        if self._row_score() is None:
-            if is_soft(y):
-                raise ValueError(
-                    f"scoring={self.scoring!r} needs labels, but y holds class probabilities. Use "
-                    "'neg_log_loss' or 'accuracy'."
-                )
-            score: Any = _ByScorer(self, rows, X, labels, score_params)
+        if self._row_score() is not None:
+            score: Any = _ByRow(self._row_score(), rows[0], score_params)
+        elif is_soft(y):
+            raise ValueError(
+                f"scoring={self.scoring!r} needs labels, but y holds class probabilities. Use "
+                "'neg_log_loss' or 'accuracy'."
+            )
         else:
-            score = _ByRow(self._row_score(), rows, X, score_params)
-        paths = paths_of_folds(rows, folds, score, self.n_jobs, self._report_of)
+            score = _ByScorer(self, X, labels, score_params)
+        by_ratio = [
+            paths_of_folds(of_ratio, folds, score, self.n_jobs, self._report_of)
+            for of_ratio in rows
+        ]
+        of_folds = list(zip(*by_ratio, strict=True))
         return Found(
-            np.stack([path.coefs for path in paths]),
-            np.stack([path.intercepts for path in paths]),
-            np.stack([path.scores for path in paths]),
+            np.stack([[path.coefs for path in paths] for paths in of_folds]),
+            np.stack([[path.intercepts for path in paths] for paths in of_folds]),
+            np.stack([[path.scores for path in paths] for paths in of_folds]),
             None,
-            [path.endings for path in paths],
+            [[path.endings for path in paths] for paths in of_folds],
         )
 
     def _leave_one_out(self, rows: Rows, score_params: dict[str, Any]) -> Found:
@@ -399,50 +450,57 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             endings.append(solution.ending())
         weights = score_params.get("sample_weight")
         return Found(
-            np.stack([coef for coef, _ in models])[None],
-            np.stack([intercept for _, intercept in models])[None],
-            np.stack(scores, axis=1),
+            np.stack([coef for coef, _ in models])[None, None],
+            np.stack([intercept for _, intercept in models])[None, None],
+            np.stack(scores, axis=1)[:, None],
             None if weights is None else np.asarray(weights, dtype=np.float64),
-            [endings],
+            [[endings]],
         )
 
     def _keep(self, found: Found, Cs: Array) -> None:
         """Store what the cross-validation found."""
         self.Cs_ = Cs
-        self.l1_ratios_, self.l1_ratio_ = np.zeros(1), 0.0
-        self.scores_ = found.scores[:, None]
-        self.mean_scores_ = found.means()[None]
-        self.standard_errors_ = found.standard_errors()[None]
+        self.scores_ = found.scores
+        self.mean_scores_ = found.means()
+        self.standard_errors_ = found.standard_errors()
         paths = found.coefs
         if self.fit_intercept:
             paths = np.concatenate([paths, found.intercepts[..., None]], axis=-1)
-        self.coefs_paths_ = paths[:, None]
-        n_iter = [[ending.n_iter for ending in path] for path in found.endings]
-        self.n_iter_ = np.array(n_iter, dtype=np.int32)[:, None]
+        self.coefs_paths_ = paths
+        n_iter = [[[e.n_iter for e in path] for path in fold] for fold in found.endings]
+        self.n_iter_ = np.array(n_iter, dtype=np.int32)
 
-    def _choose(self, found: Found, rows: Rows) -> list[Ending]:
+    def _choose(self, found: Found, rows: list[Rows]) -> list[Ending]:
         """Choose C, store the model, and return how its fit ended, if there was one."""
-        means = np.where(np.isnan(found.means()), -np.inf, found.means())
-        best = int(means.argmax())
-        if self.selection == "1se":
-            enough = means[best] - found.standard_errors()[best]
-            best = int(np.flatnonzero(means >= enough)[0])
-        self.C_ = float(rows.Cs[best])
-        if len(found.coefs) == 1:  # leave-one-out has fitted all rows
-            self._store(found.coefs[0, best], found.intercepts[0, best], rows.dtype)
-            return self._certified(found.endings[0][best], [])
-        folds = np.arange(len(found.coefs))
-        if not self.refit:
-            bests = found.scores.argmax(axis=1)
-            self.C_ = float(rows.Cs[bests].mean())
-            coef = found.coefs[folds, bests].mean(axis=0, dtype=np.float64)
-            self._store(coef, found.intercepts[folds, bests].mean(axis=0), rows.dtype)
+        if not self.refit and len(found.coefs) > 1:
+            self._average(found)
             return []
+        means = np.where(np.isnan(self.mean_scores_), -np.inf, self.mean_scores_)
+        ratio, best = (int(at) for at in np.unravel_index(means.argmax(), means.shape))
+        if self.selection == "1se":
+            enough = means[ratio, best] - self.standard_errors_[ratio, best]
+            best = int(np.flatnonzero(means[ratio] >= enough)[0])
+        self.C_, self.l1_ratio_ = float(self.Cs_[best]), float(self.l1_ratios_[ratio])
+        chosen = rows[ratio]
+        if isinstance(self.cv, str):  # leave-one-out has fitted all rows
+            self._store(found.coefs[0, 0, best], found.intercepts[0, 0, best], chosen.dtype)
+            return self._certified(found.endings[0][0][best], [])
         (solution,) = solutions(
-            rows.design, rows.targets, rows.Cs[[best]], rows.options, self._report()
+            chosen.design, chosen.targets, self.Cs_[[best]], chosen.options, self._report()
         )
-        self._store(*rows.model(solution), rows.dtype)
+        self._store(*chosen.model(solution), chosen.dtype)
         return self._certified(solution.ending(), [solution.ending()])
+
+    def _average(self, found: Found) -> None:
+        """Average the best models of the folds."""
+        folds = np.arange(len(found.scores))
+        scores = found.scores.reshape(len(folds), -1)
+        ratios, bests = np.unravel_index(scores.argmax(axis=1), found.scores.shape[1:])
+        self.C_ = float(self.Cs_[bests].mean())
+        self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())
+        coef = found.coefs[folds, ratios, bests].mean(axis=0, dtype=np.float64)
+        intercept = found.intercepts[folds, ratios, bests].mean(axis=0, dtype=np.float64)
+        self._store(coef, intercept, found.coefs.dtype)
 
     def _certified(self, ending: Ending, new: list[Ending]) -> list[Ending]:
         self.objective_, self.optimality_gap_ = ending.objective, ending.gap
@@ -452,7 +510,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 class _ByRow:
     """The weighted mean of what each row scores."""
 
-    def __init__(self, row_score: Any, rows: Rows, X: Any, params: dict[str, Any]):
+    def __init__(self, row_score: Any, rows: Rows, params: dict[str, Any]):
         self.row_score = row_score
         self.rows = rows
         self.weight = params.get("sample_weight")
@@ -467,9 +525,7 @@ class _ByRow:
 class _ByScorer:
     """What a scorer of scikit-learn says."""
 
-    def __init__(
-        self, model: SoftmaxRegressionCV, rows: Rows, X: Any, y: Array, params: dict[str, Any]
-    ):
+    def __init__(self, model: SoftmaxRegressionCV, X: Any, y: Array, params: dict[str, Any]):
         self.scorer = scorer_of(model.scoring, model.classes_)
         self.classes = model.classes_
         self.fit_intercept = model.fit_intercept
@@ -480,7 +536,7 @@ class _ByScorer:
     def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
         model = SoftmaxRegression(C=C, fit_intercept=self.fit_intercept)
         model.classes_, model.n_features_in_ = self.classes, coef.shape[1]
-        model._store(coef, intercept, coef.dtype)
+        model.coef_, model.intercept_ = coef, intercept
         params = _check_method_params(self.X, self.params, indices=rows)
         return float(self.scorer(model, self.X[rows], self.y[rows], **params))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -13,12 +14,14 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._targets import check_more_than_one_class, encode_targets
-from softmax_regression._warm_starts import Options, solutions, warn_unless_converged
+from softmax_regression._warm_starts import Options, least_c, solutions, warn_unless_converged
 from softmax_regression.design import as_design
+from softmax_regression.objectives import PENALTIES
 
 Array = NDArray[Any]
 
 _WIDEST = 1e-4, 1e4  # C of the grids that only have a length
+_RANGE = 1e3  # of those that begin where all coefficients are 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class SoftmaxPath:
         "solver": [StrOptions({"auto", *SOLVERS})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "penalty_grouping": [StrOptions(set(PENALTIES))],
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
@@ -69,6 +74,8 @@ def softmax_path(
     y: Any,
     *,
     Cs: Any = 10,
+    l1_ratio: float = 0.0,
+    penalty_grouping: str = "none",
     fit_intercept: bool = True,
     class_weight: Any = None,
     sample_weight: Any = None,
@@ -83,6 +90,8 @@ def softmax_path(
 
     .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b)) + \tfrac12 \|W\|_F^2
 
+    or its elastic net or group lasso, with `l1_ratio`.
+
     From the smallest C upward, each fit begins where the last ones lead to, and what they have in
     common is computed once: so that it takes a fraction of the time of as many separate fits.
 
@@ -94,7 +103,13 @@ def softmax_path(
         Labels, or class probabilities.
     Cs : int or array-like of shape (n_Cs,), default=10
         Inverse strengths of the penalty, positive, ``inf`` for none, in any order. An integer
-        stands for so many of them, from 1e-4 to 1e4 with equal ratios.
+        stands for so many of them with equal ratios: from 1e-4 to 1e4; with `l1_ratio` above 0,
+        from the largest at which all coefficients are 0 to 1000 times that.
+    l1_ratio : float, default=0.0
+        The share of the penalty that is not squared, between 0 and 1: above 0, coefficients become
+        exactly 0; see `SoftmaxRegression`.
+    penalty_grouping : {'none', 'features'}, default='none'
+        Whether they become 0 one by one, or those of a feature in all classes together.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores. It is not penalised.
     class_weight : dict or 'balanced', default=None
@@ -159,8 +174,15 @@ def softmax_path(
         estimator="softmax_path",
     )
     check_more_than_one_class(targets, "softmax_path")
-    grid = grid_of(Cs)
-    options = Options(fit_intercept, solver, tol, max_iter)
+    options = Options(fit_intercept, solver, tol, max_iter, float(l1_ratio), penalty_grouping)
+    grid = grid_of(Cs, lambda: least_c(design, targets, options)) if l1_ratio else grid_of(Cs)
+    if l1_ratio and solver != "auto":
+        raise ValueError(
+            f"solver={solver!r} makes no exact zeros, as l1_ratio={l1_ratio!r} asks for: set "
+            "solver='auto', or l1_ratio=0."
+        )
+    if l1_ratio and not np.isfinite(grid[-1]):
+        raise ValueError("Cs must be finite where l1_ratio is above 0, got inf.")
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
     coefs, intercepts, endings = [], [], []
     for solution in solutions(design, targets, grid, options, report):
@@ -180,8 +202,13 @@ def softmax_path(
     )
 
 
-def grid_of(Cs: Any) -> Array:
-    """Return C in increasing order: those given, or so many."""
+def grid_of(Cs: Any, least: Callable[[], float] | None = None) -> Array:
+    """Return C in increasing order: those given, or so many, from the least if there is one."""
+    if isinstance(Cs, Integral) and least is not None:
+        first = least()
+        if not np.isfinite(first):
+            raise ValueError("No feature of X tells the classes apart: pass Cs as a list.")
+        return first * np.geomspace(1.0, _RANGE, int(Cs))
     if isinstance(Cs, Integral):
         return np.geomspace(*_WIDEST, int(Cs))
     grid = np.asarray(Cs)

@@ -310,3 +310,43 @@ def test_verbose_names_fold_and_c(capsys, n_jobs):
     SoftmaxRegressionCV(Cs=CS, cv=FOLDS, verbose=1, n_jobs=n_jobs).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert any("fold 2, C=10, iteration 1" in line for line in lines)
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_l1_ratio_is_chosen_too(refit):
+    X, y = shuffled(load_wine)
+    X = X / X.std(axis=0)
+    ratios = [0.0, 0.5, 1.0]
+    grid = {"C": CS, "l1_ratio": ratios}
+    search = GridSearchCV(SoftmaxRegression(tol=1e-8), grid, scoring="neg_log_loss", cv=FOLDS)
+    search.fit(X, y)
+    model = SoftmaxRegressionCV(Cs=CS, l1_ratios=ratios, cv=FOLDS, tol=1e-8, refit=refit).fit(X, y)
+    expected = search.cv_results_["mean_test_score"].reshape(3, 3)
+    np.testing.assert_allclose(model.mean_scores_, expected.T, rtol=1e-3)
+    assert model.coefs_paths_.shape == (3, 3, 3, 3, 14)
+    assert model.n_iter_.shape == model.scores_.shape == (3, 3, 3)
+    if refit:
+        assert search.best_params_ == {"C": model.C_, "l1_ratio": model.l1_ratio_}
+
+
+def test_the_model_of_all_rows_keeps_its_zeros():
+    X, y = shuffled(load_wine)
+    X = X / X.std(axis=0)
+    model = SoftmaxRegressionCV(Cs=[0.1, 1.0], l1_ratios=[1.0], cv=FOLDS, tol=1e-8).fit(X, y)
+    one = SoftmaxRegression(C=model.C_, l1_ratio=1.0, tol=1e-8).fit(X, y)
+    np.testing.assert_array_equal(model.coef_ == 0, one.coef_ == 0)
+    assert (model.coef_ == 0).sum() > 5
+
+
+@pytest.mark.parametrize("ratios", [[], [2.0], [-0.1], 0.5, [[0.5]], ["a"], [np.nan]])
+def test_refuses_what_is_no_l1_ratio(ratios):
+    X, y = shuffled(load_wine)
+    with pytest.raises(ValueError, match="l1_ratios"):
+        SoftmaxRegressionCV(l1_ratios=ratios).fit(X, y)
+
+
+def test_refuses_l1_ratios_with_what_makes_no_zeros():
+    X, y = shuffled(load_wine)
+    for params in ({"cv": "loo"}, {"solver": "lbfgs"}, {"Cs": [1.0, np.inf]}):
+        with pytest.raises(ValueError, match="l1_ratio"):
+            SoftmaxRegressionCV(l1_ratios=[0.5], **params).fit(X, y)

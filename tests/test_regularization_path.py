@@ -213,3 +213,30 @@ def test_a_preconditioner_is_kept_along_a_path():
     assert len(made) < 6
     point = evaluate(changed, params)
     assert RelativeGap()(changed, point) < 1e-3
+
+
+@pytest.mark.parametrize("grouping", ["none", "features"])
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_sparse_path_is_separate_fits_from_where_all_is_zero(l1_ratio, grouping):
+    X, y = data()
+    options = {"l1_ratio": l1_ratio, "penalty_grouping": grouping}
+    path = softmax_path(X, y, Cs=6, tol=1e-9, **options)
+    assert not path.coefs[0].any()
+    assert path.coefs[1].any()
+    assert path.optimality_gaps.max() <= 1e-9
+    for i, C in enumerate(path.Cs):
+        model = SoftmaxRegression(C=C, tol=1e-9, **options).fit(X, y)
+        assert path.objectives[i] == pytest.approx(model.objective_, rel=1e-8)
+        scale = np.abs(model.coef_).max(initial=1e-12)
+        np.testing.assert_allclose(path.coefs[i], model.coef_, atol=1e-3 * scale)
+    assert softmax_path(X, y, Cs=[1.01 * path.Cs[0]], **options).coefs.any()
+
+
+def test_sparse_path_refuses_what_it_cannot_do():
+    X, y = data()
+    with pytest.raises(ValueError, match="makes no exact zeros"):
+        softmax_path(X, y, l1_ratio=0.5, solver="lbfgs")
+    with pytest.raises(ValueError, match="must be finite"):
+        softmax_path(X, y, l1_ratio=0.5, Cs=[1.0, np.inf])
+    with pytest.raises(ValueError, match="No feature of X tells"):
+        softmax_path(np.zeros_like(X), y, l1_ratio=0.5)
