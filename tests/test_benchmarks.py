@@ -25,6 +25,7 @@ from benchmarks import (
     memory,
     peers,
     race,
+    selection,
     small,
     timing,
 )
@@ -561,3 +562,17 @@ def test_accuracy_tells_when_marks_were_reached(tmp_path, capsys):
     assert "seconds to 98.0%" in capsys.readouterr().out
     assert not list(accuracy.run(None))
     assert "accuracy is skipped" in capsys.readouterr().err
+
+
+# -- choosing C ------------------------------------------------------------------------------------
+
+
+def test_selection_compares_models_that_are_equal(capsys):
+    catalogue = Catalogue()
+    (path,) = selection.paths(catalogue, ["sklearn-iris"], 1, np.logspace(-2, 2, 3))
+    assert path["path"] > 0
+    (search,) = selection.searches(catalogue, ["sklearn-iris"], [0.1, 1.0], n_jobs=1)
+    assert search["log_losses"][0] == pytest.approx(search["log_losses"][1], rel=1e-2)
+    (left_out,) = selection.left_out(catalogue, ["sklearn-iris"], [1.0])
+    assert left_out["log_losses"][0] == pytest.approx(left_out["log_losses"][1], rel=0.02)
+    assert capsys.readouterr().out.count("sklearn-iris") == 3
