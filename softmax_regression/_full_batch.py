@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._threads import blas_held_to_one_thread
-from softmax_regression.design import DenseDesign
+from softmax_regression.design import DenseDesign, Design
 from softmax_regression.objectives import (
     HessianFactor,
     HessianPreconditioner,

@@ -132,9 +132,11 @@ class DualBound:
     def _with_best_intercept(self, params: Array, enough: float = np.inf) -> Array:
         """Minimise over the intercept alone, by Newton's method from a point that is close.
 
-        The next step would be the square of the last, and by as much the totals are off.
+        The next step would be the square of the last, and by as much the totals are off: where
+        that has not been too much so far, it may be as large as `enough` allows.
         """
-        short = max(_SHORT_STEP, 0.1 * enough**0.5) if enough < np.inf else _SHORT_STEP
+        untried = np.isinf(self._worth_refining)
+        short = max(_SHORT_STEP, 0.1 * enough**0.5) if untried and enough < np.inf else _SHORT_STEP
         params = params.copy()
         for _ in range(_INTERCEPT_STEPS):
             slope, curvature = self._intercept_derivatives(params)
