@@ -311,7 +311,8 @@ def minimize_newton(
                 f"iteration {n_before + iteration}: loss {point.value:.8f}, "
                 f"{criterion.name} {shown:.1e}"
             )
-        idle = 0 if remaining < 0.5 * smallest or _fell(loss_curve, point.value) else idle + 1
+        nearer = _ROUNDING < remaining < 0.5 * smallest  # below, it goes up and down by itself
+        idle = 0 if nearer or _fell(loss_curve, point.value) else idle + 1
         if remaining <= smallest or costly:  # a decrement may rise on the way
             best, smallest = point, remaining
         stopped = watch is not None and iteration > 0 and watch(point.params)
