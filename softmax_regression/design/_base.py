@@ -94,6 +94,10 @@ class Design(ABC):
     def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
         """Return ``X.T @ matrix``, (n_columns, n_outputs)."""
 
+    def laid_out(self, coef: Array) -> Array:
+        """Return coefficients as `scores` reads them fastest."""
+        return coef
+
     @abstractmethod
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         """Return ``residuals @ X``, of shape (n_outputs, n_columns)."""
@@ -140,11 +144,13 @@ class Design(ABC):
         There is one for each thread, if there are rows enough.
         """
         fewest, most = _BLOCK_ROWS
-        fewest = max(fewest, min(self.least_rows(), most))
         of_rows = _BLOCK_BYTES // self.bytes_per_row()
         of_scores = _BLOCK_BYTES // (n_outputs * self.dtype.itemsize)
         of_thread = -(-self.n_rows // n_threads)
-        step = max(min(fewest, of_thread), min(of_rows, of_scores, of_thread, most), _BLOCK_ROWS[0])
+        at_least = -(
+            -of_thread // max(1, of_thread // max(1, self.least_rows()))
+        )  # alike in a thread
+        step = min(max(min(of_rows, of_scores, of_thread), at_least, fewest), most)
         return [
             slice(start, min(start + step, self.n_rows)) for start in range(0, self.n_rows, step)
         ]

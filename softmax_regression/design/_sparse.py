@@ -52,6 +52,9 @@ class SparseDesign(Design):
     def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
         return _into(self.X.T @ np.ascontiguousarray(matrix), out)
 
+    def laid_out(self, coef: Array) -> Array:
+        return np.asfortranarray(coef)  # else every block would
+
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         product = (self.X.T @ np.ascontiguousarray(residuals.T)).T
         if out is None:

@@ -236,7 +236,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
     def for_rows(self, params: Array) -> Array:
         if self.coordinates is not None:
             params = self.pack(*self.to_model(params))
-        return params.astype(self.dtype, copy=False)
+        return self.design.laid_out(self.matrix(params.astype(self.dtype, copy=False)))
 
     def _block_gradient(
         self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
