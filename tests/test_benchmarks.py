@@ -36,7 +36,7 @@ from benchmarks.figure import draw
 from benchmarks.report import number, ratio
 from benchmarks.standings import Climb, Race, Rung, Standings, default_result, result
 from benchmarks.synthetic import mixture
-from softmax_regression import SmallMLP
+from softmax_regression import SmallMLP, _full_batch
 
 
 @pytest.fixture(autouse=True)
@@ -484,9 +484,25 @@ def test_hostile_problems_end_with_a_certificate_or_a_warning(seed):
     assert how in ("certified", "warned"), details
 
 
-def test_what_rounding_hides_from_the_hessians_factor_is_left_to_conjugate_gradients():
-    problem = hostile.problem(63)  # duplicates, and a penalty that is lost beside the weights
-    assert hostile.end(problem) == ("certified", "")
+@pytest.mark.parametrize("seed", [33, 242])  # columns that depend on each other, of unequal scales
+def test_what_rounding_hides_from_the_hessians_factor_is_left_to_conjugate_gradients(
+    seed, monkeypatch
+):
+    left = []
+    rest = _full_batch.NewtonCG.__call__
+    monkeypatch.setattr(
+        _full_batch.NewtonCG,
+        "__call__",
+        lambda *args, **how: left.append(seed) or rest(*args, **how),
+    )
+    assert hostile.end(hostile.problem(seed)) == ("certified", "")
+    assert left
+
+
+def test_where_rounding_drowns_the_penalty_the_end_is_a_warning_or_a_true_certificate():
+    problem = hostile.problem(63)  # duplicates, and a penalty of 1e-10 beside weights and scales
+    how, details = hostile.end(problem)
+    assert how in ("certified", "warned"), details
 
 
 def test_a_hostile_fit_that_is_silent_about_its_gap_is_found_out(monkeypatch):

@@ -29,11 +29,13 @@ _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direct
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
 _STILL_GOOD = 0.03  # of the decrement is left, at most, if a factor is to be used again
 _STEADY = 0.01  # of the value: where no more is left, the Hessian is nearly that of the minimum
+_LASTING = 10.0  # times longer lasts a preconditioner that was made there
 _PATIENCE = 5  # iterations that change nothing but rounding errors: one may be lucky
 _FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
 _FAR_OUT = 0.1  # of the value: what a step promises far from the minimum
 _TINY = float(np.finfo(np.float64).tiny)
 _SURE = 1e-3  # of the value: if a step along a path promises no more, it leads to the minimum
+_FOR_PROOF = 50  # products more, at most: rounding may not let it come
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -117,8 +119,8 @@ class TruncatedDirections(Directions):
     """Newton directions by preconditioned conjugate gradients.
 
     A preconditioner is kept until as much has been spent on products as a new one costs; one that
-    was made near the minimum, where the Hessian hardly changes any more, to the end. The first may
-    be a cheap one: on data that are no trouble, it does to the end too.
+    was made near the minimum, where the Hessian hardly changes any more, much longer. The first may
+    be a cheap one: on data that are no trouble, it does to the end.
 
     Parameters
     ----------
@@ -175,8 +177,8 @@ class TruncatedDirections(Directions):
         # A cheap one is no judge of what is left, when that is to be known as precisely as can be.
         if self._cheap and enough == 0:
             return True
-        lasts = self._near and not self._along_a_path
-        return not lasts and self._spent >= self.preconditioner.n_products
+        longer = _LASTING if self._near and not self._along_a_path else 1.0
+        return self._spent >= longer * self.preconditioner.n_products
 
     def _renew(self, point: Point) -> None:
         self._current, self._spent = self.preconditioner(point.params), 0
@@ -228,11 +230,14 @@ class _ConjugateGradients:
         goal = _forcing(first, enough) ** 2 * first
         # Where little enough is left, it is to be proved: the residual is the next gradient.
         proof = enough if 0.5 * first <= self.sure else np.inf
+        patience = _FOR_PROOF
         ahead = matrix.solve(self.residual)
         direction, square = ahead, float(self.residual @ ahead)
         for _ in range(max_products):
-            if square <= goal and self.objective.likely_gap(self.residual) <= proof:
-                break
+            if square <= goal:
+                if 0 in (patience, square) or self.objective.likely_gap(self.residual) <= proof:
+                    break
+                patience -= 1
             product = self.objective.hessian_product(self.point.params, direction)
             self.n_products += 1
             curvature = float(direction @ product)
