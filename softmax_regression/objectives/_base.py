@@ -87,6 +87,10 @@ class Objective(ABC):
         """
         return np.nan
 
+    def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """Bound ``F(params) − min F`` by the exact Newton step there; inf if it proves nothing."""
+        return np.inf
+
     def likely_gap(self, gradient: Array) -> float:
         """Estimate, from little but a gradient, what `optimality_gap` would be; 0 if unknown."""
         return 0.0

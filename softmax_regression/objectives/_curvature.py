@@ -34,6 +34,7 @@ from softmax_regression.objectives._linear import LinearCrossEntropy, Sample, ce
 Array = NDArray[Any]
 
 _JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
+_FEW = 16  # rows of a product with its own transpose
 _LEAST_SPREAD = 1e-6  # of a probability: a class that hardly occurs is not without curvature
 
 
@@ -102,6 +103,11 @@ class HessianFactor(Curvature):
         solved = self._factor.solve(self._matrix(gradient)[:-1].ravel())
         rows = np.concatenate([solved, np.zeros(self._shape[1])])
         return self._flat(rows.reshape(-1, self._shape[1]))
+
+    @property
+    def sound(self) -> bool:
+        """Whether H was definite, also as rounding has it."""
+        return self._factor.sound
 
     def inverse(self) -> Array:
         """Return H⁻¹ without the last class, of shape (n_scores, n_columns) twice."""
@@ -194,6 +200,7 @@ class Factor:
         self._root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         matrix /= self._root
         matrix /= self._root[:, None]
+        self.sound = True
         added = _JITTER * len(matrix)
         while True:
             matrix.flat[:: len(matrix) + 1] = 1.0 + added
@@ -204,6 +211,7 @@ class Factor:
             triangle = np.tril(matrix, -1)
             np.add(triangle, triangle.T, out=matrix)
             added *= 100
+            self.sound = False
 
     def solve(self, vector: Array) -> Array:
         """Return L⁻ᵀ L⁻¹ v."""
@@ -238,7 +246,7 @@ def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None
     def add(z: Array, p: Array, out: tuple[Array, Array]) -> None:
         hessian, blocks = out
         if objective.width == 1:
-            _add_square(hessian, 1.0, z * np.sqrt(p * (1 - p)))
+            _add_gram(hessian, z, p * (1 - p))
             return
         products = (p[:-1, None] * z).reshape(order, -1)
         _add_square(hessian, -1.0, products)
@@ -289,7 +297,7 @@ def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.
     def add(z: Array, p: Array, out: tuple[Array, ...]) -> None:
         hessian, *blocks = out
         if objective.width == 1:
-            _add_square(hessian, 1.0, z[columns[0]] * np.sqrt(p * (1 - p)))
+            _add_gram(hessian, z[columns[0]], p * (1 - p))
             return
         products = np.empty((order, z.shape[1]))
         for part, entries, of_class, block in zip(parts, columns, p, blocks, strict=True):
@@ -313,8 +321,8 @@ def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample |
     n_columns = objective.n_columns
 
     def add(z: Array, p: Array, out: tuple[Array]) -> None:
-        for block, curvature in zip(out[0], np.sqrt(p * (1 - p)), strict=True):
-            _add_square(block, 1.0, z * curvature)
+        for block, curvature in zip(out[0], p * (1 - p), strict=True):
+            _add_gram(block, z, curvature)
 
     (blocks,) = objective.sum_over_rows(
         params, sample, add, [(objective.width, n_columns, n_columns)]
@@ -347,8 +355,23 @@ def _moments_of_rows(
     return gram / n_rows, spread / (n_rows if sample is None else len(sample.rows))
 
 
+def _add_gram(out: Array, z: Array, weight: Array) -> None:
+    """Add z diag(weight) zᵀ to the upper triangle."""
+    if len(z) <= _FEW:
+        out += (z * weight).dot(z.T)
+    else:
+        _add_square(out, 1.0, z * np.sqrt(weight))
+
+
 def _add_square(out: Array, factor: float, a: Array) -> None:
-    """Add factor · a aᵀ to the upper triangle, in place: no new matrix, half of the work."""
+    """Add factor · a aᵀ to the upper triangle.
+
+    In place: no new matrix, half of the work. For a few long rows, BLAS's kernels of general
+    products are quicker still.
+    """
+    if len(a) <= _FEW:
+        out += (factor * a).dot(a.T)
+        return
     dsyrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
 
 

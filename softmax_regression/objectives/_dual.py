@@ -13,6 +13,14 @@ distribution r, ``q_i = (1 − ρ) p_i + ρ r``, with the smallest ρ for which 
 the totals. As H is concave, H(q_i) ≥ (1 − ρ) H(p_i) + ρ H(r): the bound takes a few operations on
 arrays of the size of W, given the value and the gradient.
 
+Where a Newton step Δ = −H⁻¹ g is known, there is a better one: q_i = p_i + J_i Δ x_i, what the step
+makes of p_i to first order, J_i = diag(p_i) − p_i p_iᵀ. Their totals agree with the targets', and
+A_q = −l2 (W + Δ), as the gradient after the step would be 0. With q_ik = p_ik (1 + ε_ik), F − D(q)
+is the mean of KL(q_i ‖ p_i) = Σ_k p_ik ((1 + ε_ik) log(1 + ε_ik) − ε_ik) and l2/2 ‖Δ‖². The bracket
+over ε² falls with ε, from φ(τ) = ((1 − τ) log(1 − τ) + τ) / τ² where ε = −τ. So no more is left than
+2 φ(τ) ½ gᵀ H⁻¹ g, the Newton decrement and hardly more, if no step in the scores of a row is longer
+than τ from the class that falls to the one that rises most: −ε is smaller.
+
 In other coordinates x is z and each column has its own l2, the objective's `ridge`.
 """
 
@@ -35,6 +43,8 @@ Array = NDArray[Any]
 _INTERCEPT_STEPS = 10
 _SHORT_STEP = 1e-6  # nats: the square of that is a rounding error
 _LONGEST_STEP = 2.0  # nats: beyond that the curvature is another
+_SHORTEST_STEP = 1e-4  # nats: below, φ is 1/2 but for rounding
+_NOISE = 1e-14  # of a slope, for each unknown: of sums, and of solving with a factor
 
 
 class DualBound:
@@ -100,6 +110,19 @@ class DualBound:
             + float(intercept_slope @ intercept)
             + rho * (entropy - repair_entropy)
         )
+
+    def after_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """F − D(q) for the q that a Newton step leads to, with what rounding may have spoiled."""
+        objective = self.objective
+        change = max(objective.largest_change(step), _SHORTEST_STEP)
+        if not change < 1:
+            return np.inf
+        phi = ((1 - change) * np.log1p(-change) + change) / change**2
+        noise = _NOISE * len(step) * (1 + float(np.linalg.norm(step)))
+        softest = objective.ridge[: objective.n_columns - objective.fit_intercept].min()
+        slopes = len(step) * noise**2 / (2 * softest)
+        totals = noise / float(objective.loss.class_shares.min())
+        return 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
 
     def _half_square(self, slopes: Array) -> float:
         """Σ slope² / (2 l2)."""

@@ -357,6 +357,17 @@ class LinearCrossEntropy(CrossEntropyObjective):
         updates = max(prod(s) for s in shapes) // _PER_PRODUCT
         return sum_parts(design.map_blocks(work, max(1, updates // max(1, design.n_columns))))
 
+    def largest_change(self, direction: Array) -> float:
+        """Return by how much a step changes the scores of a row, one class against another."""
+        typed = self.for_rows(direction)
+
+        def work(blocks: Sequence[slice]) -> float:
+            scratch = self._scratch(blocks)
+            scores = (self._scores(self.design[rows], typed, scratch) for rows in blocks)
+            return max(largest_difference(of_rows) for of_rows in scores)
+
+        return max(self.design.map_blocks(work, self.width), default=0.0)
+
     def _known_probabilities(self, params: Array) -> Array | None:
         """Probabilities of all rows, kept from the last call, if there is room for them."""
         if self.width * self.design.n_rows > max(_KEEP * self.design.n_values, _SMALL):
@@ -432,6 +443,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """F minus the dual lower bound: see `_dual.py`."""
         return self.dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
 
+    def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        return self.dual.after_newton(params, step, decrement) if self.has_dual else np.inf
+
     def likely_gap(self, gradient: Array) -> float:
         return self.dual.without_repair(gradient) if self.has_dual else 0.0
 
@@ -458,6 +472,13 @@ class LinearCrossEntropy(CrossEntropyObjective):
 def centred(matrix: Array) -> Array:
     """Return (W, b) less what its rows have in common; a single row has nothing to share."""
     return matrix - np.add.reduce(matrix) / len(matrix) if len(matrix) > 1 else matrix
+
+
+def largest_difference(scores: Array) -> float:
+    """Return the largest of a row, where that of a class left out is 0."""
+    if len(scores) == 1:
+        return float(np.abs(scores).max(initial=0.0))
+    return float((np.maximum.reduce(scores) - np.minimum.reduce(scores)).max(initial=0.0))
 
 
 def regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:

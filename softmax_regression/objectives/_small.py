@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression.design import DenseDesign, Design
-from softmax_regression.objectives._linear import Add, LinearCrossEntropy, Sample
+from softmax_regression.objectives._linear import (
+    Add,
+    LinearCrossEntropy,
+    Sample,
+    largest_difference,
+)
 
 Array = NDArray[Any]
 
@@ -98,6 +103,9 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         sums = tuple(np.zeros(shape) for shape in shapes)
         add(self._weighted, self._at(params), sums)
         return sums
+
+    def largest_change(self, direction: Array) -> float:
+        return largest_difference(self.matrix(direction).dot(self._columns))
 
     def map_probabilities(self, params: Array, use: Any) -> list[Any]:
         return [use(self.design, self._at(params).copy(), _ALL)]

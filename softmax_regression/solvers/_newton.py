@@ -35,6 +35,7 @@ _FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
 _FAR_OUT = 0.1  # of the value: what a step promises far from the minimum
 _TINY = float(np.finfo(np.float64).tiny)
 _SURE = 1e-3  # of the value: if a step along a path promises no more, it leads to the minimum
+_PROVING = 2.0  # times the decrement: what an exact step proves near the minimum
 _FOR_PROOF = 50  # products more, at most: rounding may not let it come
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
@@ -46,8 +47,24 @@ class Solve(Protocol):
         """Return M⁻¹ g."""
 
 
+class SoundSolve(Solve, Protocol):
+    """One that knows of its rounding errors."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether solving is as exact as the matrix."""
+
+
 class Directions(ABC):
-    """Where to go from a point."""
+    """Where to go from a point.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether the last direction was Newton's but for rounding.
+    """
+
+    exact = False
 
     @abstractmethod
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
@@ -60,23 +77,31 @@ class Directions(ABC):
 class FactoredDirections(Directions):
     """Newton directions by the Cholesky factor of the Hessian.
 
-    A factor that has made the decrement fall to a small part is used again: a step takes far less
-    time than a factor. Far from the minimum, where the Hessian is another after every step, a rough
-    one does as well. Where what is left is to be known as precisely as can be, neither is enough.
+    Where a factor takes far more time than a step, one that has made the decrement fall to a small
+    part is used again; and far from the minimum, where the Hessian is another after every step, a
+    rough one does as well. Where what is left is to be known as precisely as can be, neither is
+    enough.
 
     Parameters
     ----------
     factor : callable
         Returns the factored Hessian at some parameters.
+    costly : bool, default=True
+        Whether that takes far more time than a step.
     rough : callable, default=None
         Returns what is made in less time and stands for it.
     """
 
     def __init__(
-        self, factor: Callable[[Array], Solve], rough: Callable[[Array], Solve] | None = None
+        self,
+        factor: Callable[[Array], SoundSolve],
+        costly: bool = True,
+        rough: Callable[[Array], Solve] | None = None,
     ):
         self.factor = factor
-        self.rough = rough or factor
+        self.costly = costly
+        self.rough = rough
+        self.exact = not costly
         self._far = True
         self._current: Solve | None = None
         self._before = 0.0  # the last decrement, by the current factor
@@ -84,17 +109,25 @@ class FactoredDirections(Directions):
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         square = float(point.gradient @ point.gradient)
-        if self._current is not None and enough > 0 and square * _FALLEN <= self._square:
+        again = self.costly and self._current is not None and enough > 0
+        if again and square * _FALLEN <= self._square:
             direction, decrement = self._direction(self._current, point)
             if 0 < decrement <= _STILL_GOOD * self._before:
-                self._before = decrement
+                self._before, self.exact = decrement, False
                 # A step that leaves so much is off by the root of it: so may the decrement be.
                 return direction, decrement * (1 + 2 * _STILL_GOOD**0.5)
-        make = self.rough if self._far and enough > 0 else self.factor
-        self._current, self._square = make(point.params), square
+        self._current, self._square = self._make(point.params, enough), square
         direction, self._before = self._direction(self._current, point)
         self._far = self._before > _FAR_OUT * point.value
         return direction, self._before
+
+    def _make(self, params: Array, enough: float) -> Solve:
+        if self.rough is not None and self._far and enough > 0:
+            self.exact = False
+            return self.rough(params)
+        factor = self.factor(params)
+        self.exact = factor.sound
+        return factor
 
     @staticmethod
     def _direction(matrix: Solve, point: Point) -> tuple[Array, float]:
@@ -367,17 +400,33 @@ class _Survey(ABC):
 
 
 class _ByCriterion(_Survey):
-    """By the criterion. It is not asked while the last step promised much, and brought it."""
+    """By the criterion, or by exact Newton steps, which say what the least value can be.
+
+    The criterion is not asked while the last step promised much, and brought it; nor where the
+    direction is to be Newton's, which proves more, unless rounding spoils that.
+    """
+
+    _least = -np.inf  # the value cannot be below
+    _proving = True  # whether exact steps do so
 
     def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
-        remaining = 1.0
+        remaining = _relative(point.value - self._least, point.value)
         brought, self._value = self._value - point.value, point.value
         # Rounding may make promises that are never kept.
-        if min(self._promised, brought / max(point.value, _TINY)) <= self._near or last:
+        due = min(self._promised, brought / max(point.value, _TINY)) <= self._near
+        proved = self.directions.exact and self._proving
+        if remaining > self.tol and (due and not proved or last):
             remaining = self.criterion(self.objective, point, self.tol)
         if remaining <= self.tol or last:
             return remaining, None
-        return remaining, self._direction(point, self.tol * point.value)
+        direction = self._direction(point, self.tol * point.value)
+        if self.directions.exact and self._promised <= self._near:
+            decrement = self._promised * point.value
+            left = self.objective.gap_by_newton(point.params, direction, decrement)
+            self._least = max(self._least, point.value - left)
+            self._proving = left <= _PROVING * decrement
+            remaining = min(remaining, _relative(left, point.value))
+        return remaining, direction
 
 
 class _ByDecrement(_Survey):
