@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.objectives import (
-    HessianFactor,
+    HessianFactors,
     HessianPreconditioner,
     LinearCrossEntropy,
     RowSpace,
@@ -43,11 +43,6 @@ _WIDE = 2  # columns for each row, from which the rotation takes less time than 
 _SHORT = 500  # unknowns: so few make every operation on a small X a short one
 _MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
 _ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
-_DRAWN = 10  # rows for each row of the Hessian, far from the minimum
-_MANY_ROWS = 3 * _DRAWN  # for each: of fewer none are left out
-_COSTLY = 4  # times the time of value and gradient, from which a Hessian is used more than once
-_CALLS = 1_500_000  # multiplications in the time that the calls of an evaluation take
-_PER_SCORE = 40  # multiplications in the time of an exponential and what goes with it
 _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
 
 
@@ -140,19 +135,6 @@ def _order(objective: LinearCrossEntropy) -> int:
     return max(1, objective.width - 1) * objective.n_columns
 
 
-def _is_costly(objective: LinearCrossEntropy) -> bool:
-    """Whether the Hessian takes far more time than value and gradient, in multiplications."""
-    hessian = objective.design.n_rows * _order(objective) ** 2
-    passes = 4 * objective.design.n_values * objective.width
-    scores = _PER_SCORE * objective.design.n_rows * objective.width
-    return hessian > _COSTLY * (_CALLS + passes + scores)
-
-
-def _has_rows_to_spare(objective: LinearCrossEntropy) -> bool:
-    """Whether a few of the rows, drawn at random, tell about as much of the Hessian as all."""
-    return objective.design.n_rows >= _MANY_ROWS * _order(objective)
-
-
 class NewtonCholesky:
     """Newton's method, which leaves what it can't do to conjugate gradients.
 
@@ -161,7 +143,7 @@ class NewtonCholesky:
     """
 
     def __init__(self) -> None:
-        self._far = True
+        self._near = False
 
     def __call__(
         self,
@@ -173,11 +155,9 @@ class NewtonCholesky:
         **how: Any,
     ) -> SolverResult:
         """Minimise the objective."""
-        rough, costly = None, _is_costly(objective)
-        if self._far and costly and _has_rows_to_spare(objective):
-            rough = HessianPreconditioner(objective, _DRAWN)
-        self._far = False
-        directions = FactoredDirections(partial(HessianFactor, objective), costly, rough)
+        factors = HessianFactors(objective, near=self._near)
+        self._near = True
+        directions = FactoredDirections(factors, factors.costly)
         result = minimize_newton(
             objective, objective.centred(start), directions, max_iter=min(max_iter, _MANY), **how
         )

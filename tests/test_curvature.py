@@ -11,6 +11,7 @@ from softmax_regression.objectives import (
     BlockFactor,
     Diagonal,
     HessianFactor,
+    HessianFactors,
     HessianPreconditioner,
     OneBlockCrossEntropy,
     RowSpace,
@@ -18,6 +19,7 @@ from softmax_regression.objectives import (
     SharedFactor,
     SmallCrossEntropy,
     WhitenedObjective,
+    _factors,
 )
 from softmax_regression.objectives._curvature import Factor
 
@@ -51,9 +53,37 @@ def test_the_factored_hessian_undoes_the_hessian(problem):
 
 
 @every_problem
+def test_a_rounded_factor_is_near_that_of_the_hessian(problem):
+    objective, params, gradient = at_random(problem)
+    expected = HessianFactor(objective, params).solve(gradient)
+    for same in (objective, SmallCrossEntropy(objective), OneBlockCrossEntropy(objective)):
+        rounded = HessianFactor(same, params, None, np.float32)
+        assert not rounded.exact
+        error = np.linalg.norm(rounded.solve(gradient) - expected)
+        assert 0 < error < 1e-3 * np.linalg.norm(expected)
+
+
+@every_problem
+def test_nearer_the_minimum_factors_get_exact(problem, monkeypatch):
+    monkeypatch.setattr(_factors, "_CALLS", 0)
+    objective, params, gradient = at_random(problem)
+    factors = HessianFactors(objective)
+    assert not factors(params, 0.5).exact
+    assert factors(params, 1e-4).exact
+    expected = HessianFactor(objective, params).solve(gradient)
+    np.testing.assert_array_equal(factors(params, 1e-4).solve(gradient), expected)
+
+
+@every_problem
 def test_a_sample_of_all_rows_is_the_whole(problem):
     objective, params, gradient = at_random(problem)
     everything = Sample(np.arange(problem.n_rows), np.ones(problem.n_rows))
+    same = OneBlockCrossEntropy(objective)
+    np.testing.assert_allclose(
+        HessianFactor(same, params, everything).solve(gradient),
+        HessianFactor(objective, params).solve(gradient),
+        rtol=1e-9,
+    )
     for make in (HessianFactor, BlockFactor):
         np.testing.assert_allclose(
             make(objective, params, everything).solve(gradient),

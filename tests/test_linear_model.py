@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from softmax_regression import SoftmaxRegression, _full_batch
 from softmax_regression.functional import softmax
-from softmax_regression.objectives import _preconditioner
+from softmax_regression.objectives import _factors, _preconditioner
 from softmax_regression.solvers import _minibatch
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
@@ -115,6 +115,8 @@ def test_large_data_have_the_same_optimum(as_if_large, solver, dtype, container)
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, container, n_classes):
     monkeypatch.setattr(_preconditioner, "_LITTLE", 0)
+    monkeypatch.setattr(_factors, "_CALLS", 0)
+    monkeypatch.setattr(_factors, "_COSTLY", 0)
     drawn = []
     draw = _preconditioner.HessianPreconditioner._draw
     monkeypatch.setattr(

@@ -25,7 +25,14 @@ from scipy.special import entr, softmax
 
 from softmax_regression.design import _base as design_base
 from softmax_regression.design import as_design
-from softmax_regression.objectives import LinearCrossEntropy, make_loss
+from softmax_regression.objectives import (
+    HessianFactor,
+    LinearCrossEntropy,
+    OneBlockCrossEntropy,
+    SmallCrossEntropy,
+    copied,
+    make_loss,
+)
 
 DATA = {"n_classes": [2, 3, 8], "soft": [False, True], "weighted": [False, True]}
 MODEL = {"fit_intercept": [False, True], "l2": [0.0, 0.1]}
@@ -283,6 +290,40 @@ def test_gap_bounds_the_distance_to_the_minimum(problem, scale):
         assert first >= distance * (1 - 1e-12)
         assert sharpest >= distance * (1 - 1e-12)
         assert sharpest <= first
+
+
+@every_certified_problem
+@pytest.mark.parametrize("distance", [1e-5, 1e-3, 0.1, 1.0, 5.0])
+def test_a_newton_step_bounds_the_distance(problem, distance):
+    base = problem.linear()
+    minimum, best = linear_minimum(problem)
+    standardized = base.standardized()
+    away = standardized.centred(draw_params(standardized))
+    params = standardized.from_model(*base.to_model(best)) + distance * away
+    for objective in standardized, SmallCrossEntropy(standardized), copied(standardized):
+        value, gradient = objective.value_and_gradient(params)
+        step = -HessianFactor(objective, params).solve(gradient)
+        decrement = -0.5 * gradient @ step
+        bound = objective.gap_by_newton(params, step, decrement)
+        assert bound >= (value - minimum) * (1 - 1e-12) - 1e-14
+        change = objective.largest_change(step)
+        if change < 0.5:
+            assert bound <= decrement * (1 + change) + 1e-9 * value
+        assert np.isinf(bound) == (change >= 1)
+
+
+@every_certified_problem
+def test_the_largest_change_is_that_of_one_class_against_another(problem):
+    base = problem.linear()
+    objective = base.standardized()
+    direction = draw_params(objective)
+    coef, intercept = objective.to_model(direction)
+    scores = problem.X @ coef.T + (intercept if problem.fit_intercept else 0)
+    if problem.n_classes == 2:
+        scores = np.column_stack([np.zeros(problem.n_rows), scores])
+    expected = np.ptp(scores, axis=1).max()
+    for same in objective, SmallCrossEntropy(objective), OneBlockCrossEntropy(objective):
+        assert same.largest_change(direction) == pytest.approx(expected, rel=1e-10)
 
 
 @every_certified_problem

@@ -975,7 +975,7 @@ def test_a_factor_that_does_is_used_again():
     objective = ZOO[next(iter(ZOO))].linear().standardized()
     made = []
 
-    def factor(params):
+    def factor(params, left):
         made.append(params)
         return HessianFactor(objective, params)
 

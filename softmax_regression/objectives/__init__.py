@@ -11,6 +11,7 @@ from softmax_regression.objectives._curvature import (
     hessian_of,
 )
 from softmax_regression.objectives._dropout import Dropout
+from softmax_regression.objectives._factors import HessianFactors
 from softmax_regression.objectives._input_scaling import InputScaling
 from softmax_regression.objectives._layers import Layout
 from softmax_regression.objectives._linear import LinearCrossEntropy, Sample
@@ -37,6 +38,7 @@ __all__ = [
     "Dropout",
     "GroupLasso",
     "HessianFactor",
+    "HessianFactors",
     "HessianPreconditioner",
     "InputScaling",
     "Lasso",

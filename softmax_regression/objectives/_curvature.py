@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk
+from scipy.linalg.blas import dsyrk, ssyrk
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtrs
 
 from softmax_regression.design import Design
@@ -34,6 +34,7 @@ from softmax_regression.objectives._linear import LinearCrossEntropy, Sample, ce
 Array = NDArray[Any]
 
 _JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
+_ROUGH_JITTER = 1e-9  # the same, if it is in float32
 _FEW = 16  # rows of a product with its own transpose
 _LEAST_SPREAD = 1e-6  # of a probability: a class that hardly occurs is not without curvature
 
@@ -76,12 +77,19 @@ class Curvature(ABC):
 
 
 class HessianFactor(Curvature):
-    """The Cholesky factor of H."""
+    """The Cholesky factor of H, which may be rounded to float32 for half of the time."""
 
-    def __init__(self, objective: LinearCrossEntropy, params: Array, sample: Sample | None = None):
+    def __init__(
+        self,
+        objective: LinearCrossEntropy,
+        params: Array,
+        sample: Sample | None = None,
+        dtype: Any = np.float64,
+    ):
         super().__init__(objective)
-        hessian = _hessian(objective, params, sample)
-        self._factor = Factor(hessian)
+        self._whole = sample is None and dtype == np.float64
+        hessian = _hessian(objective, params, sample, dtype)
+        self._factor = Factor(hessian, _JITTER if dtype == np.float64 else _ROUGH_JITTER)
         self._shape = (max(1, objective.width - 1), len(hessian) // max(1, objective.width - 1))
 
     @property
@@ -105,9 +113,9 @@ class HessianFactor(Curvature):
         return self._flat(rows.reshape(-1, self._shape[1]))
 
     @property
-    def sound(self) -> bool:
-        """Whether H was definite, also as rounding has it."""
-        return self._factor.sound
+    def exact(self) -> bool:
+        """Whether it is that of H but for rounding errors of float64."""
+        return self._whole and self._factor.sound
 
     def inverse(self) -> Array:
         """Return H⁻¹ without the last class, of shape (n_scores, n_columns) twice."""
@@ -195,13 +203,13 @@ class Factor:
     rounding lets one see, is made definite by adding to that.
     """
 
-    def __init__(self, matrix: Array):
+    def __init__(self, matrix: Array, jitter: float = _JITTER):
         diagonal = matrix.diagonal()
         self._root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         matrix /= self._root
         matrix /= self._root[:, None]
         self.sound = True
-        added = _JITTER * len(matrix)
+        added = jitter * len(matrix)
         while True:
             matrix.flat[:: len(matrix) + 1] = 1.0 + added
             # In place, in one triangle: the other still holds the matrix if that fails.
@@ -237,7 +245,9 @@ class Factor:
         return dtrtrs(self._lower, vector, lower=True, trans=trans)[0]
 
 
-def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None) -> Array:
+def _hessian(
+    objective: LinearCrossEntropy, params: Array, sample: Sample | None, dtype: Any
+) -> Array:
     """Return H without the last class; see the module's text."""
     n_columns = objective.n_columns
     n_classes = max(1, objective.width - 1)
@@ -253,8 +263,9 @@ def _hessian(objective: LinearCrossEntropy, params: Array, sample: Sample | None
         blocks += (products @ z.T).reshape(blocks.shape)
 
     hessian, blocks = objective.sum_over_rows(
-        params, sample, add, [(order, order), (n_classes, n_columns, n_columns)]
+        params, sample, add, [(order, order), (n_classes, n_columns, n_columns)], dtype
     )
+    hessian = hessian.astype(np.float64, copy=False)
     _mirror(hessian)
     by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
     if objective.width > 1:
@@ -297,7 +308,7 @@ def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.
     def add(z: Array, p: Array, out: tuple[Array, ...]) -> None:
         hessian, *blocks = out
         if objective.width == 1:
-            _add_gram(hessian, z[columns[0]], p * (1 - p))
+            _add_square(hessian, 1.0, z[columns[0]] * np.sqrt(p * (1 - p)))
             return
         products = np.empty((order, z.shape[1]))
         for part, entries, of_class, block in zip(parts, columns, p, blocks, strict=True):
@@ -372,7 +383,8 @@ def _add_square(out: Array, factor: float, a: Array) -> None:
     if len(a) <= _FEW:
         out += (factor * a).dot(a.T)
         return
-    dsyrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
+    syrk = dsyrk if out.dtype == np.float64 else ssyrk
+    syrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
 
 
 def _mirror(matrix: Array) -> None:

@@ -16,10 +16,13 @@ arrays of the size of W, given the value and the gradient.
 Where a Newton step Δ = −H⁻¹ g is known, there is a better one: q_i = p_i + J_i Δ x_i, what the step
 makes of p_i to first order, J_i = diag(p_i) − p_i p_iᵀ. Their totals agree with the targets', and
 A_q = −l2 (W + Δ), as the gradient after the step would be 0. With q_ik = p_ik (1 + ε_ik), F − D(q)
-is the mean of KL(q_i ‖ p_i) = Σ_k p_ik ((1 + ε_ik) log(1 + ε_ik) − ε_ik) and l2/2 ‖Δ‖². The bracket
-over ε² falls with ε, from φ(τ) = ((1 − τ) log(1 − τ) + τ) / τ² where ε = −τ. So no more is left than
-2 φ(τ) ½ gᵀ H⁻¹ g, the Newton decrement and hardly more, if no step in the scores of a row is longer
-than τ from the class that falls to the one that rises most: −ε is smaller.
+is l2/2 ‖Δ‖² and the mean of
+
+    KL(q_i ‖ p_i) = Σ_k p_ik ((1 + ε_ik) log(1 + ε_ik) − ε_ik) ≤ φ(τ) Σ_k p_ik ε_ik²
+
+with φ(τ) = ((1 − τ) log(1 − τ) + τ) / τ² if no ε_ik is below −τ, as the bracket over ε² falls with
+ε. For τ may stand the longest step in the scores of a row, of one class against another. Both terms
+together are at most 2 φ(τ) times the Newton decrement ½ gᵀ H⁻¹ g: near the minimum, hardly more.
 
 In other coordinates x is z and each column has its own l2, the objective's `ridge`.
 """

@@ -325,7 +325,12 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return [result for run in self.design.map_blocks(work, self.width) for result in run]
 
     def sum_over_rows(
-        self, params: Array, sample: Sample | None, add: Add, shapes: Sequence[tuple[int, ...]]
+        self,
+        params: Array,
+        sample: Sample | None,
+        add: Add,
+        shapes: Sequence[tuple[int, ...]],
+        dtype: Any = np.float64,
     ) -> tuple[Array, ...]:
         """Let ``add(z, p, out)`` sum over all rows, or those drawn, with their weights in z.
 
@@ -337,7 +342,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         step = max(_LEAST_ROWS, _UPDATE_VALUES // max(prod(s[:-1]) for s in shapes))
 
         def work(blocks: Sequence[slice]) -> tuple[Array, ...]:
-            out = tuple(np.zeros(shape) for shape in shapes)
+            out = tuple(np.zeros(shape, dtype=dtype) for shape in shapes)
             for rows in regrouped(blocks, step):
                 block = design[rows]
                 p = self.block_probabilities(block, typed)
@@ -350,7 +355,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
                     weight = weight[rows]
                 if weight is not None:
                     z = z * np.sqrt(weight)
-                add(z, p, out)
+                add(z.astype(dtype, copy=False), p.astype(dtype, copy=False), out)
             return out
 
         # A matrix for each thread is worth it where the updates are.

@@ -72,8 +72,11 @@ class HessianPreconditioner:
         """Make the matrix at some parameters."""
         if self._make is Diagonal:
             return Diagonal(self.objective, params)
-        sample = self._draw(params, self._n_drawn(self._order, self._repeats))
-        return self._make(self.objective, params, sample)
+        return self._make(self.objective, params, self.sample(params))
+
+    def sample(self, params: Array) -> Sample | None:
+        """Draw the rows that it is made of; None for all."""
+        return self._draw(params, self._n_drawn(self._order, self._repeats))
 
     def first(self, params: Array) -> Curvature | None:
         """Make a cheaper matrix for where a fit begins, if there is one."""

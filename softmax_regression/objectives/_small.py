@@ -8,6 +8,7 @@ evaluation found out is remembered, for the Hessian at the same place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,13 +97,25 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         return product.ravel()
 
     def sum_over_rows(
-        self, params: Array, sample: Sample | None, add: Add, shapes: Sequence[tuple[int, ...]]
+        self,
+        params: Array,
+        sample: Sample | None,
+        add: Add,
+        shapes: Sequence[tuple[int, ...]],
+        dtype: Any = np.float64,
     ) -> tuple[Array, ...]:
+        z = self._weighted if dtype == np.float64 else self._rounded
+        p = self._at(params)
         if sample is not None:
-            return super().sum_over_rows(params, sample, add, shapes)
-        sums = tuple(np.zeros(shape) for shape in shapes)
-        add(self._weighted, self._at(params), sums)
+            z = z.take(sample.rows, axis=1) * np.sqrt(sample.factor).astype(dtype)
+            p = p.take(sample.rows, axis=1)
+        sums = tuple(np.zeros(shape, dtype=dtype) for shape in shapes)
+        add(z, p.astype(dtype, copy=False), sums)
         return sums
+
+    @cached_property
+    def _rounded(self) -> Array:
+        return self._weighted.astype(np.float32)
 
     def largest_change(self, direction: Array) -> float:
         return largest_difference(self.matrix(direction).dot(self._columns))

@@ -32,7 +32,6 @@ _STEADY = 0.01  # of the value: where no more is left, the Hessian is nearly tha
 _LASTING = 10.0  # times longer lasts a preconditioner that was made there
 _PATIENCE = 5  # iterations that change nothing but rounding errors: one may be lucky
 _FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
-_FAR_OUT = 0.1  # of the value: what a step promises far from the minimum
 _TINY = float(np.finfo(np.float64).tiny)
 _SURE = 1e-3  # of the value: if a step along a path promises no more, it leads to the minimum
 _PROVING = 2.0  # times the decrement: what an exact step proves near the minimum
@@ -47,12 +46,12 @@ class Solve(Protocol):
         """Return M⁻¹ g."""
 
 
-class SoundSolve(Solve, Protocol):
-    """One that knows of its rounding errors."""
+class Factor(Solve, Protocol):
+    """A factor of the Hessian, or of what stands for it."""
 
     @property
-    def sound(self) -> bool:
-        """Whether solving is as exact as the matrix."""
+    def exact(self) -> bool:
+        """Whether it is that of the Hessian, but for rounding."""
 
 
 class Directions(ABC):
@@ -78,56 +77,40 @@ class FactoredDirections(Directions):
     """Newton directions by the Cholesky factor of the Hessian.
 
     Where a factor takes far more time than a step, one that has made the decrement fall to a small
-    part is used again; and far from the minimum, where the Hessian is another after every step, a
-    rough one does as well. Where what is left is to be known as precisely as can be, neither is
-    enough.
+    part is used again. Where what is left is to be known as precisely as can be, a new one is made.
 
     Parameters
     ----------
     factor : callable
-        Returns the factored Hessian at some parameters.
+        Returns a factor of the Hessian at some parameters. Its second argument is what share of the
+        value the last direction promised: the less, the more precise it must be.
     costly : bool, default=True
         Whether that takes far more time than a step.
-    rough : callable, default=None
-        Returns what is made in less time and stands for it.
     """
 
-    def __init__(
-        self,
-        factor: Callable[[Array], SoundSolve],
-        costly: bool = True,
-        rough: Callable[[Array], Solve] | None = None,
-    ):
+    def __init__(self, factor: Callable[[Array, float], Factor], costly: bool = True):
         self.factor = factor
         self.costly = costly
-        self.rough = rough
         self.exact = not costly
-        self._far = True
-        self._current: Solve | None = None
+        self._left = 1.0  # of the value, as the last direction promised
+        self._current: Factor | None = None
         self._before = 0.0  # the last decrement, by the current factor
         self._square = 0.0  # of the gradient where that was made
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         square = float(point.gradient @ point.gradient)
-        again = self.costly and self._current is not None and enough > 0
-        if again and square * _FALLEN <= self._square:
+        fallen = square * _FALLEN <= self._square
+        if self._current is not None and self.costly and fallen and enough > 0:
             direction, decrement = self._direction(self._current, point)
             if 0 < decrement <= _STILL_GOOD * self._before:
                 self._before, self.exact = decrement, False
                 # A step that leaves so much is off by the root of it: so may the decrement be.
                 return direction, decrement * (1 + 2 * _STILL_GOOD**0.5)
-        self._current, self._square = self._make(point.params, enough), square
+        self._current = self.factor(point.params, self._left if enough > 0 else 0.0)
+        self._square, self.exact = square, self._current.exact
         direction, self._before = self._direction(self._current, point)
-        self._far = self._before > _FAR_OUT * point.value
+        self._left = _relative(self._before, point.value)
         return direction, self._before
-
-    def _make(self, params: Array, enough: float) -> Solve:
-        if self.rough is not None and self._far and enough > 0:
-            self.exact = False
-            return self.rough(params)
-        factor = self.factor(params)
-        self.exact = factor.sound
-        return factor
 
     @staticmethod
     def _direction(matrix: Solve, point: Point) -> tuple[Array, float]:
@@ -341,14 +324,19 @@ def minimize_newton(
     best, smallest = point, np.inf
     loss_curve: list[float] = []
     reason, idle = StopReason.MAX_ITER, 0
+
+    def tell(number: int, point: Point, remaining: float) -> None:
+        if report is not None:
+            report(
+                f"iteration {n_before + number}: loss {point.value:.8f}, "
+                f"{criterion.name} {remaining:.1e}"
+            )
+
     for iteration in range(max_iter + 1):
         remaining, direction = survey(point, last=iteration == max_iter)
         if report is not None and iteration:
-            shown = remaining if remaining < 1 or costly else criterion(objective, point)
-            report(
-                f"iteration {n_before + iteration}: loss {point.value:.8f}, "
-                f"{criterion.name} {shown:.1e}"
-            )
+            known = remaining < 1 or costly
+            tell(iteration, point, remaining if known else criterion(objective, point))
         nearer = _ROUNDING < remaining < 0.5 * smallest  # below, it goes up and down by itself
         idle = 0 if nearer or _fell(loss_curve, point.value) else idle + 1
         if remaining <= smallest or costly:  # a decrement may rise on the way
@@ -368,6 +356,13 @@ def minimize_newton(
             break
         point = following
         loss_curve.append(point.value)
+    if direction is not None and reason is StopReason.CONVERGED and directions.exact:
+        # It is at hand, and squares what is left.
+        end = evaluate(objective, best.params + direction) if smallest > tol**2 else best
+        if end.value < best.value:
+            best = end
+            loss_curve.append(end.value)
+            tell(len(loss_curve), end, smallest)
     if not costly and reason is not StopReason.CONVERGED:
         smallest = certify(criterion, tol, objective, best)
         reason = StopReason.CONVERGED if smallest <= tol else reason
@@ -415,7 +410,7 @@ class _ByCriterion(_Survey):
         # Rounding may make promises that are never kept.
         due = min(self._promised, brought / max(point.value, _TINY)) <= self._near
         proved = self.directions.exact and self._proving
-        if remaining > self.tol and (due and not proved or last):
+        if remaining > self.tol and (last or (due and not proved)):
             remaining = self.criterion(self.objective, point, self.tol)
         if remaining <= self.tol or last:
             return remaining, None
