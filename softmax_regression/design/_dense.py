@@ -12,6 +12,9 @@ from softmax_regression.design._base import Array, Design, Rows
 from softmax_regression.design._moments import Moments
 
 
+_NARROW = 16  # columns
+
+
 class DenseDesign(Design):
     """A two-dimensional array, C- or F-ordered, never copied."""
 
@@ -71,10 +74,14 @@ class DenseDesign(Design):
             X, weights = X[counted], weights[counted]
         origin = X[0] if len(X) else np.zeros(self.n_columns)
         # From the first row, not from 0: the variance is no difference of large numbers then.
-        moved = np.subtract(X, origin, dtype=np.float64)
-        totals = weights @ moved
+        if self.n_columns <= _NARROW:  # NumPy is slow along short rows
+            moved = np.empty((self.n_columns, len(X)))
+            np.subtract(X.T, origin[:, None], out=moved, dtype=np.float64)
+        else:
+            moved = np.subtract(X, origin, dtype=np.float64).T
+        totals = moved @ weights
         np.square(moved, out=moved)  # in place: new memory takes longer than the squares
-        return Moments.of(weights, totals, weights @ moved, origin)
+        return Moments.of(weights, totals, moved @ weights, origin)
 
     def toarray(self) -> Array:
         return self.X.astype(np.float64, copy=False)
