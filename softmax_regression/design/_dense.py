@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from softmax_regression.design._base import Array, Design, Rows
 from softmax_regression.design._moments import Moments
 
-
 _NARROW = 16  # columns
 
 
