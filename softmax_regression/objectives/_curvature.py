@@ -89,7 +89,8 @@ class HessianFactor(Curvature):
         super().__init__(objective)
         self._whole = sample is None and dtype == np.float64
         hessian = _hessian(objective, params, sample, dtype)
-        self._factor = Factor(hessian, _JITTER if dtype == np.float64 else _ROUGH_JITTER)
+        self._factor = Factor(hessian, _jitter(dtype))
+        self.least_pivot = self._factor.least_pivot
         self._shape = (max(1, objective.width - 1), len(hessian) // max(1, objective.width - 1))
 
     @property
@@ -123,11 +124,19 @@ class HessianFactor(Curvature):
 
 
 class BlockFactor(Curvature):
-    """A Cholesky factor for each class."""
+    """A Cholesky factor for each class; blocks as `HessianFactor` has them."""
 
-    def __init__(self, objective: LinearCrossEntropy, params: Array, sample: Sample | None = None):
+    def __init__(
+        self,
+        objective: LinearCrossEntropy,
+        params: Array,
+        sample: Sample | None = None,
+        dtype: Any = np.float64,
+    ):
         super().__init__(objective)
-        self._factors = [Factor(block) for block in _class_blocks(objective, params, sample)]
+        blocks = _class_blocks(objective, params, sample, dtype)
+        self._factors = [Factor(block, _jitter(dtype)) for block in blocks]
+        self.least_pivot = min(factor.least_pivot for factor in self._factors)
 
     @property
     def n_unknowns(self) -> int:
@@ -201,6 +210,14 @@ class Factor:
 
     Rows and columns are first scaled to a diagonal of 1. A matrix that is singular, as far as
     rounding lets one see, is made definite by adding to that.
+
+    Attributes
+    ----------
+    sound : bool
+        Whether no more was added than rounding may have taken.
+    least_pivot : float
+        The least square on the diagonal of the factor: 1 if no column depends on others, 0 if one
+        does altogether.
     """
 
     def __init__(self, matrix: Array, jitter: float = _JITTER):
@@ -220,6 +237,7 @@ class Factor:
             np.add(triangle, triangle.T, out=matrix)
             added *= 100
             self.sound = False
+        self.least_pivot = float(self._lower.diagonal().min()) ** 2
 
     def solve(self, vector: Array) -> Array:
         """Return L⁻ᵀ L⁻¹ v."""
@@ -243,6 +261,10 @@ class Factor:
 
     def _triangular(self, vector: Array, trans: int) -> Array:
         return dtrtrs(self._lower, vector, lower=True, trans=trans)[0]
+
+
+def _jitter(dtype: Any) -> float:
+    return _JITTER if dtype == np.float64 else _ROUGH_JITTER
 
 
 def _hessian(
@@ -328,7 +350,9 @@ def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.
     return hessian
 
 
-def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample | None) -> Array:
+def _class_blocks(
+    objective: LinearCrossEntropy, params: Array, sample: Sample | None, dtype: Any
+) -> Array:
     n_columns = objective.n_columns
 
     def add(z: Array, p: Array, out: tuple[Array]) -> None:
@@ -336,8 +360,9 @@ def _class_blocks(objective: LinearCrossEntropy, params: Array, sample: Sample |
             _add_gram(block, z, curvature)
 
     (blocks,) = objective.sum_over_rows(
-        params, sample, add, [(objective.width, n_columns, n_columns)]
+        params, sample, add, [(objective.width, n_columns, n_columns)], dtype
     )
+    blocks = blocks.astype(np.float64, copy=False)
     for block in blocks:
         _mirror(block)
     blocks /= objective.design.n_rows

@@ -35,6 +35,7 @@ Array = NDArray[Any]
 _LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
 _ROWS_PER_UNKNOWN = 5
 _SIZES_VALUES = 1 << 19  # numbers of X looked at together: sparse rows get dense meanwhile
+_ROUNDED = 1e-3  # the least pivot of a factor that rounding to float32 does no harm
 _LITTLE = 10_000_000  # operations that take no longer than what surrounds them: nothing to save
 _FASTER = 3.0  # operations of a symmetric update in the time of one in a product with few classes
 
@@ -66,13 +67,21 @@ class HessianPreconditioner:
         operations = repeats * (self._n_drawn(order, repeats) * order**2 + order**3 / 3)
         product = max(1, 4 * objective.design.n_values * objective.width)
         self.n_products = operations / product / _FASTER if operations > _LITTLE else 0.0
+        self._may_be_rounded = True
         self._row_sizes: Array | None = None
 
     def __call__(self, params: Array) -> Curvature:
         """Make the matrix at some parameters."""
         if self._make is Diagonal:
             return Diagonal(self.objective, params)
-        return self._make(self.objective, params, self.sample(params))
+        sample = self.sample(params)
+        # What some of the rows say is not so precise that rounding matters, as a rule.
+        if sample is not None and self._may_be_rounded:
+            rounded = self._make(self.objective, params, sample, np.float32)
+            self._may_be_rounded = rounded.least_pivot > _ROUNDED
+            if self._may_be_rounded:
+                return rounded
+        return self._make(self.objective, params, sample)
 
     def sample(self, params: Array) -> Sample | None:
         """Draw the rows that it is made of; None for all."""
