@@ -161,8 +161,9 @@ def encode_targets(
 
 def check_more_than_one_class(targets: Targets, estimator: str) -> None:
     """Raise unless at least two classes have weight."""
-    if targets.weight is None and targets.encoded.ndim == 1 and len(targets.classes) > 1:
-        return  # found in the labels
+    labels = targets.encoded
+    if targets.weight is None and labels.ndim == 1 and (labels != labels[:1]).any():
+        return  # quicker than counting
     counts = _class_totals(targets.encoded, targets.weight, len(targets.classes))
     present = np.flatnonzero(counts > 0)
     if len(present) < 2:

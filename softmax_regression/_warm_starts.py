@@ -29,6 +29,7 @@ from softmax_regression.solvers import RelativeGap, Report, SolverResult, StopRe
 
 Array = NDArray[Any]
 
+_ROUNDING = 1e-12  # of the smallest C
 _DEGREE = 2  # of the polynomial: a higher one carries the errors of the solutions too far
 _MOST = 8.0  # sum of absolute weights, by which those errors grow; of equal steps it is 7
 
@@ -228,10 +229,12 @@ def _refuse_divergence(result: SolverResult, C: float) -> None:
 
 
 def least_c(design: Design, targets: Targets, options: Options) -> float:
-    """Return the largest C up to which all coefficients are 0."""
+    """Return the largest C up to which all coefficients are 0, whatever rounding does."""
     base = LinearCrossEntropy(design, targets.loss(design.dtype), 1.0, options.fit_intercept)
     strength = least_strength(base, options.penalty_grouping)
-    return options.l1_ratio / (targets.total_weight * strength) if strength > 0 else np.inf
+    if strength == 0:
+        return np.inf
+    return (1 - _ROUNDING) * options.l1_ratio / (targets.total_weight * strength)
 
 
 class Predictor:
