@@ -14,6 +14,7 @@ from softmax_regression.objectives import (
     HessianFactors,
     HessianPreconditioner,
     OneBlockCrossEntropy,
+    RowFactor,
     RowSpace,
     Sample,
     SharedFactor,
@@ -50,6 +51,45 @@ def test_the_factored_hessian_undoes_the_hessian(problem):
         np.testing.assert_allclose(
             objective.hessian_product(params, solution), gradient, atol=1e-11
         )
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        *variants(n_classes=[3, 8], weighted=[False, True], fit_intercept=[False, True]),
+        *variants(n_classes=[3, 8], l2=[0.0, 1e-9], layout=["C", "csr"]),
+        Problem(n_rows=12, n_columns=30),
+    ],
+)
+def test_a_matrix_of_the_order_of_the_rows_undoes_the_hessian(problem):
+    objective, params, gradient = at_random(problem)
+    for same in (objective, SmallCrossEntropy(objective), OneBlockCrossEntropy(objective)):
+        factor = RowFactor(same, params)
+        solution = factor.solve(gradient)
+        np.testing.assert_allclose(objective.hessian_product(params, solution), gradient, atol=1e-9)
+        again = factor.spread(factor.gather(gradient))
+        np.testing.assert_allclose(again, solution, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kinds"),
+    [
+        ((40, 60, 8), ["RowFactor"]),  # in less time than there is to save
+        ((200, 60, 40), ["SharedFactor", "BlockFactor", "RowFactor"]),
+        ((3000, 20, 10), ["SharedFactor", "HessianFactor"]),
+        ((3000, 20, 2), ["HessianFactor"]),
+        ((4000, 60, 80), ["SharedFactor", "BlockFactor"]),  # rows and unknowns are too many
+        ((30, 4000, 3), ["Diagonal"]),
+    ],
+)
+def test_the_better_preconditioner_comes_after_the_cheaper(shape, kinds):
+    n_rows, n_columns, n_classes = shape
+    problem = Problem(n_rows=n_rows, n_columns=n_columns, n_classes=n_classes)
+    objective, params, _ = at_random(problem)
+    precondition = HessianPreconditioner(objective)
+    made = [precondition.make(i, params) for i in range(precondition.n_stages)]
+    assert [type(one).__name__ for one in made] == kinds
+    assert all(precondition.n_products(i) >= 0 for i in range(len(made)))
 
 
 @every_problem
@@ -111,8 +151,10 @@ def test_blocks_and_diagonal_are_those_of_the_hessian(problem):
 
 
 @every_problem
-@pytest.mark.parametrize("make", [HessianFactor, BlockFactor, Diagonal])
+@pytest.mark.parametrize("make", [HessianFactor, BlockFactor, RowFactor, Diagonal])
 def test_whitened_gradients_are_slopes(problem, make):
+    if make is RowFactor and problem.n_classes == 2:
+        pytest.skip("for several scores")
     objective, params, _ = at_random(problem)
     whitened = WhitenedObjective(objective, params, make(objective, params))
     unknowns = 0.1 * draw_params(whitened, seed=2)

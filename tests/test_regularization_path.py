@@ -191,19 +191,15 @@ def test_a_preconditioner_is_kept_along_a_path():
     made = []
 
     class Counted(HessianPreconditioner):
-        n_products = 5.0
-
-        def __call__(self, params):
+        def make(self, stage, params):
             made.append(self.objective.l2)
-            return super().__call__(params)
+            return super().make(stage, params)
 
-        def first(self, params):
-            return None
+        def n_products(self, stage):
+            return 5.0
 
     objective = Problem(n_rows=300, l2=0.1).linear().standardized()
-    preconditioner = Counted(objective)
-    preconditioner.n_products = 5.0
-    directions = TruncatedDirections(objective, preconditioner)
+    directions = TruncatedDirections(objective, Counted(objective))
     params = np.zeros(objective.n_params)
     for l2 in np.geomspace(0.1, 0.05, 6):
         changed = objective.with_l2(l2)

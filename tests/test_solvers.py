@@ -44,6 +44,7 @@ from softmax_regression.solvers import (
     run_epoch,
 )
 from softmax_regression.solvers._criteria import newton_step
+from softmax_regression.solvers._newton import Directions, _ByDecrement, _ConjugateGradients
 from softmax_regression.solvers._polish import polish
 
 ZOO = {
@@ -393,6 +394,50 @@ def test_newton_step_is_zero_without_a_gradient():
     step, decrement, _ = newton_step(CountedProducts(np.eye(3)), point)
     np.testing.assert_array_equal(step, 0)
     assert decrement == 0
+
+
+class Identity:
+    def solve(self, gradient):
+        return gradient
+
+
+class Quadratic(CountedProducts):
+    def likely_gap(self, gradient):
+        return 0.0
+
+
+def test_conjugate_gradients_leave_what_only_rounding_curves():
+    objective = Quadratic(np.diag([1.0, 1e-18]))
+    point = Point(np.zeros(2), 1.0, np.ones(2))
+    run = _ConjugateGradients(objective, point, sure=0.0)
+    run.solve(Identity(), 1e-12, 50)
+    assert np.abs(run.step).max() < 1e6
+    assert np.isfinite(run.decrement)
+
+
+class Promises(Directions):
+    """Promise one share of the value after the other, wherever that is."""
+
+    def __init__(self, *promises):
+        self.promises = iter(promises)
+
+    def __call__(self, point, enough):
+        return -point.gradient, next(self.promises) * point.value
+
+
+def test_an_estimate_that_once_was_short_is_not_trusted():
+    point = Point(np.zeros(1), 1.0, np.ones(1))
+
+    def remaining(*promises):
+        survey = _ByDecrement(None, Promises(*promises), RelativeGap(), 1e-6)
+        for _ in promises[:-2]:
+            survey(point, last=False)
+        return survey(point, last=False)[0]  # asked twice, to be sure
+
+    assert remaining(0.3, 1e-4, 1e-7, 1e-7) <= 1.01e-7
+    assert remaining(0.01, 0.3, 1e-4, 1e-7, 1e-7) <= 1.01e-7  # far from the minimum, it may rise
+    assert remaining(0.3, 1e-5, 1e-4, 1e-8, 1e-8) == pytest.approx(1e-7, rel=0.01)  # ten times
+    assert remaining(0.3, 1e-5, 1e-4, 1e-8, 5e-7) == pytest.approx(2.5e-5)
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.1])

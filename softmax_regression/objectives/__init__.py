@@ -19,6 +19,7 @@ from softmax_regression.objectives._losses import PointwiseLoss, make_loss
 from softmax_regression.objectives._network import Network, NetworkCrossEntropy
 from softmax_regression.objectives._penalty import PENALTIES, GroupLasso, Lasso, Penalty
 from softmax_regression.objectives._preconditioner import HessianPreconditioner
+from softmax_regression.objectives._row_factor import RowFactor
 from softmax_regression.objectives._row_space import RowSpace
 from softmax_regression.objectives._small import (
     OneBlockCrossEntropy,
@@ -51,6 +52,7 @@ __all__ = [
     "Pass",
     "Penalty",
     "PointwiseLoss",
+    "RowFactor",
     "RowSpace",
     "Sample",
     "SharedFactor",

@@ -10,10 +10,10 @@ the others', and the rest of H is positive definite wherever the problem has one
 
 Four matrices stand for H; each but the last can also be made from a sample of the rows.
 `HessianFactor` is H itself: n_rows · (n_classes · n_columns)² operations, in symmetric rank-k
-updates of BLAS. `BlockFactor` keeps only the blocks of single classes, cheaper by a factor of
-n_classes. `SharedFactor` is H as it were if all rows had the same probabilities, as they have where
-a fit begins, and cheaper by n_classes once more. `Diagonal` is for X with more columns than a
-factor has room for.
+updates of BLAS; with few rows, `_row_factor.py` has it in fewer. `BlockFactor` keeps only the
+blocks of single classes, cheaper by a factor of n_classes. `SharedFactor` is H as it were if all
+rows had the same probabilities, as they have where a fit begins, and cheaper by n_classes once
+more. `Diagonal` is for X with more columns than a factor has room for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk, ssyrk
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtrs
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
 
 from softmax_regression.design import Design
 from softmax_regression.objectives._base import sum_parts
@@ -251,9 +251,14 @@ class Factor:
         inverse /= self._root[:, None]
         return inverse
 
+    def inverse_root(self) -> Array:
+        """Return L⁻¹."""
+        inverse, _ = dtrtri(self._lower, lower=True)
+        return np.tril(inverse) / self._root
+
     def forward(self, vector: Array) -> Array:
-        """Return L⁻¹ v."""
-        return self._triangular(vector / self._root, trans=0)
+        """Return L⁻¹ v, or that of each column."""
+        return self._triangular((vector.T / self._root).T, trans=0)
 
     def back(self, vector: Array) -> Array:
         """Return L⁻ᵀ v."""

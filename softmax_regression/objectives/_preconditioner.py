@@ -15,6 +15,7 @@ which bounds a row's part in the trace of the Hessian (compare the leverage scor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from softmax_regression.objectives._curvature import (
     SharedFactor,
 )
 from softmax_regression.objectives._linear import LinearCrossEntropy, Sample, regrouped
+from softmax_regression.objectives._row_factor import RowFactor
 
 Array = NDArray[Any]
 
@@ -38,10 +40,21 @@ _SIZES_VALUES = 1 << 19  # numbers of X looked at together: sparse rows get dens
 _ROUNDED = 1e-3  # the least pivot of a factor that rounding to float32 does no harm
 _LITTLE = 10_000_000  # operations that take no longer than what surrounds them: nothing to save
 _FASTER = 3.0  # operations of a symmetric update in the time of one in a product with few classes
+_SLOWER = 3.0  # times: one that reads a factor from memory
+
+
+@dataclass
+class _Stage:
+    """A kind of matrix, and how many multiplications it takes."""
+
+    kind: Any
+    operations: float
+    solving: float
+    n_drawn: int | None  # rows that it is made from; None for one that cannot be sampled
 
 
 class HessianPreconditioner:
-    """Makes matrices that stand for the Hessian of a linear cross-entropy.
+    """Makes matrices that stand for the Hessian of a linear cross-entropy, in stages.
 
     Parameters
     ----------
@@ -54,45 +67,65 @@ class HessianPreconditioner:
     def __init__(self, objective: LinearCrossEntropy, rows_per_unknown: int | None = None):
         self.objective = objective
         self.rows_per_unknown = rows_per_unknown or _ROWS_PER_UNKNOWN
-        n_columns = objective.n_columns
-        order = max(1, objective.width - 1) * n_columns
-        self._make: Any
-        if order <= _LARGEST_FACTOR:
-            self._make, repeats = HessianFactor, 1
-        elif n_columns <= _LARGEST_FACTOR:
-            self._make, order, repeats = BlockFactor, n_columns, objective.width
-        else:
-            self._make, order, repeats = Diagonal, 1, 1
-        self._order, self._repeats = order, repeats
-        operations = repeats * (self._n_drawn(order, repeats) * order**2 + order**3 / 3)
-        product = max(1, 4 * objective.design.n_values * objective.width)
-        self.n_products = operations / product / _FASTER if operations > _LITTLE else 0.0
         self._may_be_rounded = True
         self._row_sizes: Array | None = None
+        self._stages = self._choose()
+        self.n_stages = len(self._stages)
 
     def __call__(self, params: Array) -> Curvature:
-        """Make the matrix at some parameters."""
-        if self._make is Diagonal:
-            return Diagonal(self.objective, params)
-        sample = self.sample(params)
+        """Make the best at some parameters."""
+        return self.make(self.n_stages - 1, params)
+
+    def make(self, stage: int, params: Array) -> Curvature:
+        """Make the matrix of a stage."""
+        sample, kind = self.sample(params, stage), self._stages[stage].kind
+        if sample is None:
+            return kind(self.objective, params)
         # What some of the rows say is not so precise that rounding matters, as a rule.
-        if sample is not None and self._may_be_rounded:
-            rounded = self._make(self.objective, params, sample, np.float32)
+        if kind is not SharedFactor and self._may_be_rounded:
+            rounded: HessianFactor | BlockFactor = kind(self.objective, params, sample, np.float32)
             self._may_be_rounded = rounded.least_pivot > _ROUNDED
             if self._may_be_rounded:
                 return rounded
-        return self._make(self.objective, params, sample)
+        return kind(self.objective, params, sample)
 
-    def sample(self, params: Array) -> Sample | None:
+    def sample(self, params: Array, stage: int = -1) -> Sample | None:
         """Draw the rows that it is made of; None for all."""
-        return self._draw(params, self._n_drawn(self._order, self._repeats))
+        n_drawn = self._stages[stage].n_drawn
+        return None if n_drawn is None else self._draw(params, n_drawn)
 
-    def first(self, params: Array) -> Curvature | None:
-        """Make a cheaper matrix for where a fit begins, if there is one."""
-        if self._make is Diagonal or self.objective.width == 1 or self.n_products == 0:
-            return None
-        sample = self._draw(params, self._n_drawn(self.objective.n_columns, 1))
-        return SharedFactor(self.objective, params, sample)
+    def n_products(self, stage: int) -> float:
+        """How many products, and solutions with its matrix, take the time of making the next."""
+        following = self._stages[min(stage + 1, self.n_stages - 1)]
+        if following.operations <= _LITTLE:
+            return 0.0
+        product = max(1, 4 * self.objective.design.n_values * self.objective.width)
+        return following.operations / _FASTER / (product + _SLOWER * self._stages[stage].solving)
+
+    def _choose(self) -> list[_Stage]:
+        """Return which matrices stand for the Hessian, the better after the cheaper."""
+        n_classes, n_columns = self.objective.width, self.objective.n_columns
+        n_rows, order = self.objective.design.n_rows, max(1, n_classes - 1) * n_columns
+        if not _fits_by_rows(self.objective) and n_columns > _LARGEST_FACTOR:
+            return [_Stage(Diagonal, 0.0, 0.0, None)]
+        shared = self._stage(SharedFactor, n_columns, 1, n_classes)
+        blocks = self._stage(BlockFactor, n_columns, n_classes, n_classes)
+        whole = self._stage(HessianFactor, order, 1, 1)
+        stages = [whole if order <= _LARGEST_FACTOR else blocks]
+        if _fits_by_rows(self.objective):
+            operations = RowFactor.operations(self.objective)
+            solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
+            if order > _LARGEST_FACTOR or operations < whole.operations:
+                stages = [blocks, _Stage(RowFactor, operations, solving, None)]
+        if stages[-1].operations <= _LITTLE:
+            return stages[-1:]
+        return [shared, *stages] if n_classes > 1 else stages
+
+    def _stage(self, kind: Any, order: int, repeats: int, n_solved: int) -> _Stage:
+        """Return what takes one or more factors of some order, and some solutions with those."""
+        n_drawn = self._n_drawn(order, repeats)
+        operations = repeats * (n_drawn * order**2 + order**3 / 3)
+        return _Stage(kind, operations, 2 * n_solved * order**2, n_drawn)
 
     def _n_drawn(self, order: int, repeats: int) -> int:
         """How many rows make matrices of some order."""
@@ -143,3 +176,11 @@ class HessianPreconditioner:
             self.objective.design.map_blocks(work, 1)
             self._row_sizes = sizes
         return self._row_sizes
+
+
+def _fits_by_rows(objective: LinearCrossEntropy) -> bool:
+    """Whether the rows are fewer than the unknowns, and there is room for matrices of theirs."""
+    n_rows, n_classes, n_columns = objective.design.n_rows, objective.width, objective.n_columns
+    largest = _LARGEST_FACTOR**2
+    fewer = n_classes > 1 and n_rows < (n_classes - 1) * n_columns
+    return fewer and max(n_rows**2, n_classes * n_columns**2) <= largest

@@ -28,8 +28,6 @@ Array = NDArray[Any]
 _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direction does better
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
 _STILL_GOOD = 0.03  # of the decrement is left, at most, if a factor is to be used again
-_STEADY = 0.01  # of the value: where no more is left, the Hessian is nearly that of the minimum
-_LASTING = 10.0  # times longer lasts a preconditioner that was made there
 _PATIENCE = 5  # iterations that change nothing but rounding errors: one may be lucky
 _FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
 _TINY = float(np.finfo(np.float64).tiny)
@@ -119,24 +117,28 @@ class FactoredDirections(Directions):
 
 
 class Preconditioner(Protocol):
-    """What approximates the Hessian, and what making it anew costs."""
+    """What approximates the Hessian, in stages: the better after the cheaper."""
 
-    n_products: float  # products with the Hessian in the time it takes
+    n_stages: int
     objective: Any  # whose Hessian that is
 
-    def __call__(self, params: Array) -> Solve:
-        """Make it at some parameters."""
+    def make(self, stage: int, params: Array) -> Solve:
+        """Make that of a stage at some parameters."""
 
-    def first(self, params: Array) -> Solve | None:
-        """Make a cheaper one for where a fit begins, if there is one."""
+    def n_products(self, stage: int) -> float:
+        """Products, and solutions with what a stage makes, in the time that the next takes.
+
+        Of the last, the time that itself takes.
+        """
 
 
 class TruncatedDirections(Directions):
     """Newton directions by preconditioned conjugate gradients.
 
-    A preconditioner is kept until as much has been spent on products as a new one costs; one that
-    was made near the minimum, where the Hessian hardly changes any more, much longer. The first may
-    be a cheap one: on data that are no trouble, it does to the end.
+    A preconditioner is kept until as much has been spent on its age as a new one costs: the
+    products beyond those that the first direction would have taken to get as far. Before the best
+    come cheaper ones, each until as much has been spent on it: on data that are no trouble, they do
+    to the end.
 
     Parameters
     ----------
@@ -155,65 +157,63 @@ class TruncatedDirections(Directions):
         self.preconditioner = preconditioner
         self.max_products = max_products
         self._current: Solve | None = None
-        self._cheap = False
-        self._spent = 0
-        self._promised = 1.0  # by the last direction: a share of the value
-        self._near = False  # whether little was promised where the preconditioner was made
+        self._stage = -1
+        self._spent = 0.0
+        self._when_new: float | None = None  # products for each factor of e in the residual
         self._along_a_path = False
-        self._when_new: int | None = None  # products that the current one took at first
 
     def go_on(self, objective: Objective) -> None:
         """Turn to another objective whose minimum is near the last, as along a path.
 
-        One preconditioner may then do for several: what counts against it are the products beyond
-        those that it took when it was new.
+        One preconditioner may then do for several.
         """
         self.objective = self.preconditioner.objective = objective
         self._along_a_path = True
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
-        if self._current is None:
-            self._current = self.preconditioner.first(point.params)
-            self._cheap = self._current is not None
-        if self._current is None or self._is_spent(enough):
-            self._renew(point)
+        if self._is_spent(enough):
+            self._renew(point, enough)
         # Along a path one step gets to the minimum: it is to be proved by that.
         sure = _SURE * point.value if self._along_a_path else 0.1 * enough
         run = _ConjugateGradients(self.objective, point, sure)
-        limit = self.max_products
-        if self._cheap:
-            limit = min(limit, max(1, round(self.preconditioner.n_products - self._spent)))
-        if not self._solve(run, enough, limit) and self._cheap:
-            self._renew(point)
-            self._solve(run, enough, self.max_products)
-        self._promised = _relative(run.decrement, point.value)
+        while not self._solve(run, enough) and not self._is_best:
+            self._renew(point, enough)
         return run.step, run.decrement
+
+    @property
+    def _is_best(self) -> bool:
+        return self._stage == self.preconditioner.n_stages - 1
+
+    @property
+    def _left(self) -> float:
+        """What may still be spent on the current one."""
+        return self.preconditioner.n_products(self._stage) - self._spent
 
     def _is_spent(self, enough: float) -> bool:
         # A cheap one is no judge of what is left, when that is to be known as precisely as can be.
-        if self._cheap and enough == 0:
-            return True
-        longer = _LASTING if self._near and not self._along_a_path else 1.0
-        return self._spent >= longer * self.preconditioner.n_products
+        return self._current is None or (enough == 0 and not self._is_best) or self._left <= 0
 
-    def _renew(self, point: Point) -> None:
-        self._current, self._spent = self.preconditioner(point.params), 0
-        self._cheap, self._near = False, self._promised <= _STEADY
+    def _renew(self, point: Point, enough: float) -> None:
+        best = self.preconditioner.n_stages - 1
+        self._stage = best if enough == 0 else min(self._stage + 1, best)
+        self._current, self._spent = self.preconditioner.make(self._stage, point.params), 0.0
         self._when_new = None
 
-    def _solve(self, run: _ConjugateGradients, enough: float, max_products: int) -> bool:
+    def _solve(self, run: _ConjugateGradients, enough: float) -> bool:
         assert self._current is not None
+        limit = self.max_products
+        if not self._is_best:
+            limit = min(limit, max(1, round(self._left)))
         before = run.n_products
-        done = run.solve(self._current, enough, max_products)
-        self._spent += self._on_top(run.n_products - before)
+        done = run.solve(self._current, enough, limit)
+        n_products = run.n_products - before
+        if not self._is_best:
+            self._spent += n_products
+            return done
+        if self._when_new is None:
+            self._when_new = n_products / max(run.progress, _TINY)
+        self._spent += max(n_products - self._when_new * run.progress, 0.0)
         return done
-
-    def _on_top(self, n_products: int) -> int:
-        """Return how many of the products count against the preconditioner."""
-        if not self._along_a_path or self._cheap:
-            return n_products
-        self._when_new = min(self._when_new or n_products, n_products)
-        return n_products - self._when_new
 
 
 class _ConjugateGradients:
@@ -237,6 +237,9 @@ class _ConjugateGradients:
         self.residual = -point.gradient
         self.decrement = 0.0  # half of −g·step, and what the residual still stands for
         self.n_products = 0
+        self.progress = (
+            0.0  # the logarithm of the factor by which the last run made the residual smaller
+        )
 
     def solve(self, matrix: Solve, enough: float, max_products: int) -> bool:
         """Go on from the last step, preconditioned; return whether it is now precise enough."""
@@ -249,6 +252,7 @@ class _ConjugateGradients:
         patience = _FOR_PROOF
         ahead = matrix.solve(self.residual)
         direction, square = ahead, float(self.residual @ ahead)
+        length_squared = square  # of the direction, measured by the preconditioner
         for _ in range(max_products):
             if square <= goal:
                 if 0 in (patience, square) or self.objective.likely_gap(self.residual) <= proof:
@@ -257,7 +261,8 @@ class _ConjugateGradients:
             product = self.objective.hessian_product(self.point.params, direction)
             self.n_products += 1
             curvature = float(direction @ product)
-            if not curvature > 0:  # rounding errors: nothing is left that the Hessian can see
+            # Rounding errors: nothing is left that the Hessian can see.
+            if not _ROUNDING * length_squared < curvature < np.inf:
                 goal = np.inf
                 break
             length = square / curvature
@@ -266,6 +271,8 @@ class _ConjugateGradients:
             ahead = matrix.solve(self.residual)
             square, previous = float(self.residual @ ahead), square
             direction = ahead + square / previous * direction
+            length_squared = square + (square / previous) ** 2 * length_squared
+        self.progress = 0.5 * float(np.log(max(first, _TINY) / max(square, _TINY)))
         # What the residual still stands for is estimated by the preconditioner.
         self.decrement = 0.5 * (square - float(gradient @ self.step))
         return square <= goal
@@ -278,6 +285,7 @@ def _forcing(square: float, enough: float) -> float:
     return float(np.clip(ratio**0.25, 1e-3, 0.2))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a step too far is not taken
 def minimize_newton(
     objective: Objective,
     start: Array,
@@ -425,16 +433,31 @@ class _ByCriterion(_Survey):
 
 
 class _ByDecrement(_Survey):
-    """By the Newton decrement, which comes with the direction."""
+    """By the Newton decrement, which comes with the direction.
+
+    What is left to gain only falls. If its estimate rises, by some factor, an earlier one was short
+    by that at least: so may the next be. It happens where the Hessian is singular but for rounding.
+    """
+
+    _least = np.inf  # that was promised
+    _short = 1.0  # by which factor a promise was
 
     def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
         before = self._promised
         direction = self._direction(point, self.tol * point.value)
-        promised, remaining = self._promised, _in_all(self._promised, before)
+        promised = self._promised
+        remaining = _in_all(promised, before) * self._shortness(promised)
         if remaining <= self.tol:  # to be sure, with the direction as precise as it gets
             direction = self._direction(point, 0.0)
-            remaining, self._promised = max(remaining, self._promised), promised
-        return remaining, direction
+            remaining = max(remaining, self._promised * self._shortness(self._promised))
+            self._promised = promised
+        return min(remaining, 1.0), direction
+
+    def _shortness(self, promised: float) -> float:
+        if self._least <= self._near:  # far from the minimum, the model promises what it likes
+            self._short = max(self._short, promised / max(self._least, _TINY))
+        self._least = min(self._least, promised)
+        return self._short
 
 
 def _relative(decrement: float, value: float) -> float:
