@@ -17,6 +17,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from softmax_regression._bounded_batch import (
+    BOUNDED_SOLVERS,
+    BoundedProblem,
+    choose_bounded_solver,
+)
+from softmax_regression._bounds import coefficient_bounds
 from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import Array, Stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
@@ -72,6 +78,12 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         feature together, with :math:`\rho \sum_j \|W_{:j}\|_2` in the place of
         :math:`\rho \|W\|_1`, the group lasso (without a factor for the number of classes, as in
         glmnet). Matters only with `l1_ratio` above 0.
+    bounds : (lower, upper) or None, default=None
+        Bounds of the coefficients: each a number, None for no bound on that side, or an array that
+        can be broadcast to the shape of `coef_`: (n_features,) for a bound for each feature. So
+        ``(0, None)`` asks for coefficients that are not negative, and equal bounds fix them. The
+        intercept is free. What ends at a bound is exactly there. Needs `l1_ratio` 0, and a solver
+        that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     class_weight : dict or 'balanced', default=None
@@ -89,7 +101,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         - 'proximal-newton': Newton's method with the Hessian of the coefficients that are not 0:
           the one for `l1_ratio` above 0, and for nothing else;
         - 'auto': for `fit` 'proximal-newton' with `l1_ratio` above 0, else 'newton-cholesky' up to
-          an order of 128 and 'newton-cg' beyond; for `partial_fit` 'adam'.
+          an order of 128 and 'newton-cg' beyond; for `partial_fit` 'adam'. With `bounds`,
+          'newton-cholesky' up to 1000 coefficients and intercepts, and 'lbfgs' beyond.
     tol : float, default=1e-6
         The solvers of all rows stop once the objective provably lies within this fraction of the
         minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and
@@ -146,9 +159,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         The objective above at the solution (for ``C=inf`` its first term, without C).
     optimality_gap_ : float
         How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
-        by the dual problem; without a penalty (``C=inf``), or with a class of no weight beside an
-        intercept, an estimate by the Newton decrement. Of float32 data, both are of the solution
-        before it is rounded to `coef_`.
+        by the dual problem; without a penalty (``C=inf``) or bounds on all sides, or with a class
+        of no weight beside an intercept, an estimate by the Newton decrement. Of float32 data, both
+        are of the solution before it is rounded to `coef_`.
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
@@ -167,10 +180,19 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
     A class whose rows all have weight 0 stays in `classes_`; with an intercept its probability
     vanishes.
 
+    With `bounds`, Newton's method solves a quadratic model within them in each iteration, by active
+    sets; 'lbfgs' is SciPy's L-BFGS-B. Of two classes, a feature whose coefficient is not negative
+    can only speak for the second. With three or more, what counts are differences between classes,
+    and a number added to the coefficients of a feature in all classes changes no probability: a
+    lower bound of 0 does not say that the probability of a class rises with the feature, and where
+    it is the only one, it restricts the model by the penalty alone.
+
     References
     ----------
     C. M. Bishop, *Pattern Recognition and Machine Learning*, section 4.3.4.
     T. Hastie, R. Tibshirani and J. Friedman, *The Elements of Statistical Learning*, section 4.4.
+    D. Bertsekas, "Projected Newton methods for optimization problems with simple constraints",
+    *SIAM J. Control and Optimization* 20, 1982.
 
     Examples
     --------
@@ -184,12 +206,21 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
     0.973
     >>> model.optimality_gap_ <= 1e-6
     True
+
+    Evidence only for a class, not against it:
+
+    >>> model = SoftmaxRegression(bounds=(0, None)).fit(X, y)
+    >>> model.coef_.round(1)
+    array([[0. , 1.6, 0. , 0. ],
+           [0.9, 0. , 1.6, 0. ],
+           [0.4, 0. , 4. , 2.7]])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "C": [Interval(Real, 0, None, closed="right")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "penalty_grouping": [StrOptions(set(PENALTIES))],
+        "bounds": ["array-like", None],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "solver": [StrOptions({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
@@ -220,6 +251,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         C: float = 1.0,
         l1_ratio: float = 0.0,
         penalty_grouping: str = "none",
+        bounds: Any = None,
         fit_intercept: bool = True,
         class_weight: Any = None,
         solver: str = "auto",
@@ -243,6 +275,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         self.C = C
         self.l1_ratio = l1_ratio
         self.penalty_grouping = penalty_grouping
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
         self.solver = solver
@@ -363,6 +396,11 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
                 f"partial_fit makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks for: set "
                 "l1_ratio=0, or fit all rows at once."
             )
+        if self.bounds is not None:
+            raise ValueError(
+                "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
+                "rows at once."
+            )
         with self._unchanged_on_failure():
             first = not hasattr(self, "coef_")
             known = self._stream_classes(classes, y)
@@ -402,6 +440,18 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
                 f"solver={self.solver!r} makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks "
                 f"for: set solver='auto' or {SPARSE_SOLVER!r}, or l1_ratio=0."
             )
+        if self.bounds is None:
+            return
+        if self.l1_ratio > 0:
+            raise ValueError(
+                f"bounds do not go together with l1_ratio={self.l1_ratio!r}: set l1_ratio=0, or "
+                "bounds=None."
+            )
+        if self.solver not in ("auto", *BOUNDED_SOLVERS):
+            raise ValueError(
+                f"solver={self.solver!r} does not keep coefficients within bounds: set "
+                "solver='auto', 'lbfgs' or 'newton-cholesky', or bounds=None."
+            )
 
     @property
     def _sparse(self) -> bool:
@@ -410,8 +460,14 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
 
     def _posed(
         self, base: LinearCrossEntropy, total_weight: float
-    ) -> tuple[str, Problem | SparseProblem]:
+    ) -> tuple[str, Problem | SparseProblem | BoundedProblem]:
         """Return the name of the solver of all rows, and the problem in its unknowns."""
+        if self.bounds is not None:
+            n_features = base.design.n_columns
+            within = coefficient_bounds(self.bounds, self.classes_, n_features)
+            bounded = BoundedProblem(base, *within)
+            known = self.solver != "auto"
+            return self.solver if known else choose_bounded_solver(bounded), bounded
         if self._sparse:
             l1 = self.l1_ratio / (float(self.C) * total_weight)
             return SPARSE_SOLVER, SparseProblem(base, l1, self.penalty_grouping)
@@ -509,8 +565,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         return LEARNING_RATES[self.learning_rate](initial, self.power_t)
 
     def _without_shared_part(self, coef: Array) -> Array:
-        # A solver that makes zeros has taken the smallest already.
-        return coef if self._sparse else super()._without_shared_part(coef)
+        # A solver that makes zeros, or keeps within bounds, has taken the smallest already.
+        kept = self._sparse or self.bounds is not None
+        return coef if kept else super()._without_shared_part(coef)
 
     def _attributes(
         self, coef: Array, intercept: Array, objective: LinearCrossEntropy
@@ -521,7 +578,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         return {"coef_": model.coef_, "intercept_": model.intercept_}
 
     def _warn(self, result: SolverResult) -> None:
-        worse = self._worse_than_guessing(result)
+        # Bounds may ask for that.
+        worse = self.bounds is None and self._worse_than_guessing(result)
         wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED
         if result.reason in wanted and not worse:
             return
@@ -549,5 +607,6 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
                 "standardize the features, lower C, or raise tol."
             )
         if self.solver_ in _MINIBATCH or self.solver_ == "lbfgs":
-            return "Raise max_iter or tol, or try solver='newton-cg'."
+            other = "newton-cg" if self.bounds is None else "newton-cholesky"
+            return f"Raise max_iter or tol, or try solver={other!r}."
         return "Raise max_iter or tol."

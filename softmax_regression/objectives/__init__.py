@@ -1,6 +1,7 @@
 """What is minimised: a value and its derivatives as functions of one flat parameter vector."""
 
 from softmax_regression.objectives._base import Objective, Pass
+from softmax_regression.objectives._bounded import BoundedCrossEntropy
 from softmax_regression.objectives._coordinates import Coordinates
 from softmax_regression.objectives._curvature import (
     BlockFactor,
@@ -33,6 +34,7 @@ from softmax_regression.objectives._whitened import WhitenedObjective
 __all__ = [
     "PENALTIES",
     "BlockFactor",
+    "BoundedCrossEntropy",
     "Coordinates",
     "Curvature",
     "Diagonal",

@@ -74,6 +74,20 @@ class Objective(ABC):
         """Begin a pass over rows, dealt out in batches."""
         return _EachAlone(self, batches)
 
+    # A solver keeps within the bounds of the parameters, if there are any.
+
+    def within(self, params: Array) -> Array:
+        """Return the nearest parameters within the bounds."""
+        return params
+
+    def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
+        """Return which parameters the gradient does not press against a bound that they are at."""
+        return np.ones(len(params), dtype=bool)
+
+    def room(self, params: Array, direction: Array) -> float:
+        """How many times a direction can be gone within the bounds."""
+        return np.inf
+
     def hessian_product(self, params: Array, direction: Array) -> Array:
         """Multiply the Hessian at `params` by a direction; only convex objectives offer it."""
         raise TypeError(f"{type(self).__name__} has no Hessian products.")

@@ -315,14 +315,17 @@ def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.
     Parameters
     ----------
     objective : LinearCrossEntropy
-        Where there are many columns of which few are chosen, not a copy (see `_small.py`).
+        Where there are many columns of which few are chosen, and the others' coefficients are 0,
+        not a copy (see `_small.py`).
     params : ndarray of shape (n_params,)
-        Where; coefficients that are not 0 are among the chosen.
+        Where.
     chosen : ndarray of bool, (n_outputs, n_columns)
         Which entries, and at least one of each class.
     """
-    used = np.flatnonzero(chosen[:, : objective.design.n_columns].any(axis=0))
-    if objective.coordinates is not None and 2 * len(used) < objective.design.n_columns:
+    in_use = chosen[:, : objective.design.n_columns].any(axis=0)
+    used = np.flatnonzero(in_use)
+    apart = objective.coordinates is not None and 2 * len(used) < objective.design.n_columns
+    if apart and not objective.unpack(params)[0][:, ~in_use].any():
         intercept = chosen.shape[1] - objective.fit_intercept
         kept = np.append(used, np.arange(intercept, chosen.shape[1]))
         params = objective.matrix(params)[:, kept].ravel()

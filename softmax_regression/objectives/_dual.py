@@ -80,7 +80,7 @@ class DualBound:
         gap = self.free(params, value, gradient)
         if not self.objective.fit_intercept or gap <= enough < np.inf:
             return gap
-        hopeful = self.without_repair(gradient)
+        hopeful = self._hopeful(params, gradient)
         if enough < np.inf and hopeful > min(enough, self._worth_refining):
             return gap
         centred = self._with_best_intercept(params, enough)
@@ -101,14 +101,14 @@ class DualBound:
         if objective.fit_intercept:  # else there are no totals to agree
             rho, repair, repair_entropy = self._repair_totals(self._excess(intercept_slope))
         if rho == 0:
-            return self._half_square(coef_slope)
+            return self._penalty_gap(coef, coef_slope)
         penalty = objective.ridge[: coef.shape[1]] * coef
         loss_slope = coef_slope - penalty
         correction = rho * (repair[:, None] * self._row_mean - loss_slope - self._target_mean)
         along = float(np.vdot(loss_slope, coef) + intercept_slope @ intercept)
         entropy = value - float(np.vdot(penalty, coef)) / 2 - along
         return (
-            self._half_square(coef_slope + correction)
+            self._penalty_gap(coef, coef_slope + correction)
             - float(np.vdot(correction, coef))
             + float(intercept_slope @ intercept)
             + rho * (entropy - repair_entropy)
@@ -127,6 +127,10 @@ class DualBound:
         totals = noise / float(objective.loss.class_shares.min())
         return 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
 
+    def _penalty_gap(self, coef: Array, slopes: Array) -> float:
+        """What Fenchel and Young's inequality leaves of the penalty, for slopes that include it."""
+        return self._half_square(slopes)
+
     def _half_square(self, slopes: Array) -> float:
         """Σ slope² / (2 l2)."""
         squares = np.add.reduce(np.square(slopes))
@@ -134,14 +138,22 @@ class DualBound:
 
     def without_repair(self, gradient: Array) -> float:
         """Estimate what the gap would be at the best intercept: hardly less than this."""
+        slopes, gain = self._at_best_intercept(gradient)
+        return self._half_square(slopes) + gain
+
+    def _hopeful(self, params: Array, gradient: Array) -> float:
+        return self.without_repair(gradient)
+
+    def _at_best_intercept(self, gradient: Array) -> tuple[Array, float]:
+        """Estimate the slopes in W at the best intercept, and what that gains."""
         coef_slope, intercept_slope = self.objective.unpack(gradient)
         if not self.objective.fit_intercept:
-            return self._half_square(coef_slope)
+            return coef_slope, 0.0
         excess = self._excess(intercept_slope)
         # What the intercept is off by shows in the other slopes by the columns' means.
         coef_slope = coef_slope - np.outer(excess, self._row_mean)
         gain = np.square(excess) / (2 * self.objective.loss.class_shares[-len(excess) :])
-        return self._half_square(coef_slope) + float(gain.sum())
+        return coef_slope, float(gain.sum())
 
     def _excess(self, intercept_slope: Array) -> Array:
         """By how much the model's share of each class is above that of the targets."""

@@ -1,5 +1,6 @@
 """How an objective is minimised: each solver takes one, a start and a tolerance."""
 
+from softmax_regression.solvers._box import BoxDirections
 from softmax_regression.solvers._criteria import (
     Criterion,
     GradientNorm,
@@ -37,6 +38,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Averaging",
+    "BoxDirections",
     "Clipping",
     "Criterion",
     "Decaying",

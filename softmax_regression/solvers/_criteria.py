@@ -99,15 +99,18 @@ def newton_step(
     The decrement :math:`\tfrac12 g^\top H^{-1} g` estimates F − min F. Its approximations only ever
     grow towards it (Golub and Meurant, *Matrices, Moments and Quadrature*, chapter 12), so the sum
     may stop as soon as it exceeds `enough`, which makes the answer "not yet" cheap. It is infinite
-    where the gradient is not 0 but the curvature, as rounding has it, is.
+    where the gradient is not 0 but the curvature, as rounding has it, is. Parameters that are held
+    by a bound stay where they are.
     """
-    step, residual, decrement = np.zeros_like(point.gradient), -point.gradient, 0.0
+    free = objective.free(point.params, point.gradient)
+    step, decrement = np.zeros_like(point.gradient), 0.0
+    residual: Array = free * -point.gradient
     direction, square = residual.copy(), float(residual @ residual)
     first = square
     n_products = 0
     while n_products < min(max_products, len(step)):
         n_products += 1
-        product = objective.hessian_product(point.params, direction)
+        product = free * objective.hessian_product(point.params, direction)
         curvature = float(direction @ product)
         if not curvature > 0:  # the gradient has no part left that the curvature can see
             decrement = decrement if square <= 1e-12 * first else np.inf

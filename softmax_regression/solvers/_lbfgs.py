@@ -7,6 +7,8 @@ value and gradient a step.
 
 from __future__ import annotations
 
+from scipy.optimize import Bounds
+
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers._criteria import Criterion
 from softmax_regression.solvers._monitor import Array, Monitor
@@ -23,6 +25,7 @@ def minimize_lbfgs(
     tol: float,
     max_iter: int,
     max_fun: int | None = None,
+    bounds: Bounds | None = None,
     n_before: int = 0,
     report: Report | None = None,
     watch: Watch | None = None,
@@ -41,6 +44,8 @@ def minimize_lbfgs(
         When to stop.
     max_iter, max_fun : int
         When to give up: iterations, and evaluations (by default twice the iterations and some).
+    bounds : scipy.optimize.Bounds, default=None
+        Where the parameters are to stay, as `objective` has it too.
     n_before : int
         Iterations that earlier runs took, for the report.
     report : callable, default=None
@@ -57,4 +62,4 @@ def minimize_lbfgs(
         "gtol": 0.0,
     }
     monitor = Monitor(objective, criterion, tol, report, n_before, watch)
-    return monitor.minimize(start, method="L-BFGS-B", options=options)
+    return monitor.minimize(start, method="L-BFGS-B", bounds=bounds, options=options)

@@ -483,7 +483,8 @@ def search(objective: Objective, point: Point, direction: Array) -> Point | None
     """Find a point on the line where the slope is small and the value not above the first.
 
     Begins with the full step; while the slope is still far below 0 twice as far, and by the zero of
-    the straight line through two slopes once it is known between which points it changes sign.
+    the straight line through two slopes once it is known between which points it changes sign. It
+    ends at the first bound of a parameter.
     None if there is no such point, as far as rounding lets one see.
     """
     first = float(point.gradient @ direction)
@@ -491,9 +492,10 @@ def search(objective: Objective, point: Point, direction: Array) -> Point | None
         return None
     acceptable = point.value + _ROUNDING * abs(point.value)
     below, above = (0.0, first), (np.inf, np.nan)
-    length, best = 1.0, None
+    room = objective.room(point.params, direction)
+    length, best = min(1.0, room), None
     for _ in range(_TRIALS):
-        trial = evaluate(objective, point.params + length * direction)
+        trial = evaluate(objective, objective.within(point.params + length * direction))
         slope = float(trial.gradient @ direction)
         if trial.value <= acceptable and (best is None or trial.value <= best.value):
             best = trial
@@ -502,10 +504,12 @@ def search(objective: Objective, point: Point, direction: Array) -> Point | None
         elif abs(slope) <= -_SLOPE_LEFT * first and trial.value <= acceptable:
             return trial
         elif slope < 0:
+            if length >= room and best is trial:
+                return trial  # at a bound
             below = (length, slope)
         else:
             above = (length, slope)
-        length = _between(below, above)
+        length = min(_between(below, above), room)
     return best
 
 

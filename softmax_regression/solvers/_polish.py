@@ -30,7 +30,7 @@ def polish(
             objective, point, precision=_PRECISION, max_products=max_products
         )
         max_products -= n_products
-        after = evaluate(objective, point.params + step)
+        after = evaluate(objective, objective.within(point.params + step))
         size = criterion(objective, after)
         if not size < remaining:
             break
