@@ -50,6 +50,11 @@ def _can_stream(estimator: SoftmaxRegression) -> bool:
         raise AttributeError(
             f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
         )
+    if estimator.bounds is not None:
+        raise AttributeError(
+            "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
+            "rows at once."
+        )
     return True
 
 
@@ -83,7 +88,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         can be broadcast to the shape of `coef_`: (n_features,) for a bound for each feature. So
         ``(0, None)`` asks for coefficients that are not negative, and equal bounds fix them. The
         intercept is free. What ends at a bound is exactly there. Needs `l1_ratio` 0, and a solver
-        that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'.
+        that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'; `partial_fit` does not.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     class_weight : dict or 'balanced', default=None
@@ -395,11 +400,6 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             raise ValueError(
                 f"partial_fit makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks for: set "
                 "l1_ratio=0, or fit all rows at once."
-            )
-        if self.bounds is not None:
-            raise ValueError(
-                "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
-                "rows at once."
             )
         with self._unchanged_on_failure():
             first = not hasattr(self, "coef_")

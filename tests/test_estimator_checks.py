@@ -9,10 +9,7 @@ LINEAR_SOLVERS = ("auto", "lbfgs", "newton-cg", "newton-cholesky", "sgd", "adam"
 NETWORK_SOLVERS = ("adam", "sgd", "lbfgs")
 
 ESTIMATORS = [SoftmaxRegression(solver=solver) for solver in LINEAR_SOLVERS]
-ESTIMATORS += [
-    SoftmaxRegression(bounds=(0, None)),
-    SoftmaxRegression(bounds=(-1, 1), solver="lbfgs"),
-]
+ESTIMATORS += [SoftmaxRegression(bounds=(-2, 2), solver=s) for s in ("newton-cholesky", "lbfgs")]
 ESTIMATORS += [SmallMLP(solver=solver) for solver in NETWORK_SOLVERS]
 ESTIMATORS += [SoftmaxRegressionCV(Cs=3, cv=3), SoftmaxRegressionCV(Cs=3, cv="loo")]
 
