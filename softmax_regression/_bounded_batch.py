@@ -85,7 +85,7 @@ def choose_bounded_solver(problem: BoundedProblem) -> str:
 
     On raw data, L-BFGS-B takes hundreds of iterations, where Newton's method takes about ten.
     """
-    few = problem.objective.n_params <= _LARGEST_ORDER
+    few = problem.objective.order <= _LARGEST_ORDER
     return "newton-cholesky" if few else "lbfgs"
 
 

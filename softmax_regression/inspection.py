@@ -123,13 +123,7 @@ class RegularizationPathDisplay:
         RegularizationPathDisplay
             The display.
         """
-        display = cls(
-            Cs=path.Cs,
-            coefs=_scaled(path.coefs, scale),
-            classes=path.classes,
-            feature_names=_names(feature_names, path.coefs.shape[-1]),
-            C=C,
-        )
+        display = cls._of(path.Cs, path.coefs, path.classes, C, feature_names, scale)
         return display.plot(kind=kind, ax=ax, **line_kw)
 
     @classmethod
@@ -174,14 +168,28 @@ class RegularizationPathDisplay:
         if feature_names is None:
             feature_names = getattr(estimator, "feature_names_in_", None)
         coefs = estimator.coefs_paths_[:, ratio, ..., :n_features].mean(axis=0)
-        display = cls(
-            Cs=estimator.Cs_,
-            coefs=_scaled(coefs, scale),
-            classes=estimator.classes_,
-            feature_names=_names(feature_names, n_features),
-            C=estimator.C_,
+        display = cls._of(
+            estimator.Cs_, coefs, estimator.classes_, estimator.C_, feature_names, scale
         )
         return display.plot(kind=kind, ax=ax, **line_kw)
+
+    @classmethod
+    def _of(
+        cls,
+        Cs: Array,
+        coefs: Array,
+        classes: Array,
+        C: float | None,
+        feature_names: Any,
+        scale: Any,
+    ) -> Self:
+        return cls(
+            Cs=Cs,
+            coefs=_scaled(coefs, scale),
+            classes=classes,
+            feature_names=_names(feature_names, coefs.shape[-1]),
+            C=C,
+        )
 
     def plot(self, *, kind: str = "classes", ax: Any = None, **line_kw: Any) -> Self:
         """Draw it.
@@ -212,7 +220,7 @@ class RegularizationPathDisplay:
                 look = {"color": colors.get(feature, _PALE), "linewidth": 1.4}
                 look["zorder"] = 2.5 if feature in colors else 2
                 self.lines_ += axis.plot(self.Cs, along, **(look | line_kw))
-            _c_axis(axis, self.Cs, self.C)
+            _mark(axis, self.C)
             axis.set_title(title)
             axis.label_outer()
         for axis in axes[::_PER_ROW]:
@@ -391,7 +399,7 @@ class CrossValidationDisplay:
             )
             self.lines_.append(line)
         mark = {"color": self.lines_[0].get_color()} if label and not several else {}
-        _c_axis(self.ax_, self.Cs, self.C, **mark)
+        _mark(self.ax_, self.C, **mark)
         self.ax_.set_ylabel(self.name)
         if several or label:
             self.ax_.legend(frameon=False)
@@ -427,33 +435,41 @@ def _score_name(scoring: Any) -> str:
 
 
 def _axes(ax: Any, n_panels: int) -> tuple[Array, Any]:
-    """Return an array of panels, those given or new ones, and their figure."""
-    if ax is None:
-        import matplotlib.pyplot as plt
+    """Return an array of panels along C, those given or new ones, and their figure."""
+    axes, figure = _new_axes(n_panels) if ax is None else _given_axes(ax, n_panels)
+    for axis in axes:
+        axis.set_xscale("log")
+        axis.set_xlabel("C")
+    return axes, figure
 
-        n_columns = min(n_panels, _PER_ROW)
-        n_rows = -(-n_panels // n_columns)
-        figure, grid = plt.subplots(
-            n_rows,
-            n_columns,
-            figsize=(1.8 + 2.8 * n_columns if n_panels > 1 else 6.4, 0.6 + 3.0 * n_rows),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
-            layout="constrained",
-        )
-        for spare in grid.ravel()[n_panels:]:
-            spare.set_visible(False)
-        return grid.ravel()[:n_panels], figure
+
+def _new_axes(n_panels: int) -> tuple[Array, Any]:
+    import matplotlib.pyplot as plt
+
+    n_columns = min(n_panels, _PER_ROW)
+    n_rows = -(-n_panels // n_columns)
+    figure, grid = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(1.8 + 2.8 * n_columns if n_panels > 1 else 6.4, 0.6 + 3.0 * n_rows),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for spare in grid.ravel()[n_panels:]:
+        spare.set_visible(False)
+    return grid.ravel()[:n_panels], figure
+
+
+def _given_axes(ax: Any, n_panels: int) -> tuple[Array, Any]:
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) != n_panels:
         raise ValueError(f"ax must hold {n_panels} Axes, one for each panel; got {len(axes)}.")
     return axes, axes[0].figure
 
 
-def _c_axis(axis: Any, Cs: Array, chosen: float | None, **mark: Any) -> None:
-    """Make C logarithmic, and mark the one that was chosen."""
-    axis.set_xscale("log")
-    axis.set_xlabel("C")
+def _mark(axis: Any, chosen: float | None, **look: Any) -> None:
+    """Mark the C that was chosen."""
     if chosen is not None and np.isfinite(chosen):
-        axis.axvline(chosen, **(_MARK | mark))
+        axis.axvline(chosen, **(_MARK | look))

@@ -15,7 +15,13 @@ from sklearn.preprocessing import StandardScaler
 
 from softmax_regression import SoftmaxRegression, _bounded_batch
 from softmax_regression.design import as_design
-from softmax_regression.objectives import BoundedCrossEntropy, LinearCrossEntropy, make_loss
+from softmax_regression.objectives import (
+    BoundedCrossEntropy,
+    LinearCrossEntropy,
+    WideHessian,
+    hessian_of,
+    make_loss,
+)
 from softmax_regression.solvers._box import BoxModel
 
 SOLVERS = ("newton-cholesky", "lbfgs")
@@ -203,15 +209,50 @@ def test_large_data_have_the_same_optimum(solver, rows, bounds, monkeypatch):
     np.testing.assert_allclose(large.coef_, small.coef_, atol=1e-5)
 
 
-def test_many_coefficients_are_left_to_lbfgs():
+@pytest.mark.parametrize("solver", ["auto", "lbfgs"])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_more_columns_than_rows(n_classes, solver):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(40, 400))
-    y = np.tile(np.arange(4), 10)
+    X = rng.normal(size=(40, 800))
+    y = np.arange(40) % n_classes
     X[np.arange(40), y] += 3
+    weight = rng.uniform(0.5, 2, size=40)
+    model = SoftmaxRegression(bounds=NOT_NEGATIVE, solver=solver).fit(X, y, sample_weight=weight)
+    assert model.solver_ == ("newton-cholesky" if solver == "auto" else solver)
+    assert model.optimality_gap_ <= 1e-6
+    assert_optimal(model, X, y, 0, np.inf, weight, tolerance=1e-3)
+
+
+def test_many_rows_and_columns_are_left_to_lbfgs():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 300))
+    y = (X[:, :4] + rng.gumbel(size=(400, 4))).argmax(axis=1)
     model = SoftmaxRegression(bounds=NOT_NEGATIVE).fit(X, y)
     assert model.solver_ == "lbfgs"
     assert model.optimality_gap_ <= 1e-6
-    assert_optimal(model, X, y, 0, np.inf, tolerance=1e-3)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_wide_hessians_are_those_of_the_matrix(n_classes, fit_intercept):
+    X, y = problem(n_classes, n_rows=15, n_features=20)
+    weight = np.random.default_rng(4).uniform(0.5, 1.5, size=15)
+    smooth = LinearCrossEntropy(
+        as_design(X), make_loss(y, weight / weight.mean(), n_classes), 0.1, fit_intercept
+    ).standardized()
+    rng = np.random.default_rng(9)
+    params = rng.normal(size=smooth.n_params)
+    chosen = rng.random((smooth.width, smooth.n_columns)) < 0.7
+    chosen[-1, -1] = False
+    expected = hessian_of(smooth, params, chosen)
+    wide = WideHessian(smooth, params, chosen)
+    units = np.eye(chosen.sum())
+    A = np.stack([wide.forward(unit) for unit in units], axis=1)
+    np.testing.assert_allclose(np.diag(wide.ridge) + A.T @ A, expected, atol=2e-5)
+    values = rng.normal(size=wide.n_scores)
+    np.testing.assert_allclose(wide.backward(values), A.T @ values, atol=1e-12)
+    diagonal = rng.choice([0.0, 1.0, 3.0], size=len(units))
+    np.testing.assert_allclose(wide.inner(diagonal), A * diagonal @ A.T, atol=1e-12)
 
 
 @pytest.mark.parametrize("bounds", [NOT_NEGATIVE, (-0.3, 0.3)])
@@ -286,7 +327,8 @@ def test_gradient_and_products_are_those_of_the_smooth_objective():
     at = bounded.within(at)
     slope = slope_along(lambda p: bounded.value_and_gradient(p)[0], at, along)
     assert bounded.value_and_gradient(at)[1] @ along == pytest.approx(slope, rel=1e-8)
-    hessian, chosen = bounded.hessian(at, bounded.free(at, np.ones(bounded.n_params)))
+    entries = bounded.chosen(at, np.ones(bounded.n_params))
+    hessian, chosen = bounded.hessian(at, entries), entries.ravel()
     assert not chosen[(at == 0) & np.isfinite(bounded.box[0])].any()
     part = np.where(chosen, along, 0)
     np.testing.assert_allclose(

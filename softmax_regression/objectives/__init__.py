@@ -30,6 +30,7 @@ from softmax_regression.objectives._small import (
 )
 from softmax_regression.objectives._sparse import SparseCrossEntropy
 from softmax_regression.objectives._whitened import WhitenedObjective
+from softmax_regression.objectives._wide_hessian import WideHessian
 
 __all__ = [
     "PENALTIES",
@@ -61,6 +62,7 @@ __all__ = [
     "SmallCrossEntropy",
     "SparseCrossEntropy",
     "WhitenedObjective",
+    "WideHessian",
     "copied",
     "hessian_of",
     "is_small",

@@ -26,12 +26,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression.design import DenseDesign
 from softmax_regression.objectives._base import Objective
 from softmax_regression.objectives._curvature import hessian_of
 from softmax_regression.objectives._dual import DualBound
 from softmax_regression.objectives._linear import LinearCrossEntropy
+from softmax_regression.objectives._wide_hessian import WideHessian
 
 Array = NDArray[Any]
+
+_WIDE = 2  # coefficients for each row and output
 
 
 class BoundedCrossEntropy(Objective):
@@ -69,6 +73,18 @@ class BoundedCrossEntropy(Objective):
         rarest = self.smooth.loss.class_shares.min()
         return kept and not (self.smooth.fit_intercept and rarest < np.finfo(np.float64).eps)
 
+    @cached_property
+    def is_wide(self) -> bool:
+        """Whether the rows, one for each output, are far fewer than the coefficients."""
+        smooth = self.smooth
+        few = _WIDE * smooth.width * smooth.design.n_rows <= self.n_params
+        return few and smooth.l2 > 0 and isinstance(smooth.design, DenseDesign)
+
+    @property
+    def order(self) -> int:
+        """The largest of the matrices that Newton's method factors."""
+        return self.smooth.width * self.smooth.design.n_rows if self.is_wide else self.n_params
+
     def within(self, params: Array) -> Array:
         return np.clip(params, *self.box)
 
@@ -85,15 +101,23 @@ class BoundedCrossEntropy(Objective):
         bound = np.where(there > 0, upper[moving], lower[moving])
         return float(((bound - params[moving]) / there).min(initial=np.inf))
 
-    def hessian(self, params: Array, chosen: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
-        """Return rows and columns of the Hessian for chosen parameters, and which these are.
+    def chosen(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
+        """Return the entries of (W, b) that a model of F is made of.
 
         The same added to all intercepts changes nothing: the last one is left out.
         """
-        entries = self.smooth.matrix(chosen).copy()
+        entries = self.smooth.matrix(self.free(params, gradient)).copy()
         if self.smooth.fit_intercept and self.smooth.width > 1:
             entries[-1, -1] = False
-        return hessian_of(self.smooth, params, entries), entries.ravel()
+        return entries
+
+    def hessian(self, params: Array, chosen: NDArray[np.bool_]) -> Array:
+        """Return rows and columns of the Hessian for some entries."""
+        return hessian_of(self.smooth, params, chosen)
+
+    def wide_hessian(self, params: Array, chosen: NDArray[np.bool_]) -> WideHessian:
+        """Return the same by its parts."""
+        return WideHessian(self.smooth, params, chosen)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         return self.smooth.value_and_gradient(params)

@@ -11,7 +11,8 @@ quadratic programming problems with bound constraints", SIAM J. Optimization 1, 
 "Projected Newton methods for optimization problems with simple constraints", SIAM J. Control and
 Optimization 20, 1982).
 
-Parameters that the gradient presses against their bounds are left out of the model.
+Parameters that the gradient presses against their bounds are left out of the model. That of X with
+far more columns than rows is minimised by its dual, in `_wide_box.py`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from softmax_regression.objectives import BoundedCrossEntropy
 from softmax_regression.solvers._criteria import Point
 from softmax_regression.solvers._newton import Directions
+from softmax_regression.solvers._wide_box import WideBoxModel
 
 Array = NDArray[Any]
 
@@ -48,13 +50,19 @@ class BoxDirections(Directions):
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         objective = self.objective
-        chosen = objective.free(point.params, point.gradient)
+        entries = objective.chosen(point.params, point.gradient)
+        chosen = entries.ravel()
         direction = np.zeros_like(point.params)
         if not chosen.any():
             return direction, 0.0
-        hessian, chosen = objective.hessian(point.params, chosen)
         lower, upper = (side[chosen] - point.params[chosen] for side in objective.box)
-        model = BoxModel(hessian, point.gradient[chosen], lower, upper)
+        slope = point.gradient[chosen]
+        model: BoxModel | WideBoxModel
+        if objective.is_wide:
+            hessian = objective.wide_hessian(point.params, entries)
+            model = WideBoxModel(hessian, slope, lower, upper)
+        else:
+            model = BoxModel(objective.hessian(point.params, entries), slope, lower, upper)
         model.minimize(_PRECISION[0] if enough > 0 else _PRECISION[1])
         direction[chosen] = model.at
         return direction, -model.change
