@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
@@ -20,21 +21,40 @@ print("figures:", len(drawn))
 """
 
 
-def run(script, folder):
-    environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "error"}
+def run(script, folder, **variables):
+    environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "error"} | variables
     command = [sys.executable, "-c", RUN, str(script)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+def files_for(script, folder):
+    """Return the environment variables that name the files a script reads, made up."""
+    if script.stem != "plot_genes":
+        return {}
+    rng = np.random.default_rng(0)
+    y = np.repeat(["BREAST", "COLON", "RENAL", "UNKNOWN"], [8, 9, 7, 2])
+    X = rng.normal(size=(len(y), 100))
+    X[np.arange(len(y)), np.unique(y, return_inverse=True)[1]] += 3
+    np.savez(folder / "tumours.npz", X=X, y=y)
+    return {"NCI60": str(folder / "tumours.npz")}
+
+
+def test_without_its_data_an_example_says_so(tmp_path):
+    script = next(script for script in EXAMPLES if script.stem == "plot_genes")
+    output = run(script, tmp_path, NCI60=str(tmp_path / "none.npz"))
+    assert "skipped: there is no" in output
+    assert "figures: 0" in output
+
+
 def test_there_are_examples():
-    assert len(EXAMPLES) >= 8
+    assert len(EXAMPLES) >= 13
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
 def test_example_draws(script, tmp_path):
-    output = run(script, tmp_path)
+    output = run(script, tmp_path, **files_for(script, tmp_path))
     assert int(output.rsplit("figures:", 1)[1]) >= 1
     assert script.read_text(encoding="utf-8").rstrip().endswith("plt.show()")
     if script.stem == "plot_digits":
