@@ -115,6 +115,7 @@ for panel, part, coef in zip(panels.ravel(), lasso.classes_, lasso.coef_, strict
     colors = np.where(coef[largest] > 0, BLUE, VERMILION)
     panel.barh(np.arange(len(largest)), coef[largest], color=colors, height=0.65)
     panel.set_yticks(np.arange(len(largest)), names[largest])
+    panel.set_ylim(len(largest) - 9.5, len(largest) - 0.5)
     panel.tick_params(axis="y", length=0)
     panel.axvline(0, color="0.6", linewidth=0.8)
     panel.set_title(f"{part}: {np.count_nonzero(coef)} words")

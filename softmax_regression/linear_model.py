@@ -358,7 +358,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             self._stream.moments = objective.moments()
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
-            self.optimality_gap_ = result.remaining
+            self.optimality_gap_ = float(result.remaining)
             self.objective_ = result.value * targets.total_weight
             self.objective_ *= float(self.C) if np.isfinite(self.C) else 1.0
         watched.end()

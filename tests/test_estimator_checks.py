@@ -9,7 +9,11 @@ LINEAR_SOLVERS = ("auto", "lbfgs", "newton-cg", "newton-cholesky", "sgd", "adam"
 NETWORK_SOLVERS = ("adam", "sgd", "lbfgs")
 
 ESTIMATORS = [SoftmaxRegression(solver=solver) for solver in LINEAR_SOLVERS]
-ESTIMATORS += [SoftmaxRegression(bounds=(-2, 2), solver=s) for s in ("newton-cholesky", "lbfgs")]
+# A check compares coefficients to seven digits.
+ESTIMATORS += [
+    SoftmaxRegression(bounds=(-2, 2), tol=1e-13, solver=solver)
+    for solver in ("newton-cholesky", "lbfgs")
+]
 ESTIMATORS += [SmallMLP(solver=solver) for solver in NETWORK_SOLVERS]
 ESTIMATORS += [SoftmaxRegressionCV(Cs=3, cv=3), SoftmaxRegressionCV(Cs=3, cv="loo")]
 
