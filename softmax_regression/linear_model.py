@@ -107,7 +107,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
           the one for `l1_ratio` above 0, and for nothing else;
         - 'auto': for `fit` 'proximal-newton' with `l1_ratio` above 0, else 'newton-cholesky' up to
           an order of 128 and 'newton-cg' beyond; for `partial_fit` 'adam'. With `bounds`,
-          'newton-cholesky' up to 1000 coefficients and intercepts, and 'lbfgs' beyond.
+          'newton-cholesky' up to an order of 1000, of n_classes · (n_features + 1) or, where that
+          is far smaller, n_classes · n_samples; and 'lbfgs' beyond.
     tol : float, default=1e-6
         The solvers of all rows stop once the objective provably lies within this fraction of the
         minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and

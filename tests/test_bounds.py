@@ -23,6 +23,7 @@ from softmax_regression.objectives import (
     make_loss,
 )
 from softmax_regression.solvers._box import BoxModel
+from softmax_regression.solvers._wide_box import WideBoxModel
 
 SOLVERS = ("newton-cholesky", "lbfgs")
 NOT_NEGATIVE = (0, None)
@@ -288,6 +289,17 @@ def test_separable_classes_without_a_penalty_have_an_optimum_within_bounds():
         SoftmaxRegression(C=np.inf, bounds=(-1, None)).fit(X, y)
 
 
+def test_a_class_of_no_weight_is_left_out():
+    X, y = problem()
+    weight = (y != 2).astype(float)
+    with_it = SoftmaxRegression(bounds=(-0.5, 0.5)).fit(X, y, sample_weight=weight)
+    without = SoftmaxRegression(bounds=(-1, 1)).fit(X[y != 2], y[y != 2])
+    assert with_it.predict_proba(X)[:, 2].max() < 1e-6
+    assert np.abs(with_it.coef_).max() <= 0.5
+    p = with_it.predict_proba(X)[:, 1]
+    assert np.abs(p - without.predict_proba(X)[:, 1]).max() < 0.2
+
+
 # -- the certificate -------------------------------------------------------------------------------
 
 
@@ -350,6 +362,27 @@ def test_quadratic_models_in_a_box_are_solved():
         assert model.change == pytest.approx(
             slope @ model.at + 0.5 * np.square(A @ model.at).sum(), rel=1e-9
         )
+
+
+def test_wide_quadratic_models_are_solved_by_their_dual():
+    X, y = problem(n_rows=12, n_features=60)
+    smooth = LinearCrossEntropy(as_design(X), make_loss(y, None, 3), 0.05, True).standardized()
+    bounded = BoundedCrossEntropy(smooth, np.full((3, 60), -0.1), np.full((3, 60), np.inf))
+    rng = np.random.default_rng(10)
+    params = bounded.within(0.2 * rng.normal(size=bounded.n_params))
+    _, gradient = bounded.value_and_gradient(params)
+    assert bounded.is_wide
+    entries = bounded.chosen(params, gradient)
+    chosen = entries.ravel()
+    lower, upper = (side[chosen] - params[chosen] for side in bounded.box)
+    hessian = bounded.hessian(params, entries)
+    plain = BoxModel(hessian, gradient[chosen], lower, upper)
+    plain.minimize(1e-10)
+    wide = WideBoxModel(bounded.wide_hessian(params, entries), gradient[chosen], lower, upper)
+    wide.minimize(1e-12)
+    assert ((wide.at >= lower) & (wide.at <= upper)).all()
+    assert wide.change == pytest.approx(plain.change, rel=1e-4)  # its intercepts are damped
+    np.testing.assert_allclose(wide.at, plain.at, atol=1e-3 * np.abs(plain.at).max())
 
 
 # -- the estimator ---------------------------------------------------------------------------------
