@@ -326,7 +326,7 @@ def test_certificate_is_never_below_what_is_left(n_classes, l2):
         value, gradient = bounded.value_and_gradient(params)
         gap = bounded.optimality_gap(params, value, gradient)
         assert gap >= value - best.fun - 1e-12
-        assert gap <= 30 * scale + 1e-9  # and not far above it
+        assert gap <= 30 * scale + 1e-7  # and not far above it
         assert bounded.optimality_gap(params, value, gradient, enough=0.1 * gap) >= 0.99 * gap
 
 
