@@ -1,11 +1,12 @@
 r"""The models of one data set for a whole grid of C, each begun where the last ones lead to.
 
-In log C the minimum moves along a smooth curve. Through the last three there is a parabola, and its
-next point lies within about 1e-4 of the next minimum, relative to the objective, where C is doubled
-from one to the next: a step or two of Newton's method do the rest (Allgower and Georg, *Numerical
-Continuation Methods*, 1990: a predictor and a corrector). What does not depend on C is done once:
-the moments of X, its coordinates, the rotation of wide data; a preconditioner lasts for as many C
-as it is worth while.
+In log C the minimum moves along a smooth curve, and a polynomial through the last ones leads close
+to the next: a step or two of Newton's method do the rest (Allgower and Georg, *Numerical
+Continuation Methods*, 1990: a predictor and a corrector). Where the loss is nearly quadratic, the
+curve is a sum of terms C / (C + c), analytic in log C in a strip of half-width π about the real
+axis: polynomials serve where the steps are short beside that, and lead astray where they are not.
+What does not depend on C is done once: the moments of X, its coordinates, the rotation of wide
+data; a preconditioner lasts for as many C as it is worth while.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from softmax_regression.solvers import RelativeGap, Report, SolverResult, StopRe
 Array = NDArray[Any]
 
 _ROUNDING = 1e-12  # of the smallest C
-_DEGREE = 2  # of the polynomial: a higher one carries the errors of the solutions too far
-_MOST = 8.0  # sum of absolute weights, by which those errors grow; of equal steps it is 7
+_HIGHEST = 3  # degree of the polynomial: another carries the errors of the minima too far
+_MOST = 16.0  # sum of absolute weights, by which those errors grow; of equal steps it is 15
+_WIDTH = np.pi  # of what it goes through, at most, in log C
 
 
 @dataclass
@@ -238,26 +240,42 @@ def least_c(design: Design, targets: Targets, options: Options) -> float:
 
 
 class Predictor:
-    """Where the next minimum is about to be."""
+    """Where the next minimum is about to be.
+
+    It is where a polynomial in log C through the last ones leads, of the degree that would have
+    come closest to the last from those before it: how far the errors of the minima are carried
+    matters, too.
+    """
 
     def __init__(self) -> None:
-        self._last: deque[tuple[float, Array]] = deque(maxlen=_DEGREE + 1)
+        self._last: deque[tuple[float, Array]] = deque(maxlen=_HIGHEST + 2)
+        self._degree = 0
 
     def add(self, C: float, params: Array) -> None:
         """Learn of a minimum."""
-        if np.isfinite(C) and not (self._last and self._last[-1][0] == np.log(C)):
-            self._last.append((float(np.log(C)), params))
+        if not np.isfinite(C) or (self._last and self._last[-1][0] == np.log(C)):
+            return
+        ahead = [self._at(C, degree) for degree in range(self._highest() + 1)] or [params]
+        self._degree = int(np.argmin([np.linalg.norm(at - params) for at in ahead]))
+        self._last.append((float(np.log(C)), params))
+        # The next degree could not be tried before; so long as more is better, still more is.
+        self._degree = min(self._degree + (self._degree + 1 == len(ahead)), self._highest())
 
     def __call__(self, C: float, otherwise: Array) -> Array:
-        """Extrapolate to another C, by as many of the last as can be trusted."""
-        if not np.isfinite(C):
-            return otherwise
-        for n_points in range(len(self._last), 1, -1):
-            known = list(self._last)[-n_points:]
-            weights = _lagrange([at for at, _ in known], float(np.log(C)))
-            if sum(map(abs, weights)) <= _MOST:
-                return np.tensordot(weights, np.stack([params for _, params in known]), axes=1)
-        return otherwise
+        """Extrapolate to another C."""
+        return self._at(C, self._degree) if self._last and np.isfinite(C) else otherwise
+
+    def _at(self, C: float, degree: int) -> Array:
+        known = list(self._last)[-degree - 1 :]
+        weights = _lagrange([at for at, _ in known], float(np.log(C)))
+        if sum(map(abs, weights)) > _MOST:
+            return self._at(C, degree - 1)
+        return np.tensordot(weights, np.stack([params for _, params in known]), axes=1)
+
+    def _highest(self) -> int:
+        """Return the highest degree to try, −1 where nothing is known."""
+        near = [at for at, _ in self._last if self._last[-1][0] - at <= _WIDTH]
+        return min(len(near) - 1, _HIGHEST)
 
 
 def _lagrange(nodes: list[float], at: float) -> list[float]:

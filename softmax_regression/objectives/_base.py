@@ -109,6 +109,13 @@ class Objective(ABC):
         """Estimate, from little but a gradient, what `optimality_gap` would be; 0 if unknown."""
         return 0.0
 
+    def last_step(self, params: Array, residual: Array) -> Array | None:
+        """Return a step that makes the residual of the Newton equations easier to certify, if any.
+
+        It comes on top of theirs, where that is expected to lead to the minimum.
+        """
+        return None
+
 
 class _EachAlone(Pass):
     """A pass in which every batch is an evaluation of its own."""

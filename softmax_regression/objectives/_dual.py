@@ -36,16 +36,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from softmax_regression.design import Design
-
 if TYPE_CHECKING:
     from softmax_regression.objectives._linear import LinearCrossEntropy
 
 Array = NDArray[Any]
 
 _INTERCEPT_STEPS = 10
+_WITH_OLD = 2
 _SHORT_STEP = 1e-6  # nats: the square of that is a rounding error
-_LONGEST_STEP = 2.0  # nats: beyond that the curvature is another
 _SHORTEST_STEP = 1e-4  # nats: below, φ is 1/2 but for rounding
 _NOISE = 1e-14  # of a slope, for each unknown: of sums, and of solving with a factor
 
@@ -83,14 +81,26 @@ class DualBound:
         hopeful = self._hopeful(params, gradient)
         if enough < np.inf and hopeful > min(enough, self._worth_refining):
             return gap
-        centred = self._with_best_intercept(params, enough)
-        best, gradient = self.objective.value_and_gradient(centred)
-        if not best <= value * (1 + 64 * np.finfo(self.objective.dtype).eps):
-            return gap  # Newton's method went astray
-        refined = max(value - best, 0.0) + self.free(centred, best, gradient)
+        if enough < np.inf and self.objective.intercept.curvature is not None:
+            at, slopes = params, gradient
+            for _ in range(_WITH_OLD):  # steps by an older Hessian: it may do
+                at = self._moved(at, self._excess(self.objective.unpack(slopes)[1]))
+                refined, slopes = self._elsewhere(at, value)
+                if refined <= enough:
+                    return refined
+        refined, _ = self._elsewhere(self._with_best_intercept(params, enough), value)
+        if np.isinf(refined):
+            return gap
         if enough < refined:  # the next attempt has to look better by as much as this one failed
             self._worth_refining = hopeful * enough / refined
         return min(gap, refined)
+
+    def _elsewhere(self, params: Array, value: float) -> tuple[float, Array]:
+        """Return F − D, for a value given, with D taken elsewhere, and the slopes there."""
+        best, gradient = self.objective.value_and_gradient(params)
+        if not best <= value * (1 + 64 * np.finfo(self.objective.dtype).eps):
+            return np.inf, gradient  # Newton's method went astray
+        return max(value - best, 0.0) + self.free(params, best, gradient), gradient
 
     def free(self, params: Array, value: float, gradient: Array) -> float:
         """F − D(q) for the q of the module's text, as a sum of small terms, not as a difference."""
@@ -175,31 +185,21 @@ class DualBound:
         """
         untried = np.isinf(self._worth_refining)
         short = max(_SHORT_STEP, 0.1 * enough**0.5) if untried and enough < np.inf else _SHORT_STEP
-        params = params.copy()
         for _ in range(_INTERCEPT_STEPS):
-            slope, curvature = self._intercept_derivatives(params)
-            # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
-            step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
-            step -= step.mean() if len(step) > 1 else 0.0
-            step = np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-            self.objective.unpack(params)[1][...] -= step / self.objective.intercept_entry
+            excess = self.objective.renew_intercept(params)
+            moved = self._moved(params, excess)
+            step = self.objective.unpack(moved - params)[1] * self.objective.intercept_entry
+            params = moved
             if np.abs(step).max() < short:
                 break
         return params
 
-    def _intercept_derivatives(self, params: Array) -> tuple[Array, Array]:
-        """Gradient and Hessian of Σ s_i CE_i in b."""
-        loss = self.objective.loss
-
-        def totals(block: Design, probabilities: Array, rows: slice) -> tuple[Array, Array]:
-            weighted = probabilities.copy()
-            loss.weigh(weighted, rows)
-            slope = weighted.sum(axis=1, dtype=np.float64)
-            return slope, np.diag(slope) - weighted @ probabilities.T
-
-        slopes, curvatures = zip(*self.objective.map_probabilities(params, totals), strict=True)
-        targets = loss.class_shares[-loss.n_outputs :] * loss.n_rows
-        return np.sum(slopes, axis=0) - targets, np.sum(curvatures, axis=0)
+    def _moved(self, params: Array, excess: Array) -> Array:
+        """Return the parameters after a step of the intercept."""
+        moved = params.copy()
+        step = self.objective.intercept.step(excess) / self.objective.intercept_entry
+        self.objective.unpack(moved)[1][...] += step
+        return moved
 
     def _repair_totals(self, excess: Array) -> tuple[float, Array, float]:
         """The smallest ρ, the outputs' part of r, and the entropy of r."""

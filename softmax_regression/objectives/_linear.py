@@ -29,6 +29,7 @@ from softmax_regression.design import Design, Moments
 from softmax_regression.objectives._base import CrossEntropyObjective, Rows, sum_parts
 from softmax_regression.objectives._coordinates import Coordinates
 from softmax_regression.objectives._dual import DualBound
+from softmax_regression.objectives._intercept import Intercept
 from softmax_regression.objectives._losses import PointwiseLoss
 
 Array = NDArray[Any]
@@ -93,6 +94,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         self.ridge: Array = l2 * self._penalized
         self._probabilities: tuple[Array, Array] | None = None  # where, and what they are there
         self._dual: DualBound | None = None
+        self.intercept = Intercept()
         self._moments: Moments | None = None
 
     # -- the same function, written differently ----------------------------------------------------
@@ -460,6 +462,40 @@ class LinearCrossEntropy(CrossEntropyObjective):
         if self._dual is None:
             self._dual = DualBound(self)
         return self._dual
+
+    def last_step(self, params: Array, residual: Array) -> Array | None:
+        """Take from the residual of the Newton equations its part in the intercept."""
+        if not self.fit_intercept or not self.has_dual:
+            return None
+        self.renew_intercept(params)
+        step = np.zeros(self.n_params)
+        excess = self.unpack(-residual)[1] / self.intercept_entry
+        self.unpack(step)[1][...] = self.intercept.step(excess) / self.intercept_entry
+        return step
+
+    def renew_intercept(self, params: Array) -> Array:
+        """Compute the curvature in b; return by how much the totals of the classes are off."""
+        if self._probabilities is None or not np.array_equal(self._probabilities[0], params):
+            parts = self.map_probabilities(params, self._totals)
+        else:
+            known = self._probabilities[1]
+
+            def work(blocks: Sequence[slice]) -> list[tuple[Array, Array]]:
+                return [self._totals(self.design[rows], known[:, rows], rows) for rows in blocks]
+
+            runs = self.design.map_blocks(work, self.width)
+            parts = [part for run in runs for part in run]
+        totals, spread = sum_parts(parts)
+        self.intercept.curvature = spread / self.loss.n_rows
+        return totals / self.loss.n_rows - self.loss.class_shares[-self.width :]
+
+    def _totals(self, block: Design, probabilities: Array, rows: slice) -> tuple[Array, Array]:
+        weighted = probabilities
+        if self.loss.weight is not None:
+            weighted = probabilities.copy()
+            self.loss.weigh(weighted, rows)
+        totals = weighted.sum(axis=1, dtype=np.float64)
+        return totals, np.diag(totals) - weighted @ probabilities.T
 
     def curvature_bound(self) -> float:
         """Bound the curvature of F in standardised coordinates.

@@ -275,6 +275,9 @@ class _ConjugateGradients:
         self.progress = 0.5 * float(np.log(max(first, _TINY) / max(square, _TINY)))
         # What the residual still stands for is estimated by the preconditioner.
         self.decrement = 0.5 * (square - float(gradient @ self.step))
+        if proof < np.inf and square <= goal:
+            last = self.objective.last_step(self.point.params, self.residual)
+            self.step += 0.0 if last is None else last
         return square <= goal
 
 
