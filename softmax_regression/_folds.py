@@ -19,7 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from softmax_regression._full_batch import is_wide, l2_of
 from softmax_regression._targets import Targets, check_more_than_one_class
 from softmax_regression._threads import blas_held_to_one_thread
-from softmax_regression._warm_starts import Ending, Options, Solution, solutions
+from softmax_regression._warm_starts import Ending, Guide, Options, Solution, solutions
 from softmax_regression.design import Design
 from softmax_regression.objectives import LinearCrossEntropy, RowSpace
 from softmax_regression.solvers import Report
@@ -47,6 +47,25 @@ class FoldPath:
     intercepts: Array
     scores: Array
     endings: list[Ending]
+
+
+@dataclass
+class WholePath:
+    """The models of all rows, and what they leave to the folds.
+
+    Parameters
+    ----------
+    models : list of tuple of ndarray
+        W and b for each C.
+    endings : list of Ending
+        How the solver ended.
+    guide : Guide
+        For the folds.
+    """
+
+    models: list[tuple[Array, Array]]
+    endings: list[Ending]
+    guide: Guide
 
 
 class Score(Protocol):
@@ -94,12 +113,23 @@ class Rows:
             intercept = np.zeros(len(coef))
         return coef.astype(self.dtype), intercept.astype(self.dtype)
 
-    def path(self, train: Array, test: Array, score: Score, report: Report | None) -> FoldPath:
+    def whole(self, report: Report | None) -> WholePath | None:
+        """Fit a path to all rows; None where that would not help the folds."""
+        if self.options.l1_ratio > 0:
+            return None
+        path = list(solutions(self.design, self.targets, self.Cs, self.options, report))
+        models = [self.model(solution) for solution in path]
+        return WholePath(models, [solution.ending() for solution in path], Guide(path))
+
+    def path(
+        self, train: Array, test: Array, score: Score, guide: Guide | None, report: Report | None
+    ) -> FoldPath:
         """Fit a path to some rows, and score it on others."""
         targets = self.targets.of(train)
         check_more_than_one_class(targets, "Each fold of SoftmaxRegressionCV")
         coefs, intercepts, scores, endings = [], [], [], []
-        for solution in solutions(self.design[train], targets, self.Cs, self.options, report):
+        path = solutions(self.design[train], targets, self.Cs, self.options, report, guide=guide)
+        for solution in path:
             coef, intercept = self.model(solution)
             coefs.append(coef)
             intercepts.append(intercept)
@@ -112,6 +142,7 @@ def paths_of_folds(
     rows: Rows,
     folds: Sequence[tuple[Array, Array]],
     score: Score,
+    whole: WholePath | None,
     n_jobs: int | None,
     report: Callable[[int], Report | None],
 ) -> list[FoldPath]:
@@ -125,12 +156,15 @@ def paths_of_folds(
         The numbers of the rows to fit, and of those to score.
     score : Score
         How good a model is.
+    whole : WholePath or None
+        What is known from all rows.
     n_jobs : int or None
         As of joblib.
     report : callable
         Returns what prints the progress of a fold.
     """
-    calls = [(train, test, score, report(fold)) for fold, (train, test) in enumerate(folds)]
+    guide = whole.guide if whole is not None else None
+    calls = [(train, test, score, guide, report(fold)) for fold, (train, test) in enumerate(folds)]
     if min(effective_n_jobs(n_jobs), len(calls)) == 1:
         return [rows.path(*call) for call in calls]
     with blas_held_to_one_thread():

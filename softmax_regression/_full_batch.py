@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.objectives import (
+    Coordinates,
     HessianFactors,
     HessianPreconditioner,
     LinearCrossEntropy,
@@ -25,6 +26,7 @@ from softmax_regression.objectives import (
 )
 from softmax_regression.solvers import (
     FactoredDirections,
+    Solve,
     SolverResult,
     StopReason,
     TruncatedDirections,
@@ -43,6 +45,7 @@ _WIDE = 2  # columns for each row, from which the rotation takes less time than 
 _SHORT = 500  # unknowns: so few make every operation on a small X a short one
 _MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
 _ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
+_DRAWN_TO_LAST = 10  # rows for each unknown of a preconditioner that is to serve several problems
 _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
 
 
@@ -56,25 +59,36 @@ class Problem:
     ----------
     base : LinearCrossEntropy
         The objective in the coordinates of X.
+    coordinates : Coordinates, default=None
+        Standardised ones; by default its own.
     """
 
-    def __init__(self, base: LinearCrossEntropy):
+    def __init__(self, base: LinearCrossEntropy, coordinates: Coordinates | None = None):
         self._row_space: RowSpace | None = None
         if base.l2 > 0 and is_wide(base.design):
             self._row_space = RowSpace(base)
             base = self._row_space.objective
         # Products with the Hessian are in the precision of X; values and gradients, which decide
         # where to stop, are in float64 whatever X is.
-        self._standardized = base.standardized()
+        if coordinates is None:
+            self._standardized = base.standardized()
+        else:
+            self._standardized = base.in_coordinates(coordinates)
         self.objective: LinearCrossEntropy
         self.products: LinearCrossEntropy  # the same, for products with its Hessian
         small = is_small(base.design)
         if small:
-            self.products = self.objective = copied(self._standardized)
+            copy_of_x = copied(self._standardized)
+            self.objective, self.products = copy_of_x, copy_of_x.for_products()
         else:
             self.products = self._standardized
             self.objective = self.products.astype(np.float64)
         self._short = small and base.n_params <= _SHORT
+
+    @property
+    def coordinates(self) -> Coordinates | None:
+        """Those of X in which the unknowns are; None in the space of the rows."""
+        return None if self._row_space is not None else self._standardized.coordinates
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
         """Return the unknowns for W and b."""
@@ -135,15 +149,34 @@ def _order(objective: LinearCrossEntropy) -> int:
     return max(1, objective.width - 1) * objective.n_columns
 
 
-class NewtonCholesky:
+class Continued:
+    """Newton's method for a sequence of problems whose minima lie close together."""
+
+    def __init__(self) -> None:
+        self._directions: FactoredDirections | TruncatedDirections | None = None
+        self._lent: Solve | None = None
+
+    @property
+    def matrix(self) -> Solve | None:
+        """What stood for the Hessian last."""
+        return self._directions.matrix if self._directions is not None else None
+
+    def lend(self, matrix: Solve) -> None:
+        """Have the next problem begin with what was made for one like it, near its minimum."""
+        self._lent = matrix
+
+    def _take_what_is_lent(self) -> None:
+        if self._lent is not None and self._directions is not None:
+            self._directions.take(self._lent)
+        self._lent = None
+
+
+class NewtonCholesky(Continued):
     """Newton's method, which leaves what it can't do to conjugate gradients.
 
     Of a matrix that is singular but for rounding, products see more than its factor does. All
     problems after the first begin near their minima.
     """
-
-    def __init__(self) -> None:
-        self._near = False
 
     def __call__(
         self,
@@ -155,11 +188,16 @@ class NewtonCholesky:
         **how: Any,
     ) -> SolverResult:
         """Minimise the objective."""
-        factors = HessianFactors(objective, near=self._near)
-        self._near = True
-        directions = FactoredDirections(factors, factors.costly)
+        near = self._directions is not None or self._lent is not None
+        factors = HessianFactors(objective, near=near)
+        self._directions = FactoredDirections(factors, factors.costly)
+        self._take_what_is_lent()
         result = minimize_newton(
-            objective, objective.centred(start), directions, max_iter=min(max_iter, _MANY), **how
+            objective,
+            objective.centred(start),
+            self._directions,
+            max_iter=min(max_iter, _MANY),
+            **how,
         )
         stuck = result.reason in (StopReason.ROUNDING, StopReason.MAX_ITER)
         if not stuck or result.n_iter >= max_iter:
@@ -176,20 +214,25 @@ class NewtonCholesky:
         return replace(rest, loss_curve=losses, n_iter=len(losses))
 
 
-class NewtonCG:
+class NewtonCG(Continued):
     """Newton's method with conjugate gradients, whose preconditioner may serve further problems."""
 
     def __init__(self) -> None:
-        self._directions: TruncatedDirections | None = None
+        super().__init__()
+        self._continued = False
 
     def __call__(
         self, objective: LinearCrossEntropy, products: LinearCrossEntropy, start: Array, **how: Any
     ) -> SolverResult:
         """Minimise the objective."""
-        if self._directions is None:
+        if not isinstance(self._directions, TruncatedDirections):
             self._directions = TruncatedDirections(products, HessianPreconditioner(products))
         else:
+            if not self._continued:
+                self._directions.preconditioner = HessianPreconditioner(products, _DRAWN_TO_LAST)
+            self._continued = True
             self._directions.go_on(products)
+        self._take_what_is_lent()
         return minimize_newton(objective, objective.centred(start), self._directions, **how)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,23 @@ from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_o
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem, least_strength
 from softmax_regression._targets import Targets
 from softmax_regression.design import Design
-from softmax_regression.objectives import LinearCrossEntropy
-from softmax_regression.solvers import RelativeGap, Report, SolverResult, StopReason
+from softmax_regression.objectives import Coordinates, LinearCrossEntropy, Objective
+from softmax_regression.solvers import (
+    Criterion,
+    Point,
+    RelativeGap,
+    Report,
+    Solve,
+    SolverResult,
+    StopReason,
+)
 
 Array = NDArray[Any]
 
 _ROUNDING = 1e-12  # of the smallest C
 _HIGHEST = 3  # degree of the polynomial: another carries the errors of the minima too far
 _MOST = 16.0  # sum of absolute weights, by which those errors grow; of equal steps it is 15
+_ROOM = 1 << 27  # bytes for matrices that are kept
 _WIDTH = np.pi  # of what it goes through, at most, in log C
 
 
@@ -78,12 +87,15 @@ class Solution:
         How the solver ended.
     objective : float
         C Σ s_i CE_i + ½ ‖W‖²; for an infinite C, the sum alone.
+    matrix : Solve or None
+        What stood for the Hessian last, if anything did.
     """
 
     C: float
     problem: Problem | SparseProblem
     result: SolverResult
     objective: float
+    matrix: Solve | None = None
 
     def ending(self) -> Ending:
         """Return what is worth knowing of how the solver ended."""
@@ -127,6 +139,7 @@ def solutions(
     options: Options,
     report: Report | None = None,
     start: tuple[Array, Array] | None = None,
+    guide: Guide | None = None,
 ) -> Iterator[Solution]:
     """Solve for one C after the other.
 
@@ -144,10 +157,12 @@ def solutions(
         Called with a line of text after each iteration.
     start : tuple of ndarray, default=None
         W and b to begin with; by default those of the null model.
+    guide : Guide, default=None
+        What is known from more rows, of which these are a part.
     """
     if options.l1_ratio > 0:
         return _sparse_solutions(design, targets, Cs, options, report)
-    return _smooth_solutions(design, targets, Cs, options, report, start)
+    return _smooth_solutions(design, targets, Cs, options, report, start, guide or Guide())
 
 
 def _smooth_solutions(
@@ -157,14 +172,15 @@ def _smooth_solutions(
     options: Options,
     report: Report | None,
     start: tuple[Array, Array] | None,
+    guide: Guide,
 ) -> Iterator[Solution]:
     l2s = [l2_of(C, targets.total_weight) for C in Cs]
     base = LinearCrossEntropy(
         design, targets.loss(design.dtype), _weakest(l2s), options.fit_intercept
     )
-    problem = Problem(base)
+    problem = Problem(base, guide.coordinates)
     solver = SOLVERS[choose_solver(problem) if options.solver == "auto" else options.solver]()
-    ahead = Predictor()
+    ahead = Predictor(guide.minima)
     at = problem.from_model(*(start or base.null_model()))
     for C, l2 in zip(Cs, l2s, strict=True):
         if l2 > 0 or base.l2 == 0:
@@ -174,10 +190,11 @@ def _smooth_solutions(
             problem = Problem(base.with_l2(0.0))
             at = problem.from_model(*model)
             ahead = Predictor()
+        guide.lend(C, solver)
         result = problem.minimize(
             solver,
             [ahead(C, at)],
-            criterion=RelativeGap(),
+            criterion=guide.criterion(C),
             tol=options.tol,
             max_iter=options.max_iter,
             report=None if report is None else _naming(C, report),
@@ -185,7 +202,62 @@ def _smooth_solutions(
         _refuse_divergence(result, C)
         at = result.params
         ahead.add(C, at)
-        yield Solution(float(C), problem, result, result.value * _scale(targets, C))
+        objective = result.value * _scale(targets, C)
+        yield Solution(float(C), problem, result, objective, getattr(solver, "matrix", None))
+
+
+class Guide:
+    """What a path of all rows leaves to those of its parts: it has been along there.
+
+    The minimum of most of the rows is near that of all of them, and so is the Hessian there. Each
+    part begins from where all rows lead to, and has to take a step of its own: else the score of
+    the rows left out would be that of a model which has seen them, wherever a tolerance allows it.
+
+    Parameters
+    ----------
+    path : sequence of Solution, default=()
+        That of all rows.
+    """
+
+    def __init__(self, path: Sequence[Solution] = ()):
+        self.coordinates: Coordinates | None = None
+        self.minima: dict[float, Array] = {}
+        self._matrices: dict[float, Solve] = {}
+        if not path or isinstance(path[0].problem, SparseProblem):
+            return
+        self.coordinates = path[0].problem.coordinates
+        if self.coordinates is None:  # each part would be in a space of its own
+            return
+        for solution in path:
+            if np.isfinite(solution.C):
+                self.minima[solution.C] = solution.result.params
+        most = _ROOM // (8 * len(path[0].result.params) ** 2)  # matrices, the largest there are
+        for solution in path:
+            known = {id(matrix) for matrix in self._matrices.values()}
+            if solution.matrix is not None and len(known | {id(solution.matrix)}) <= most:
+                self._matrices[solution.C] = solution.matrix
+
+    def lend(self, C: float, solver: Any) -> None:
+        """Have a solver begin with the matrix that was the last for C."""
+        if C in self._matrices:
+            solver.lend(self._matrices[C])
+
+    def criterion(self, C: float) -> Criterion:
+        """Return when to stop for C."""
+        return AfterAStep() if C in self.minima else RelativeGap()
+
+
+class AfterAStep(RelativeGap):
+    """The same, which takes no start for a solution."""
+
+    def __init__(self) -> None:
+        self._at_start = True
+
+    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
+        if self._at_start:
+            self._at_start = False
+            return 1.0
+        return super().__call__(objective, point, enough)
 
 
 def _sparse_solutions(
@@ -245,14 +317,22 @@ class Predictor:
     It is where a polynomial in log C through the last ones leads, of the degree that would have
     come closest to the last from those before it: how far the errors of the minima are carried
     matters, too.
+
+    Parameters
+    ----------
+    minima : dict of ndarray, default=()
+        Minima for some C that are known from more rows: then it is the difference from them that
+        is predicted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, minima: Mapping[float, Array] | None = None) -> None:
+        self._minima = minima or {}
         self._last: deque[tuple[float, Array]] = deque(maxlen=_HIGHEST + 2)
         self._degree = 0
 
     def add(self, C: float, params: Array) -> None:
         """Learn of a minimum."""
+        params = params - self._minima.get(C, 0.0)
         if not np.isfinite(C) or (self._last and self._last[-1][0] == np.log(C)):
             return
         ahead = [self._at(C, degree) for degree in range(self._highest() + 1)] or [params]
@@ -263,7 +343,11 @@ class Predictor:
 
     def __call__(self, C: float, otherwise: Array) -> Array:
         """Extrapolate to another C."""
-        return self._at(C, self._degree) if self._last and np.isfinite(C) else otherwise
+        if C in self._minima:
+            otherwise = self._minima[C]
+        if not self._last or not np.isfinite(C):
+            return otherwise
+        return self._minima.get(C, 0.0) + self._at(C, self._degree)
 
     def _at(self, C: float, degree: int) -> Array:
         known = list(self._last)[-degree - 1 :]

@@ -22,13 +22,19 @@ from sklearn.utils.validation import _check_method_params
 
 from softmax_regression._callbacks import WRAPPED, Watched, with_callbacks
 from softmax_regression._classifier import Array
-from softmax_regression._folds import Rows, paths_of_folds
+from softmax_regression._folds import Rows, WholePath, paths_of_folds
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._leave_one_out import leave_one_out_scores
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._scoring import ROW_SCORES, scorer_of
 from softmax_regression._targets import check_more_than_one_class, encode_targets, is_soft
-from softmax_regression._warm_starts import Ending, Options, solutions, warn_unless_converged
+from softmax_regression._warm_starts import (
+    Ending,
+    Guide,
+    Options,
+    solutions,
+    warn_unless_converged,
+)
 from softmax_regression.linear_model import SoftmaxRegression
 from softmax_regression.objectives import PENALTIES
 from softmax_regression.regularization_path import grid_of
@@ -51,6 +57,8 @@ class Found:
         By which scores are averaged.
     endings : list of list of list of Ending
         How each fit ended, in the same order.
+    wholes : list of WholePath or None
+        For each l1_ratio, the models of all rows, if they have been fitted.
     """
 
     coefs: Array
@@ -58,6 +66,7 @@ class Found:
     scores: Array
     weights: Array | None
     endings: list[list[list[Ending]]]
+    wholes: list[WholePath | None]
 
     def means(self) -> Array:
         """Return the mean score for each C."""
@@ -422,9 +431,10 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             )
         else:
             score = _ByScorer(self, X, labels, score_params)
+        wholes = [of_ratio.whole(self._report()) for of_ratio in rows]
         by_ratio = [
-            paths_of_folds(of_ratio, folds, score, self.n_jobs, self._report_of)
-            for of_ratio in rows
+            paths_of_folds(of_ratio, folds, score, whole, self.n_jobs, self._report_of)
+            for of_ratio, whole in zip(rows, wholes, strict=True)
         ]
         of_folds = list(zip(*by_ratio, strict=True))
         return Found(
@@ -433,6 +443,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             np.stack([[path.scores for path in paths] for paths in of_folds]),
             None,
             [[path.endings for path in paths] for paths in of_folds],
+            wholes,
         )
 
     def _leave_one_out(self, rows: Rows, score_params: dict[str, Any]) -> Found:
@@ -442,19 +453,20 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 f"cv='loo' scores one row at a time, which scoring={self.scoring!r} does not. Use "
                 "'neg_log_loss' or 'accuracy', or a number of folds."
             )
-        models, scores, endings = [], [], []
+        whole, scores = WholePath([], [], Guide()), []
         for solution in solutions(rows.design, rows.targets, rows.Cs, rows.options, self._report()):
-            models.append(rows.model(solution))
             left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.options)
             scores.append(row_score(left_out, rows.targets))
-            endings.append(solution.ending())
+            whole.models.append(rows.model(solution))
+            whole.endings.append(solution.ending())
         weights = score_params.get("sample_weight")
         return Found(
-            np.stack([coef for coef, _ in models])[None, None],
-            np.stack([intercept for _, intercept in models])[None, None],
+            np.stack([coef for coef, _ in whole.models])[None, None],
+            np.stack([intercept for _, intercept in whole.models])[None, None],
             np.stack(scores, axis=1)[:, None],
             None if weights is None else np.asarray(weights, dtype=np.float64),
-            [[endings]],
+            [[whole.endings]],
+            [whole],
         )
 
     def _keep(self, found: Found, Cs: Array) -> None:
@@ -481,15 +493,21 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             enough = means[ratio, best] - self.standard_errors_[ratio, best]
             best = int(np.flatnonzero(means[ratio] >= enough)[0])
         self.C_, self.l1_ratio_ = float(self.Cs_[best]), float(self.l1_ratios_[ratio])
-        chosen = rows[ratio]
-        if isinstance(self.cv, str):  # leave-one-out has fitted all rows
-            self._store(found.coefs[0, 0, best], found.intercepts[0, 0, best], chosen.dtype)
-            return self._certified(found.endings[0][0][best], [])
+        model, ending = self._refitted(found.wholes[ratio], rows[ratio], best)
+        self._store(*model, rows[ratio].dtype)
+        self.objective_, self.optimality_gap_ = ending.objective, ending.gap
+        return [] if isinstance(self.cv, str) else [ending]  # one of leave-one-out is known
+
+    def _refitted(
+        self, whole: WholePath | None, rows: Rows, best: int
+    ) -> tuple[tuple[Array, Array], Ending]:
+        """Return the model of all rows for one C."""
+        if whole is not None:
+            return whole.models[best], whole.endings[best]
         (solution,) = solutions(
-            chosen.design, chosen.targets, self.Cs_[[best]], chosen.options, self._report()
+            rows.design, rows.targets, rows.Cs[[best]], rows.options, self._report()
         )
-        self._store(*chosen.model(solution), chosen.dtype)
-        return self._certified(solution.ending(), [solution.ending()])
+        return rows.model(solution), solution.ending()
 
     def _average(self, found: Found) -> None:
         """Average the best models of the folds."""
@@ -501,10 +519,6 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         coef = found.coefs[folds, ratios, bests].mean(axis=0, dtype=np.float64)
         intercept = found.intercepts[folds, ratios, bests].mean(axis=0, dtype=np.float64)
         self._store(coef, intercept, found.coefs.dtype)
-
-    def _certified(self, ending: Ending, new: list[Ending]) -> list[Ending]:
-        self.objective_, self.optimality_gap_ = ending.objective, ending.gap
-        return new
 
 
 class _ByRow:

@@ -104,12 +104,17 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
         Only for an objective in the coordinates of X.
         """
-        coordinates = Coordinates.standardizing(
-            moments or self.moments(),
-            l2=self.l2,
-            n_classes=self.loss.n_classes,
-            fit_intercept=self.fit_intercept,
+        return self.in_coordinates(
+            Coordinates.standardizing(
+                moments or self.moments(),
+                l2=self.l2,
+                n_classes=self.loss.n_classes,
+                fit_intercept=self.fit_intercept,
+            )
         )
+
+    def in_coordinates(self, coordinates: Coordinates) -> Self:
+        """Return it in other coordinates, from those of X."""
         other = self._copy()
         other.coordinates = coordinates
         other.intercept_entry = 1 / coordinates.intercept_scale

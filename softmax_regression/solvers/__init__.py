@@ -19,6 +19,7 @@ from softmax_regression.solvers._minibatch import (
 )
 from softmax_regression.solvers._newton import (
     FactoredDirections,
+    Solve,
     TruncatedDirections,
     minimize_newton,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Point",
     "RelativeGap",
     "Report",
+    "Solve",
     "SolverResult",
     "StopReason",
     "TruncatedDirections",

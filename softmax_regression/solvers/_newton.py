@@ -91,9 +91,18 @@ class FactoredDirections(Directions):
         self.costly = costly
         self.exact = not costly
         self._left = 1.0  # of the value, as the last direction promised
-        self._current: Factor | None = None
+        self._current: Solve | None = None
         self._before = 0.0  # the last decrement, by the current factor
         self._square = 0.0  # of the gradient where that was made
+
+    @property
+    def matrix(self) -> Solve | None:
+        """The factor in use."""
+        return self._current
+
+    def take(self, matrix: Solve) -> None:
+        """Begin with a factor that was made elsewhere: for a step at least."""
+        self._current, self._before, self._square = matrix, np.inf, np.inf
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         square = float(point.gradient @ point.gradient)
@@ -104,8 +113,8 @@ class FactoredDirections(Directions):
                 self._before, self.exact = decrement, False
                 # A step that leaves so much is off by the root of it: so may the decrement be.
                 return direction, decrement * (1 + 2 * _STILL_GOOD**0.5)
-        self._current = self.factor(point.params, self._left if enough > 0 else 0.0)
-        self._square, self.exact = square, self._current.exact
+        made = self.factor(point.params, self._left if enough > 0 else 0.0)
+        self._current, self._square, self.exact = made, square, made.exact
         direction, self._before = self._direction(self._current, point)
         self._left = _relative(self._before, point.value)
         return direction, self._before
@@ -169,6 +178,16 @@ class TruncatedDirections(Directions):
         """
         self.objective = self.preconditioner.objective = objective
         self._along_a_path = True
+
+    @property
+    def matrix(self) -> Solve | None:
+        """The preconditioner in use."""
+        return self._current
+
+    def take(self, matrix: Solve) -> None:
+        """Use a preconditioner that was made elsewhere, while it serves."""
+        self._current, self._spent, self._cheap = matrix, 0, False
+        self._along_a_path, self._when_new = True, None
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         if self._is_spent(enough):
