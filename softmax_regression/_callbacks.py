@@ -1,10 +1,13 @@
 """scikit-learn's callbacks: a fit is a task, and each of its iterations or epochs a task in it.
 
+In a cross-validation each path is one, and each model of the path a task in that.
+
 They came with scikit-learn 1.9. Before, everything else works, and there is nothing to look on.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -53,8 +56,8 @@ class Watched:
         self._context.call_on_fit_task_begin(**self._data)
 
     def each(
-        self, task: str, attributes: Callable[[Array], dict[str, Any]]
-    ) -> Callable[[Array], bool] | None:
+        self, task: str, attributes: Callable[[Any], dict[str, Any]]
+    ) -> Callable[[Any], bool] | None:
         """Return what is to be called after each iteration, with the parameters; True ends them.
 
         Parameters
@@ -67,7 +70,7 @@ class Watched:
         if self._context is None:
             return None
 
-        def ended(params: Array) -> bool:
+        def ended(params: Any) -> bool:
             iteration = self._context.subcontext(task_name=task)
             iteration.call_on_fit_task_begin(**self._data)
             stop = iteration.call_on_fit_task_end(
@@ -77,9 +80,29 @@ class Watched:
 
         return ended
 
-    def end(self) -> None:
-        """Tell them that the estimator is fitted."""
+    def part(self, task: str, n_parts: int) -> Watched:
+        """Return a task of this one, with tasks of its own, that has yet to begin.
+
+        It may go on in another thread.
+        """
+        other = copy.copy(self)
         if self._context is not None:
-            self._context.call_on_fit_task_end(
-                **self._data, reconstruction_attributes=lambda: vars(self._data["estimator"])
-            )
+            other._context = self._context.subcontext(task_name=task, max_subtasks=n_parts)
+        return other
+
+    def begin(self) -> None:
+        """Tell them that a part begins."""
+        if self._context is not None:
+            self._context.call_on_fit_task_begin(**self._data)
+
+    def end(self, attributes: Callable[[], dict[str, Any]] | None = None) -> None:
+        """Tell them that the estimator, or a part of the work, is done.
+
+        Parameters
+        ----------
+        attributes : callable, default=None
+            Gives the fitted attributes; by default they are those of the estimator.
+        """
+        if self._context is not None:
+            known = attributes or (lambda: vars(self._data["estimator"]))
+            self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=known)

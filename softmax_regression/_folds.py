@@ -16,10 +16,18 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.utils.parallel import Parallel, delayed
 
+from softmax_regression._callbacks import Watched
 from softmax_regression._full_batch import is_wide, l2_of
 from softmax_regression._targets import Targets, check_more_than_one_class
 from softmax_regression._threads import blas_held_to_one_thread
-from softmax_regression._warm_starts import Ending, Guide, Options, Solution, solutions
+from softmax_regression._warm_starts import (
+    Ending,
+    Guide,
+    Options,
+    Progress,
+    Solution,
+    solutions,
+)
 from softmax_regression.design import Design
 from softmax_regression.objectives import LinearCrossEntropy, RowSpace
 from softmax_regression.solvers import Report
@@ -75,6 +83,47 @@ class Score(Protocol):
         """Return it; W and b are in the coordinates of X."""
 
 
+class PathProgress(Progress):
+    """Tells callbacks of a path, and prints what becomes of it.
+
+    Parameters
+    ----------
+    watched : Watched
+        The task that the path is, not begun.
+    attributes : callable
+        Gives the fitted attributes for C, W and b.
+    report, verbose
+        As of `Progress`.
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        attributes: Callable[[float, Array, Array], dict[str, Any]],
+        report: Report | None,
+        verbose: int,
+    ):
+        super().__init__(report, verbose)
+        self._watched = watched
+        self._attributes = attributes
+        self._last: Any = None
+        self._each = watched.each("C", lambda model: attributes(*model))
+
+    def begin(self) -> None:
+        """The path begins."""
+        self._watched.begin()
+
+    def model(self, C: float, coef: Array, intercept: Array) -> None:
+        """There is a model for C."""
+        self._last = C, coef, intercept
+        if self._each is not None:
+            self._each(self._last)
+
+    def end(self) -> None:
+        """There are all."""
+        self._watched.end(lambda: self._attributes(*self._last))
+
+
 class Rows:
     """X and targets, in which all folds are fitted.
 
@@ -113,28 +162,34 @@ class Rows:
             intercept = np.zeros(len(coef))
         return coef.astype(self.dtype), intercept.astype(self.dtype)
 
-    def whole(self, report: Report | None) -> WholePath | None:
-        """Fit a path to all rows; None where that would not help the folds."""
-        if self.options.l1_ratio > 0:
-            return None
-        path = list(solutions(self.design, self.targets, self.Cs, self.options, report))
-        models = [self.model(solution) for solution in path]
+    def whole(self, progress: PathProgress) -> WholePath:
+        """Fit a path to all rows, with the smooth penalty."""
+        progress.begin()
+        path, models = [], []
+        for solution in solutions(self.design, self.targets, self.Cs, self.options, progress):
+            path.append(solution)
+            models.append(self.model(solution))
+            progress.model(solution.C, *models[-1])
+        progress.end()
         return WholePath(models, [solution.ending() for solution in path], Guide(path))
 
     def path(
-        self, train: Array, test: Array, score: Score, guide: Guide | None, report: Report | None
+        self, train: Array, test: Array, score: Score, guide: Guide | None, progress: PathProgress
     ) -> FoldPath:
         """Fit a path to some rows, and score it on others."""
+        progress.begin()
         targets = self.targets.of(train)
         check_more_than_one_class(targets, "Each fold of SoftmaxRegressionCV")
         coefs, intercepts, scores, endings = [], [], [], []
-        path = solutions(self.design[train], targets, self.Cs, self.options, report, guide=guide)
+        path = solutions(self.design[train], targets, self.Cs, self.options, progress, guide=guide)
         for solution in path:
             coef, intercept = self.model(solution)
             coefs.append(coef)
             intercepts.append(intercept)
             scores.append(score(coef, intercept, solution.C, test))
             endings.append(solution.ending())
+            progress.model(solution.C, coef, intercept)
+        progress.end()
         return FoldPath(np.stack(coefs), np.stack(intercepts), np.array(scores), endings)
 
 
@@ -144,7 +199,7 @@ def paths_of_folds(
     score: Score,
     whole: WholePath | None,
     n_jobs: int | None,
-    report: Callable[[int], Report | None],
+    progress: Sequence[PathProgress],
 ) -> list[FoldPath]:
     """Fit a path to each fold, several at a time if that is wanted.
 
@@ -157,14 +212,17 @@ def paths_of_folds(
     score : Score
         How good a model is.
     whole : WholePath or None
-        What is known from all rows.
+        What is known from all rows, if anything is.
     n_jobs : int or None
         As of joblib.
-    report : callable
-        Returns what prints the progress of a fold.
+    progress : sequence of PathProgress
+        Who is told of each fold.
     """
     guide = whole.guide if whole is not None else None
-    calls = [(train, test, score, guide, report(fold)) for fold, (train, test) in enumerate(folds)]
+    calls = [
+        (train, test, score, guide, told)
+        for (train, test), told in zip(folds, progress, strict=True)
+    ]
     if min(effective_n_jobs(n_jobs), len(calls)) == 1:
         return [rows.path(*call) for call in calls]
     with blas_held_to_one_thread():

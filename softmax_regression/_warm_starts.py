@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
-from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem, least_strength
+from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import Targets
 from softmax_regression.design import Design
 from softmax_regression.objectives import Coordinates, LinearCrossEntropy, Objective
@@ -38,7 +38,6 @@ from softmax_regression.solvers import (
 
 Array = NDArray[Any]
 
-_ROUNDING = 1e-12  # of the smallest C
 _HIGHEST = 3  # degree of the polynomial: another carries the errors of the minima too far
 _MOST = 16.0  # sum of absolute weights, by which those errors grow; of equal steps it is 15
 _ROOM = 1 << 27  # bytes for matrices that are kept
@@ -132,12 +131,44 @@ class Ending:
     reason: StopReason
 
 
+class Progress:
+    """Prints what becomes of a path, as much of it as is wanted.
+
+    Parameters
+    ----------
+    report : callable, default=None
+        Prints a line of text.
+    verbose : int, default=1
+        1 for a line about each C, 2 and more for one about each iteration as well.
+    """
+
+    def __init__(self, report: Report | None = None, verbose: int = 1):
+        self._report = report
+        self._verbose = verbose
+
+    def iterations(self, C: float) -> Report | None:
+        """Return what prints a line about an iteration, if that is wanted."""
+        report = self._report
+        if report is None or self._verbose < 2:
+            return None
+        return lambda line: report(f"C={C:.3g}, {line}")
+
+    def solved(self, solution: Solution) -> None:
+        """Learn of a model."""
+        if self._report is not None:
+            end = solution.ending()
+            self._report(
+                f"C={end.C:.3g}: objective {end.objective:.8g}, relative optimality gap "
+                f"{end.gap:.1e} after {end.n_iter} iterations"
+            )
+
+
 def solutions(
     design: Design,
     targets: Targets,
     Cs: Array,
     options: Options,
-    report: Report | None = None,
+    progress: Progress | None = None,
     start: tuple[Array, Array] | None = None,
     guide: Guide | None = None,
 ) -> Iterator[Solution]:
@@ -153,16 +184,21 @@ def solutions(
         In increasing order.
     options : Options
         How.
-    report : callable, default=None
-        Called with a line of text after each iteration.
+    progress : Progress, default=None
+        Who is told of it.
     start : tuple of ndarray, default=None
         W and b to begin with; by default those of the null model.
     guide : Guide, default=None
         What is known from more rows, of which these are a part.
     """
+    told = progress or Progress()
     if options.l1_ratio > 0:
-        return _sparse_solutions(design, targets, Cs, options, report)
-    return _smooth_solutions(design, targets, Cs, options, report, start, guide or Guide())
+        found = _sparse_solutions(design, targets, Cs, options, told)
+    else:
+        found = _smooth_solutions(design, targets, Cs, options, told, start, guide or Guide())
+    for solution in found:
+        told.solved(solution)
+        yield solution
 
 
 def _smooth_solutions(
@@ -170,7 +206,7 @@ def _smooth_solutions(
     targets: Targets,
     Cs: Array,
     options: Options,
-    report: Report | None,
+    progress: Progress,
     start: tuple[Array, Array] | None,
     guide: Guide,
 ) -> Iterator[Solution]:
@@ -197,7 +233,7 @@ def _smooth_solutions(
             criterion=guide.criterion(C),
             tol=options.tol,
             max_iter=options.max_iter,
-            report=None if report is None else _naming(C, report),
+            report=progress.iterations(C),
         )
         _refuse_divergence(result, C)
         at = result.params
@@ -261,7 +297,7 @@ class AfterAStep(RelativeGap):
 
 
 def _sparse_solutions(
-    design: Design, targets: Targets, Cs: Array, options: Options, report: Report | None
+    design: Design, targets: Targets, Cs: Array, options: Options, progress: Progress
 ) -> Iterator[Solution]:
     """Begin each with the coefficients of the last, whose zeros are nearly all to remain."""
     weakest = (1 - options.l1_ratio) * l2_of(Cs[-1], targets.total_weight)
@@ -281,7 +317,7 @@ def _sparse_solutions(
             criterion=RelativeGap(),
             tol=options.tol,
             max_iter=options.max_iter,
-            report=None if report is None else _naming(C, report),
+            report=progress.iterations(C),
             watch=None,
         )
         _refuse_divergence(result, C)
@@ -300,15 +336,6 @@ def _refuse_divergence(result: SolverResult, C: float) -> None:
             f"The fit for C={C:g} diverged: parameters or loss are no longer finite. Scale the "
             "features, for example with sklearn.preprocessing.StandardScaler."
         )
-
-
-def least_c(design: Design, targets: Targets, options: Options) -> float:
-    """Return the largest C up to which all coefficients are 0, whatever rounding does."""
-    base = LinearCrossEntropy(design, targets.loss(design.dtype), 1.0, options.fit_intercept)
-    strength = least_strength(base, options.penalty_grouping)
-    if strength == 0:
-        return np.inf
-    return (1 - _ROUNDING) * options.l1_ratio / (targets.total_weight * strength)
 
 
 class Predictor:
@@ -373,10 +400,6 @@ def _lagrange(nodes: list[float], at: float) -> list[float]:
 def _weakest(l2s: list[float]) -> float:
     """Return the smallest penalty that is one: by it the coordinates are chosen."""
     return min((l2 for l2 in l2s if l2 > 0), default=0.0)
-
-
-def _naming(C: float, report: Report) -> Report:
-    return lambda line: report(f"C={C:.3g}, {line}")
 
 
 def warn_unless_converged(endings: Sequence[Ending], who: str, tol: float, stacklevel: int) -> None:

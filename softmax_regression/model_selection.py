@@ -6,6 +6,7 @@ are found in `_warm_starts.py`, and leaving out single rows in `_leave_one_out.p
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -22,8 +23,9 @@ from sklearn.utils.validation import _check_method_params
 
 from softmax_regression._callbacks import WRAPPED, Watched, with_callbacks
 from softmax_regression._classifier import Array
-from softmax_regression._folds import Rows, WholePath, paths_of_folds
+from softmax_regression._folds import PathProgress, Rows, WholePath, paths_of_folds
 from softmax_regression._full_batch import SOLVERS
+from softmax_regression._grid import grid_of
 from softmax_regression._leave_one_out import leave_one_out_scores
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._scoring import ROW_SCORES, scorer_of
@@ -37,8 +39,6 @@ from softmax_regression._warm_starts import (
 )
 from softmax_regression.linear_model import SoftmaxRegression
 from softmax_regression.objectives import PENALTIES
-from softmax_regression.regularization_path import grid_of
-from softmax_regression.solvers import Report
 
 
 @dataclass
@@ -90,7 +90,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     ----------
     Cs : int or array-like of shape (n_Cs,), default=10
         The values of C to choose from, positive, ``inf`` for no penalty. An integer stands for so
-        many of them, from 1e-4 to 1e4 with equal ratios.
+        many of them with equal ratios: from 1e-4 to 1e4, as in `LogisticRegressionCV`; if no
+        `l1_ratios` are 0, from the largest at which all coefficients are 0, by the l1_ratio for
+        which that is least, to 1000 times that of the one for which it is largest.
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
         The shares of the penalty that are not squared to choose from, between 0 and 1: above 0,
         coefficients become exactly 0; see `SoftmaxRegression`.
@@ -126,7 +128,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         Folds that are worked on at the same time, each in a thread that uses one core. With one, it
         may use several.
     verbose : int or bool, default=0
-        Whether to print a line for each iteration.
+        Whether to print a line for each fit; 2, one for each iteration, too.
 
     Attributes
     ----------
@@ -288,21 +290,18 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             design = self._validate_rows(X, reset=True)
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
-            Cs, self.l1_ratios_ = grid_of(self.Cs), self._ratios()
-            if self.l1_ratios_.any() and not np.isfinite(Cs[-1]):
-                raise ValueError("Cs must be finite where an l1_ratio is above 0, got inf.")
-            rows = [
-                Rows(design, targets, Cs, self._options(ratio))
-                for ratio in self.l1_ratios_.tolist()
-            ]
+            self.l1_ratios_ = self._ratios()
+            options = [self._options(ratio) for ratio in self.l1_ratios_.tolist()]
+            Cs = grid_of(self.Cs, design, targets, options)
+            rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in options]
             self.classes_ = targets.classes
             if isinstance(self.cv, str):
-                found = self._leave_one_out(rows[0], routed.scorer.score)
+                found = self._leave_one_out(rows[0], routed.scorer.score, watched)
             else:
-                found = self._cross_validate(rows, design.X, y, routed)
+                found = self._cross_validate(rows, design.X, y, routed, watched)
             endings = [e for fold in found.endings for path in fold for e in path]
             self._keep(found, Cs)
-            endings += self._choose(found, rows)
+            endings += self._choose(found, rows, watched)
         watched.end()
         warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3 + WRAPPED)
         return self
@@ -377,11 +376,6 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 f"cv='loo' is for l1_ratio=0 alone, got l1_ratios={self.l1_ratios!r}: pass a "
                 "number of folds."
             )
-        if ratios.any() and self.solver != "auto":
-            raise ValueError(
-                f"solver={self.solver!r} makes no exact zeros, as l1_ratios={self.l1_ratios!r} ask "
-                "for: set solver='auto'."
-            )
         return ratios.astype(np.float64)
 
     def _options(self, l1_ratio: float) -> Options:
@@ -409,11 +403,30 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             return Bunch(splitter=routed.get("splitter", Bunch(split={})), scorer=routed.scorer)
         return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
 
-    def _report_of(self, fold: int) -> Report | None:
-        report = self._report()
-        return None if report is None else lambda line: report(f"fold {fold}, {line}")
+    def _progress(self, watched: Watched, rows: Rows, fold: int | None = None) -> PathProgress:
+        """Return who is told of a path, of a fold or of all rows."""
+        report, ratio = self._report(), rows.options.l1_ratio
+        names = ["all rows" if fold is None else f"fold {fold}"]
+        if len(self.l1_ratios_) > 1:
+            names.insert(0, f"l1_ratio={ratio:g}")
 
-    def _cross_validate(self, rows: list[Rows], X: Any, y: Any, routed: Bunch) -> Found:
+        def attributes(C: float, coef: Array, intercept: Array) -> dict[str, Any]:
+            model = copy.copy(self)
+            model.C_, model.l1_ratio_ = C, ratio
+            model._store(coef, intercept, rows.dtype)
+            known = "classes_", "C_", "l1_ratio_", "coef_", "intercept_"
+            return {name: getattr(model, name) for name in known}
+
+        return PathProgress(
+            watched.part("path" if fold is None else "fold", len(rows.Cs)),
+            attributes,
+            None if report is None else lambda line: report(", ".join([*names, line])),
+            int(self.verbose),
+        )
+
+    def _cross_validate(
+        self, rows: list[Rows], X: Any, y: Any, routed: Bunch, watched: Watched
+    ) -> Found:
         targets = rows[0].targets
         labels = y if is_soft(y) else targets.classes[targets.encoded]
         splitter = check_cv(self.cv, labels, classifier=True)
@@ -431,11 +444,15 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             )
         else:
             score = _ByScorer(self, X, labels, score_params)
-        wholes = [of_ratio.whole(self._report()) for of_ratio in rows]
-        by_ratio = [
-            paths_of_folds(of_ratio, folds, score, whole, self.n_jobs, self._report_of)
-            for of_ratio, whole in zip(rows, wholes, strict=True)
-        ]
+        wholes: list[WholePath | None] = []
+        by_ratio = []
+        for part in rows:
+            whole = None
+            if part.options.l1_ratio == 0:
+                whole = part.whole(self._progress(watched, part))
+            told = [self._progress(watched, part, fold) for fold in range(len(folds))]
+            by_ratio.append(paths_of_folds(part, folds, score, whole, self.n_jobs, told))
+            wholes.append(whole)
         of_folds = list(zip(*by_ratio, strict=True))
         return Found(
             np.stack([[path.coefs for path in paths] for paths in of_folds]),
@@ -446,7 +463,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             wholes,
         )
 
-    def _leave_one_out(self, rows: Rows, score_params: dict[str, Any]) -> Found:
+    def _leave_one_out(self, rows: Rows, score_params: dict[str, Any], watched: Watched) -> Found:
         row_score = self._row_score()
         if row_score is None:
             raise ValueError(
@@ -454,11 +471,15 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 "'neg_log_loss' or 'accuracy', or a number of folds."
             )
         whole, scores = WholePath([], [], Guide()), []
-        for solution in solutions(rows.design, rows.targets, rows.Cs, rows.options, self._report()):
+        progress = self._progress(watched, rows)
+        progress.begin()
+        for solution in solutions(rows.design, rows.targets, rows.Cs, rows.options, progress):
             left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.options)
             scores.append(row_score(left_out, rows.targets))
             whole.models.append(rows.model(solution))
             whole.endings.append(solution.ending())
+            progress.model(solution.C, *whole.models[-1])
+        progress.end()
         weights = score_params.get("sample_weight")
         return Found(
             np.stack([coef for coef, _ in whole.models])[None, None],
@@ -482,7 +503,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         n_iter = [[[e.n_iter for e in path] for path in fold] for fold in found.endings]
         self.n_iter_ = np.array(n_iter, dtype=np.int32)
 
-    def _choose(self, found: Found, rows: list[Rows]) -> list[Ending]:
+    def _choose(self, found: Found, rows: list[Rows], watched: Watched) -> list[Ending]:
         """Choose C, store the model, and return how its fit ended, if there was one."""
         if not self.refit and len(found.coefs) > 1:
             self._average(found)
@@ -493,21 +514,24 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             enough = means[ratio, best] - self.standard_errors_[ratio, best]
             best = int(np.flatnonzero(means[ratio] >= enough)[0])
         self.C_, self.l1_ratio_ = float(self.Cs_[best]), float(self.l1_ratios_[ratio])
-        model, ending = self._refitted(found.wholes[ratio], rows[ratio], best)
+        model, ending = self._refitted(found.wholes[ratio], rows[ratio], best, watched)
         self._store(*model, rows[ratio].dtype)
         self.objective_, self.optimality_gap_ = ending.objective, ending.gap
         return [] if isinstance(self.cv, str) else [ending]  # one of leave-one-out is known
 
     def _refitted(
-        self, whole: WholePath | None, rows: Rows, best: int
+        self, whole: WholePath | None, rows: Rows, best: int, watched: Watched
     ) -> tuple[tuple[Array, Array], Ending]:
         """Return the model of all rows for one C."""
         if whole is not None:
             return whole.models[best], whole.endings[best]
-        (solution,) = solutions(
-            rows.design, rows.targets, rows.Cs[[best]], rows.options, self._report()
-        )
-        return rows.model(solution), solution.ending()
+        progress = self._progress(watched, rows)
+        progress.begin()
+        (solution,) = solutions(rows.design, rows.targets, rows.Cs[[best]], rows.options, progress)
+        model = rows.model(solution)
+        progress.model(solution.C, *model)
+        progress.end()
+        return model, solution.ending()
 
     def _average(self, found: Found) -> None:
         """Average the best models of the folds."""

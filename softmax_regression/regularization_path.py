@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -13,15 +12,18 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from softmax_regression._full_batch import SOLVERS
+from softmax_regression._grid import grid_of
 from softmax_regression._targets import check_more_than_one_class, encode_targets
-from softmax_regression._warm_starts import Options, least_c, solutions, warn_unless_converged
+from softmax_regression._warm_starts import (
+    Options,
+    Progress,
+    solutions,
+    warn_unless_converged,
+)
 from softmax_regression.design import as_design
 from softmax_regression.objectives import PENALTIES
 
 Array = NDArray[Any]
-
-_WIDEST = 1e-4, 1e4  # C of the grids that only have a length
-_RANGE = 1e3  # of those that begin where all coefficients are 0
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def softmax_path(
     max_iter : int, default=1000
         Most iterations for each C.
     verbose : int or bool, default=0
-        Whether to print a line for each iteration.
+        Whether to print a line for each C; 2, one for each iteration, too.
 
     Returns
     -------
@@ -175,17 +177,11 @@ def softmax_path(
     )
     check_more_than_one_class(targets, "softmax_path")
     options = Options(fit_intercept, solver, tol, max_iter, float(l1_ratio), penalty_grouping)
-    grid = grid_of(Cs, lambda: least_c(design, targets, options)) if l1_ratio else grid_of(Cs)
-    if l1_ratio and solver != "auto":
-        raise ValueError(
-            f"solver={solver!r} makes no exact zeros, as l1_ratio={l1_ratio!r} asks for: set "
-            "solver='auto', or l1_ratio=0."
-        )
-    if l1_ratio and not np.isfinite(grid[-1]):
-        raise ValueError("Cs must be finite where l1_ratio is above 0, got inf.")
+    grid = grid_of(Cs, design, targets, [options])
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
+    progress = Progress(report, int(verbose))
     coefs, intercepts, endings = [], [], []
-    for solution in solutions(design, targets, grid, options, report):
+    for solution in solutions(design, targets, grid, options, progress):
         coef, intercept = solution.model()
         coefs.append(coef.astype(design.dtype))
         intercepts.append(intercept if fit_intercept else np.zeros(len(coef)))
@@ -200,20 +196,3 @@ def softmax_path(
         np.array([ending.gap for ending in endings]),
         np.array([ending.n_iter for ending in endings], dtype=np.int32),
     )
-
-
-def grid_of(Cs: Any, least: Callable[[], float] | None = None) -> Array:
-    """Return C in increasing order: those given, or so many, from the least if there is one."""
-    if isinstance(Cs, Integral) and least is not None:
-        first = least()
-        if not np.isfinite(first):
-            raise ValueError("No feature of X tells the classes apart: pass Cs as a list.")
-        return first * np.geomspace(1.0, _RANGE, int(Cs))
-    if isinstance(Cs, Integral):
-        return np.geomspace(*_WIDEST, int(Cs))
-    grid = np.asarray(Cs)
-    if grid.ndim != 1 or len(grid) == 0 or grid.dtype.kind not in "iuf" or not (grid > 0).all():
-        raise ValueError(
-            f"Cs must be a number of values, or a list of positive values of C; got {Cs!r}."
-        )
-    return np.sort(grid.astype(np.float64))

@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softmax_regression import SmallMLP, SoftmaxRegression
+from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV
 
 callback = pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
 
@@ -112,3 +112,41 @@ def test_they_reach_through_pipelines_and_searches(model):
     search = GridSearchCV(make_pipeline(StandardScaler(), model), values, cv=2)
     search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(X, y)
     assert search.best_score_ > 0.8
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("params", "tasks"),
+    [
+        ({"cv": 3}, {"path": 1, "fold": 3, "C": 8}),
+        ({"cv": 3, "l1_ratios": [0.0, 0.5]}, {"path": 2, "fold": 6, "C": 15}),  # 0.5 is chosen
+        ({"cv": 3, "l1_ratios": [1.0]}, {"fold": 3, "path": 1, "C": 7}),  # the refit alone
+        ({"cv": "loo"}, {"path": 1, "C": 2}),
+    ],
+    ids=["folds", "ratios", "lasso", "loo"],
+)
+def test_a_search_is_a_task_with_a_task_for_each_path_and_in_that_for_each_c(params, tasks, n_jobs):
+    recorder = Recorder(stop_after=1)  # which it is not: all folds are needed
+    search = SoftmaxRegressionCV(Cs=[0.1, 1.0], n_jobs=n_jobs, **params)
+    watched = clone(search).set_callbacks(recorder).fit(X, y)
+    events = recorder.events
+    assert events[:2] == ["setup", ("begin", "fit")]
+    assert events[-2:] == [("end", "fit"), "teardown"]
+    for name, n in tasks.items():
+        assert events.count(("begin", name)) == events.count(("end", name)) == n
+    assert recorder.accuracies[-1] == watched.score(X, y)
+    assert np.isfinite(recorder.accuracies).all()
+    search.fit(X, y)
+    np.testing.assert_array_equal(watched.coef_, search.coef_)
+    np.testing.assert_array_equal(watched.scores_, search.scores_)
+
+
+def test_a_search_that_fails_is_torn_down_and_changes_nothing():
+    recorder = Recorder()
+    search = SoftmaxRegressionCV(Cs=[0.1, 1.0], cv=3).fit(X, y)
+    before = search.predict_proba(X)
+    search.set_callbacks(recorder)
+    with pytest.raises(ValueError, match="only one class"):
+        search.set_params(cv=[(np.flatnonzero(y == 1), np.flatnonzero(y == 2))]).fit(X, y)
+    assert recorder.events[-1] == "teardown"
+    np.testing.assert_array_equal(search.predict_proba(X), before)

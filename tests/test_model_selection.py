@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV
+from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 
 CS = [1e-3, 0.1, 10.0]
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
@@ -307,9 +307,15 @@ def test_warns_once_of_fits_that_stopped_early():
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_verbose_names_fold_and_c(capsys, n_jobs):
     X, y = shuffled(load_wine)
-    SoftmaxRegressionCV(Cs=CS, cv=FOLDS, verbose=1, n_jobs=n_jobs).fit(X, y)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, verbose=True, n_jobs=n_jobs).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    assert any("fold 2, C=10, iteration 1" in line for line in lines)
+    assert len(lines) == 3 + 9
+    assert sum("all rows, C=10: objective" in line for line in lines) == 1
+    assert sum("fold 2, C=10: objective" in line for line in lines) == 1
+    model.set_params(verbose=2, l1_ratios=[0, 0.5]).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert any("l1_ratio=0, fold 2, C=10, iteration 1" in line for line in lines)
+    assert any("l1_ratio=0.5, fold 2, C=10, iteration 1" in line for line in lines)
 
 
 @pytest.mark.parametrize("refit", [True, False])
@@ -343,6 +349,34 @@ def test_refuses_what_is_no_l1_ratio(ratios):
     X, y = shuffled(load_wine)
     with pytest.raises(ValueError, match="l1_ratios"):
         SoftmaxRegressionCV(l1_ratios=ratios).fit(X, y)
+
+
+def test_a_number_of_cs_begins_where_all_coefficients_are_zero_if_all_penalties_make_zeros():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(
+        Cs=4, l1_ratios=[0.3, 1.0], cv=[(np.arange(150), np.arange(150, 178))]
+    )
+    model.set_params(refit=False, n_jobs=1).fit(X, y)
+    first = softmax_path(X, y, Cs=2, l1_ratio=0.3)
+    last = softmax_path(X, y, Cs=2, l1_ratio=1.0)
+    assert not first.coefs[0].any()
+    assert first.coefs[1].any()
+    np.testing.assert_allclose(model.Cs_[[0, -1]], [first.Cs[0], last.Cs[-1]])
+    mixed = SoftmaxRegressionCV(Cs=2, l1_ratios=[0.0, 1.0], cv=FOLDS).fit(X[:, :3], y)
+    np.testing.assert_allclose(mixed.Cs_, [1e-4, 1e4])
+    with pytest.raises(ValueError, match="No feature"):
+        model.fit(np.zeros_like(X), y)
+
+
+def test_a_fold_takes_a_step_of_its_own():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, tol=0.1).fit(X, y)
+    assert (model.n_iter_ > 0).all()
+    # else they were the models of all rows, scored on rows that these have seen
+    precise = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, tol=1e-8).fit(X, y)
+    train = -precise.score(X, y)
+    assert -model.mean_scores_.max() > train
+    np.testing.assert_allclose(model.scores_, precise.scores_, rtol=0.2)
 
 
 def test_refuses_l1_ratios_with_what_makes_no_zeros():

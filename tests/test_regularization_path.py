@@ -148,10 +148,17 @@ def test_says_which_fits_stopped_early():
     assert caught[0].filename == __file__
 
 
-def test_verbose_prints_each_iteration(capsys):
+@pytest.mark.parametrize("l1_ratio", [0, 0.5])
+def test_verbose_prints_each_c_and_then_each_iteration(capsys, l1_ratio):
     X, y = data()
-    path = softmax_path(X, y, Cs=[0.1, 1.0], verbose=1)
-    assert len(capsys.readouterr().out.splitlines()) == path.n_iter.sum()
+    softmax_path(X, y, Cs=[0.1, 1.0], l1_ratio=l1_ratio, verbose=True)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("softmax_path C=0.1: objective ")
+    assert second.startswith("softmax_path C=1: objective ")
+    path = softmax_path(X, y, Cs=[0.1, 1.0], l1_ratio=l1_ratio, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("iteration 1:" in line for line in lines) == 2
+    assert len(lines) == 2 + path.n_iter.sum()
 
 
 def predicting(curve, Cs):
