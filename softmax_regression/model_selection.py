@@ -83,8 +83,8 @@ class Found:
 class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     r"""Multinomial logistic regression that chooses C by cross-validation.
 
-    For each fold, the models for all C are fitted along a path (see `softmax_path`), and the C with
-    the best mean score is that of the model fitted to all rows.
+    The models for all C are fitted along a path (see `softmax_path`), to all rows and to each fold,
+    and the C with the best mean score is that of the model chosen.
 
     Parameters
     ----------
@@ -170,6 +170,11 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     Notes
     -----
+    With l1_ratio 0 the folds begin where the models of all rows lead to. Each takes at least one step
+    of Newton's method from there, so that whatever `tol`, no score is that of a model which has seen
+    the rows left out. Callbacks see a task for each path and in that one for each C; all are
+    finished, whatever they answer.
+
     With ``cv='loo'`` each C takes one fit, of all rows. What a model without row i would say of it
     follows in closed form from the Hessian at the minimum: one step of Newton's method with the row
     left out. The few rows by which more changes than such a step can tell are left out in earnest,

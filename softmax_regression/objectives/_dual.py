@@ -130,9 +130,9 @@ class DualBound:
         change = max(objective.largest_change(step), _SHORTEST_STEP)
         if not change < 1:
             return np.inf
-        phi = ((1 - change) * np.log1p(-change) + change) / change**2
+        phi = ((1 - change) * float(np.log1p(-change)) + change) / change**2
         noise = _NOISE * len(step) * (1 + float(np.linalg.norm(step)))
-        softest = objective.ridge[: objective.n_columns - objective.fit_intercept].min()
+        softest = float(objective.ridge[: objective.n_columns - objective.fit_intercept].min())
         slopes = len(step) * noise**2 / (2 * softest)
         totals = noise / float(objective.loss.class_shares.min())
         return 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
