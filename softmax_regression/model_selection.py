@@ -170,9 +170,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     Notes
     -----
-    With l1_ratio 0 the folds begin where the models of all rows lead to. Each takes at least one step
-    of Newton's method from there, so that whatever `tol`, no score is that of a model which has seen
-    the rows left out. Callbacks see a task for each path and in that one for each C; all are
+    With l1_ratio 0 the folds begin where the models of all rows lead to. Each takes at least one
+    step of Newton's method from there: so, whatever `tol`, no score is that of a model which has
+    seen the rows left out. Callbacks see a task for each path and in that one for each C; all are
     finished, whatever they answer.
 
     With ``cv='loo'`` each C takes one fit, of all rows. What a model without row i would say of it
