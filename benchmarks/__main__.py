@@ -18,6 +18,7 @@ from benchmarks import (
     race,
     selection,
     small,
+    sparse,
 )
 from benchmarks.datasets import Catalogue
 from benchmarks.machine import machine
@@ -65,6 +66,11 @@ def _defaults(options: argparse.Namespace) -> Records:
     return how(options.catalogue, _tables(options))
 
 
+def _sparse(options: argparse.Namespace) -> Records:
+    names = options.names if options.only else sparse.usual(options.names)
+    return sparse.run(options.catalogue, names, options.timeout, options.repeat)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "race": _race,
     "kernel": _kernel,
@@ -75,6 +81,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "epochs": lambda options: epochs.run(options.catalogue, options.repeat),
     "defaults": _defaults,
     "selection": lambda options: selection.run(options.catalogue, options.names, options.repeat),
+    "sparse": _sparse,
     "accuracy": lambda options: accuracy.run(options.data),
 }
 
@@ -86,10 +93,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} or all; default: race")
     add("--data", type=Path, metavar="FOLDER", help="more data sets; see datasets.py")
     add("--openml", nargs="+", default=[], metavar="NAME[:VERSION]", help="and some of OpenML's")
-    add("--only", nargs="+", default=[], metavar="NAME", help="data sets of race, kernel, defaults")
+    add(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="data sets of race, kernel, defaults, sparse",
+    )
     every = ", ".join(peers.SOLVERS)
     add("--solvers", nargs="+", default=[], metavar="NAME", choices=peers.SOLVERS, help=every)
-    add("--timeout", type=float, default=120, metavar="S", help="seconds for a fit of the race")
+    add("--timeout", type=float, default=120, metavar="S", help="seconds for a fit of race, sparse")
     add("--repeat", type=int, default=5, metavar="N", help="rounds in which all take turns")
     add("--candidates", action="store_true", help="other parameters, in defaults")
     add("--output", type=Path, metavar="FOLDER", help="for results.json and race.png")

@@ -5,14 +5,15 @@ The process loads the data, says that it is ready, and then fits at each toleran
 
 import multiprocessing as mp
 import warnings
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.special import logsumexp
 
-from benchmarks.datasets import Catalogue
-from benchmarks.peers import Fit, Make, Solver
+from benchmarks.datasets import Source
+from benchmarks.peers import Make, Solver, ridge
 from benchmarks.timing import ENOUGH, MOST, burst
 
 _BLOCK = 4096  # rows
@@ -21,6 +22,10 @@ _DIED = "its process died"  # most likely ended by the system for want of memory
 
 class StoppedError(Exception):
     """The solver gave no result: it took too long, refused the data, or the process died."""
+
+
+class TooSlowError(StoppedError):
+    """It was not waited for any longer."""
 
 
 class Burst(NamedTuple):
@@ -37,8 +42,9 @@ def objective(
     intercept: np.ndarray,
     weight: np.ndarray | None = None,
     C: float = 1.0,
+    penalty: Callable[[np.ndarray], float] = ridge,
 ) -> float:
-    """C Σ s CE + ½ ‖W‖², or Σ s CE for C = ∞, in float64, written without the package."""
+    """C Σ s CE + penalty, or Σ s CE for C = ∞, in float64, written without the package."""
     coef, intercept = np.asarray(coef, np.float64), np.asarray(intercept, np.float64)
     weight = np.ones(len(labels)) if weight is None else weight
     total = 0.0
@@ -49,7 +55,7 @@ def objective(
             scores = np.hstack([np.zeros_like(scores), scores])
         losses = logsumexp(scores, axis=1) - scores[np.arange(len(y)), y]
         total += np.where(s > 0, s * losses, 0.0).sum()
-    return float(total if np.isinf(C) else C * total + 0.5 * np.square(coef).sum())
+    return float(total if np.isinf(C) else C * total + penalty(coef))
 
 
 class Child:
@@ -59,13 +65,13 @@ class Child:
     ----------
     solver : Solver
         What fits.
-    catalogue : Catalogue
+    catalogue : Source
         Where the data set is.
     name : str
         What it is called.
     """
 
-    def __init__(self, solver: Solver, catalogue: Catalogue, name: str):
+    def __init__(self, solver: Solver, catalogue: Source, name: str):
         context = mp.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -88,7 +94,7 @@ class Child:
     def wait(self, timeout: float | None = None) -> np.dtype:
         """Return the dtype of X, once the data are loaded and the solver has fitted a few rows."""
         if not self._pipe.poll(timeout):
-            raise StoppedError(f"> {timeout:g} for a few rows")
+            raise TooSlowError(f"> {timeout:.3g} for a few rows")
         return self._receive()
 
     def fit(self, tol: float, timeout: float | None = None) -> Burst:
@@ -98,7 +104,7 @@ class Child:
         except OSError:
             raise StoppedError(_DIED) from None
         if not self._pipe.poll(timeout):
-            raise StoppedError(f"> {timeout:g}")
+            raise TooSlowError(f"> {timeout:.3g}")
         self._receive()
         return self._receive()
 
@@ -112,7 +118,7 @@ class Child:
         return message
 
 
-def _serve(pipe: Connection, solver: Solver, catalogue: Catalogue, name: str) -> None:
+def _serve(pipe: Connection, solver: Solver, catalogue: Source, name: str) -> None:
     warnings.simplefilter("ignore")  # that a solver has not converged is what is measured
     try:
         X, y = catalogue.load(name)
@@ -120,7 +126,7 @@ def _serve(pipe: Connection, solver: Solver, catalogue: Catalogue, name: str) ->
         _warm_up(solver.make, X, labels)
         pipe.send(X.dtype)
         while True:
-            _fit(pipe, solver.make(X, y, pipe.recv()), X, labels)
+            _fit(pipe, solver, pipe.recv(), X, y, labels)
     except (EOFError, KeyboardInterrupt):
         pass  # nobody asks any more
     except MemoryError:
@@ -135,9 +141,11 @@ def _warm_up(make: Make, X: Any, labels: np.ndarray) -> None:
     make(X[few], labels[few], 0.1)()
 
 
-def _fit(pipe: Connection, fit: Fit, X: Any, labels: np.ndarray) -> None:
+def _fit(
+    pipe: Connection, solver: Solver, tol: float, X: Any, y: np.ndarray, labels: np.ndarray
+) -> None:
     """Send a word after the first fit, and then the burst."""
-    solution = None
+    fit, solution = solver.make(X, y, tol), None
 
     def call() -> None:
         nonlocal solution
@@ -147,7 +155,7 @@ def _fit(pipe: Connection, fit: Fit, X: Any, labels: np.ndarray) -> None:
     pipe.send(None)
     seconds += burst(call, ENOUGH - seconds[0], MOST - 1)
     assert solution is not None
-    value = objective(X, labels, *solution)
+    value = objective(X, labels, *solution, penalty=solver.penalty)
     if not np.isfinite(value):
         raise FloatingPointError("diverged")
     pipe.send(Burst(seconds, value))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,13 @@ from sklearn.utils.multiclass import type_of_target
 from benchmarks.report import progress
 
 Data = tuple[Any, Any]  # X, y
+
+
+class Source(Protocol):
+    """Where a data set comes from; it travels to another process."""
+
+    def load(self, name: str) -> Data:
+        """Return X and y."""
 
 
 def one_hot(frame: pd.DataFrame) -> np.ndarray:

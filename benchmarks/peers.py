@@ -22,6 +22,13 @@ Fit = Callable[[], Solution]
 Make = Callable[[Any, Any, float], Fit]
 
 ENDLESS = 1_000_000  # iterations
+
+
+def ridge(coef: np.ndarray) -> float:
+    """½ ‖W‖²."""
+    return 0.5 * float(np.square(coef).sum())
+
+
 _LADDER = tuple(10.0**-k for k in range(1, 14))
 
 
@@ -39,15 +46,18 @@ class Solver:
         Its tolerances, from the loosest.
     at_least : float
         The tolerance that it goes down to even if a looser one has reached the goal.
+    penalty : callable
+        Of the coefficients.
     """
 
     module: str
     make: Make
     ladder: tuple[float, ...] = _LADDER
     at_least: float = np.inf
+    penalty: Callable[[np.ndarray], float] = ridge
 
 
-def _estimator(create: Callable[[float], Any], X: Any, y: Any, tol: float) -> Fit:
+def estimator(create: Callable[[float], Any], X: Any, y: Any, tol: float) -> Fit:
     def fit() -> Solution:
         model = create(tol).fit(X, y)
         return model.coef_, model.intercept_
@@ -56,7 +66,7 @@ def _estimator(create: Callable[[float], Any], X: Any, y: Any, tol: float) -> Fi
 
 
 def _ours(X: Any, y: Any, tol: float) -> Fit:
-    return _estimator(lambda tol: SoftmaxRegression(tol=tol), X, y, tol)
+    return estimator(lambda tol: SoftmaxRegression(tol=tol), X, y, tol)
 
 
 def _reference(X: Any, y: Any, tol: float) -> Fit:
@@ -67,13 +77,13 @@ def _scikit_learn(solver: str, X: Any, y: Any, tol: float) -> Fit:
     def create(tol: float) -> LogisticRegression:
         return LogisticRegression(solver=solver, tol=tol, max_iter=ENDLESS)
 
-    return _estimator(create, X, y, tol)
+    return estimator(create, X, y, tol)
 
 
 def _intel(X: Any, y: Any, tol: float) -> Fit:
     from sklearnex.linear_model import LogisticRegression as Intel
 
-    return _estimator(lambda tol: Intel(tol=tol, max_iter=ENDLESS), X, y, tol)
+    return estimator(lambda tol: Intel(tol=tol, max_iter=ENDLESS), X, y, tol)
 
 
 def _cyanure(X: Any, y: Any, tol: float) -> Fit:

@@ -1,13 +1,13 @@
 """Seconds to a relative gap: each solver on each data set, charged for its cheapest tolerance."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from statistics import median
 
 import numpy as np
 
-from benchmarks.child import Child, StoppedError
-from benchmarks.datasets import Catalogue
+from benchmarks.child import Child, StoppedError, TooSlowError
+from benchmarks.datasets import Catalogue, Source
 from benchmarks.peers import REFERENCE, SOLVERS, Solver
 from benchmarks.report import progress
 from benchmarks.standings import Climb, Race, Rung, result
@@ -33,8 +33,7 @@ def run(
             progress(f"{name} is skipped: {why}")
             continue
         race = Race(name, goal, reference, {})
-        with ExitStack() as children:
-            _race(race, solvers, catalogue, timeout, rounds, children)
+        contest(race, {name: SOLVERS[name] for name in solvers}, catalogue, timeout, rounds)
         yield race
 
 
@@ -45,30 +44,26 @@ def _reference(catalogue: Catalogue, name: str) -> tuple[float, float]:
         return goal, child.fit(*REFERENCE.ladder).objective
 
 
-def _race(
-    race: Race,
-    solvers: Sequence[str],
-    catalogue: Catalogue,
-    timeout: float,
-    rounds: int,
-    children: ExitStack,
+def contest(
+    race: Race, solvers: Mapping[str, Solver], catalogue: Source, timeout: float, rounds: int
 ) -> None:
     """Let one solver after the other get to the goal, and then those that did take turns."""
     enough = race.reference * (1 + _MARGIN * race.goal)
     bursts: dict[str, Callable[[], list[float]]] = {}
-    for solver in solvers:
-        child = children.enter_context(Child(SOLVERS[solver], catalogue, race.data))
-        race.climbs[solver] = climb(child, SOLVERS[solver], enough, timeout)
-        arrival = race.arrival(solver)
-        if arrival and arrival.seconds < _SHORT:
-            bursts[solver] = _again(child, arrival)
-        else:
-            child.close()
-        progress(f"{race.data}: {solver}: {result(race, solver)}")
-    for solver, seconds in take_turns(bursts, rounds - 1).items():
-        arrival = race.arrival(solver)
-        assert arrival is not None
-        arrival.seconds = min(arrival.seconds, seconds)
+    with ExitStack() as children:
+        for name, solver in solvers.items():
+            child = children.enter_context(Child(solver, catalogue, race.data))
+            race.climbs[name] = climb(child, solver, enough, timeout)
+            arrival = race.arrival(name)
+            if arrival and arrival.seconds < _SHORT:
+                bursts[name] = _again(child, arrival)
+            else:
+                child.close()
+            progress(f"{race.data}: {name}: {result(race, name)}")
+        for name, seconds in take_turns(bursts, rounds - 1).items():
+            arrival = race.arrival(name)
+            assert arrival is not None
+            arrival.seconds = min(arrival.seconds, seconds)
 
 
 def climb(child: Child, solver: Solver, enough: float, timeout: float) -> Climb:
@@ -83,6 +78,7 @@ def climb(child: Child, solver: Solver, enough: float, timeout: float) -> Climb:
                 break
     except StoppedError as why:
         way.end = str(why)
+        way.waited = timeout if isinstance(why, TooSlowError) else None
     return way
 
 

@@ -19,10 +19,14 @@ class Rung:
 
 @dataclass
 class Climb:
-    """A solver's rungs, from the loosest tolerance, and what ended them before the goal, if any."""
+    """A solver's rungs, from the loosest tolerance, and what ended them before the goal, if any.
+
+    `waited` are the seconds after which a fit was ended, if that was it.
+    """
 
     rungs: list[Rung] = field(default_factory=list)
     end: str = ""
+    waited: float | None = None
 
 
 @dataclass
