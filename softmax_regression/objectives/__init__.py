@@ -29,6 +29,7 @@ from softmax_regression.objectives._small import (
     is_small,
 )
 from softmax_regression.objectives._sparse import SparseCrossEntropy
+from softmax_regression.objectives._submatrix import Matrix, Products, Submatrix, submatrix
 from softmax_regression.objectives._whitened import WhitenedObjective
 from softmax_regression.objectives._wide_hessian import WideHessian
 
@@ -48,6 +49,7 @@ __all__ = [
     "Lasso",
     "Layout",
     "LinearCrossEntropy",
+    "Matrix",
     "Network",
     "NetworkCrossEntropy",
     "Objective",
@@ -55,16 +57,19 @@ __all__ = [
     "Pass",
     "Penalty",
     "PointwiseLoss",
+    "Products",
     "RowFactor",
     "RowSpace",
     "Sample",
     "SharedFactor",
     "SmallCrossEntropy",
     "SparseCrossEntropy",
+    "Submatrix",
     "WhitenedObjective",
     "WideHessian",
     "copied",
     "hessian_of",
     "is_small",
     "make_loss",
+    "submatrix",
 ]

@@ -190,7 +190,7 @@ class Diagonal(Curvature):
 
     def __init__(self, objective: LinearCrossEntropy, params: Array):
         super().__init__(objective)
-        diagonal = _diagonal(objective, params)
+        diagonal = diagonal_of(objective, params)
         diagonal[~(diagonal > 0)] = 1.0
         self._root = np.sqrt(diagonal)
 
@@ -315,21 +315,12 @@ def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.
     Parameters
     ----------
     objective : LinearCrossEntropy
-        Where there are many columns of which few are chosen, and the others' coefficients are 0,
-        not a copy (see `_small.py`).
+        F.
     params : ndarray of shape (n_params,)
         Where.
     chosen : ndarray of bool, (n_outputs, n_columns)
         Which entries, and at least one of each class.
     """
-    in_use = chosen[:, : objective.design.n_columns].any(axis=0)
-    used = np.flatnonzero(in_use)
-    apart = objective.coordinates is not None and 2 * len(used) < objective.design.n_columns
-    if apart and not objective.unpack(params)[0][:, ~in_use].any():
-        intercept = chosen.shape[1] - objective.fit_intercept
-        kept = np.append(used, np.arange(intercept, chosen.shape[1]))
-        params = objective.matrix(params)[:, kept].ravel()
-        objective, chosen = objective.restricted(used), chosen[:, kept]
     columns = [np.flatnonzero(row) for row in chosen]
     ends = np.cumsum([len(entries) for entries in columns])
     parts = [slice(end - len(entries), end) for end, entries in zip(ends, columns, strict=True)]
@@ -430,7 +421,7 @@ def _below_diagonal(order: int) -> NDArray[np.bool_]:
     return np.tri(order, k=-1, dtype=bool)
 
 
-def _diagonal(objective: LinearCrossEntropy, params: Array) -> Array:
+def diagonal_of(objective: LinearCrossEntropy, params: Array) -> Array:
     """The diagonal of H, in the order of the flat vector."""
 
     def sums(block: Design, p: Array, rows: slice) -> tuple[Array, Array, Array]:

@@ -25,13 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression.objectives import GroupLasso, Penalty, SparseCrossEntropy, hessian_of
-from softmax_regression.solvers._active_set import (
-    Quadratic,
-    minimize_group_lasso,
-    minimize_lasso,
-)
+from softmax_regression.objectives import GroupLasso, Penalty, SparseCrossEntropy, submatrix
+from softmax_regression.solvers._active_set import minimize_model
 from softmax_regression.solvers._criteria import Criterion, Point, certify
+from softmax_regression.solvers._faces import FlatGroupLasso, FlatLasso, FlatPenalty, Quadratic
 from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
 
 Array = NDArray[Any]
@@ -43,7 +40,7 @@ _MARGIN = 0.9  # of the bound of a slope: units so near are in the working set a
 _DAMPING = 0.01  # of the norm of the subgradient that is left
 _MOST_DAMPING = 0.01
 _PRECISION = 0.01  # of the model's subgradient is left
-_STEPS = 50  # of the active set for a model
+_ROUNDS = 50  # of the active set for a model
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _TRIALS = 30
 _PATIENCE = 3  # iterations that change nothing but rounding errors
@@ -161,11 +158,11 @@ def _iterate(
     chosen = _working_set(objective, penalty, place, early)
     matrix, slopes = smooth.matrix(place.params), smooth.matrix(place.gradient)
     entries = np.nonzero(chosen)
-    model = Quadratic(hessian_of(smooth, place.params, chosen), slopes[entries], matrix[entries])
     left = penalty.residual(objective.coef(place.params), objective.coef(place.gradient))
     damping = _DAMPING * float(np.linalg.norm(left[chosen[:, : left.shape[1]]]))
-    model.hessian.flat[:: len(model.at) + 1] += min(damping, _MOST_DAMPING)
-    _minimize_model(model, penalty, entries)
+    curvature = submatrix(smooth, place.params, chosen, min(damping, _MOST_DAMPING))
+    model = Quadratic(curvature, slopes[entries], matrix[entries])
+    minimize_model(model, _flat(penalty, entries[1]), precision=_PRECISION, max_rounds=_ROUNDS)
     step = np.zeros_like(matrix)
     step[entries] = model.at - matrix[entries]
     return _search(objective, penalty, place, step.ravel())
@@ -195,20 +192,16 @@ def _working_set(
     return chosen
 
 
-def _minimize_model(model: Quadratic, penalty: Penalty, entries: tuple[Array, ...]) -> None:
-    """Minimise the model with the method for the kind of penalty."""
-    columns = entries[1]
+def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
+    """Return Ω of the entries of a model, in their order."""
     penalized = columns < len(penalty.weights)
     if not isinstance(penalty, GroupLasso):
         weights = np.zeros(len(columns))
         weights[penalized] = penalty.weights[columns[penalized]]
-        minimize_lasso(model, weights, precision=_PRECISION, max_steps=_STEPS)
-        return
+        return FlatLasso(weights)
     names = np.unique(columns[penalized])
-    groups = [np.flatnonzero(columns == name) for name in names]
-    minimize_group_lasso(
-        model, penalty.weights[names], groups, precision=_PRECISION, max_steps=_STEPS
-    )
+    groups = np.where(penalized, np.searchsorted(names, columns), len(names))
+    return FlatGroupLasso(penalty.weights[names], groups)
 
 
 def _search(
