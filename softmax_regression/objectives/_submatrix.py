@@ -20,7 +20,7 @@ from softmax_regression.objectives._linear import LinearCrossEntropy
 
 Array = NDArray[Any]
 
-_PRODUCTS = 100  # that conjugate gradients take for what a matrix and its factors are for
+_PRODUCTS = 50  # that conjugate gradients take for what a matrix and its factors are for
 _PER_VALUE, _PER_ROW = 8, 50  # operations of a product that weigh as much as one of a matrix
 _JITTER = 1e-13  # of the diagonal
 _ENOUGH = 0.1  # of the residual is left by conjugate gradients
@@ -63,6 +63,7 @@ class Submatrix(ABC):
     """M, symmetric and positive semidefinite."""
 
     diagonal: Array
+    quick: bool  # whether `solve` takes less than some tens of products
 
     @abstractmethod
     def product(self, vector: Array) -> Array:
@@ -78,6 +79,8 @@ class Submatrix(ABC):
 
 class Matrix(Submatrix):
     """It as a matrix, and Cholesky factors."""
+
+    quick = True
 
     def __init__(self, matrix: Array):
         self.matrix = matrix
@@ -105,6 +108,8 @@ class Matrix(Submatrix):
 
 class Products(Submatrix):
     """Products with it, and conjugate gradients, preconditioned by the diagonal."""
+
+    quick = False
 
     def __init__(
         self,

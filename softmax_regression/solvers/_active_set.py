@@ -52,15 +52,20 @@ def minimize_model(
     """
     first = size = _size(model, penalty)
     descent: AcceleratedDescent | None = None
+    helped = False
     for _ in range(max_rounds):
         if size <= max(precision * first, _ROUNDING):
             return
-        penalty.newton(model)
-        left = _size(model, penalty)
-        if left > max(_HELPS * size, precision * first):
+        if model.matrix.quick or helped:
+            penalty.newton(model)
+            left = _size(model, penalty)
+        else:
+            left = size
+        helped = left <= _HELPS * size
+        if not helped and left > precision * first:
             descent = descent or AcceleratedDescent(model, penalty)
             descent.until_the_face_stays()
-            left = _size(model, penalty)
+            left, helped = _size(model, penalty), True
         size = left
 
 

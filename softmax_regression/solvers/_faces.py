@@ -136,6 +136,8 @@ class FlatLasso(FlatPenalty):
             wrong = leaves & (step * left[entries] > 0)
             if not wrong.any() or wrong.all():
                 return entries, step
+            if not model.matrix.quick:
+                return entries[~wrong], step[~wrong]
             entries = entries[~wrong]
 
     def _change(self, model: Quadratic, to: Array) -> tuple[float, Array]:

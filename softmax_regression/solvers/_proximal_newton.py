@@ -39,12 +39,39 @@ _ROWS_PER_UNIT = 50
 _MARGIN = 0.9  # of the bound of a slope: units so near are in the working set at the end
 _DAMPING = 0.01  # of the norm of the subgradient that is left
 _MOST_DAMPING = 0.01
+_LEAST_EXTRA = 0.01
+_RELIEF = 4.0
+_GOOD = 0.75
 _PRECISION = 0.01  # of the model's subgradient is left
 _ROUNDS = 50  # of the active set for a model
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _TRIALS = 30
 _PATIENCE = 3  # iterations that change nothing but rounding errors
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
+
+
+@dataclass
+class Damping:
+    """What is added to the diagonal of the model.
+
+    `extra` is for models that promise too much: a step that is too long as a whole is too long in
+    few entries, and more on the diagonal shortens these.
+    """
+
+    extra: float = 0.0
+
+    def amount(self, left: float) -> float:
+        """Return it for the norm of a subgradient."""
+        return min(_DAMPING * left, _MOST_DAMPING) + self.extra
+
+    def adapt(self, halvings: int, kept: float) -> None:
+        """Take into account how often a step had to be halved, and what of the promise was kept."""
+        if halvings:
+            self.extra = max(self.extra, _LEAST_EXTRA) * 2.0**halvings
+        elif kept > _GOOD:
+            self.extra /= _RELIEF
+        elif kept < 1 - _GOOD:
+            self.extra = max(self.extra, _LEAST_EXTRA / 2) * 2.0
 
 
 @dataclass
@@ -97,7 +124,7 @@ def minimize_proximal_newton(
     factor = max(1.0, _largest_ratio(objective, place) / _FALL)
     loss_curve: list[float] = []
     best, smallest = _point(objective, place), np.inf
-    reason, idle = StopReason.MAX_ITER, 0
+    reason, idle, damping = StopReason.MAX_ITER, 0, Damping()
     for iteration in range(max_iter + 1):
         point = _point(objective, place)
         remaining = 1.0
@@ -122,7 +149,8 @@ def minimize_proximal_newton(
         idle = 0 if fallen or factor > 1.0 or remaining < 0.5 * smallest else idle + 1
         following = None
         if idle < _PATIENCE:
-            following = _iterate(objective, objective.penalty.scaled(factor), place, factor > 1.0)
+            scaled = objective.penalty.scaled(factor)
+            following = _iterate(objective, scaled, place, damping, factor > 1.0)
         if following is None and factor == 1.0:
             reason = StopReason.ROUNDING
             break
@@ -151,7 +179,7 @@ def _largest_ratio(objective: SparseCrossEntropy, place: _Place) -> float:
 
 
 def _iterate(
-    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, early: bool
+    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, damping: Damping, early: bool
 ) -> _Place | None:
     """Take a step for some penalty; None if there is none that makes the value fall."""
     smooth = objective.smooth
@@ -159,13 +187,19 @@ def _iterate(
     matrix, slopes = smooth.matrix(place.params), smooth.matrix(place.gradient)
     entries = np.nonzero(chosen)
     left = penalty.residual(objective.coef(place.params), objective.coef(place.gradient))
-    damping = _DAMPING * float(np.linalg.norm(left[chosen[:, : left.shape[1]]]))
-    curvature = submatrix(smooth, place.params, chosen, min(damping, _MOST_DAMPING))
+    size = float(np.linalg.norm(left[chosen[:, : left.shape[1]]]))
+    curvature = submatrix(smooth, place.params, chosen, damping.amount(size))
     model = Quadratic(curvature, slopes[entries], matrix[entries])
-    minimize_model(model, _flat(penalty, entries[1]), precision=_PRECISION, max_rounds=_ROUNDS)
+    minimize_model(
+        model,
+        _flat(penalty, entries[1]),
+        precision=_PRECISION if curvature.quick else 0.1,
+        max_rounds=_ROUNDS if curvature.quick else 3,
+    )
     step = np.zeros_like(matrix)
     step[entries] = model.at - matrix[entries]
-    return _search(objective, penalty, place, step.ravel())
+    model_change = 0.5 * float(step[entries] @ (slopes[entries] + model.slope))
+    return _search(objective, penalty, place, step.ravel(), model_change, damping)
 
 
 def _working_set(
@@ -205,7 +239,12 @@ def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
 
 
 def _search(
-    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, step: Array
+    objective: SparseCrossEntropy,
+    penalty: Penalty,
+    place: _Place,
+    step: Array,
+    model_change: float,
+    damping: Damping,
 ) -> _Place | None:
     """Halve the step until the value falls by a part of what the model promises."""
     before = penalty.value(objective.coef(place.params))
@@ -216,10 +255,12 @@ def _search(
         return None
     promised = min(promised, 0.0)
     length = 1.0
-    for _ in range(_TRIALS):
+    for halvings in range(_TRIALS):
         trial = _place(objective, place.params + length * step)
         there = trial.smooth + penalty.value(objective.coef(trial.params))
         if there <= value + _SUFFICIENT * length * promised + _ROUNDING * abs(value):
+            expected = model_change + after - before
+            damping.adapt(halvings, (there - value) / expected if expected < 0 else 1.0)
             return _shifted(objective, penalty, trial)
         length /= 2
     return None
