@@ -199,7 +199,7 @@ def test_a_sampled_hessian_is_near_the_whole_one(n_classes):
     problem = Problem(n_classes=n_classes, n_rows=20000, n_columns=6, l2=1e-4)
     objective, params, gradient = at_random(problem)
     precondition = HessianPreconditioner(objective)
-    sample = precondition._draw(params, 3000)
+    sample = precondition.draw(params, 3000)
     assert 2000 < len(sample.rows) < 4000
     assert np.unique(sample.rows).size == len(sample.rows)
     assert (sample.factor >= 1).all()
@@ -214,7 +214,7 @@ def test_a_row_that_is_all_a_feature_has_is_always_drawn():
     problem.X[1234, 2] = 1.0
     objective = problem.linear().standardized()
     precondition = HessianPreconditioner(objective)
-    sample = precondition._draw(np.zeros(objective.n_params), 200)
+    sample = precondition.draw(np.zeros(objective.n_params), 200)
     assert sample.factor[sample.rows == 1234] == 1
 
 

@@ -118,10 +118,10 @@ def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, container
     monkeypatch.setattr(_factors, "_CALLS", 0)
     monkeypatch.setattr(_factors, "_COSTLY", 0)
     drawn = []
-    draw = _preconditioner.HessianPreconditioner._draw
+    draw = _preconditioner.HessianPreconditioner.draw
     monkeypatch.setattr(
         _preconditioner.HessianPreconditioner,
-        "_draw",
+        "draw",
         lambda *args: drawn.append(draw(*args)) or drawn[-1],
     )
     X, y = problem(n_classes, 3000)

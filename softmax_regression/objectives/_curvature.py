@@ -309,7 +309,12 @@ def _hessian(
     return hessian
 
 
-def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.bool_]) -> Array:
+def hessian_of(
+    objective: LinearCrossEntropy,
+    params: Array,
+    chosen: NDArray[np.bool_],
+    sample: Sample | None = None,
+) -> Array:
     """Return the rows and columns of H for some entries of (W, b), class after class.
 
     Parameters
@@ -320,6 +325,8 @@ def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.
         Where.
     chosen : ndarray of bool, (n_outputs, n_columns)
         Which entries, and at least one of each class.
+    sample : Sample, default=None
+        Rows that stand for all.
     """
     columns = [np.flatnonzero(row) for row in chosen]
     ends = np.cumsum([len(entries) for entries in columns])
@@ -339,7 +346,7 @@ def hessian_of(objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.
         _add_square(hessian, -1.0, products)
 
     shapes = [(order, order), *((len(entries), len(entries)) for entries in columns)]
-    hessian, *blocks = objective.sum_over_rows(params, None, add, shapes)
+    hessian, *blocks = objective.sum_over_rows(params, sample, add, shapes)
     _mirror(hessian)
     for part, block in zip(parts, blocks, strict=True):
         hessian[part, part] += block

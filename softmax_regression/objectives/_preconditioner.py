@@ -92,7 +92,7 @@ class HessianPreconditioner:
     def sample(self, params: Array, stage: int = -1) -> Sample | None:
         """Draw the rows that it is made of; None for all."""
         n_drawn = self._stages[stage].n_drawn
-        return None if n_drawn is None else self._draw(params, n_drawn)
+        return None if n_drawn is None else self.draw(params, n_drawn)
 
     def n_products(self, stage: int) -> float:
         """How many products, and solutions with its matrix, take the time of making the next."""
@@ -134,7 +134,7 @@ class HessianPreconditioner:
             return n_rows
         return min(n_rows, self.rows_per_unknown * order)
 
-    def _draw(self, params: Array, n_rows: int) -> Sample | None:
+    def draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their part in the trace of the Hessian, always the same; None for all."""
         if n_rows == self.objective.design.n_rows:
             return None

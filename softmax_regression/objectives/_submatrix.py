@@ -17,18 +17,20 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 
 from softmax_regression.objectives._curvature import diagonal_of, hessian_of
 from softmax_regression.objectives._linear import LinearCrossEntropy
+from softmax_regression.objectives._preconditioner import HessianPreconditioner
 
 Array = NDArray[Any]
 
 _PRODUCTS = 50  # that conjugate gradients take for what a matrix and its factors are for
 _PER_VALUE, _PER_ROW = 8, 50  # operations of a product that weigh as much as one of a matrix
+_ROWS_PER_ENTRY, _LEAST_ROWS = 5, 2000  # of a sample
 _JITTER = 1e-13  # of the diagonal
 _ENOUGH = 0.1  # of the residual is left by conjugate gradients
 _ITERATIONS = 50
 
 
 def submatrix(
-    objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.bool_], damping: float
+    objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.bool_], damping: float, rough: bool
 ) -> Submatrix:
     """Return H + damping for some entries of (W, b), class after class.
 
@@ -42,6 +44,8 @@ def submatrix(
         Which entries, and at least one of each class.
     damping : float
         What is added to the diagonal.
+    rough : bool
+        Whether some of the rows may stand for all.
     """
     used = np.flatnonzero(chosen[:, : objective.design.n_columns].any(axis=0))
     if objective.coordinates is not None and 2 * len(used) < objective.design.n_columns:
@@ -52,8 +56,11 @@ def submatrix(
     order = int(chosen.sum())
     design = objective.design
     product = objective.width * (_PER_VALUE * design.n_values + _PER_ROW * design.n_rows)
-    if design.n_rows * order**2 <= _PRODUCTS * product:
-        matrix = hessian_of(objective, params, chosen)
+    n_drawn = max(_ROWS_PER_ENTRY * order, _LEAST_ROWS)
+    sampled = rough and 2 * n_drawn < design.n_rows
+    if (n_drawn if sampled else design.n_rows) * order**2 <= _PRODUCTS * product:
+        sample = HessianPreconditioner(objective).draw(params, n_drawn) if sampled else None
+        matrix = hessian_of(objective, params, chosen, sample)
         matrix.flat[:: order + 1] += damping
         return Matrix(matrix)
     return Products(objective, params, chosen, damping)

@@ -33,7 +33,8 @@ from softmax_regression.solvers._result import Report, SolverResult, StopReason,
 
 Array = NDArray[Any]
 
-_FALL = 3.0  # of the penalty's factor in each iteration
+import os
+_FALL = float(os.environ.get('FALL','3'))  # of the penalty's factor in each iteration
 _FEW = 20, 200  # new units of the working set that are never too many, by the number of rows
 _ROWS_PER_UNIT = 50
 _MARGIN = 0.9  # of the bound of a slope: units so near are in the working set at the end
@@ -188,7 +189,7 @@ def _iterate(
     entries = np.nonzero(chosen)
     left = penalty.residual(objective.coef(place.params), objective.coef(place.gradient))
     size = float(np.linalg.norm(left[chosen[:, : left.shape[1]]]))
-    curvature = submatrix(smooth, place.params, chosen, damping.amount(size))
+    curvature = submatrix(smooth, place.params, chosen, damping.amount(size), early)
     model = Quadratic(curvature, slopes[entries], matrix[entries])
     minimize_model(
         model,
