@@ -12,7 +12,17 @@ from softmax_regression import SoftmaxRegression, _sparse_batch
 from softmax_regression._sparse_batch import least_strength
 from softmax_regression.design import as_design
 from softmax_regression.functional import softmax
-from softmax_regression.objectives import GroupLasso, Lasso, LinearCrossEntropy, make_loss
+from softmax_regression.objectives import (
+    GroupLasso,
+    HessianPreconditioner,
+    Lasso,
+    LinearCrossEntropy,
+    Matrix,
+    _submatrix,
+    make_loss,
+)
+from softmax_regression.solvers._active_set import minimize_model
+from softmax_regression.solvers._faces import FlatGroupLasso, FlatLasso, Quadratic
 
 GROUPINGS = ("none", "features")
 
@@ -310,3 +320,63 @@ def test_a_run_cut_short_warns_with_what_it_reached():
         model = SoftmaxRegression(l1_ratio=1.0, max_iter=2).fit(X, y)
     assert model.n_iter_[0] == len(model.loss_curve_) == 2
     assert model.optimality_gap_ > model.tol
+
+
+# -- the model's minimum ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
+@pytest.mark.parametrize("rows", [np.asarray, csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_products_alone_lead_to_the_same_optimum(grouping, rows, dtype, monkeypatch):
+    X, y = problem(n_features=30)
+    X = X.astype(dtype)
+    how = {"C": 0.3, "l1_ratio": 0.9, "penalty_grouping": grouping, "tol": 1e-9}
+    by_matrix = SoftmaxRegression(**how).fit(X.astype(np.float64), y)
+    monkeypatch.setattr(_sparse_batch, "is_small", lambda design: False)
+    monkeypatch.setattr(_submatrix, "_PRODUCTS", 0)
+    model = SoftmaxRegression(**how).fit(rows(X), y)
+    np.testing.assert_allclose(model.coef_, by_matrix.coef_, atol=1e-4)
+    np.testing.assert_array_equal(model.coef_ == 0, by_matrix.coef_ == 0)
+
+
+def test_an_early_model_may_take_some_rows_for_all(monkeypatch):
+    X, y = problem(n_rows=3000)
+    drawn = []
+    draw = HessianPreconditioner.draw
+    monkeypatch.setattr(
+        HessianPreconditioner, "draw", lambda *args: drawn.append(args[-1]) or draw(*args)
+    )
+    monkeypatch.setattr(_submatrix, "_LEAST_ROWS", 100)
+    how = {"l1_ratio": 1.0, "tol": 1e-9}
+    model = SoftmaxRegression(**how).fit(X, y)
+    assert drawn
+    assert max(drawn) < 1500
+    assert_optimal(model, X, y, tolerance=1e-3)
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
+@pytest.mark.parametrize("rank", [3, 40])
+def test_a_quadratic_function_is_minimised_however_singular(grouping, rank):
+    rng = np.random.default_rng(0)
+    factor = rng.normal(size=(40, rank)) * np.logspace(0, -3, 40)[:, None]
+    target = factor @ rng.normal(size=rank)
+    weights = np.full(40, 0.05 * np.abs(target).max())
+    penalty = FlatLasso(weights)
+    if grouping == "features":
+        penalty = FlatGroupLasso(weights[:10], np.repeat(np.arange(10), 4))
+    model = Quadratic(Matrix(factor @ factor.T), -target, np.zeros(40))
+    minimize_model(model, penalty, precision=1e-6, max_rounds=200)
+    np.testing.assert_allclose(model.slope, factor @ (factor.T @ model.at) - target, atol=1e-10)
+    before = np.linalg.norm(penalty.residual(np.zeros(40), -target))
+    assert np.linalg.norm(penalty.residual(model.at, model.slope)) <= 1e-6 * before
+
+
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_fewer_rows_than_coefficients_that_are_not_zero_on_the_way(l1_ratio):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(30, 400)) * np.logspace(-1, 1, 400)
+    y = rng.integers(6, size=30)
+    model = SoftmaxRegression(C=10.0, l1_ratio=l1_ratio, tol=1e-5).fit(X, y)
+    assert model.optimality_gap_ <= 1e-5
+    assert np.count_nonzero(model.coef_) < (30 * 5 if l1_ratio == 1 else 600)

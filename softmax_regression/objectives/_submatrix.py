@@ -30,7 +30,11 @@ _ITERATIONS = 50
 
 
 def submatrix(
-    objective: LinearCrossEntropy, params: Array, chosen: NDArray[np.bool_], damping: float, rough: bool
+    objective: LinearCrossEntropy,
+    params: Array,
+    chosen: NDArray[np.bool_],
+    damping: float,
+    rough: bool,
 ) -> Submatrix:
     """Return H + damping for some entries of (W, b), class after class.
 
@@ -125,7 +129,8 @@ class Products(Submatrix):
         chosen: NDArray[np.bool_],
         damping: float,
     ):
-        self._objective, self._params = objective, params
+        # In the precision of X: its rows need no conversion, and steps no more digits than that.
+        self._objective, self._params = objective.astype(objective.design.X.dtype), params
         self._chosen = np.flatnonzero(chosen)
         self._damping = damping
         self.diagonal = diagonal_of(objective, params)[self._chosen] + damping

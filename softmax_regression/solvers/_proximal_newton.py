@@ -33,18 +33,17 @@ from softmax_regression.solvers._result import Report, SolverResult, StopReason,
 
 Array = NDArray[Any]
 
-import os
-_FALL = float(os.environ.get('FALL','3'))  # of the penalty's factor in each iteration
+_FALL = 3.0  # of the penalty's factor in each iteration
 _FEW = 20, 200  # new units of the working set that are never too many, by the number of rows
 _ROWS_PER_UNIT = 50
 _MARGIN = 0.9  # of the bound of a slope: units so near are in the working set at the end
 _DAMPING = 0.01  # of the norm of the subgradient that is left
 _MOST_DAMPING = 0.01
-_LEAST_EXTRA = 0.01
-_RELIEF = 4.0
-_GOOD = 0.75
-_PRECISION = 0.01  # of the model's subgradient is left
-_ROUNDS = 50  # of the active set for a model
+_LEAST_EXTRA = 0.01  # by which the damping of a model that promises too much begins
+_RELIEF = 4.0  # what extra damping is divided by where the model promises well
+_GOOD = 0.75  # of the promise kept is well; what is left of that to 1 is bad
+_THOROUGH = 0.01, 50  # of the model's subgradient is left; rounds of the active set
+_ROUGH = 0.1, 3  # where a round takes many products
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _TRIALS = 30
 _PATIENCE = 3  # iterations that change nothing but rounding errors
@@ -187,19 +186,16 @@ def _iterate(
     chosen = _working_set(objective, penalty, place, early)
     matrix, slopes = smooth.matrix(place.params), smooth.matrix(place.gradient)
     entries = np.nonzero(chosen)
-    left = penalty.residual(objective.coef(place.params), objective.coef(place.gradient))
-    size = float(np.linalg.norm(left[chosen[:, : left.shape[1]]]))
-    curvature = submatrix(smooth, place.params, chosen, damping.amount(size), early)
-    model = Quadratic(curvature, slopes[entries], matrix[entries])
-    minimize_model(
-        model,
-        _flat(penalty, entries[1]),
-        precision=_PRECISION if curvature.quick else 0.1,
-        max_rounds=_ROUNDS if curvature.quick else 3,
-    )
+    flat = _flat(penalty, entries[1])
+    at, slope = matrix[entries], slopes[entries]
+    added = damping.amount(float(np.linalg.norm(flat.residual(at, slope))))
+    curvature = submatrix(smooth, place.params, chosen, added, rough=early)
+    model = Quadratic(curvature, slope, at)
+    precision, rounds = _THOROUGH if curvature.quick else _ROUGH
+    minimize_model(model, flat, precision=precision, max_rounds=rounds)
     step = np.zeros_like(matrix)
-    step[entries] = model.at - matrix[entries]
-    model_change = 0.5 * float(step[entries] @ (slopes[entries] + model.slope))
+    step[entries] = model.at - at
+    model_change = 0.5 * float((model.at - at) @ (slope + model.slope))
     return _search(objective, penalty, place, step.ravel(), model_change, damping)
 
 
