@@ -15,10 +15,10 @@ from benchmarks.child import Child, StoppedError
 from benchmarks.datasets import Catalogue, Data, Source
 from benchmarks.peers import OURS, Solver
 from benchmarks.race import contest
-from benchmarks.report import Table, number, progress
+from benchmarks.report import Table, progress
 from benchmarks.report import ratio as in_words
 from benchmarks.sparse_peers import SAGA, Penalty, solvers
-from benchmarks.standings import Climb, Race, result
+from benchmarks.standings import Race, result
 
 DATA = "letter", "diamonds", "mnist", "nci60", "brown"
 PENALTIES = tuple(Penalty(ratio, name) for name in ("none", "features") for ratio in (0.5, 1.0))

@@ -33,6 +33,7 @@ class Penalty:
     grouping: str = "none"
 
     def __call__(self, coef: np.ndarray) -> float:
+        """Return it for (n_outputs, n_features) coefficients."""
         sizes = np.abs(coef) if self.grouping == "none" else np.linalg.norm(coef, axis=0)
         ridge = 0.5 * float(np.square(coef).sum())
         return (1 - self.l1_ratio) * ridge + self.l1_ratio * float(sizes.sum())

@@ -27,16 +27,18 @@ from benchmarks import (
     race,
     selection,
     small,
+    sparse,
+    sparse_peers,
     timing,
 )
 from benchmarks.__main__ import command, main, parse
-from benchmarks.child import Burst, Child, StoppedError, _serve, objective
+from benchmarks.child import Burst, Child, StoppedError, TooSlowError, _serve, objective
 from benchmarks.datasets import FILES, Catalogue
 from benchmarks.figure import draw
 from benchmarks.report import number, ratio
 from benchmarks.standings import Climb, Race, Rung, Standings, default_result, result
 from benchmarks.synthetic import mixture
-from softmax_regression import SmallMLP, _full_batch
+from softmax_regression import SmallMLP, SoftmaxRegression, _full_batch
 
 
 @pytest.fixture(autouse=True)
@@ -592,3 +594,74 @@ def test_selection_compares_models_that_are_equal(capsys):
     (left_out,) = selection.left_out(catalogue, ["sklearn-iris"], [1.0])
     assert left_out["log_losses"][0] == pytest.approx(left_out["log_losses"][1], rel=0.02)
     assert capsys.readouterr().out.count("sklearn-iris") == 3
+
+
+# -- exact zeros -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_saga_and_ours_go_for_the_same_minimum_with_zeros(l1_ratio):
+    X, y = some_data(3)
+    penalty = sparse_peers.Penalty(l1_ratio)
+    values = []
+    for name in (peers.OURS, sparse_peers.SAGA):
+        solver = sparse_peers.solvers(penalty)[name]
+        values.append(objective(X, y, *solver.make(X, y, 1e-8)(), penalty=solver.penalty))
+    assert values[1] == pytest.approx(values[0], rel=1e-6)
+
+
+def test_the_penalty_is_the_one_that_is_fitted():
+    X, y = some_data(4)
+    for penalty in sparse.PENALTIES:
+        how = {"l1_ratio": penalty.l1_ratio, "penalty_grouping": penalty.grouping}
+        model = SoftmaxRegression(**how).fit(X, y)
+        value = objective(X, y, model.coef_, model.intercept_, penalty=penalty)
+        assert value == pytest.approx(model.objective_, rel=1e-10)
+
+
+def test_strengths_fall_from_the_first_coefficient_to_c_equal_to_one():
+    X, y = some_data(3)
+    penalty = sparse_peers.Penalty(0.5)
+    strengths = sparse_peers._strengths(penalty, X, y, np.unique(y))
+    assert (np.diff(strengths) < 0).all()
+    assert strengths[-1] == pytest.approx(1 / len(y))
+    for above, some in ((1.001, False), (0.999, True)):
+        C = 1 / (len(y) * strengths[0] * above)
+        assert SoftmaxRegression(C=C, l1_ratio=0.5).fit(X, y).coef_.any() == some
+
+
+def test_a_peer_that_was_not_waited_for_bounds_the_ratio():
+    def raced(**climbs):
+        return Race("d", 1e-4, 1.0, climbs)
+
+    there, waited = Climb([Rung(0.1, 2.0, 1.0)]), Climb(end="> 40", waited=40.0)
+    ours = raced(**{peers.OURS: there})
+    assert sparse.over(ours, raced(a=Climb([Rung(0.1, 4.0, 1.0)]), b=waited), "ab") == (0.5, False)
+    assert sparse.over(ours, raced(a=waited), "ab") == (0.05, True)
+    assert sparse.over(ours, raced(a=Climb(end="out of memory")), "ab") is None
+    assert sparse.over(ours, raced(), "ab") is None
+
+
+def test_only_one_who_is_too_slow_was_waited_for():
+    solver = peers.Solver("m", None, ladder=(0.1,))
+    for end, waited in ((TooSlowError("> 3"), 3.0), (StoppedError("it died"), None)):
+        assert race.climb(Scripted(end), solver, enough=1.0, timeout=3.0).waited == waited
+
+
+def test_sparse_models_are_raced_on_a_data_set_by_name(capsys):
+    penalties = (sparse_peers.Penalty(1.0),)
+    (record,) = sparse.run(Catalogue(), ["sklearn-iris"], 30.0, 1, penalties)
+    value, bound = record["ours / saga"]
+    assert value > 0
+    assert not bound
+    for where in ("raw", "scaled"):
+        for solver in record[where]["solvers"].values():
+            assert solver["rungs"][-1]["gap"] <= 1e-4
+    assert "| sklearn-iris | none | 1 |" in capsys.readouterr().out
+
+
+def test_data_are_scaled_for_saga_alone():
+    X, _ = sparse.Prepared(Catalogue(), scaled=True).load("sklearn-wine")
+    np.testing.assert_allclose(X.std(axis=0), 1)
+    X, _ = sparse.Prepared(Catalogue()).load("sklearn-wine")
+    assert X.std(axis=0).max() > 100

@@ -3,18 +3,24 @@ r"""Proximal Newton for a smooth convex F and a penalty Ω that makes zeros.
 Each iteration minimises the quadratic model of F, with Ω as it is, and searches between the point
 and that minimum (J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods for minimizing
 composite functions", SIAM J. Optimization 24, 2014). Close to the solution its zeros and signs no
-longer change, and convergence is that of Newton's method. Three things make an iteration cheap and
+longer change, and convergence is that of Newton's method. Four things make an iteration cheap and
 each count:
 
 - *Working sets.* The model is made only of the coefficients that are not 0 and of those whose slope
-  exceeds what Ω allows, the steepest first and at most as many again.
+  exceeds what Ω allows, the steepest first and at most as many again (a few times as many where
+  the model's Hessian is known by its products alone).
 - *Continuation.* A fit begins with a larger Ω, by a factor that falls with each iteration, from
   where the first coefficient becomes non-zero. What is non-zero then grows along the path of
   solutions, steps stay short enough for the model, and early Hessians are small.
+- *Rough models.* A sample of the rows is enough for early Hessians (R. Byrd, G. Chin, W. Neveitt
+  and J. Nocedal, "On the use of stochastic Hessian information in optimization methods for machine
+  learning", SIAM J. Optimization 21, 2011), and products for large ones (`_submatrix.py`).
 - *Damping.* The model's Hessian gets a multiple of the identity in proportion to the subgradient
   that is left: where the Hessian is singular, as along what all classes have in common, steps stay
   finite, and convergence remains quadratic (M.-C. Yue, Z. Zhou and A. So, "A family of inexact SQA
-  methods for non-smooth convex minimization", Mathematical Programming 174, 2019).
+  methods for non-smooth convex minimization", Mathematical Programming 174, 2019). More is added
+  where F has risen above the model: probabilities on their way to ½ have more curvature than where
+  they come from.
 """
 
 from __future__ import annotations
@@ -36,6 +42,7 @@ Array = NDArray[Any]
 _FALL = 3.0  # of the penalty's factor in each iteration
 _FEW = 20, 200  # new units of the working set that are never too many, by the number of rows
 _ROWS_PER_UNIT = 50
+_GROWTH = 4  # times as many units as there are may be added to a model known by products
 _MARGIN = 0.9  # of the bound of a slope: units so near are in the working set at the end
 _DAMPING = 0.01  # of the norm of the subgradient that is left
 _MOST_DAMPING = 0.01
@@ -51,20 +58,27 @@ _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
 @dataclass
-class Damping:
-    """What is added to the diagonal of the model.
+class _Experience:
+    """What earlier models have taught.
 
-    `extra` is for models that promise too much: a step that is too long as a whole is too long in
-    few entries, and more on the diagonal shortens these.
+    Parameters
+    ----------
+    extra : float
+        More on the diagonal, after models that promised too much: a step that is too long is so in
+        few entries mostly, and this shortens them.
+    growth : int
+        By how many times as many as there are, units may be added: many where a larger model takes
+        no longer.
     """
 
     extra: float = 0.0
+    growth: int = 1
 
-    def amount(self, left: float) -> float:
-        """Return it for the norm of a subgradient."""
+    def damping(self, left: float) -> float:
+        """Return what to add to the diagonal for the norm of a subgradient."""
         return min(_DAMPING * left, _MOST_DAMPING) + self.extra
 
-    def adapt(self, halvings: int, kept: float) -> None:
+    def learn(self, halvings: int, kept: float) -> None:
         """Take into account how often a step had to be halved, and what of the promise was kept."""
         if halvings:
             self.extra = max(self.extra, _LEAST_EXTRA) * 2.0**halvings
@@ -124,7 +138,7 @@ def minimize_proximal_newton(
     factor = max(1.0, _largest_ratio(objective, place) / _FALL)
     loss_curve: list[float] = []
     best, smallest = _point(objective, place), np.inf
-    reason, idle, damping = StopReason.MAX_ITER, 0, Damping()
+    reason, idle, experience = StopReason.MAX_ITER, 0, _Experience()
     for iteration in range(max_iter + 1):
         point = _point(objective, place)
         remaining = 1.0
@@ -150,7 +164,7 @@ def minimize_proximal_newton(
         following = None
         if idle < _PATIENCE:
             scaled = objective.penalty.scaled(factor)
-            following = _iterate(objective, scaled, place, damping, factor > 1.0)
+            following = _iterate(objective, scaled, place, experience, factor > 1.0)
         if following is None and factor == 1.0:
             reason = StopReason.ROUNDING
             break
@@ -179,28 +193,33 @@ def _largest_ratio(objective: SparseCrossEntropy, place: _Place) -> float:
 
 
 def _iterate(
-    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, damping: Damping, early: bool
+    objective: SparseCrossEntropy,
+    penalty: Penalty,
+    place: _Place,
+    experience: _Experience,
+    early: bool,
 ) -> _Place | None:
     """Take a step for some penalty; None if there is none that makes the value fall."""
     smooth = objective.smooth
-    chosen = _working_set(objective, penalty, place, early)
+    chosen = _working_set(objective, penalty, place, early, experience.growth)
     matrix, slopes = smooth.matrix(place.params), smooth.matrix(place.gradient)
     entries = np.nonzero(chosen)
     flat = _flat(penalty, entries[1])
     at, slope = matrix[entries], slopes[entries]
-    added = damping.amount(float(np.linalg.norm(flat.residual(at, slope))))
+    added = experience.damping(float(np.linalg.norm(flat.residual(at, slope))))
     curvature = submatrix(smooth, place.params, chosen, added, rough=early)
+    experience.growth = 1 if curvature.quick else _GROWTH
     model = Quadratic(curvature, slope, at)
     precision, rounds = _THOROUGH if curvature.quick else _ROUGH
     minimize_model(model, flat, precision=precision, max_rounds=rounds)
     step = np.zeros_like(matrix)
     step[entries] = model.at - at
     model_change = 0.5 * float((model.at - at) @ (slope + model.slope))
-    return _search(objective, penalty, place, step.ravel(), model_change, damping)
+    return _search(objective, penalty, place, step.ravel(), model_change, experience)
 
 
 def _working_set(
-    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, early: bool
+    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, early: bool, growth: int
 ) -> Array:
     """Return which entries of (W, b) the model is made of."""
     smooth = objective.smooth
@@ -211,7 +230,7 @@ def _working_set(
     n_units = int(support.sum())
     few = min(max(_FEW[0], smooth.design.n_rows // _ROWS_PER_UNIT), _FEW[1])
     entries = len(coef) // len(ratios)  # of a unit
-    most = n_units + max(few // entries, n_units, 1)
+    most = n_units + max(few // entries, growth * n_units, 1)
     least = 1.0 if early else _MARGIN
     if int((ratios >= least).sum()) > most:
         least = max(least, float(np.partition(ratios, -most, axis=None)[-most]))
@@ -241,7 +260,7 @@ def _search(
     place: _Place,
     step: Array,
     model_change: float,
-    damping: Damping,
+    experience: _Experience,
 ) -> _Place | None:
     """Halve the step until the value falls by a part of what the model promises."""
     before = penalty.value(objective.coef(place.params))
@@ -257,7 +276,7 @@ def _search(
         there = trial.smooth + penalty.value(objective.coef(trial.params))
         if there <= value + _SUFFICIENT * length * promised + _ROUNDING * abs(value):
             expected = model_change + after - before
-            damping.adapt(halvings, (there - value) / expected if expected < 0 else 1.0)
+            experience.learn(halvings, (there - value) / expected if expected < 0 else 1.0)
             return _shifted(objective, penalty, trial)
         length /= 2
     return None
