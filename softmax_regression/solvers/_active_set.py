@@ -27,7 +27,7 @@ from softmax_regression.solvers._faces import FlatPenalty, Quadratic
 Array = NDArray[Any]
 
 _HELPS = 0.5  # of the subgradient is left after Newton's step
-_ROUNDING = 1e-14  # of what is left at the start: less is rounding errors
+_ROUNDING = 1e-14  # a subgradient: less is rounding errors
 _SAME = 5  # proximal steps on the same face are enough
 _MOST = 60  # proximal steps in a row
 _POWERS = 6  # of the matrix, for its largest eigenvalue
@@ -52,21 +52,20 @@ def minimize_model(
     """
     first = size = _size(model, penalty)
     descent: AcceleratedDescent | None = None
-    helped = False
+    newton = model.matrix.quick  # else proximal steps go first: they take fewer products
     for _ in range(max_rounds):
         if size <= max(precision * first, _ROUNDING):
             return
-        if model.matrix.quick or helped:
+        before, helped = size, False
+        if newton:
             penalty.newton(model)
-            left = _size(model, penalty)
-        else:
-            left = size
-        helped = left <= _HELPS * size
-        if not helped and left > precision * first:
+            size = _size(model, penalty)
+            helped = size <= max(_HELPS * before, precision * first)
+        if not helped:
             descent = descent or AcceleratedDescent(model, penalty)
             descent.until_the_face_stays()
-            left, helped = _size(model, penalty), True
-        size = left
+            size = _size(model, penalty)
+        newton = True
 
 
 def _size(model: Quadratic, penalty: FlatPenalty) -> float:
