@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from softmax_regression import SoftmaxRegression, _full_batch
 from softmax_regression.functional import softmax
 from softmax_regression.objectives import _factors, _preconditioner
-from softmax_regression.solvers import _minibatch
+from softmax_regression.solvers import FactoredDirections, _minibatch
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
 MINIBATCH = ("sgd", "adam")
@@ -129,6 +129,22 @@ def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, container
     assert 1 <= len(drawn) < model.n_iter_[0]
     assert all(sample is not None and len(sample.rows) < 1000 for sample in drawn)
     assert model.objective_ == pytest.approx(objective(reference(X, y, 100.0), X, y), rel=1e-8)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_what_the_hessians_factor_cannot_do_is_left_to_conjugate_gradients(monkeypatch, n_classes):
+    X, y = problem(n_classes)
+    directions = []
+
+    def astray(self, point, enough):
+        directions.append(point.gradient)
+        return point.gradient, 1.0
+
+    monkeypatch.setattr(FactoredDirections, "__call__", astray)
+    model = SoftmaxRegression(C=10.0, solver="newton-cholesky", tol=1e-9).fit(X, y)
+    assert directions
+    assert model.optimality_gap_ <= 1e-9
+    assert model.objective_ == pytest.approx(objective(reference(X, y, 10.0), X, y), rel=1e-8)
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
