@@ -186,8 +186,9 @@ class TruncatedDirections(Directions):
 
     def take(self, matrix: Solve) -> None:
         """Use a preconditioner that was made elsewhere, while it serves."""
-        self._current, self._spent, self._cheap = matrix, 0, False
-        self._along_a_path, self._when_new = True, None
+        self._current, self._stage = matrix, self.preconditioner.n_stages - 1
+        self._spent, self._when_new = 0.0, None
+        self._along_a_path = True
 
     def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
         if self._is_spent(enough):
@@ -256,9 +257,7 @@ class _ConjugateGradients:
         self.residual = -point.gradient
         self.decrement = 0.0  # half of −g·step, and what the residual still stands for
         self.n_products = 0
-        self.progress = (
-            0.0  # the logarithm of the factor by which the last run made the residual smaller
-        )
+        self.progress = 0.0  # logarithm of the factor by which the last run shrank the residual
 
     def solve(self, matrix: Solve, enough: float, max_products: int) -> bool:
         """Go on from the last step, preconditioned; return whether it is now precise enough."""
@@ -388,7 +387,9 @@ def minimize_newton(
         loss_curve.append(point.value)
     if direction is not None and reason is StopReason.CONVERGED and directions.exact:
         # It is at hand, and squares what is left.
-        end = evaluate(objective, best.params + direction) if smallest > tol**2 else best
+        end = best
+        if smallest > tol**2:
+            end = evaluate(objective, objective.within(best.params + direction))
         if end.value < best.value:
             best = end
             loss_curve.append(end.value)
