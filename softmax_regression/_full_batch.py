@@ -65,7 +65,7 @@ class Problem:
 
     def __init__(self, base: LinearCrossEntropy, coordinates: Coordinates | None = None):
         self._row_space: RowSpace | None = None
-        if base.l2 > 0 and is_wide(base.design):
+        if coordinates is None and base.l2 > 0 and is_wide(base.design):
             self._row_space = RowSpace(base)
             base = self._row_space.objective
         # Products with the Hessian are in the precision of X; values and gradients, which decide

@@ -25,10 +25,9 @@ from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_o
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import Targets
 from softmax_regression.design import Design
-from softmax_regression.objectives import Coordinates, LinearCrossEntropy, Objective
+from softmax_regression.objectives import Coordinates, LinearCrossEntropy
 from softmax_regression.solvers import (
     Criterion,
-    Point,
     RelativeGap,
     Report,
     Solve,
@@ -215,7 +214,8 @@ def _smooth_solutions(
         design, targets.loss(design.dtype), _weakest(l2s), options.fit_intercept
     )
     problem = Problem(base, guide.coordinates)
-    solver = SOLVERS[choose_solver(problem) if options.solver == "auto" else options.solver]()
+    name = choose_solver(problem) if options.solver == "auto" else options.solver
+    solver = SOLVERS[name]()
     ahead = Predictor(guide.minima)
     at = problem.from_model(*(start or base.null_model()))
     for C, l2 in zip(Cs, l2s, strict=True):
@@ -225,7 +225,7 @@ def _smooth_solutions(
             model = problem.to_model(at)
             problem = Problem(base.with_l2(0.0))
             at = problem.from_model(*model)
-            ahead = Predictor()
+            solver, ahead = SOLVERS[name](), Predictor()
         guide.lend(C, solver)
         result = problem.minimize(
             solver,
@@ -286,14 +286,7 @@ class Guide:
 class AfterAStep(RelativeGap):
     """The same, which takes no start for a solution."""
 
-    def __init__(self) -> None:
-        self._at_start = True
-
-    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
-        if self._at_start:
-            self._at_start = False
-            return 1.0
-        return super().__call__(objective, point, enough)
+    takes_a_start = False
 
 
 def _sparse_solutions(
@@ -347,7 +340,7 @@ class Predictor:
 
     Parameters
     ----------
-    minima : dict of ndarray, default=()
+    minima : mapping from float to ndarray, default=None
         Minima for some C that are known from more rows: then it is the difference from them that
         is predicted.
     """

@@ -510,7 +510,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     def _choose(self, found: Found, rows: list[Rows], watched: Watched) -> list[Ending]:
         """Choose C, store the model, and return how its fit ended, if there was one."""
-        if not self.refit and len(found.coefs) > 1:
+        if not self.refit and not isinstance(self.cv, str):
             self._average(found)
             return []
         means = np.where(np.isnan(self.mean_scores_), -np.inf, self.mean_scores_)

@@ -1100,3 +1100,14 @@ def test_scores_that_overflow_are_certain_as_in_softmax(n_classes):
         assert np.isinf(full).any()
         p = model.predict_proba(X[3:])
     np.testing.assert_allclose(p, softmax(full), atol=1e-300)
+
+
+@pytest.mark.parametrize("C", [1.0, np.inf])
+@pytest.mark.parametrize("max_iter", [1, 2, 3])
+def test_never_more_iterations_than_allowed(C, max_iter):
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(200, 4)), rng.integers(0, 3, 200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = SoftmaxRegression(C=C, max_iter=max_iter).fit(X, y)
+    assert model.n_iter_[0] == len(model.loss_curve_) <= max_iter

@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -384,3 +384,35 @@ def test_refuses_l1_ratios_with_what_makes_no_zeros():
     for params in ({"cv": "loo"}, {"solver": "lbfgs"}, {"Cs": [1.0, np.inf]}):
         with pytest.raises(ValueError, match="l1_ratio"):
             SoftmaxRegressionCV(l1_ratios=[0.5], **params).fit(X, y)
+
+
+@pytest.mark.parametrize(("shape", "cv"), [((40, 130), 2), ((55, 100), 5)])
+def test_folds_may_be_wide_where_all_rows_are_not(shape, cv):
+    X = np.random.default_rng(0).normal(size=shape)
+    y = np.arange(len(X)) % 3
+    model = SoftmaxRegressionCV(Cs=[0.01, 0.1], cv=cv, tol=1e-9).fit(X, y)
+    train, _ = next(iter(StratifiedKFold(cv).split(X, y)))
+    alone = SoftmaxRegression(C=0.1, tol=1e-9).fit(X[train], y[train])
+    np.testing.assert_allclose(
+        model.coefs_paths_[0, 0, 1][..., : X.shape[1]],
+        alone.coef_,
+        atol=1e-3 * abs(alone.coef_).max(),
+    )
+
+
+def test_no_tolerance_scores_the_model_of_all_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 3))
+    y = (X[:, 0] + rng.logistic(size=3000) > 0).astype(int)
+    model = SoftmaxRegressionCV(Cs=[1.0, 10.0], cv=5, tol=0.03).fit(X, y)
+    assert (model.n_iter_ > 0).all()
+    assert (np.ptp(model.coefs_paths_[:, 0, 0], axis=0) > 0).all()
+
+
+def test_without_refit_a_single_fold_gives_the_model():
+    X, y = shuffled(load_wine)
+    cv = ShuffleSplit(1, random_state=0)
+    refitted, single = (
+        SoftmaxRegressionCV(Cs=CS, cv=cv, refit=refit).fit(X, y) for refit in (True, False)
+    )
+    assert (refitted.coef_ != single.coef_).any()

@@ -265,3 +265,13 @@ def test_sparse_path_refuses_what_it_cannot_do():
         softmax_path(X, y, l1_ratio=0.5, Cs=[1.0, np.inf])
     with pytest.raises(ValueError, match="No feature of X tells"):
         softmax_path(np.zeros_like(X), y, l1_ratio=0.5)
+
+
+@pytest.mark.parametrize("solver", ["newton-cg", "newton-cholesky", "lbfgs"])
+def test_a_path_of_wide_data_may_end_without_a_penalty(solver):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 130)), np.arange(60) % 4
+    with pytest.warns(ConvergenceWarning, match="told apart perfectly"):
+        path = softmax_path(X, y, Cs=[1e-3, np.inf], solver=solver)
+    assert path.coefs.shape == (2, 4, 130)
+    assert path.objectives[1] < 1e-6

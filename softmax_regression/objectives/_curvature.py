@@ -324,7 +324,7 @@ def hessian_of(
     params : ndarray of shape (n_params,)
         Where.
     chosen : ndarray of bool, (n_outputs, n_columns)
-        Which entries, and at least one of each class.
+        Which entries.
     sample : Sample, default=None
         Rows that stand for all.
     """

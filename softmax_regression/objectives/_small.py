@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,11 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
             self._asked += 1
             return self.dual.free(params, value, gradient)
         return super().optimality_gap(params, value, gradient, enough)
+
+    def with_l2(self, l2: float) -> Self:
+        other = super().with_l2(l2)
+        other._asked = 0
+        return other
 
     def target_mean(self) -> Array:
         targets = self.loss.target_rows(_ALL).dot(self._rows)

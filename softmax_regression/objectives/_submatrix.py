@@ -45,7 +45,7 @@ def submatrix(
     params : ndarray of shape (n_params,)
         Where; coefficients that are not 0 are among the chosen.
     chosen : ndarray of bool, (n_outputs, n_columns)
-        Which entries, and at least one of each class.
+        Which entries.
     damping : float
         What is added to the diagonal.
     rough : bool

@@ -38,9 +38,18 @@ def evaluate(objective: Objective, params: Array) -> Point:
 
 
 class Criterion(ABC):
-    """A number that falls to 0 at the minimum."""
+    """A number that falls to 0 at the minimum.
+
+    Attributes
+    ----------
+    name : str
+        What a report calls it.
+    takes_a_start : bool
+        Whether a run may end where it begins.
+    """
 
     name: str
+    takes_a_start = True
 
     @abstractmethod
     def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:

@@ -270,7 +270,7 @@ class _ConjugateGradients:
         patience = _FOR_PROOF
         ahead = matrix.solve(self.residual)
         direction, square = ahead, float(self.residual @ ahead)
-        length_squared = square  # of the direction, measured by the preconditioner
+        begun, length_squared = square, square  # the latter: of the direction, in the same norm
         for _ in range(max_products):
             if square <= goal:
                 if 0 in (patience, square) or self.objective.likely_gap(self.residual) <= proof:
@@ -290,7 +290,7 @@ class _ConjugateGradients:
             square, previous = float(self.residual @ ahead), square
             direction = ahead + square / previous * direction
             length_squared = square + (square / previous) ** 2 * length_squared
-        self.progress = 0.5 * float(np.log(max(first, _TINY) / max(square, _TINY)))
+        self.progress = 0.5 * float(np.log(max(begun, _TINY) / max(square, _TINY)))
         # What the residual still stands for is estimated by the preconditioner.
         self.decrement = 0.5 * (square - float(gradient @ self.step))
         if proof < np.inf and square <= goal:
@@ -362,7 +362,8 @@ def minimize_newton(
             )
 
     for iteration in range(max_iter + 1):
-        remaining, direction = survey(point, last=iteration == max_iter)
+        may_end = iteration > 0 or criterion.takes_a_start
+        remaining, direction = survey(point, may_end, last=iteration == max_iter)
         if report is not None and iteration:
             known = remaining < 1 or costly
             tell(iteration, point, remaining if known else criterion(objective, point))
@@ -371,7 +372,7 @@ def minimize_newton(
         if remaining <= smallest or costly:  # a decrement may rise on the way
             best, smallest = point, remaining
         stopped = watch is not None and iteration > 0 and watch(point.params)
-        if remaining <= tol:
+        if remaining <= tol and may_end:
             reason = StopReason.CONVERGED
         elif stopped:
             reason = StopReason.STOPPED
@@ -385,15 +386,18 @@ def minimize_newton(
             break
         point = following
         loss_curve.append(point.value)
-    if direction is not None and reason is StopReason.CONVERGED and directions.exact:
-        # It is at hand, and squares what is left.
-        end = best
-        if smallest > tol**2:
-            end = evaluate(objective, objective.within(best.params + direction))
+    if reason is StopReason.ROUNDING and smallest <= tol:  # at the start, for which it was too soon
+        reason = StopReason.CONVERGED
+    at_hand = direction is not None and directions.exact and len(loss_curve) < max_iter
+    if at_hand and reason is StopReason.CONVERGED and smallest > tol**2:
+        # Another step squares what is left.
+        end = evaluate(objective, objective.within(best.params + direction))
         if end.value < best.value:
             best = end
             loss_curve.append(end.value)
             tell(len(loss_curve), end, smallest)
+            if watch is not None:
+                watch(end.params)
     if not costly and reason is not StopReason.CONVERGED:
         smallest = certify(criterion, tol, objective, best)
         reason = StopReason.CONVERGED if smallest <= tol else reason
@@ -416,8 +420,11 @@ class _Survey(ABC):
         self._near = max(tol, _ROUNDING) ** 0.5
 
     @abstractmethod
-    def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
-        """Return what remains, 1 if that is not known, and the direction, if there is need."""
+    def __call__(self, point: Point, may_end: bool, last: bool) -> tuple[float, Array | None]:
+        """Return what remains, 1 if that is not known, and the direction, if there is need.
+
+        There is none at the last point, nor where the run may end and no more than `tol` remains.
+        """
 
     def _direction(self, point: Point, enough: float) -> Array:
         direction, decrement = self.directions(point, enough)
@@ -435,15 +442,15 @@ class _ByCriterion(_Survey):
     _least = -np.inf  # the value cannot be below
     _proving = True  # whether exact steps do so
 
-    def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
+    def __call__(self, point: Point, may_end: bool, last: bool) -> tuple[float, Array | None]:
         remaining = _relative(point.value - self._least, point.value)
         brought, self._value = self._value - point.value, point.value
         # Rounding may make promises that are never kept.
         due = min(self._promised, brought / max(point.value, _TINY)) <= self._near
         proved = self.directions.exact and self._proving
-        if remaining > self.tol and (last or (due and not proved)):
+        if remaining > self.tol and (last or (may_end and due and not proved)):
             remaining = self.criterion(self.objective, point, self.tol)
-        if remaining <= self.tol or last:
+        if (remaining <= self.tol and may_end) or last:
             return remaining, None
         direction = self._direction(point, self.tol * point.value)
         if self.directions.exact and self._promised <= self._near:
@@ -465,7 +472,7 @@ class _ByDecrement(_Survey):
     _least = np.inf  # that was promised
     _short = 1.0  # by which factor a promise was
 
-    def __call__(self, point: Point, last: bool) -> tuple[float, Array | None]:
+    def __call__(self, point: Point, may_end: bool, last: bool) -> tuple[float, Array | None]:
         before = self._promised
         direction = self._direction(point, self.tol * point.value)
         promised = self._promised
