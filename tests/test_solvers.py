@@ -431,8 +431,8 @@ def test_an_estimate_that_once_was_short_is_not_trusted():
     def remaining(*promises):
         survey = _ByDecrement(None, Promises(*promises), RelativeGap(), 1e-6)
         for _ in promises[:-2]:
-            survey(point, last=False)
-        return survey(point, last=False)[0]  # asked twice, to be sure
+            survey(point, may_end=True, last=False)
+        return survey(point, may_end=True, last=False)[0]  # asked twice, to be sure
 
     assert remaining(0.3, 1e-4, 1e-7, 1e-7) <= 1.01e-7
     assert remaining(0.01, 0.3, 1e-4, 1e-7, 1e-7) <= 1.01e-7  # far from the minimum, it may rise
