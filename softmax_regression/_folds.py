@@ -179,7 +179,6 @@ class Rows:
         """Fit a path to some rows, and score it on others."""
         progress.begin()
         targets = self.targets.of(train)
-        check_more_than_one_class(targets, "Each fold of SoftmaxRegressionCV")
         coefs, intercepts, scores, endings = [], [], [], []
         path = solutions(self.design[train], targets, self.Cs, self.options, progress, guide=guide)
         for solution in path:
@@ -191,6 +190,38 @@ class Rows:
             progress.model(solution.C, coef, intercept)
         progress.end()
         return FoldPath(np.stack(coefs), np.stack(intercepts), np.array(scores), endings)
+
+
+def check_folds(
+    targets: Targets, folds: Sequence[tuple[Array, Array]], score_weight: Array | None
+) -> None:
+    """Raise unless each fold has something to fit, and something to score.
+
+    Parameters
+    ----------
+    targets : Targets
+        Of all rows.
+    folds : sequence of tuple of ndarray
+        The numbers of the rows to fit, and of those to score.
+    score_weight : ndarray of shape (n_rows,) or None
+        By how much rows count in a score.
+    """
+    for fold, (train, test) in enumerate(folds):
+        n_fitted = len(train) if targets.weight is None else np.count_nonzero(targets.weight[train])
+        if not n_fitted or not len(test):
+            raise ValueError(
+                f"Fold {fold} of cv has {n_fitted} rows of positive weight to fit and {len(test)} "
+                "to score: it needs some of both. Shuffle or stratify: cv=StratifiedKFold(…)."
+            )
+        try:
+            check_more_than_one_class(targets.of(train), f"Fold {fold} of cv")
+        except ValueError as error:
+            raise ValueError(f"{error} Shuffle or stratify: cv=StratifiedKFold(…).") from None
+        if score_weight is not None and not np.asarray(score_weight)[test].any():
+            raise ValueError(
+                f"Fold {fold} of cv leaves out no row with a positive sample_weight, so that there "
+                "is nothing to score: shuffle or stratify, cv=StratifiedKFold(…, shuffle=True)."
+            )
 
 
 def paths_of_folds(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
-from sklearn.metrics import get_scorer, make_scorer
+from sklearn.metrics import get_scorer
 
 from softmax_regression._targets import Targets
 
@@ -57,9 +58,6 @@ def scorer_of(scoring: Any, classes: Array) -> Any:
     named: dict[str, Any] = {"labels": classes}
     if len(classes) == 2 and "pos_label" in known:
         named["pos_label"] = classes[1]
-    return make_scorer(
-        function,
-        response_method=scorer._response_method,
-        greater_is_better=scorer._sign > 0,
-        **(named | scorer._kwargs),
-    )
+    knowing = copy(scorer)  # with what it has requested of metadata routing
+    knowing._kwargs = named | scorer._kwargs
+    return knowing

@@ -103,7 +103,8 @@ class Solution:
     def model(self) -> tuple[Array, Array]:
         """Return W and b: of all that give the same probabilities, the smallest."""
         if isinstance(self.problem, SparseProblem):  # centring would undo the zeros
-            return self.problem.to_model(self.result.params)
+            coef, intercept = self.problem.to_model(self.result.params)
+            return coef, intercept - intercept.mean() if len(intercept) > 1 else intercept
         return self.problem.to_model(self.problem.objective.centred(self.result.params))
 
 

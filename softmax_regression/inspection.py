@@ -28,6 +28,16 @@ _PER_ROW = 4  # panels
 _MARK = {"color": "0.35", "linestyle": "--", "linewidth": 1.0, "zorder": 1}
 
 
+def _check_searched(estimator: Any, display: type) -> None:
+    if not hasattr(estimator, "l1_ratios"):
+        raise TypeError(
+            f"{display.__name__}.from_estimator needs a SoftmaxRegressionCV, got "
+            f"{type(estimator).__name__}. Of a pipeline, pass the last step; of a path, call "
+            "RegularizationPathDisplay.from_path."
+        )
+    check_is_fitted(estimator, "mean_scores_")
+
+
 class RegularizationPathDisplay:
     """Coefficients against C.
 
@@ -161,7 +171,7 @@ class RegularizationPathDisplay:
         RegularizationPathDisplay
             The display.
         """
-        check_is_fitted(estimator, "coefs_paths_")
+        _check_searched(estimator, cls)
         n_features = estimator.n_features_in_
         # Without refit, the folds may not agree on one.
         ratio = int(np.abs(estimator.l1_ratios_ - estimator.l1_ratio_).argmin())
@@ -348,7 +358,7 @@ class CrossValidationDisplay:
         CrossValidationDisplay
             The display.
         """
-        check_is_fitted(estimator, "mean_scores_")
+        _check_searched(estimator, cls)
         name = _score_name(estimator.scoring)
         negated = name.startswith("neg_") if negate_score is None else negate_score
         if negated:

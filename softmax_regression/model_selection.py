@@ -7,6 +7,7 @@ are found in `_warm_starts.py`, and leaving out single rows in `_leave_one_out.p
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -23,7 +24,7 @@ from sklearn.utils.validation import _check_method_params
 
 from softmax_regression._callbacks import WRAPPED, Watched, with_callbacks
 from softmax_regression._classifier import Array
-from softmax_regression._folds import PathProgress, Rows, WholePath, paths_of_folds
+from softmax_regression._folds import PathProgress, Rows, WholePath, check_folds, paths_of_folds
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._leave_one_out import leave_one_out_scores
@@ -285,6 +286,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         -----
         sklearn.exceptions.ConvergenceWarning
             If the solver stopped before `tol` was reached in some fits.
+        UserWarning
+            If a score is not finite.
         """
         _raise_for_params(params, self, "fit")
         watched = Watched(self, X, y, sample_weight, None)
@@ -440,6 +443,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             for train, test in splitter.split(X, labels, **routed.splitter.split)
         ]
         score_params = routed.scorer.score
+        check_folds(targets, folds, score_params.get("sample_weight"))
         if self._row_score() is not None:
             score: Any = _ByRow(self._row_score(), rows[0], score_params)
         elif is_soft(y):
@@ -510,10 +514,21 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     def _choose(self, found: Found, rows: list[Rows], watched: Watched) -> list[Ending]:
         """Choose C, store the model, and return how its fit ended, if there was one."""
+        n_bad = int((~np.isfinite(found.scores)).sum())
+        if n_bad:
+            warnings.warn(
+                f"{n_bad} of {found.scores.size} scores are not finite; no C with such a score in "
+                f"a fold is chosen while another is to be had. Look at scoring={self.scoring!r} "
+                "and scores_.",
+                UserWarning,
+                stacklevel=3 + WRAPPED,
+            )
         if not self.refit and not isinstance(self.cv, str):
             self._average(found)
+            for of_all_rows in ("objective_", "optimality_gap_"):  # an earlier fit's
+                self.__dict__.pop(of_all_rows, None)
             return []
-        means = np.where(np.isnan(self.mean_scores_), -np.inf, self.mean_scores_)
+        means = np.where(np.isfinite(self.mean_scores_), self.mean_scores_, -np.inf)
         ratio, best = (int(at) for at in np.unravel_index(means.argmax(), means.shape))
         if self.selection == "1se":
             enough = means[ratio, best] - self.standard_errors_[ratio, best]
@@ -541,7 +556,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     def _average(self, found: Found) -> None:
         """Average the best models of the folds."""
         folds = np.arange(len(found.scores))
-        scores = found.scores.reshape(len(folds), -1)
+        scores = np.nan_to_num(found.scores.reshape(len(folds), -1), nan=-np.inf)
         ratios, bests = np.unravel_index(scores.argmax(axis=1), found.scores.shape[1:])
         self.C_ = float(self.Cs_[bests].mean())
         self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 
 from softmax_regression import (
     CrossValidationDisplay,
@@ -152,3 +153,14 @@ def test_refuses_what_does_not_fit():
     for display in (RegularizationPathDisplay, CrossValidationDisplay):
         with pytest.raises(NotFittedError):
             display.from_estimator(SoftmaxRegressionCV())
+
+
+@pytest.mark.parametrize("display", [RegularizationPathDisplay, CrossValidationDisplay])
+def test_only_a_search_is_drawn_from_an_estimator(display):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(
+        TypeError, match=r"needs a SoftmaxRegressionCV, got Pipeline\. Of a pipeline"
+    ):
+        display.from_estimator(make_pipeline(SoftmaxRegressionCV()).fit(X, y))
+    with pytest.raises(NotFittedError):
+        display.from_estimator(SoftmaxRegressionCV())

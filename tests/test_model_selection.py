@@ -271,7 +271,7 @@ def test_a_class_that_some_folds_lack():
     assert np.isfinite(model.scores_).all()
     scored = SoftmaxRegressionCV(Cs=CS, cv=KFold(3), scoring="neg_log_loss").fit(X, y)
     np.testing.assert_array_equal(scored.scores_, model.scores_)
-    with pytest.raises(ValueError, match=r"fold.*only one class"):
+    with pytest.raises(ValueError, match=r"Fold 0.*only one class: 1\. Shuffle"):
         SoftmaxRegressionCV(cv=[(np.flatnonzero(y == 1), np.flatnonzero(y == 2))]).fit(X, y)
 
 
@@ -416,3 +416,56 @@ def test_without_refit_a_single_fold_gives_the_model():
         SoftmaxRegressionCV(Cs=CS, cv=cv, refit=refit).fit(X, y) for refit in (True, False)
     )
     assert (refitted.coef_ != single.coef_).any()
+
+
+def test_scores_that_are_not_finite_are_told_of_and_not_chosen():
+    X, y = shuffled(load_wine)
+
+    def scoring(model, X, y):
+        return np.nan if model.C > 0.5 else 1.0
+
+    with pytest.warns(UserWarning, match=r"3 of 6 scores are not finite; no C"):
+        model = SoftmaxRegressionCV(Cs=[0.1, 1.0], cv=3, scoring=scoring).fit(X, y)
+    assert model.C_ == 0.1
+
+
+def test_folds_without_anything_to_fit_or_to_score_are_named():
+    X, y = load_breast_cancer(return_X_y=True)
+    weight = np.r_[np.zeros(150), np.ones(len(y) - 150)]
+    with pytest.raises(ValueError, match=r"Fold 0 of cv leaves out no row with a positive"):
+        SoftmaxRegressionCV(Cs=2, cv=KFold(5)).fit(X, y, sample_weight=weight)
+    with pytest.raises(ValueError, match=r"Fold 1 of cv has 2 rows .* and 0 to score"):
+        SoftmaxRegressionCV(Cs=2, cv=[([0, 19], [1]), ([0, 19], [])]).fit(X, y)
+    nothing = np.r_[np.zeros(300), np.ones(len(y) - 300)]
+    folds = [(np.arange(300), np.arange(300, len(y)))]
+    with pytest.raises(ValueError, match=r"Fold 0 of cv has 0 rows of positive weight to fit"):
+        SoftmaxRegressionCV(Cs=2, cv=folds).fit(X, y, sample_weight=nothing)
+
+
+def test_without_refit_nothing_is_left_of_an_earlier_one():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=3).fit(X, y)
+    model.set_params(refit=False).fit(X, y)
+    assert not hasattr(model, "objective_")
+    assert not hasattr(model, "optimality_gap_")
+
+
+def test_a_scorer_keeps_what_it_requests():
+    X, y = shuffled(load_wine)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=True)
+        routed = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scorer).fit(
+            X, y, sample_weight=weight
+        )
+    plain = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring="neg_log_loss").fit(
+        X, y, sample_weight=weight
+    )
+    np.testing.assert_allclose(routed.scores_, plain.scores_, rtol=1e-8)
+
+
+def test_intercepts_of_sparse_paths_sum_to_0():
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = SoftmaxRegressionCV(Cs=[0.1, 1.0], cv=3, l1_ratios=[1.0]).fit(X, y)
+    np.testing.assert_allclose(model.coefs_paths_[..., -1].sum(axis=-1), 0, atol=1e-12)
