@@ -124,10 +124,12 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         Whether to print a line for each iteration.
     batch_size : int or 'auto', default='auto'
         Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='adaptive'
-        How the step size of 'sgd' and 'adam' changes: not at all, as
-        ``learning_rate_init / (n_rows_seen + 1) ** power_t``, or divided by 5 whenever the loss has
-        stopped improving.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
+default='adaptive'
+        How the step size of 'sgd' and 'adam' changes: not at all; as
+        ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss has
+        stopped improving; along half a cosine to 0 at the end of `max_iter` epochs; or up in the
+        first tenth of them and then so down. The last two always take `max_iter` epochs.
     learning_rate_init : float or 'auto', default='auto'
         The first step size. 'auto' takes the inverse of a bound of the curvature for
         'sgd', and 0.03 for 'adam'. Both step in standardised coordinates.
