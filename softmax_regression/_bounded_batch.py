@@ -14,13 +14,13 @@ from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.objectives import (
     BoundedCrossEntropy,
     LinearCrossEntropy,
-    copied,
+    in_float64,
     is_small,
 )
 from softmax_regression.solvers import (
     BoxDirections,
     SolverResult,
-    evaluate,
+    best_start,
     minimize_lbfgs,
     minimize_newton,
 )
@@ -46,12 +46,8 @@ class BoundedProblem:
         self._standardized = base.standardized()
         coordinates = self._standardized.coordinates
         assert coordinates is not None
-        smooth: LinearCrossEntropy
         self._small = is_small(base.design)  # so that its operations are short ones
-        if self._small:
-            smooth = copied(self._standardized)
-        else:
-            smooth = self._standardized.astype(np.float64)
+        smooth = in_float64(self._standardized)
         scales = coordinates.scales
         self.objective = BoundedCrossEntropy(smooth, scales * lower, scales * upper)
 
@@ -72,12 +68,8 @@ class BoundedProblem:
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
         """Run one of `BOUNDED_SOLVERS` from the best of some starts; `how` is for it."""
         with blas_held_to_one_thread() if self._small else nullcontext():
-            start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
+            start = best_start(self.objective, starts)
             return BOUNDED_SOLVERS[solver](self.objective, start, **how)
-
-    def _value(self, unknowns: Array) -> float:
-        value = evaluate(self.objective, unknowns).value
-        return value if np.isfinite(value) else np.inf
 
 
 def choose_bounded_solver(problem: BoundedProblem) -> str:

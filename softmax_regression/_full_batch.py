@@ -31,7 +31,7 @@ from softmax_regression.solvers import (
     StopReason,
     TruncatedDirections,
     Watch,
-    evaluate,
+    best_start,
     minimize_lbfgs,
     minimize_newton,
 )
@@ -121,12 +121,8 @@ class Problem:
         """
         solve = SOLVERS[solver]() if isinstance(solver, str) else solver
         with blas_held_to_one_thread() if self._short else nullcontext():
-            start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
+            start = best_start(self.objective, starts)
             return solve(self.objective, self.products, start, **how)
-
-    def _value(self, unknowns: Array) -> float:
-        value = evaluate(self.objective, unknowns).value
-        return value if np.isfinite(value) else np.inf
 
 
 def is_wide(design: Design) -> bool:

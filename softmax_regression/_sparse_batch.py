@@ -14,12 +14,12 @@ from softmax_regression.objectives import (
     PENALTIES,
     LinearCrossEntropy,
     SparseCrossEntropy,
-    copied,
+    in_float64,
     is_small,
 )
 from softmax_regression.solvers import (
     SolverResult,
-    evaluate,
+    best_start,
     minimize_proximal_newton,
 )
 
@@ -48,12 +48,8 @@ class SparseProblem:
         self._standardized = base.standardized()
         coordinates = self._standardized.coordinates
         assert coordinates is not None
-        smooth: LinearCrossEntropy
         self._small = is_small(base.design)  # so that its operations are short ones
-        if self._small:
-            smooth = copied(self._standardized)
-        else:
-            smooth = self._standardized.astype(np.float64)
+        smooth = in_float64(self._standardized)
         self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](l1 / coordinates.scales))
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
@@ -70,13 +66,9 @@ class SparseProblem:
         There is one: `solver` is its name, as in `Problem.minimize`.
         """
         with blas_held_to_one_thread() if self._small else nullcontext():
-            start = starts[0] if len(starts) == 1 else min(starts, key=self._value)
+            start = best_start(self.objective, starts)
             assert solver == SPARSE_SOLVER
             return minimize_proximal_newton(self.objective, start, **how)
-
-    def _value(self, unknowns: Array) -> float:
-        value = evaluate(self.objective, unknowns).value
-        return value if np.isfinite(value) else np.inf
 
 
 def least_strength(base: LinearCrossEntropy, grouping: str) -> float:

@@ -26,6 +26,7 @@ from softmax_regression.objectives._small import (
     OneBlockCrossEntropy,
     SmallCrossEntropy,
     copied,
+    in_float64,
     is_small,
 )
 from softmax_regression.objectives._sparse import SparseCrossEntropy
@@ -69,6 +70,7 @@ __all__ = [
     "WideHessian",
     "copied",
     "hessian_of",
+    "in_float64",
     "is_small",
     "make_loss",
     "submatrix",

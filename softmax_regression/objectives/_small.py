@@ -159,6 +159,11 @@ def copied(base: LinearCrossEntropy) -> SmallCrossEntropy:
     return OneBlockCrossEntropy(base) if short else SmallCrossEntropy(base)
 
 
+def in_float64(objective: LinearCrossEntropy) -> LinearCrossEntropy:
+    """Return it with values and gradients in float64, whatever X is; of a small X, a copy."""
+    return copied(objective) if is_small(objective.design) else objective.astype(np.float64)
+
+
 def is_small(design: Design) -> bool:
     """Whether a copy in float64 is quicker to work with, and no matter."""
     return isinstance(design, DenseDesign) and 8 * design.n_values <= _SMALL

@@ -6,6 +6,7 @@ from softmax_regression.solvers._criteria import (
     GradientNorm,
     Point,
     RelativeGap,
+    best_start,
     certify,
     evaluate,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "TruncatedDirections",
     "Validation",
     "Watch",
+    "best_start",
     "certify",
     "evaluate",
     "minimize_lbfgs",

@@ -9,6 +9,7 @@ minima cannot be certified.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,14 @@ def evaluate(objective: Objective, params: Array) -> Point:
     """Look at an objective somewhere, however far out: a step too far is taken back."""
     with np.errstate(over="ignore", invalid="ignore"):
         return Point(params, *objective.value_and_gradient(params))
+
+
+def best_start(objective: Objective, starts: Sequence[Array]) -> Array:
+    """Return the start of the smallest value."""
+    if len(starts) == 1:
+        return starts[0]
+    values = [evaluate(objective, start).value for start in starts]
+    return starts[int(np.argmin(np.where(np.isfinite(values), values, np.inf)))]
 
 
 class Criterion(ABC):
