@@ -45,7 +45,7 @@ def test_value_is_the_weighted_sum_of_cross_entropies(problem, rows):
     expected = weights.sum() * cross_entropy(
         one_per_class(scores), problem.targets[rows], sample_weight=weights
     )
-    value = problem.loss().value_and_residual(scores, rows)
+    value = problem.loss().value_and_residual(np.ascontiguousarray(scores), rows)
     assert isinstance(value, float)
     assert value == pytest.approx(expected, rel=100 * problem.eps)
 
@@ -263,3 +263,18 @@ def test_a_confident_score_of_two_classes_keeps_the_digits_of_its_loss(dtype):
     loss = make_loss(np.array([1, 0, 1]), None, 2)
     exact = np.log1p(np.exp([-15.0, -15.0, -30.0])).sum()
     assert loss.value_and_residual(scores, slice(0, 3)) == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("lead", [30.0, 50.0, 200.0])
+def test_loss_and_residual_of_what_is_surely_right_keep_their_digits(n_classes, lead):
+    labels = np.arange(n_classes)
+    scores = lead * np.eye(n_classes)
+    if n_classes == 2:
+        scores = scores[1:] - scores[:1]
+    residual = scores.copy()
+    value = make_loss(labels, None, n_classes).value_and_residual(residual, slice(None))
+    rest = (n_classes - 1) * np.exp(-lead)  # of the probability, but for its square
+    assert value == pytest.approx(n_classes * rest, rel=1e-10)
+    own = -residual[0, 1] if n_classes == 2 else -np.diag(residual)
+    np.testing.assert_allclose(own, rest, rtol=1e-10)

@@ -475,9 +475,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
             scratch = self._scratch(blocks)
             for rows in blocks:
                 block = self.design[rows]
-                p = self.block_probabilities(block, at)
-                change = self._scores(block, towards, scratch)
-                total += self.loss.newton_divergence(p, change, rows)
+                scores, change = self._scores(block, at), self._scores(block, towards, scratch)
+                total += self.loss.newton_divergence(scores, change, rows)
                 self._products(block, change, part)
                 moments += part
             return total, moments

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
+from scipy.special import expit, xlogy
 
 from softmax_regression.functional import ACTIVATIONS, one_hot
 
@@ -64,10 +64,11 @@ class PointwiseLoss(ABC):
         """Overwrite a direction in the scores with s_i times the Hessian of CE_i times it."""
 
     @abstractmethod
-    def newton_divergence(self, probabilities: Array, change: Array, rows: Rows) -> float:
+    def newton_divergence(self, scores: Array, change: Array, rows: Rows) -> float:
         """Return a bound of Σ s_i KL(q_i ‖ p_i), and overwrite the change with s_i (q_i − y_i).
 
-        For q = p + (diag(p) − p pᵀ) change without entries below 0; p may be overwritten.
+        For q = p + (diag(p) − p pᵀ) change without entries below 0, where p are the probabilities
+        for the scores, which are overwritten.
         """
 
     @abstractmethod
@@ -141,24 +142,42 @@ class SoftmaxLoss(PointwiseLoss):
             targets = self.targets.take(rows, axis=-1)
         scores -= np.maximum.reduce(scores)
         # CE = log Σ exp(z) − Σ y z: the target's part is taken before the scores are overwritten.
-        if labels:
-            flat = scores.reshape(-1)
-            at = targets * scores.shape[1]
-            at += np.arange(scores.shape[1])
-            target_scores = flat.take(at)
-        else:
+        if not labels:
             target_scores = np.einsum("kn,kn->n", targets, scores)
-        total = self._exponentiate(scores)
-        losses = np.log(total)
-        losses -= target_scores
-        if keep is not None:
-            keep[...] = scores
-        if labels:
-            flat[at] -= 1
-        else:
+            losses = np.log(self._exponentiate(scores))
+            losses -= target_scores
+            if keep is not None:
+                keep[...] = scores
             scores -= targets
+        else:
+            losses = self._residual_of_labels(scores, targets, keep)
         self.weigh(scores, rows)
         return self._weighted_total(losses, rows)
+
+    @staticmethod
+    def _residual_of_labels(scores: Array, targets: Array, keep: Array | None) -> Array:
+        """Overwrite scores, of which the largest is 0, with p − y; return the losses.
+
+        What the other classes get is summed up by itself: where the model is right, that is all
+        there is of loss and residual, and would be lost beside 1.
+        """
+        flat = scores.reshape(-1)
+        at = targets * scores.shape[1]
+        at += np.arange(scores.shape[1])
+        target_scores = flat.take(at)
+        np.exp(scores, out=scores)
+        own = flat.take(at)
+        flat[at] = 0.0
+        others = np.ones(len(scores), dtype=scores.dtype).dot(scores)  # BLAS is faster than NumPy
+        share = 1 / (own + others)
+        scores *= share
+        flat[at] = others * -share
+        if keep is not None:
+            keep[...] = scores
+            keep.reshape(-1)[at] = own * share
+        losses = np.log1p(others + (own - 1))
+        losses -= target_scores
+        return losses
 
     def probabilities(self, scores: Array) -> None:
         scores -= np.maximum.reduce(scores)
@@ -169,12 +188,13 @@ class SoftmaxLoss(PointwiseLoss):
         direction *= probabilities
         self.weigh(direction, rows)
 
-    def newton_divergence(self, probabilities: Array, change: Array, rows: Rows) -> float:
-        change -= np.einsum("kn,kn->n", probabilities, change)
+    def newton_divergence(self, scores: Array, change: Array, rows: Rows) -> float:
+        self.probabilities(scores)
+        change -= np.einsum("kn,kn->n", scores, change)
         np.maximum(change, -1.0, out=change)
-        divergences = np.einsum("kn,kn->n", probabilities, _divergence(change))
+        divergences = np.einsum("kn,kn->n", scores, _divergence(change))
         change += 1
-        change *= probabilities
+        change *= scores
         change /= np.add.reduce(change)
         self._subtract_targets(change, rows)
         self.weigh(change, rows)
@@ -182,10 +202,12 @@ class SoftmaxLoss(PointwiseLoss):
 
     def _subtract_targets(self, values: Array, rows: Rows) -> None:
         targets = self.targets[..., rows]
-        if targets.ndim == 1:
-            values[targets, np.arange(len(targets))] -= 1
-        else:
+        if targets.ndim == 2:
             values -= targets
+            return
+        own = targets, np.arange(len(targets))
+        values[own] = 0.0
+        values[own] = -values.sum(axis=0)
 
     def are_right(self, scores: Array, rows: Rows) -> bool:
         targets, counted = self.targets[..., rows], self.row_weights(rows) > 0
@@ -240,13 +262,15 @@ class SigmoidLoss(PointwiseLoss):
         np.exp(small, out=small)
         losses = np.log1p(small)
         losses += np.maximum(scores[0], 0) - second * scores[0]
-        # The sigmoid is 1 / (1 + exp(−|z|)) for z ≥ 0, else exp(−|z|) times that.
-        np.maximum(small, scores[0] >= 0, out=scores[0])
-        small += 1
-        scores /= small
+        # The smaller probability, t = exp(−|z|) / (1 + exp(−|z|)), is what there is of the residual
+        # where the model is right: p − y is (1 − y) − t for z > 0, else t − y.
+        small /= 1 + small
+        positive = scores[0] > 0
+        np.negative(small, out=small, where=positive)
         if keep is not None:
-            keep[...] = scores
-        scores -= second
+            np.add(small, positive, out=keep[0])
+        np.subtract(positive, second, out=scores[0])
+        scores += small
         self.weigh(scores, rows)
         return self._weighted_total(losses, rows)
 
@@ -258,15 +282,14 @@ class SigmoidLoss(PointwiseLoss):
         direction *= 1 - probabilities
         self.weigh(direction, rows)
 
-    def newton_divergence(self, probabilities: Array, change: Array, rows: Rows) -> float:
-        # Of the second class, and the first.
-        p, other = probabilities[0], 1 - probabilities[0]
-        up = np.maximum(other * change[0], -1.0)
-        down = np.maximum(-p * change[0], -1.0)
-        divergences = p * _divergence(up) + other * _divergence(down)
-        np.multiply(p, 1 + up, out=change[0])
-        change[0] /= change[0] + other * (1 + down)
-        change -= self._second[rows]
+    def newton_divergence(self, scores: Array, change: Array, rows: Rows) -> float:
+        p = expit(np.concatenate([-scores, scores]))  # of both classes
+        both = np.maximum(p[::-1] * change * [[-1.0], [1.0]], -1.0)
+        divergences = np.einsum("kn,kn->n", p, _divergence(both))
+        q = p * (1 + both)
+        q /= q[0] + q[1]
+        second = self._second[rows]
+        np.copyto(change[0], np.where(second == 1, -q[0], q[1] - second))
         self.weigh(change, rows)
         return self._weighted_total(divergences, rows)
 
