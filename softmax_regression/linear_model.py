@@ -152,7 +152,8 @@ default='adaptive'
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels; for class probabilities, their columns.
+        The labels; for class probabilities, the names of their columns. They are sorted, and the
+        columns of all that is returned are in their order.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
         W, of the dtype of X.
     intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
@@ -314,8 +315,8 @@ default='adaptive'
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels; or class probabilities, rows that sum to 1, whose columns are the classes (a
-            DataFrame's column names become `classes_`).
+            Labels; or class probabilities, rows that sum to 1, whose columns are the classes: those
+            of a DataFrame by their names, in any order, those of an array 0, 1, 2, ….
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 0 is the same as leaving the row out, an integer
             weight the same as repeating it.
@@ -339,7 +340,7 @@ default='adaptive'
         self._check_solver()
         watched = Watched(self, X, y, sample_weight, most)
         with self._unchanged_on_failure():
-            previous = self._solution() if self.warm_start and hasattr(self, "coef_") else None
+            previous = self._solution() if self.warm_start and self._has_model() else None
             design = self._validate_rows(X, reset=True)
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
@@ -356,7 +357,7 @@ default='adaptive'
                 )
             self._store(coef, intercept, objective.dtype)
             # partial_fit may go on from here
-            self._stream = Stream()
+            self._stream = Stream(self._model_parameters())
             self._stream.count(targets)
             self._stream.moments = objective.moments()
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
@@ -383,9 +384,11 @@ default='adaptive'
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The next rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Their labels or class probabilities.
+            Their labels, or class probabilities: columns of a DataFrame are found by their names.
         classes : array-like of shape (n_classes,), default=None
-            All classes of the stream: needed in the first call (unless y holds probabilities).
+            All classes of the stream: needed in the first call (unless y holds probabilities). With
+            class probabilities in an array, whose columns have no names, they name these, here and
+            from then on; by default these are in the order of `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
 
@@ -405,20 +408,21 @@ default='adaptive'
                 "l1_ratio=0, or fit all rows at once."
             )
         with self._unchanged_on_failure():
-            first = not hasattr(self, "coef_")
-            known = self._stream_classes(classes, y)
+            first = not self._has_model()
+            columns = self._stream_classes(classes, y, first)
             design = self._validate_rows(X, reset=first)
-            targets = self._encode(y, design, sample_weight, known)
+            targets = self._encode(y, design, sample_weight, columns)
             self.solver_ = self._stream_solver()
-            stream = self._resumed_stream(self.solver_)
+            stream = self._resumed_stream(self.solver_, first)
+            stream.columns = np.searchsorted(targets.classes, columns)
             weight = stream.count(targets)
             base = self._objective(design, targets, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
             objective = base.standardized(stream.average(base.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
-            self.classes_ = known
-            start = self._start(base, known, None if first else self._solution())
+            start = self._start(base, targets.classes, None if first else self._solution())
+            self.classes_ = targets.classes
             unknowns = objective.from_model(*start)
             loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
@@ -426,8 +430,9 @@ default='adaptive'
             self._stream = stream
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
-            self.n_iter_ = np.array([1 if first else self.n_iter_[0] + 1], dtype=np.int32)
-            self.loss_curve_ = [*([] if first else self.loss_curve_), loss]
+            before = {} if first else vars(self)
+            self.n_iter_ = np.array([before.get("n_iter_", [0])[0] + 1], dtype=np.int32)
+            self.loss_curve_ = [*before.get("loss_curve_", []), loss]
         return self
 
     # -- pieces ------------------------------------------------------------------------------------

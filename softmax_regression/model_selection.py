@@ -134,7 +134,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels, sorted.
     C_ : float
         The C chosen.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes

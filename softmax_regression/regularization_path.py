@@ -33,7 +33,7 @@ class SoftmaxPath:
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels.
+        The labels, sorted.
     Cs : ndarray of shape (n_Cs,)
         C, increasing.
     coefs : ndarray of shape (n_Cs, n_classes, n_features), or (n_Cs, 1, n_features)
