@@ -338,7 +338,7 @@ def _class_factors(
     totals = _class_totals(encoded, weight, len(classes))
     present = totals > 0
     factors = np.zeros(len(classes))
-    factors[present] = totals.sum() / (len(classes) * totals[present])
+    factors[present] = totals.sum() / (present.sum() * totals[present])
     return factors
 
 
