@@ -62,6 +62,16 @@ def leave_one_out_scores(
     ndarray of shape (n_outputs, n_rows)
         The scores, of more than two classes up to a number that all classes of a row share.
     """
+    classes = solution.classes
+    if solution.problem is None:  # a single class has weight, whichever row is left out
+        return classes.expand_scores(np.zeros((1, design.n_rows)))
+    return classes.expand_scores(_of_fitted_classes(design, classes.targets, solution, options))
+
+
+def _of_fitted_classes(
+    design: Design, targets: Targets, solution: Solution, options: Options
+) -> Array:
+    assert solution.problem is not None
     objective = solution.problem.objective
     assert isinstance(objective, LinearCrossEntropy)  # the closed form is the smooth penalty's
     with blas_held_to_one_thread():  # so many short operations

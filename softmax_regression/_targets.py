@@ -7,7 +7,7 @@ weight for each row, whose mean is 1, beside their total.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -41,12 +41,19 @@ class Targets:
         Weights whose mean is 1; None if all are equal.
     total_weight : float
         The sum of the weights as given.
+    score_each : bool, default=False
+        Whether two classes have a score each, as three have: two of a larger number.
     """
 
     classes: Array
     encoded: Array
     weight: Array | None
     total_weight: float
+    score_each: bool = False
+
+    def class_totals(self) -> Array:
+        """Return the summed weight of each class, in units of the mean weight of a row."""
+        return _class_totals(self.encoded, self.weight, len(self.classes))
 
     def row_weights(self) -> Array:
         """Return the weights, all of them 1 if none were given."""
@@ -60,7 +67,15 @@ class Targets:
             total = weight.sum()
             weight = weight / weight.mean()
         total *= self.total_weight / len(self.encoded)
-        return Targets(self.classes, encoded, weight, total)
+        return replace(self, encoded=encoded, weight=weight, total_weight=total)
+
+    def of_classes(self, kept: NDArray[np.bool_]) -> Targets:
+        """Return those of some classes of three or more; rows of the others have weight 0."""
+        if self.encoded.ndim == 1:
+            encoded = np.maximum(np.cumsum(kept) - 1, 0)[self.encoded]
+        else:
+            encoded = self.encoded[:, kept]
+        return replace(self, classes=self.classes[kept], encoded=encoded, score_each=True)
 
     def loss(self, dtype: Any, smoothing: float = 0.0) -> PointwiseLoss:
         """Return the pointwise loss, for scores of a dtype.
@@ -76,7 +91,7 @@ class Targets:
             encoded = np.ascontiguousarray(encoded.T, dtype=dtype)
         if weight is not None:
             weight = weight.astype(dtype, copy=False)
-        return make_loss(encoded, weight, len(self.classes))
+        return make_loss(encoded, weight, len(self.classes), self.score_each)
 
 
 def is_soft(y: Any) -> bool:
@@ -164,16 +179,15 @@ def encode_targets(
 
 
 def check_more_than_one_class(targets: Targets, estimator: str) -> None:
-    """Raise unless at least two classes have weight."""
+    """Raise unless y holds at least two classes, whatever their weights are."""
     labels = targets.encoded
-    if targets.weight is None and labels.ndim == 1 and (labels != labels[:1]).any():
+    if labels.ndim == 1 and (labels != labels[:1]).any():
         return  # quicker than counting
-    counts = _class_totals(targets.encoded, targets.weight, len(targets.classes))
-    present = np.flatnonzero(counts > 0)
+    present = np.flatnonzero(_class_totals(labels, None, len(targets.classes)))
     if len(present) < 2:
         raise ValueError(
-            f"{estimator} needs rows of at least two classes with a positive weight, and finds "
-            f"only one class: {targets.classes[present].tolist()[0]!r}."
+            f"{estimator} needs rows of at least two classes in y, and finds only one class: "
+            f"{targets.classes[present].tolist()[0]!r}."
         )
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from softmax_regression._classes_with_weight import ClassesWithWeight
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import Targets
@@ -79,20 +80,27 @@ class Solution:
     ----------
     C : float
         Of which.
-    problem : Problem
-        Its objective, and the unknowns.
+    problem : Problem, SparseProblem or None
+        Its objective, and the unknowns; None where a single class has weight, so that there is
+        nothing to solve.
     result : SolverResult
         How the solver ended.
     objective : float
         C Σ s_i CE_i + ½ ‖W‖²; for an infinite C, the sum alone.
+    design : Design
+        X.
+    classes : ClassesWithWeight
+        The classes that the problem is of.
     matrix : Solve or None
         What stood for the Hessian last, if anything did.
     """
 
     C: float
-    problem: Problem | SparseProblem
+    problem: Problem | SparseProblem | None
     result: SolverResult
     objective: float
+    design: Design
+    classes: ClassesWithWeight
     matrix: Solve | None = None
 
     def ending(self) -> Ending:
@@ -102,6 +110,11 @@ class Solution:
 
     def model(self) -> tuple[Array, Array]:
         """Return W and b: of all that give the same probabilities, the smallest."""
+        return self.classes.expand(*self._of_fitted_classes(), self.design)
+
+    def _of_fitted_classes(self) -> tuple[Array, Array]:
+        if self.problem is None:
+            return np.zeros((1, self.design.n_columns)), np.zeros(1)
         if isinstance(self.problem, SparseProblem):  # centring would undo the zeros
             coef, intercept = self.problem.to_model(self.result.params)
             return coef, intercept - intercept.mean() if len(intercept) > 1 else intercept
@@ -187,29 +200,41 @@ def solutions(
     progress : Progress, default=None
         Who is told of it.
     start : tuple of ndarray, default=None
-        W and b to begin with; by default those of the null model.
+        W and b of all classes to begin with; by default those of the null model.
     guide : Guide, default=None
         What is known from more rows, of which these are a part.
     """
     told = progress or Progress()
-    if options.l1_ratio > 0:
-        found = _sparse_solutions(design, targets, Cs, options, told)
+    classes = ClassesWithWeight(targets, options.fit_intercept)
+    if classes.is_one:
+        found = _certain_solutions(design, classes, Cs)
+    elif options.l1_ratio > 0:
+        found = _sparse_solutions(design, classes, Cs, options, told)
     else:
-        found = _smooth_solutions(design, targets, Cs, options, told, start, guide or Guide())
+        known = guide if guide is not None and guide.serves(classes) else Guide()
+        found = _smooth_solutions(design, classes, Cs, options, told, start, known)
     for solution in found:
         told.solved(solution)
         yield solution
 
 
+def _certain_solutions(design: Design, classes: ClassesWithWeight, Cs: Array) -> Iterator[Solution]:
+    """A single class has weight: whatever C is, its probability is 1."""
+    for C in Cs:
+        result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
+        yield Solution(float(C), None, result, 0.0, design, classes)
+
+
 def _smooth_solutions(
     design: Design,
-    targets: Targets,
+    classes: ClassesWithWeight,
     Cs: Array,
     options: Options,
     progress: Progress,
     start: tuple[Array, Array] | None,
     guide: Guide,
 ) -> Iterator[Solution]:
+    targets = classes.targets
     l2s = [l2_of(C, targets.total_weight) for C in Cs]
     base = LinearCrossEntropy(
         design, targets.loss(design.dtype), _weakest(l2s), options.fit_intercept
@@ -218,7 +243,10 @@ def _smooth_solutions(
     name = choose_solver(problem) if options.solver == "auto" else options.solver
     solver = SOLVERS[name]()
     ahead = Predictor(guide.minima)
-    at = problem.from_model(*(start or base.null_model()))
+    begin = base.null_model()
+    if start is not None:
+        begin = classes.restrict(start[0]), classes.restrict(start[1])
+    at = problem.from_model(*begin)
     for C, l2 in zip(Cs, l2s, strict=True):
         if l2 > 0 or base.l2 == 0:
             problem = problem.with_l2(l2)
@@ -240,7 +268,8 @@ def _smooth_solutions(
         at = result.params
         ahead.add(C, at)
         objective = result.value * _scale(targets, C)
-        yield Solution(float(C), problem, result, objective, getattr(solver, "matrix", None))
+        matrix = getattr(solver, "matrix", None)
+        yield Solution(float(C), problem, result, objective, design, classes, matrix)
 
 
 class Guide:
@@ -260,7 +289,8 @@ class Guide:
         self.coordinates: Coordinates | None = None
         self.minima: dict[float, Array] = {}
         self._matrices: dict[float, Solve] = {}
-        if not path or isinstance(path[0].problem, SparseProblem):
+        self._classes = path[0].classes if path else None
+        if not path or not isinstance(path[0].problem, Problem):
             return
         self.coordinates = path[0].problem.coordinates
         if self.coordinates is None:  # each part would be in a space of its own
@@ -273,6 +303,10 @@ class Guide:
             known = {id(matrix) for matrix in self._matrices.values()}
             if solution.matrix is not None and len(known | {id(solution.matrix)}) <= most:
                 self._matrices[solution.C] = solution.matrix
+
+    def serves(self, classes: ClassesWithWeight) -> bool:
+        """Whether the same classes had weight among all rows."""
+        return self._classes is None or np.array_equal(self._classes.fitted, classes.fitted)
 
     def lend(self, C: float, solver: Any) -> None:
         """Have a solver begin with the matrix that was the last for C."""
@@ -291,9 +325,10 @@ class AfterAStep(RelativeGap):
 
 
 def _sparse_solutions(
-    design: Design, targets: Targets, Cs: Array, options: Options, progress: Progress
+    design: Design, classes: ClassesWithWeight, Cs: Array, options: Options, progress: Progress
 ) -> Iterator[Solution]:
     """Begin each with the coefficients of the last, whose zeros are nearly all to remain."""
+    targets = classes.targets
     weakest = (1 - options.l1_ratio) * l2_of(Cs[-1], targets.total_weight)
     base = LinearCrossEntropy(design, targets.loss(design.dtype), weakest, options.fit_intercept)
     base.moments()  # remembered by all that is made from it
@@ -316,7 +351,8 @@ def _sparse_solutions(
         )
         _refuse_divergence(result, C)
         model = problem.to_model(result.params)
-        yield Solution(float(C), problem, result, result.value * _scale(targets, C))
+        objective = result.value * _scale(targets, C)
+        yield Solution(float(C), problem, result, objective, design, classes)
 
 
 def _scale(targets: Targets, C: float) -> float:

@@ -24,6 +24,7 @@ from softmax_regression._bounded_batch import (
 )
 from softmax_regression._bounds import coefficient_bounds
 from softmax_regression._callbacks import Watched, with_callbacks
+from softmax_regression._classes_with_weight import ClassesWithWeight
 from softmax_regression._classifier import Array, Stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
@@ -344,18 +345,25 @@ default='adaptive'
             design = self._validate_rows(X, reset=True)
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
-            objective = self._objective(design, targets, targets.total_weight)
-            start = self._start(objective, targets.classes, previous)
             self.classes_ = targets.classes
-            if self.solver in _MINIBATCH:
-                result, coef, intercept = self._minimize_batches(objective, *start, watched)
+            classes = ClassesWithWeight(targets, self.fit_intercept)
+            objective = self._objective(design, classes.targets, targets.total_weight)
+            start = self._start(design.n_columns, previous)
+            start = classes.restrict(start[0]), classes.restrict(start[1])
+            if classes.is_one:
+                # Its probability is 1 at the minimum.
+                self.solver_ = self.solver
+                result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
+                coef, intercept = objective.unpack(np.zeros(objective.n_params))
+            elif self.solver in _MINIBATCH:
+                result, coef, intercept = self._minimize_batches(
+                    classes, objective, *start, watched
+                )
             else:
                 # An earlier solution may be far out where the data are others.
                 starts = [objective.null_model(), *([] if previous is None else [start])]
-                result, coef, intercept = self._minimize(
-                    objective, targets.total_weight, starts, watched
-                )
-            self._store(coef, intercept, objective.dtype)
+                result, coef, intercept = self._minimize(classes, objective, starts, watched)
+            self._store(*self._of_all_classes(classes, objective, coef, intercept), design.dtype)
             # partial_fit may go on from here
             self._stream = Stream(self._model_parameters())
             self._stream.count(targets)
@@ -365,6 +373,7 @@ default='adaptive'
             self.optimality_gap_ = float(result.remaining)
             self.objective_ = result.value * targets.total_weight
             self.objective_ *= float(self.C) if np.isfinite(self.C) else 1.0
+            self.objective_ += self._penalty_of_others(classes, design.n_columns)
         watched.end()
         self._warn(result)
         return self
@@ -421,8 +430,9 @@ default='adaptive'
             objective = base.standardized(stream.average(base.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
-            start = self._start(base, targets.classes, None if first else self._solution())
+            previous = None if first else self._solution()
             self.classes_ = targets.classes
+            start = self._start(design.n_columns, previous)
             unknowns = objective.from_model(*start)
             loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
@@ -467,17 +477,16 @@ default='adaptive'
         return bool(self.l1_ratio > 0 and np.isfinite(self.C))
 
     def _posed(
-        self, base: LinearCrossEntropy, total_weight: float
+        self, classes: ClassesWithWeight, base: LinearCrossEntropy
     ) -> tuple[str, Problem | SparseProblem | BoundedProblem]:
         """Return the name of the solver of all rows, and the problem in its unknowns."""
         if self.bounds is not None:
-            n_features = base.design.n_columns
-            within = coefficient_bounds(self.bounds, self.classes_, n_features)
-            bounded = BoundedProblem(base, *within)
+            within = coefficient_bounds(self.bounds, self.classes_, base.design.n_columns)
+            bounded = BoundedProblem(base, *(classes.restrict(side) for side in within))
             known = self.solver != "auto"
             return self.solver if known else choose_bounded_solver(bounded), bounded
         if self._sparse:
-            l1 = self.l1_ratio / (float(self.C) * total_weight)
+            l1 = self.l1_ratio / (float(self.C) * classes.targets.total_weight)
             return SPARSE_SOLVER, SparseProblem(base, l1, self.penalty_grouping)
         problem = Problem(base)
         chosen = self.solver in ("auto", SPARSE_SOLVER)
@@ -495,19 +504,19 @@ default='adaptive'
     def _stream_solver(self) -> str:
         return "adam" if self.solver == "auto" else self.solver
 
-    def _start(
-        self, objective: LinearCrossEntropy, classes: Array, previous: Any
-    ) -> tuple[Array, Array]:
+    def _start(self, n_features: int, previous: Any) -> tuple[Array, Array]:
         """Return W and b to begin with, those of an earlier solution if there is one."""
-        start_coef, start_intercept = objective.unpack(np.zeros(objective.n_params))
+        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
+        start_coef = np.zeros((n_scores, n_features))
+        start_intercept = np.zeros(n_scores if self.fit_intercept else 0)
         if previous is None:
             return start_coef, start_intercept
         known, coef, intercept = previous
-        if coef.shape != start_coef.shape or not np.array_equal(known, classes):
+        if coef.shape != start_coef.shape or not np.array_equal(known, self.classes_):
             raise ValueError(
                 "warm_start=True needs the classes and features of the previous fit: those were "
                 f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
-                f"{len(classes)} classes {classes.tolist()} and {start_coef.shape[1]} features."
+                f"{len(self.classes_)} classes {self.classes_.tolist()} and {n_features} features."
             )
         start_coef[...] = coef
         start_intercept[...] = intercept if self.fit_intercept else []
@@ -515,13 +524,17 @@ default='adaptive'
 
     def _minimize(
         self,
+        classes: ClassesWithWeight,
         base: LinearCrossEntropy,
-        total_weight: float,
         starts: list[tuple[Array, Array]],
         watched: Watched,
     ) -> tuple[SolverResult, Array, Array]:
         """Run a solver on all rows at once, from the best start; return its result, W and b."""
-        self.solver_, problem = self._posed(base, total_weight)
+        self.solver_, problem = self._posed(classes, base)
+
+        def attributes(unknowns: Array) -> dict[str, Any]:
+            return self._attributes(classes, base, *problem.to_model(unknowns))
+
         result = problem.minimize(
             self.solver_,
             [problem.from_model(*start) for start in starts],
@@ -529,17 +542,26 @@ default='adaptive'
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report(),
-            watch=watched.each("iteration", lambda u: self._attributes(*problem.to_model(u), base)),
+            watch=watched.each("iteration", attributes),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         return result, *problem.to_model(result.params)
 
     def _minimize_batches(
-        self, base: LinearCrossEntropy, coef: Array, intercept: Array, watched: Watched
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        coef: Array,
+        intercept: Array,
+        watched: Watched,
     ) -> tuple[SolverResult, Array, Array]:
         """Run a solver on minibatches; return its result, W and b."""
         self.solver_ = self.solver
         objective = base.standardized()
+
+        def attributes(unknowns: Array) -> dict[str, Any]:
+            return self._attributes(classes, base, *objective.to_model(unknowns))
+
         batches = self._batches(len(objective.rows), check_random_state(self.random_state))
         result = minimize_minibatch(
             objective,
@@ -551,7 +573,7 @@ default='adaptive'
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
             report=self._report(),
-            watch=watched.each("epoch", lambda u: self._attributes(*objective.to_model(u), base)),
+            watch=watched.each("epoch", attributes),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         # An epoch's mean is of many parameters; objective and certificate are of the last.
@@ -577,12 +599,46 @@ default='adaptive'
         kept = self._sparse or self.bounds is not None
         return coef if kept else super()._without_shared_part(coef)
 
+    def _of_all_classes(
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        coef: Array,
+        intercept: Array,
+    ) -> tuple[Array, Array]:
+        """Return W and b with the classes that have no weight, and so were not fitted."""
+        if classes.are_all:
+            return coef, intercept
+        others = self._smallest_coef(base.design.n_columns)
+        return classes.expand(coef, intercept, base.design, others)
+
+    def _smallest_coef(self, n_features: int) -> Array:
+        """Return the W of the smallest penalty: zeros, or what bounds allow nearest to them."""
+        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
+        zeros = np.zeros((n_scores, n_features))
+        if self.bounds is None:
+            return zeros
+        return np.clip(zeros, *coefficient_bounds(self.bounds, self.classes_, n_features))
+
+    def _penalty_of_others(self, classes: ClassesWithWeight, n_features: int) -> float:
+        """Return what the coefficients that were not fitted add to the objective."""
+        if classes.are_all or np.isinf(self.C):
+            return 0.0
+        coef = self._smallest_coef(n_features)
+        if not classes.is_one:
+            coef = coef[~classes.fitted]
+        return 0.5 * float(np.vdot(coef, coef))
+
     def _attributes(
-        self, coef: Array, intercept: Array, objective: LinearCrossEntropy
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        coef: Array,
+        intercept: Array,
     ) -> dict[str, Any]:
-        """Return what it takes to predict with W and b."""
+        """Return what it takes to predict with W and b of the fitted classes."""
         model = copy.copy(self)
-        model._store(coef, intercept, objective.dtype)
+        model._store(*self._of_all_classes(classes, base, coef, intercept), base.dtype)
         return {"coef_": model.coef_, "intercept_": model.intercept_}
 
     def _warn(self, result: SolverResult) -> None:

@@ -44,7 +44,7 @@ from softmax_regression.solvers import (
     run_epoch,
 )
 from softmax_regression.solvers._criteria import newton_step
-from softmax_regression.solvers._newton import Directions, _ByDecrement, _ConjugateGradients
+from softmax_regression.solvers._newton import _ConjugateGradients
 from softmax_regression.solvers._polish import polish
 
 ZOO = {
@@ -226,7 +226,7 @@ def test_polish_reduces_a_gap_that_no_value_can_tell(name):
     objective = rescaled(ZOO[name])
     minimum, params = linear_minimum(ZOO[name])
     params = objective.from_model(*objective.unpack(params))
-    before = evaluate(objective, params + 1e-8 * draw_params(objective))
+    before = evaluate(objective, params + 3e-8 * draw_params(objective))
     assert before.value == pytest.approx(minimum, rel=1e-14)
     gap = RelativeGap()(objective, before)
     after, remaining = polish(objective, before, gap, RelativeGap(), 0.0, 100)
@@ -276,25 +276,6 @@ def test_separable_classes_without_penalty_are_reported(solver, n_classes, fit_i
 @pytest.mark.parametrize("n_classes", [2, 3, 4])
 def test_separable_classes_with_penalty_have_an_optimum(solver, n_classes):
     result = solve(separable(n_classes, True, l2=1e-6), solver)
-    assert result.reason is StopReason.CONVERGED
-
-
-@every_solver
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_overlapping_classes_of_which_one_is_missing_converge(solver, n_classes):
-    # The missing class's intercept goes to minus infinity, where it makes no difference any more.
-    problem = Problem(n_classes=n_classes + 1, weighted=False, n_rows=60)
-    weight = (problem.targets > 0).astype(float)
-    loss = make_loss(problem.targets, weight / weight.mean(), n_classes + 1)
-    base = LinearCrossEntropy(problem.design(), loss, 0.1, True)
-    result = solve(base.standardized(), solver)
-    rows = np.flatnonzero(weight)
-    rest = LinearCrossEntropy(
-        problem.design()[rows], make_loss(problem.targets[rows] - 1, None, n_classes), 0.1, True
-    )
-    minimum = solve(rest, tol=1e-12).value
-    if n_classes > 2:
-        assert result.value == pytest.approx(minimum, rel=1e-5)
     assert result.reason is StopReason.CONVERGED
 
 
@@ -415,39 +396,15 @@ def test_conjugate_gradients_leave_what_only_rounding_curves():
     assert np.isfinite(run.decrement)
 
 
-class Promises(Directions):
-    """Promise one share of the value after the other, wherever that is."""
-
-    def __init__(self, *promises):
-        self.promises = iter(promises)
-
-    def __call__(self, point, enough):
-        return -point.gradient, next(self.promises) * point.value
-
-
-def test_an_estimate_that_once_was_short_is_not_trusted():
-    point = Point(np.zeros(1), 1.0, np.ones(1))
-
-    def remaining(*promises):
-        survey = _ByDecrement(None, Promises(*promises), RelativeGap(), 1e-6)
-        for _ in promises[:-2]:
-            survey(point, may_end=True, last=False)
-        return survey(point, may_end=True, last=False)[0]  # asked twice, to be sure
-
-    assert remaining(0.3, 1e-4, 1e-7, 1e-7) <= 1.01e-7
-    assert remaining(0.01, 0.3, 1e-4, 1e-7, 1e-7) <= 1.01e-7  # far from the minimum, it may rise
-    assert remaining(0.3, 1e-5, 1e-4, 1e-8, 1e-8) == pytest.approx(1e-7, rel=0.01)  # ten times
-    assert remaining(0.3, 1e-5, 1e-4, 1e-8, 5e-7) == pytest.approx(2.5e-5)
-
-
 @pytest.mark.parametrize("l2", [0.0, 0.1])
-def test_relative_gap_is_the_certificate_or_the_newton_decrement_by_the_value(l2):
+def test_relative_gap_is_what_the_dual_or_a_newton_step_proves_by_the_value(l2):
     objective = rescaled(Problem(l2=l2))
     point = evaluate(objective, draw_params(objective, scale=0.1))
     gap = objective.optimality_gap(point.params, point.value, point.gradient)
     if l2 == 0:
         assert np.isnan(gap)
-        _, gap, _ = newton_step(objective, point)
+        step, decrement, _ = newton_step(objective, point, precision=1e-12)
+        gap = objective.gap_by_newton(point.params, step, decrement)
     criterion = RelativeGap()
     assert criterion.costly(objective) == (l2 == 0)
     assert criterion(objective, point) == gap / point.value < 1

@@ -88,6 +88,10 @@ class Objective(ABC):
         """How many times a direction can be gone within the bounds."""
         return np.inf
 
+    def largest_change(self, direction: Array) -> float:
+        """By how much a step changes the scores of a row, if that is known."""
+        return 0.0
+
     def hessian_product(self, params: Array, direction: Array) -> Array:
         """Multiply the Hessian at `params` by a direction; only convex objectives offer it."""
         raise TypeError(f"{type(self).__name__} has no Hessian products.")
@@ -104,6 +108,10 @@ class Objective(ABC):
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
         """Bound ``F(params) − min F`` by the exact Newton step there; inf if it proves nothing."""
         return np.inf
+
+    def separates(self, params: Array) -> bool:
+        """Whether the parameters tell all classes apart, so that larger ones always do better."""
+        return False
 
     def likely_gap(self, gradient: Array) -> float:
         """Estimate, from little but a gradient, what `optimality_gap` would be; 0 if unknown."""

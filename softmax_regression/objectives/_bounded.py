@@ -31,6 +31,7 @@ from softmax_regression.objectives._base import Objective
 from softmax_regression.objectives._curvature import hessian_of
 from softmax_regression.objectives._dual import DualBound
 from softmax_regression.objectives._linear import LinearCrossEntropy
+from softmax_regression.objectives._newton_dual import gap_without_penalty
 from softmax_regression.objectives._wide_hessian import WideHessian
 
 Array = NDArray[Any]
@@ -67,11 +68,9 @@ class BoundedCrossEntropy(Objective):
 
     @cached_property
     def has_dual(self) -> bool:
-        """Whether W can't get away, and there is no class whose intercept must go to −inf."""
+        """Whether a penalty, or bounds on all sides, keep W finite."""
         sides = [self.smooth.unpack(side)[0] for side in self.box]
-        kept = self.smooth.l2 > 0 or bool(np.isfinite(sides).all())
-        rarest = self.smooth.loss.class_shares.min()
-        return kept and not (self.smooth.fit_intercept and rarest < np.finfo(np.float64).eps)
+        return self.smooth.l2 > 0 or bool(np.isfinite(sides).all())
 
     @cached_property
     def is_wide(self) -> bool:
@@ -100,6 +99,9 @@ class BoundedCrossEntropy(Objective):
         there = direction[moving]
         bound = np.where(there > 0, upper[moving], lower[moving])
         return float(((bound - params[moving]) / there).min(initial=np.inf))
+
+    def largest_change(self, direction: Array) -> float:
+        return self.smooth.largest_change(direction)
 
     def chosen(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
         """Return the entries of (W, b) that a model of F is made of.
@@ -134,6 +136,12 @@ class BoundedCrossEntropy(Objective):
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
     ) -> float:
         return self._dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
+
+    def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        return gap_without_penalty(self.smooth, params, step, self.box)
+
+    def separates(self, params: Array) -> bool:
+        return self.smooth.separates(params)
 
 
 class BoundedDualBound(DualBound):

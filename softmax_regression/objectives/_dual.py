@@ -43,8 +43,11 @@ Array = NDArray[Any]
 
 _INTERCEPT_STEPS = 10
 _WITH_OLD = 2
+_FAR_STEP = 1.0  # nats: beyond that Newton's steps in the intercept are too long or too short
+_LEAST_SHARE = float(np.finfo(np.float64).tiny)  # of a class
 _SHORT_STEP = 1e-6  # nats: the square of that is a rounding error
 _SHORTEST_STEP = 1e-4  # nats: below, φ is 1/2 but for rounding
+_ROUNDING_ERRORS = 64 * float(np.finfo(np.float64).eps)  # of a sum, relative to its terms, at most
 _NOISE = 1e-14  # of a slope, for each unknown: of sums, and of solving with a factor
 
 
@@ -84,7 +87,8 @@ class DualBound:
         if enough < np.inf and self.objective.intercept.curvature is not None:
             at, slopes = params, gradient
             for _ in range(_WITH_OLD):  # steps by an older Hessian: it may do
-                at = self._moved(at, self._excess(self.objective.unpack(slopes)[1]))
+                excess = self._excess(self.objective.unpack(slopes)[1])
+                at = self._stepped(at, self.objective.intercept.step(excess))
                 refined, slopes = self._elsewhere(at, value)
                 if refined <= enough:
                     return refined
@@ -111,18 +115,19 @@ class DualBound:
         if objective.fit_intercept:  # else there are no totals to agree
             rho, repair, repair_entropy = self._repair_totals(self._excess(intercept_slope))
         if rho == 0:
-            return self._penalty_gap(coef, coef_slope)
+            return settled(self._penalty_gap(coef, coef_slope), value)
         penalty = objective.ridge[: coef.shape[1]] * coef
         loss_slope = coef_slope - penalty
         correction = rho * (repair[:, None] * self._row_mean - loss_slope - self._target_mean)
         along = float(np.vdot(loss_slope, coef) + intercept_slope @ intercept)
         entropy = value - float(np.vdot(penalty, coef)) / 2 - along
-        return (
-            self._penalty_gap(coef, coef_slope + correction)
-            - float(np.vdot(correction, coef))
-            + float(intercept_slope @ intercept)
-            + rho * (entropy - repair_entropy)
+        terms = (
+            self._penalty_gap(coef, coef_slope + correction),
+            -float(np.vdot(correction, coef)),
+            float(intercept_slope @ intercept),
+            rho * (entropy - repair_entropy),
         )
+        return settled(sum(terms), value + max(map(abs, terms)))
 
     def after_newton(self, params: Array, step: Array, decrement: float) -> float:
         """F − D(q) for the q that a Newton step leads to, with what rounding may have spoiled."""
@@ -133,8 +138,11 @@ class DualBound:
         phi = ((1 - change) * float(np.log1p(-change)) + change) / change**2
         noise = _NOISE * len(step) * (1 + float(np.linalg.norm(step)))
         softest = float(objective.ridge[: objective.n_columns - objective.fit_intercept].min())
+        rarest = float(objective.loss.class_shares.min()) if objective.fit_intercept else np.inf
+        if not (softest > 0 and rarest > 0):
+            return np.inf
         slopes = len(step) * noise**2 / (2 * softest)
-        totals = noise / float(objective.loss.class_shares.min())
+        totals = noise / rarest
         return 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
 
     def _penalty_gap(self, coef: Array, slopes: Array) -> float:
@@ -144,7 +152,10 @@ class DualBound:
     def _half_square(self, slopes: Array) -> float:
         """Σ slope² / (2 l2)."""
         squares = np.add.reduce(np.square(slopes))
-        return 0.5 * float(np.add.reduce(squares / self.objective.ridge[: len(squares)]))
+        ridge = self.objective.ridge[: len(squares)]
+        with np.errstate(divide="ignore", over="ignore"):  # of a column that is hardly penalised
+            terms = np.divide(squares, ridge, out=np.zeros_like(squares), where=squares > 0)
+        return 0.5 * float(np.add.reduce(terms))
 
     def without_repair(self, gradient: Array) -> float:
         """Estimate what the gap would be at the best intercept: hardly less than this."""
@@ -181,37 +192,73 @@ class DualBound:
         """Minimise over the intercept alone, by Newton's method from a point that is close.
 
         The next step would be the square of the last, and by as much the totals are off: where
-        that has not been too much so far, it may be as large as `enough` allows.
+        that has not been too much so far, it may be as large as `enough` allows. Where a class gets
+        many times its share, or a small part of it, a step of iterative scaling comes first.
         """
         untried = np.isinf(self._worth_refining)
         short = max(_SHORT_STEP, 0.1 * enough**0.5) if untried and enough < np.inf else _SHORT_STEP
         for _ in range(_INTERCEPT_STEPS):
             excess = self.objective.renew_intercept(params)
-            moved = self._moved(params, excess)
-            step = self.objective.unpack(moved - params)[1] * self.objective.intercept_entry
-            params = moved
+            scaling = self._scaling_step(excess)
+            far = np.abs(scaling).max() > _FAR_STEP
+            step = scaling if far else self.objective.intercept.step(excess)
+            params = self._stepped(params, step)
             if np.abs(step).max() < short:
                 break
         return params
 
-    def _moved(self, params: Array, excess: Array) -> Array:
+    def _scaling_step(self, excess: Array) -> Array:
+        """Return the logarithm of each class's share over the model's: it never raises F.
+
+        J. Darroch and D. Ratcliff, "Generalized iterative scaling for log-linear models", Annals of
+        Mathematical Statistics 43, 1972.
+        """
+        shares, excess = self.objective.loss.class_shares, self._of_each_class(excess)
+        step = np.log(np.maximum(shares, _LEAST_SHARE)) - np.log(predicted_shares(shares, excess))
+        return step[1:] - step[:1] if self.objective.width == 1 else step - step.mean()
+
+    def _of_each_class(self, excess: Array) -> Array:
+        """Return by how much the model's share of each class is too large, for each output's."""
+        # Of two classes, the first one's score is held at 0.
+        return np.concatenate([-excess, excess]) if self.objective.width == 1 else excess
+
+    def _stepped(self, params: Array, step: Array) -> Array:
         """Return the parameters after a step of the intercept."""
         moved = params.copy()
-        step = self.objective.intercept.step(excess) / self.objective.intercept_entry
-        self.objective.unpack(moved)[1][...] += step
+        self.objective.unpack(moved)[1][...] += step / self.objective.intercept_entry
         return moved
 
     def _repair_totals(self, excess: Array) -> tuple[float, Array, float]:
         """The smallest ρ, the outputs' part of r, and the entropy of r."""
-        loss = self.objective.loss
-        if loss.n_outputs < loss.n_classes:  # the first class's score is held at 0
-            excess = np.concatenate([-excess, excess])
-        targets = loss.class_shares
-        predicted = np.maximum(targets + excess, np.finfo(np.float64).tiny)
+        targets, n_outputs = self.objective.loss.class_shares, len(excess)
+        excess = self._of_each_class(excess)
+        predicted = predicted_shares(targets, excess)
         rho = min(max(float(np.maximum.reduce(excess / predicted)), 0.0), 1.0)
         repair = np.maximum(targets - (1 - rho) * predicted, 0)
         total = float(np.add.reduce(repair))
         if rho == 0 or total == 0:
-            return 0.0, np.zeros(loss.n_outputs), 0.0
+            return 0.0, np.zeros(n_outputs), 0.0
         repair /= total
-        return rho, repair[-loss.n_outputs :], float(np.add.reduce(entr(repair)))
+        return rho, repair[-n_outputs:], float(np.add.reduce(entr(repair)))
+
+
+def predicted_shares(shares: Array, excess: Array) -> Array:
+    """Return the model's share of each class, positive, for those of the targets."""
+    return np.maximum(shares + excess, _LEAST_SHARE)
+
+
+def settled(gap: float, size: float) -> float:
+    """Return a bound with what rounding may hide of it; inf if it proves nothing.
+
+    No bound is negative but by rounding errors: if it is, the distributions of the dual are none.
+
+    Parameters
+    ----------
+    gap : float
+        The bound, as it comes out of a sum.
+    size : float
+        Of the terms that were added up.
+    """
+    if gap < -_ROUNDING_ERRORS * size:
+        return np.inf
+    return max(gap, 0.0) + float(np.finfo(np.float64).eps) * size

@@ -29,7 +29,11 @@ class Intercept:
     def step(self, excess: Array) -> Array:
         """Return what to add to b where the totals of the classes are off by so much."""
         assert self.curvature is not None
+        # In units in which every class has a curvature of 1: a rare class counts like the others.
         # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
-        step = np.linalg.lstsq(self.curvature, -excess, rcond=None)[0]
+        scales = np.sqrt(np.diag(self.curvature))
+        scales[~(scales > 0)] = 1.0
+        scaled = self.curvature / scales / scales[:, None]
+        step = np.linalg.lstsq(scaled, -excess / scales, rcond=None)[0] / scales
         step -= step.mean() if len(step) > 1 else 0.0
         return np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)

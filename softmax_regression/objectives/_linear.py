@@ -18,7 +18,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any, Self
 
@@ -31,11 +30,13 @@ from softmax_regression.objectives._coordinates import Coordinates
 from softmax_regression.objectives._dual import DualBound
 from softmax_regression.objectives._intercept import Intercept
 from softmax_regression.objectives._losses import PointwiseLoss
+from softmax_regression.objectives._newton_dual import gap_without_penalty
 
 Array = NDArray[Any]
 
 _KEEP = 0.125  # of the size of X: more is not spent on remembering probabilities
 _EVEN = 0.1  # the weight of equal class shares beside the true ones
+_MOST_RAISED = 1e6  # times its share, by which a class that hardly occurs may begin above it
 _SMALL = 1 << 20  # probabilities: so many are always remembered
 _UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
 _LEAST_ROWS = 64
@@ -127,7 +128,6 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """Return it with another strength of the penalty, in the same coordinates."""
         other = self._copy()
         other.l2, other.ridge = l2, l2 * self._penalized
-        vars(other).pop("has_dual", None)
         if self._dual is not None:
             other._dual = self._dual.of(other)
         return other
@@ -194,12 +194,14 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """W = 0 and nearly the best b for it, to begin with: one Newton step nearer on most data.
 
         Class shares are drawn towards equal ones. A class that hardly occurs would else begin so
-        far out that it has no curvature.
+        far out that it has no curvature; but from much too large a share, Newton's method comes
+        down by one nat an iteration.
         """
         coef, intercept = self.unpack(np.zeros(self.n_params))
         if self.fit_intercept:
             shares = self.loss.class_shares
-            logits = np.log(shares + _EVEN / len(shares))
+            raised = np.minimum(_EVEN / len(shares), _MOST_RAISED * shares)
+            logits = np.log(np.maximum(shares + raised, np.finfo(np.float64).tiny))
             intercept[...] = logits[1:] - logits[:1] if self.width == 1 else logits - logits.mean()
         return coef, intercept
 
@@ -443,11 +445,10 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """Always."""
         return True
 
-    @cached_property
+    @property
     def has_dual(self) -> bool:
-        """Whether there is a penalty, and no class whose intercept must go to −inf, or nearly."""
-        rarest = self.loss.class_shares.min()
-        return self.l2 > 0 and not (self.fit_intercept and rarest < np.finfo(np.float64).eps)
+        """Whether there is a penalty."""
+        return self.l2 > 0
 
     def optimality_gap(
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
@@ -456,7 +457,47 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self.dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        return self.dual.after_newton(params, step, decrement) if self.has_dual else np.inf
+        if self.has_dual:
+            return self.dual.after_newton(params, step, decrement)
+        return gap_without_penalty(self, params, step)
+
+    def newton_dual(self, params: Array, step: Array) -> tuple[float, Array]:
+        """Return what the distributions that a Newton step leads to cost, and their moments.
+
+        Both as in `_newton_dual.py`: the mean divergence, and how far the moments are from those of
+        the targets, flat.
+        """
+        at, towards = self.for_rows(params), self.for_rows(step)
+
+        def work(blocks: Sequence[slice]) -> tuple[float, Array]:
+            total, moments = 0.0, np.zeros(self.n_params)
+            part = np.empty(self.n_params, dtype=self.dtype)
+            scratch = self._scratch(blocks)
+            for rows in blocks:
+                block = self.design[rows]
+                p = self.block_probabilities(block, at)
+                change = self._scores(block, towards, scratch)
+                total += self.loss.newton_divergence(p, change, rows)
+                self._products(block, change, part)
+                moments += part
+            return total, moments
+
+        total, moments = sum_parts(self.design.map_blocks(work, self.width))
+        self._average(moments, 1 / self.design.n_rows)
+        return total / self.design.n_rows, moments
+
+    def separates(self, params: Array) -> bool:
+        """Whether the scores of every row of weight are highest for its own class: a proof."""
+        at = self.for_rows(params)
+
+        def work(blocks: Sequence[slice]) -> bool:
+            scratch = self._scratch(blocks)
+            return all(
+                self.loss.are_right(self._scores(self.design[rows], at, scratch), rows)
+                for rows in blocks
+            )
+
+        return all(self.design.map_blocks(work, self.width))
 
     def likely_gap(self, gradient: Array) -> float:
         return self.dual.without_repair(gradient) if self.has_dual else 0.0
@@ -500,7 +541,12 @@ class LinearCrossEntropy(CrossEntropyObjective):
             weighted = probabilities.copy()
             self.loss.weigh(weighted, rows)
         totals = weighted.sum(axis=1, dtype=np.float64)
-        return totals, np.diag(totals) - weighted @ probabilities.T
+        products = weighted @ probabilities.T
+        if len(products) == 1:
+            return totals, totals - products
+        # The rows of diag(p) − p pᵀ sum to 0: so the diagonal of a rare class keeps its digits.
+        np.fill_diagonal(products, 0.0)
+        return totals, np.diag(products.sum(axis=1)) - products
 
     def curvature_bound(self) -> float:
         """Bound the curvature of F in standardised coordinates.

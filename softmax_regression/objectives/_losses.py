@@ -17,11 +17,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from softmax_regression.functional import ACTIVATIONS, one_hot
 
 Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
+
+_NEAR = 1e-5  # relative change of a probability, up to which two terms of the series do
 
 _sigmoid_into = ACTIVATIONS["logistic"].value_into
 
@@ -59,6 +62,17 @@ class PointwiseLoss(ABC):
     @abstractmethod
     def curvature_product(self, probabilities: Array, direction: Array, rows: Rows) -> None:
         """Overwrite a direction in the scores with s_i times the Hessian of CE_i times it."""
+
+    @abstractmethod
+    def newton_divergence(self, probabilities: Array, change: Array, rows: Rows) -> float:
+        """Return a bound of Σ s_i KL(q_i ‖ p_i), and overwrite the change with s_i (q_i − y_i).
+
+        For q = p + (diag(p) − p pᵀ) change without entries below 0; p may be overwritten.
+        """
+
+    @abstractmethod
+    def are_right(self, scores: Array, rows: Rows) -> bool:
+        """Whether each row of weight has a label, and the highest score for that."""
 
     @abstractmethod
     def target_rows(self, rows: Rows) -> Array:
@@ -155,6 +169,36 @@ class SoftmaxLoss(PointwiseLoss):
         direction *= probabilities
         self.weigh(direction, rows)
 
+    def newton_divergence(self, probabilities: Array, change: Array, rows: Rows) -> float:
+        change -= np.einsum("kn,kn->n", probabilities, change)
+        np.maximum(change, -1.0, out=change)
+        divergences = np.einsum("kn,kn->n", probabilities, _divergence(change))
+        change += 1
+        change *= probabilities
+        change /= np.add.reduce(change)
+        self._subtract_targets(change, rows)
+        self.weigh(change, rows)
+        return self._weighted_total(divergences, rows)
+
+    def _subtract_targets(self, values: Array, rows: Rows) -> None:
+        targets = self.targets[..., rows]
+        if targets.ndim == 1:
+            values[targets, np.arange(len(targets))] -= 1
+        else:
+            values -= targets
+
+    def are_right(self, scores: Array, rows: Rows) -> bool:
+        targets, counted = self.targets[..., rows], self.row_weights(rows) > 0
+        if targets.ndim == 2:
+            if not (targets[:, counted].max(axis=0, initial=1.0) == 1).all():
+                return False
+            targets = targets.argmax(axis=0)
+        own = np.arange(scores.shape[1])
+        lead = scores[targets, own]
+        scores[targets, own] = -np.inf
+        lead -= scores.max(axis=0)
+        return bool((lead[counted] > 0).all())
+
     def target_rows(self, rows: Rows) -> Array:
         targets = self.targets[..., rows]
         encoded = one_hot(targets, self.n_classes).T if targets.ndim == 1 else targets.copy()
@@ -214,14 +258,39 @@ class SigmoidLoss(PointwiseLoss):
         direction *= 1 - probabilities
         self.weigh(direction, rows)
 
+    def newton_divergence(self, probabilities: Array, change: Array, rows: Rows) -> float:
+        # Of the second class, and the first.
+        p, other = probabilities[0], 1 - probabilities[0]
+        up = np.maximum(other * change[0], -1.0)
+        down = np.maximum(-p * change[0], -1.0)
+        divergences = p * _divergence(up) + other * _divergence(down)
+        np.multiply(p, 1 + up, out=change[0])
+        change[0] /= change[0] + other * (1 + down)
+        change -= self._second[rows]
+        self.weigh(change, rows)
+        return self._weighted_total(divergences, rows)
+
+    def are_right(self, scores: Array, rows: Rows) -> bool:
+        second = self._second[rows]
+        right = np.where(second == 1, scores[0] > 0, (second == 0) & (scores[0] < 0))
+        return bool(right[self.row_weights(rows) > 0].all())
+
     def target_rows(self, rows: Rows) -> Array:
         encoded = self._second[None, rows].astype(np.float64)
         self.weigh(encoded, rows)
         return encoded
 
 
-def make_loss(targets: Array, weight: Array | None, n_classes: int) -> PointwiseLoss:
-    """Choose between the two by the number of classes."""
-    if n_classes == 2:
+def _divergence(change: Array) -> Array:
+    """Return (1 + ε) log(1 + ε) − ε."""
+    near = change * change * (0.5 - change / 6)  # where the difference would lose its digits
+    return np.where(np.abs(change) < _NEAR, near, xlogy(1 + change, 1 + change) - change)
+
+
+def make_loss(
+    targets: Array, weight: Array | None, n_classes: int, score_each: bool = False
+) -> PointwiseLoss:
+    """Return the loss with one score for two classes, unless each is to have its own."""
+    if n_classes == 2 and not score_each:
         return SigmoidLoss(targets, weight)
     return SoftmaxLoss(targets, weight, n_classes)

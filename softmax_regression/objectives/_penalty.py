@@ -66,7 +66,9 @@ class Penalty(ABC):
 
     def ratios(self, slopes: Array) -> Array:
         """‖A_u‖ / ω_u: at most 1 for a unit that may be 0."""
-        return self.norms(slopes) / self.weights
+        norms = self.norms(slopes)
+        with np.errstate(divide="ignore", over="ignore"):  # of a column that is hardly penalised
+            return np.divide(norms, self.weights, out=np.zeros_like(norms), where=norms > 0)
 
     def residual(self, coef: Array, slopes: Array) -> Array:
         """Return the subgradient of F + Ω that is smallest: 0 at the minimum."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from softmax_regression.objectives._base import Objective
-from softmax_regression.objectives._dual import DualBound
+from softmax_regression.objectives._dual import DualBound, settled
 from softmax_regression.objectives._linear import LinearCrossEntropy
 from softmax_regression.objectives._penalty import Penalty
 
@@ -56,7 +56,7 @@ class SparseCrossEntropy(Objective):
 
     @property
     def has_dual(self) -> bool:
-        """Always: with a class of no weight beside an intercept it is an estimate."""
+        """Always."""
         return True
 
     def coef(self, params: Array) -> Array:
@@ -104,12 +104,10 @@ class SparseDualBound(DualBound):
 
     def gap(self, params: Array, value: float, gradient: Array, enough: float) -> float:
         """Bound F + Ω − min: as `DualBound.gap`."""
-        hopeful = self._bound(params, value, gradient, repair=False)
-        fixed = not self.objective.fit_intercept or not self._totals_can_agree
-        if fixed or enough < hopeful < np.inf:
-            return hopeful
         gap = self.free(params, value, gradient)
-        if gap <= enough < np.inf:
+        if not self.objective.fit_intercept or gap <= enough < np.inf:
+            return gap
+        if enough < self._bound(params, value, gradient, repair=False) < np.inf:
             return gap
         # It may be only the intercept that keeps the bound up.
         centred = self._with_best_intercept(params)
@@ -119,7 +117,7 @@ class SparseDualBound(DualBound):
         return min(gap, max(value - best, 0.0) + self.free(centred, best, gradient))
 
     def free(self, params: Array, value: float, gradient: Array) -> float:
-        return self._bound(params, value, gradient, repair=self._totals_can_agree)
+        return self._bound(params, value, gradient, repair=True)
 
     def _bound(self, params: Array, value: float, gradient: Array, repair: bool) -> float:
         """F + Ω − D for the best of some q, as a sum of small terms."""
@@ -149,18 +147,16 @@ class SparseDualBound(DualBound):
         for beta in (0.0, 1 - 1 / largest) if objective.l2 > 0 else (1 - 1 / largest,):
             inside = (1 - beta) * repaired
             change = float(np.vdot(slopes - inside, coef))
-            bounds.append(
-                penalty.conjugate_gap(coef, inside, ridge)
-                + change
-                + rest
-                + beta * (kept - self._target_entropy)
+            terms = (
+                penalty.conjugate_gap(coef, inside, ridge),
+                change,
+                rest,
+                beta * (kept - self._target_entropy),
             )
+            size = value + max(map(abs, terms))
+            # Where totals do not agree it is an estimate, which may be negative.
+            bounds.append(settled(sum(terms), size) if repair else sum(terms))
         return min(bounds)
-
-    @cached_property
-    def _totals_can_agree(self) -> bool:
-        """Not with a class of no weight, whose intercept goes to −inf."""
-        return bool(self.objective.loss.class_shares.min() >= np.finfo(np.float64).eps)
 
     @cached_property
     def _target_entropy(self) -> float:

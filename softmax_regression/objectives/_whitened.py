@@ -83,3 +83,9 @@ class WhitenedObjective(Objective):
         else:
             value, gradient = self.base.value_and_gradient(there)
         return self.base.optimality_gap(there, value, gradient, enough)
+
+    def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        return self.base.gap_by_newton(self.params(params), self.curvature.spread(step), decrement)
+
+    def separates(self, params: Array) -> bool:
+        return self.base.separates(self.params(params))

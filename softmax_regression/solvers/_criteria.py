@@ -20,6 +20,7 @@ from softmax_regression.objectives import Objective
 
 Array = NDArray[Any]
 
+_EXACT_STEP = 1e-12  # of the decrement: where conjugate gradients for an exact step end
 SEPARATED = 1e-9  # nats a row: far below what an unpenalised model of overlapping classes reaches
 
 
@@ -72,8 +73,7 @@ class Criterion(ABC):
 class RelativeGap(Criterion):
     """A bound of ``(F(params) − min F) / F(params)``.
 
-    By the dual of the penalised problem where it has one, else by the Newton decrement, which
-    estimates the same from the local quadratic model.
+    By the dual of the penalised problem where it has one, else by what a Newton step leads to.
     """
 
     name = "relative optimality gap"
@@ -82,7 +82,7 @@ class RelativeGap(Criterion):
         scale = max(point.value, np.finfo(np.float64).tiny)
         gap = objective.optimality_gap(point.params, point.value, point.gradient, enough * scale)
         if np.isnan(gap):
-            _, gap, _ = newton_step(objective, point, enough=enough * scale)
+            gap = gap_by_newton_step(objective, point, enough * scale)
         return min(max(gap, 0.0) / scale, 1.0)  # as F is not negative, no more can be left
 
     def costly(self, objective: Objective) -> bool:
@@ -102,6 +102,16 @@ def certify(criterion: Criterion, tol: float, objective: Objective, point: Point
     """Evaluate a criterion where a solver ended, as sharply as it can be."""
     remaining = criterion(objective, point, tol)
     return remaining if remaining <= tol else criterion(objective, point)
+
+
+def gap_by_newton_step(objective: Objective, point: Point, enough: float) -> float:
+    """Bound F − min F by a Newton step; its decrement, where that alone exceeds `enough`."""
+    if enough < np.inf:
+        _, decrement, _ = newton_step(objective, point, enough=enough)
+        if decrement > enough:
+            return decrement
+    step, decrement, _ = newton_step(objective, point, precision=_EXACT_STEP)
+    return objective.gap_by_newton(point.params, step, decrement)
 
 
 def newton_step(

@@ -114,10 +114,15 @@ class Monitor:
             self.reason = StopReason.CONVERGED
         elif stopped:
             self.reason = StopReason.STOPPED
-        elif self.criterion.costly(self.objective) and point.value <= SEPARATED:
+        elif self._is_separated(point):
             self.reason = StopReason.SEPARABLE
         if self.reason is not None:
             raise StopIteration
+
+    def _is_separated(self, point: Point) -> bool:
+        objective = self.objective
+        small = self.criterion.costly(objective) and point.value <= SEPARATED
+        return small and objective.separates(point.params)
 
     def _measure(self, point: Point) -> float:
         """Evaluate the criterion, or return inf while it is too early for a costly one."""

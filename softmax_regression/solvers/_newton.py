@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +34,7 @@ _FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
 _TINY = float(np.finfo(np.float64).tiny)
 _SURE = 1e-3  # of the value: if a step along a path promises no more, it leads to the minimum
 _PROVING = 2.0  # times the decrement: what an exact step proves near the minimum
+_CAUTIOUS_CHANGE = 4.0  # nats: of the scores of a row in an iteration
 _FOR_PROOF = 50  # products more, at most: rounding may not let it come
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
@@ -290,7 +292,7 @@ class _ConjugateGradients:
             square, previous = float(self.residual @ ahead), square
             direction = ahead + square / previous * direction
             length_squared = square + (square / previous) ** 2 * length_squared
-        self.progress = 0.5 * float(np.log(max(begun, _TINY) / max(square, _TINY)))
+        self.progress = 0.5 * float(np.log(max(begun, _TINY)) - np.log(max(square, _TINY)))
         # What the residual still stands for is estimated by the preconditioner.
         self.decrement = 0.5 * (square - float(gradient @ self.step))
         if proof < np.inf and square <= goal:
@@ -343,6 +345,34 @@ def minimize_newton(
     watch : callable, default=None
         Called with the parameters after each iteration; ends the run by returning True.
     """
+    how: dict[str, Any] = {"criterion": criterion, "tol": tol, "report": report, "watch": watch}
+    result = _minimize(objective, start, directions, max_iter, n_before, np.inf, **how)
+    stuck = result.reason is StopReason.ROUNDING and not objective.has_dual
+    if not stuck or result.n_iter >= max_iter:
+        return result
+    # Without a penalty nothing brings back rows whose scores a long step has taken so far that
+    # their loss has no curvature left. Shorter steps do not take them there.
+    n_left, n_before = max_iter - result.n_iter, n_before + result.n_iter
+    again = _minimize(objective, start, directions, n_left, n_before, _CAUTIOUS_CHANGE, **how)
+    loss_curve = result.loss_curve + again.loss_curve
+    better = again if again.value <= result.value else result
+    return replace(better, loss_curve=loss_curve, n_iter=len(loss_curve))
+
+
+def _minimize(
+    objective: Objective,
+    start: Array,
+    directions: Directions,
+    max_iter: int,
+    n_before: int,
+    longest: float,
+    *,
+    criterion: Criterion,
+    tol: float,
+    report: Report | None,
+    watch: Watch | None,
+) -> SolverResult:
+    """Run Newton's method once, with steps that change scores by no more than `longest`."""
     point = evaluate(objective, start)
     if not (np.isfinite(point.value) and np.isfinite(point.gradient).all()):
         return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
@@ -376,11 +406,11 @@ def minimize_newton(
             reason = StopReason.CONVERGED
         elif stopped:
             reason = StopReason.STOPPED
-        elif costly and point.value <= SEPARATED:
+        elif costly and point.value <= SEPARATED and objective.separates(point.params):
             reason = StopReason.SEPARABLE
         if reason is not StopReason.MAX_ITER or direction is None or iteration == max_iter:
             break
-        following = search(objective, point, direction) if idle < _PATIENCE else None
+        following = search(objective, point, direction, longest) if idle < _PATIENCE else None
         if following is None:
             reason = StopReason.ROUNDING
             break
@@ -463,45 +493,26 @@ class _ByCriterion(_Survey):
 
 
 class _ByDecrement(_Survey):
-    """By the Newton decrement, which comes with the direction.
+    """By the Newton decrement, which comes with the direction; in the end by all that that proves.
 
-    What is left to gain only falls. If its estimate rises, by some factor, an earlier one was short
-    by that at least: so may the next be. It happens where the Hessian is singular but for rounding.
+    The decrement is what the quadratic model of the objective promises. Where the Hessian is
+    singular but for rounding, or F falls along a direction for ever, it may be far too little.
     """
 
-    _least = np.inf  # that was promised
-    _short = 1.0  # by which factor a promise was
-
     def __call__(self, point: Point, may_end: bool, last: bool) -> tuple[float, Array | None]:
-        before = self._promised
         direction = self._direction(point, self.tol * point.value)
+        if self._promised > self.tol:
+            return self._promised, direction
         promised = self._promised
-        remaining = _in_all(promised, before) * self._shortness(promised)
-        if remaining <= self.tol:  # to be sure, with the direction as precise as it gets
-            direction = self._direction(point, 0.0)
-            remaining = max(remaining, self._promised * self._shortness(self._promised))
-            self._promised = promised
-        return min(remaining, 1.0), direction
-
-    def _shortness(self, promised: float) -> float:
-        if self._least <= self._near:  # far from the minimum, the model promises what it likes
-            self._short = max(self._short, promised / max(self._least, _TINY))
-        self._least = min(self._least, promised)
-        return self._short
+        direction = self._direction(point, 0.0)
+        decrement = self._promised * point.value
+        gap = self.objective.gap_by_newton(point.params, direction, decrement)
+        self._promised = promised
+        return _relative(gap, point.value), direction
 
 
 def _relative(decrement: float, value: float) -> float:
     return min(max(decrement, 0.0) / max(value, _TINY), 1.0)
-
-
-def _in_all(promised: float, before: float) -> float:
-    """What is left to gain if promises go on to shrink as the last did.
-
-    Where that is slow, the next step will be worth nearly as much again: more than the quadratic
-    model of the objective knows of.
-    """
-    ratio = min(promised / before, 0.99) if before > 0 else 0.0
-    return min(promised / (1 - ratio), 1.0)
 
 
 def _fell(loss_curve: list[float], value: float) -> bool:
@@ -509,12 +520,14 @@ def _fell(loss_curve: list[float], value: float) -> bool:
     return len(loss_curve) < 2 or loss_curve[-2] - value > _ROUNDING * abs(value)
 
 
-def search(objective: Objective, point: Point, direction: Array) -> Point | None:
+def search(
+    objective: Objective, point: Point, direction: Array, longest: float = np.inf
+) -> Point | None:
     """Find a point on the line where the slope is small and the value not above the first.
 
     Begins with the full step; while the slope is still far below 0 twice as far, and by the zero of
     the straight line through two slopes once it is known between which points it changes sign. It
-    ends at the first bound of a parameter.
+    ends at the first bound of a parameter, or where the scores of a row have changed by `longest`.
     None if there is no such point, as far as rounding lets one see.
     """
     first = float(point.gradient @ direction)
@@ -523,6 +536,8 @@ def search(objective: Objective, point: Point, direction: Array) -> Point | None
     acceptable = point.value + _ROUNDING * abs(point.value)
     below, above = (0.0, first), (np.inf, np.nan)
     room = objective.room(point.params, direction)
+    if longest < np.inf:
+        room = min(room, longest / max(objective.largest_change(direction), _TINY))
     length, best = min(1.0, room), None
     for _ in range(_TRIALS):
         trial = evaluate(objective, objective.within(point.params + length * direction))

@@ -39,7 +39,8 @@ from softmax_regression.solvers._result import Report, SolverResult, StopReason,
 
 Array = NDArray[Any]
 
-_FALL = 3.0  # of the penalty's factor in each iteration
+_FALL = 3.0  # of the penalty's factor in each iteration, at least
+_LONGEST_CONTINUATION = 30  # iterations until the factor is 1
 _FEW = 20, 200  # new units of the working set that are never too many, by the number of rows
 _ROWS_PER_UNIT = 50
 _GROWTH = 4  # times as many units as there are may be added to a model known by products
@@ -135,9 +136,11 @@ def minimize_proximal_newton(
     place = _place(objective, start)
     if not (np.isfinite(place.smooth) and np.isfinite(place.gradient).all()):
         return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
-    factor = max(1.0, _largest_ratio(objective, place) / _FALL)
+    ratio = _largest_ratio(objective, place)
+    fall = max(_FALL, ratio ** (1 / _LONGEST_CONTINUATION))
+    factor = max(1.0, ratio / fall)
     loss_curve: list[float] = []
-    best, smallest = _point(objective, place), np.inf
+    best, smallest, lowest = _point(objective, place), np.inf, np.inf
     reason, idle, experience = StopReason.MAX_ITER, 0, _Experience()
     for iteration in range(max_iter + 1):
         point = _point(objective, place)
@@ -159,7 +162,8 @@ def minimize_proximal_newton(
             break
         if iteration == max_iter:
             break
-        fallen = len(loss_curve) < 2 or abs(loss_curve[-2] - point.value) > _ROUNDING * point.value
+        fallen = point.value < lowest * (1 - _ROUNDING)
+        lowest = min(lowest, point.value)
         idle = 0 if fallen or factor > 1.0 or remaining < 0.5 * smallest else idle + 1
         following = None
         if idle < _PATIENCE:
@@ -169,7 +173,7 @@ def minimize_proximal_newton(
             reason = StopReason.ROUNDING
             break
         place = place if following is None else following
-        factor = max(1.0, factor / _FALL)
+        factor = max(1.0, factor / fall)
         loss_curve.append(_point(objective, place).value)
     if reason is not StopReason.CONVERGED:
         smallest = certify(criterion, tol, objective, best)
