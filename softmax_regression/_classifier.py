@@ -353,6 +353,7 @@ class BaseSoftmaxClassifier(
         if reset and "feature_names_in_" not in self.__dict__ and _plain(X):
             self.n_features_in_ = X.shape[1]
             return DenseDesign(X)
+        refuse_times(X)
         return as_design(
             validate_data(
                 self,
@@ -490,6 +491,16 @@ def _defaults(estimator: type) -> dict[str, Any]:
     """Return what the parameters of an estimator are if not given."""
     parameters = inspect.signature(estimator).parameters
     return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+
+
+def refuse_times(X: Any) -> None:
+    """Raise if X holds dates or durations: converted to float, they depend on their unit."""
+    for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):
+        if getattr(dtype, "kind", "") in ("m", "M"):
+            raise TypeError(
+                f"X holds dates or durations, of dtype {dtype}: turn them into numbers, for "
+                "example (X - X.min()) / np.timedelta64(1, 'D')."
+            )
 
 
 def _plain(X: Any) -> bool:

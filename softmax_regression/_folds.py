@@ -195,6 +195,8 @@ class Rows:
 def check_folds(targets: Targets, folds: Sequence[tuple[Array, Array]]) -> None:
     """Raise unless each fold has something to fit, and something to score.
 
+    It has to have two classes, unless a single one has weight in all rows.
+
     Parameters
     ----------
     targets : Targets
@@ -202,6 +204,7 @@ def check_folds(targets: Targets, folds: Sequence[tuple[Array, Array]]) -> None:
     folds : sequence of tuple of ndarray
         The numbers of the rows to fit, and of those to score.
     """
+    several = np.count_nonzero(targets.class_totals()) > 1
     for fold, (train, test) in enumerate(folds):
         n_fitted = np.count_nonzero(targets.row_weights()[train])
         if not n_fitted or not len(test):
@@ -209,10 +212,15 @@ def check_folds(targets: Targets, folds: Sequence[tuple[Array, Array]]) -> None:
                 f"Fold {fold} of cv has {n_fitted} rows of positive weight to fit and {len(test)} "
                 "to score: it needs some of both. Shuffle or stratify: cv=StratifiedKFold(…)."
             )
-        try:
-            check_more_than_one_class(targets.of(train), f"Fold {fold} of cv")
-        except ValueError as error:
-            raise ValueError(f"{error} Shuffle or stratify: cv=StratifiedKFold(…).") from None
+        if several:
+            _check_classes_of_fold(fold, targets.of(train))
+
+
+def _check_classes_of_fold(fold: int, targets: Targets) -> None:
+    try:
+        check_more_than_one_class(targets, f"Fold {fold} of cv")
+    except ValueError as error:
+        raise ValueError(f"{error} Shuffle or stratify: cv=StratifiedKFold(…).") from None
 
 
 def paths_of_folds(

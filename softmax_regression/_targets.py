@@ -213,6 +213,8 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
         plain = _are_plain_labels(y)
         if not plain:
             assert_all_finite(y, input_name="y")
+            if y.dtype.kind in "mM" and np.isnat(y).any():
+                raise ValueError("Input y contains NaT, a missing date: leave out these rows.")
             check_classification_targets(y)
         if plain and y.dtype.kind in "iuf" and (few := _close_integers(y)) is not None:
             found, encoded = few

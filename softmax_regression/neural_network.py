@@ -632,15 +632,14 @@ default='constant'
         if self.solver_ == "lbfgs":
             return False
         if self.early_stopping == "auto":
-            counted = targets.of(np.flatnonzero(targets.row_weights()))
-            n_rows = len(counted.encoded)
-            rarest = (
-                n_rows
-                if counted.encoded.ndim == 2
-                else np.bincount(counted.encoded, minlength=len(targets.classes)).min()
-            )
+            counted = targets.encoded[targets.row_weights() > 0]
+            n_rows = len(counted)
+            sizes = np.full(len(targets.classes), n_rows)
+            if counted.ndim == 1:
+                sizes = np.bincount(counted)
+                sizes = sizes[sizes > 0]
             fraction = min(self.validation_fraction, 1 - self.validation_fraction)
-            return bool(n_rows >= _FEW and rarest > 1 and n_rows * fraction >= len(targets.classes))
+            return bool(n_rows >= _FEW and sizes.min() > 1 and n_rows * fraction >= len(sizes))
         return bool(self.early_stopping)
 
     def _check_dropout(self) -> None:
@@ -675,19 +674,15 @@ default='constant'
             )
         except (ValueError, TypeError) as error:
             raise type(error)(f"In X_val, y_val or sample_weight_val: {error}") from error
-        return HeldOutRows(design, targets, self._score(X, y))
+        counted = np.flatnonzero(targets.row_weights())
+        return HeldOutRows(design, targets, self._score_on(X, y, counted))
 
     def _score_on(self, X: Any, y: Any, rows: NDArray[np.intp]) -> Score | None:
-        """Return what scores parameters on some of the rows."""
+        """Return what scores parameters on some rows, by `scoring`: it wants them as they came."""
         if self.scoring in ("loss", None):
             return None
-        X = X.tocsr() if issparse(X) else X
-        return self._score(_safe_indexing(X, rows), _safe_indexing(y, rows))
-
-    def _score(self, X: Any, y: Any) -> Score | None:
-        """Return what scores parameters by `scoring`, which wants the rows as they came."""
-        if self.scoring in ("loss", None):
-            return None
+        X = _safe_indexing(X.tocsr() if issparse(X) else X, rows)
+        y = _safe_indexing(y, rows)
         scorer = check_scoring(self, self.scoring)
 
         def score(params: Array) -> float:

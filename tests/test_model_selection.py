@@ -629,3 +629,39 @@ def test_without_routing_weights_go_to_the_scorer_as_scikit_learn_has_it():
         model.set_params(scoring=plain_scorer).score(X, y, sample_weight=weight)
     with pytest.raises(TypeError, match="unexpected keyword argument 'sample_weight'"):
         model.fit(X, y, weight)
+
+
+# -- scorers and labels that seem odd --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error"])
+def test_scorers_of_regression_take_labels_for_numbers_as_in_a_grid_search(scoring):
+    X, y = shuffled(load_wine)
+    _, scores = search(X, y, scoring)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(model.scores_[:, 0], scores, rtol=1e-6)
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        model.fit(X, np.array(["a", "b", "c"])[y])
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy"])
+def test_accuracy_counts_labels_never_seen_as_wrong(scoring):
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring).fit(X, y)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y)) - 0.8
+    for labels in (y, y + 1):
+        right = model.predict(X) == labels
+        assert model.score(X, labels) == right.mean()
+        assert model.score(X, labels, weight) == pytest.approx(weight @ right / weight.sum())
+    soft = 0.7 * np.eye(3)[y] + 0.1
+    expected = soft[np.arange(len(y)), model.predict(X)]
+    assert model.score(X, soft) == pytest.approx(expected.mean())
+
+
+def test_log_loss_of_a_label_never_seen_is_refused():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS).fit(X, y)
+    with pytest.raises(ValueError, match=r"classes that .* does not know: \[3\].*fit rows of all"):
+        model.score(X, y + 1)
+    with pytest.raises(ValueError, match="Negative values in sample_weight"):
+        model.score(X, y, np.where(y == 0, -1.0, 1.0))
