@@ -822,6 +822,16 @@ def test_a_single_class_with_weight_is_predicted_as_scikit_learn_does(name, n_cl
         assert np.isfinite(array).all()
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_single_class_with_weight_without_an_intercept_is_a_minimum(n_classes):
+    labels = np.minimum(y, n_classes - 1)
+    weight = np.where(labels == 1, WEIGHT, 0.0)
+    options = {"fit_intercept": False, "tol": 1e-10}
+    model = SoftmaxRegression(**options).fit(X, labels, weight)
+    peer = LogisticRegression(**options).fit(X, labels, weight)
+    np.testing.assert_allclose(model.coef_, peer.coef_, atol=1e-5)
+
+
 def rare_class():
     """Rows of which three in sixty are of the second class."""
     rows = np.random.default_rng(0).normal(size=(60, 4))
