@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
@@ -25,7 +25,13 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softmax_regression._callbacks import WRAPPED, CallbackSupportMixin
-from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
+from softmax_regression._targets import (
+    Targets,
+    encode_targets,
+    is_soft,
+    soft_classes,
+    sorted_classes,
+)
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
 from softmax_regression.objectives import InputScaling, Objective
@@ -53,8 +59,14 @@ class Stream:
 
     Parameters
     ----------
-    solver : str or None
-        What the optimizer is called; None before the first piece, as are the next two.
+    model : dict
+        The parameters that say which model this is, and cannot change within a stream.
+    columns : ndarray of shape (n_classes,) or None
+        The positions in `classes_` of the columns of class probabilities without names; None if
+        they are in the same order.
+    steps : dict or None
+        The solver and its parameters, by which the optimizer was made; None before the first piece,
+        as are the next two.
     optimizer : Optimizer or None
         With its running averages.
     random_state : RandomState or None
@@ -69,7 +81,9 @@ class Stream:
         By the first piece's, where it is that which is wanted.
     """
 
-    solver: str | None = None
+    model: dict[str, Any]
+    columns: Array | None = None
+    steps: dict[str, Any] | None = None
     optimizer: Optimizer | None = None
     random_state: Any = None
     factor: float = 1.0
@@ -123,6 +137,15 @@ class BaseSoftmaxClassifier(
     A subclass fits, sets `classes_`, and says how scores come from a block of rows.
     """
 
+    _parts: ClassVar[frozenset[str]]  # the attributes that make up a model
+    _step_parameters: ClassVar[tuple[str, ...]] = (  # of the optimizer of minibatches
+        "momentum",
+        "nesterovs_momentum",
+        "beta_1",
+        "beta_2",
+        "epsilon",
+    )
+
     @abstractmethod
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
         """Return how scores come from rows, and the most values a row has on the way there.
@@ -130,6 +153,14 @@ class BaseSoftmaxClassifier(
         The function takes a design and returns a new array of class-major scores, of shape
         (n_outputs, n_rows).
         """
+
+    @abstractmethod
+    def _model_parameters(self) -> dict[str, Any]:
+        """Return the parameters that say which model it is: a stream cannot go on with others."""
+
+    @abstractmethod
+    def _shapes(self, n_features: int) -> list[tuple[str, Any, tuple[int, ...]]]:
+        """Return what shapes there are, which they are, and which `classes_` and X ask for."""
 
     # -- predicting --------------------------------------------------------------------------------
 
@@ -164,7 +195,7 @@ class BaseSoftmaxClassifier(
             Labels, as in `classes_`.
         """
         best = self._map_scores(X, lambda scores: most_probable(scores)[None])[:, 0]
-        return self.classes_[best]
+        return np.asarray(self.classes_)[best]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class: softmax of the scores.
@@ -212,7 +243,8 @@ class BaseSoftmaxClassifier(
             Rows to classify.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             True labels, or class probabilities: then the accuracy that is expected if labels are
-            drawn from them.
+            drawn from them. Columns of a DataFrame are found by their names, those of an array are
+            in the order of `classes_` (or that in which `partial_fit` was told of them).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 
@@ -227,20 +259,21 @@ class BaseSoftmaxClassifier(
         targets = encode_targets(
             y,
             len(predicted),
-            classes=self.classes_,
+            classes=self._classes_of_columns(),
             sample_weight=sample_weight,
             class_weight=None,
             estimator=type(self).__name__,
         )
-        right = (predicted[:, None] == self.classes_) * targets.encoded
+        right = (predicted[:, None] == targets.classes) * targets.encoded
         return float(np.average(right.sum(axis=1), weights=targets.weight))
 
     def _map_scores(self, X: Any, transform: Callable[[Array], Array]) -> Array:
         """Apply a function to the scores of each block of rows; return it row by row."""
         if self._plainly_valid(X):
             return np.ascontiguousarray(transform(self._scorer()[0](DenseDesign(X))).T)
-        check_is_fitted(self)
+        self._check_parts()
         design = self._validate_rows(X, reset=False)
+        self._check_shapes(design.n_columns)
         scorer, width = self._scorer()
         result: Array | None = None
         for rows in design.blocks(width):
@@ -259,12 +292,48 @@ class BaseSoftmaxClassifier(
         """
         known = self.__dict__
         return (
-            "classes_" in known
-            and "feature_names_in_" not in known
+            "feature_names_in_" not in known
             and _plain(X)
             and known.get("n_features_in_") == X.shape[1]
+            and self.__sklearn_is_fitted__()
+            and all(shape == needed for _, shape, needed in self._shapes(X.shape[1]))
             and len(X) * len(self.classes_) <= _FEW_VALUES
         )
+
+    # -- whether there is a model ------------------------------------------------------------------
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether all attributes that make up a model are there."""
+        return self.__dict__.keys() >= self._parts
+
+    def _check_parts(self) -> None:
+        """Raise unless all attributes that make up a model are there."""
+        missing = sorted(self._parts - self.__dict__.keys())
+        if 0 < len(missing) < len(self._parts):
+            raise NotFittedError(
+                f"This {type(self).__name__} is no longer fitted: {' and '.join(missing)} were "
+                "removed. Put them back, or fit a new one made by sklearn.base.clone."
+            )
+        check_is_fitted(self)
+
+    def _check_shapes(self, n_features: int) -> None:
+        """Raise unless classes, fitted arrays and so many features go together."""
+        for name, shape, needed in self._shapes(n_features):
+            if shape != needed:
+                raise ValueError(
+                    f"{name} must be {needed}, for {len(self.classes_)} classes in classes_ and "
+                    f"{n_features} features, and is {shape}: a fitted {type(self).__name__} was "
+                    "changed. Change it back, or fit a new one made by sklearn.base.clone."
+                )
+
+    def _has_model(self) -> bool:
+        """Whether there is a model to go on from; raise if a part of it is missing or changed."""
+        if self._parts.isdisjoint(self.__dict__):
+            return False
+        self._check_parts()
+        if hasattr(self, "n_features_in_"):
+            self._check_shapes(self.n_features_in_)
+        return True
 
     # -- fitting -----------------------------------------------------------------------------------
 
@@ -284,6 +353,7 @@ class BaseSoftmaxClassifier(
         if reset and "feature_names_in_" not in self.__dict__ and _plain(X):
             self.n_features_in_ = X.shape[1]
             return DenseDesign(X)
+        refuse_times(X)
         return as_design(
             validate_data(
                 self,
@@ -305,36 +375,57 @@ class BaseSoftmaxClassifier(
             estimator=type(self).__name__,
         )
 
-    def _stream_classes(self, classes: Any, y: Any) -> Array:
-        """Return the classes of a stream: those known, or those its first call names."""
-        known = getattr(self, "classes_", None)
+    def _classes_of_columns(self) -> Array:
+        """Return the classes in the order of columns of class probabilities without names."""
+        stream = getattr(self, "_stream", None)
+        if stream is None or stream.columns is None:
+            return np.asarray(self.classes_)
+        return np.asarray(self.classes_)[stream.columns]
+
+    def _stream_classes(self, classes: Any, y: Any, first: bool) -> Array:
+        """Return the classes of a stream in the order of columns of probabilities without names.
+
+        They are those known, or those its first call names.
+        """
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all labels at once and does not go with "
                 "partial_fit; pass a dict with the weights."
             )
+        soft = is_soft(y)
         if classes is None:
-            if known is not None:
-                return known
-            if is_soft(y):
-                return soft_classes(y)
+            if not first:
+                return self._classes_of_columns()
+            if soft:
+                return sorted_classes(soft_classes(y))
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        named = np.asarray(classes) if is_soft(y) else unique_labels(classes)
-        if known is not None and np.array_equal(np.sort(known), np.sort(named)):
-            return known
-        if known is not None:
+        named = np.asarray(classes) if soft else unique_labels(classes)
+        if not first and not np.array_equal(np.sort(self.classes_), np.sort(named)):
             raise ValueError(
-                f"classes={named.tolist()} differ from those of the calls before, {known.tolist()}."
+                f"classes={named.tolist()} differ from those of the calls before, "
+                f"{self.classes_.tolist()}."
             )
         if len(named) < 2:
             raise ValueError(f"classes must name at least two classes, got {named.tolist()}.")
-        return named
+        if len(np.unique(named)) < len(named):
+            raise ValueError(
+                f"classes name the columns of y and must all be different, got {named.tolist()}."
+            )
+        return named if first or soft else self._classes_of_columns()
 
-    def _resumed_stream(self, solver: str) -> Stream:
+    def _resumed_stream(self, solver: str, first: bool) -> Stream:
         """Return the stream so far, or a new one: a copy, which a failure leaves behind."""
-        stream = copy.deepcopy(getattr(self, "_stream", None)) or Stream()
-        if stream.solver != solver:
-            stream.solver, stream.optimizer = solver, self._optimizer(solver)
+        model, known = self._model_parameters(), getattr(self, "_stream", None)
+        stream = Stream(model) if first or known is None else copy.deepcopy(known)
+        for name, before in stream.model.items():
+            if model[name] != before:
+                raise ValueError(
+                    f"{name}={model[name]!r} asks for another model than partial_fit has to go on "
+                    f"with, whose {name} is {before!r}: set it back, or call fit to begin anew."
+                )
+        steps = {"solver": solver} | {name: getattr(self, name) for name in self._step_parameters}
+        if stream.steps != steps:
+            stream.steps, stream.optimizer = steps, self._optimizer(solver)
         if stream.random_state is None:
             stream.random_state = check_random_state(self.random_state)
         return stream
@@ -400,6 +491,16 @@ def _defaults(estimator: type) -> dict[str, Any]:
     """Return what the parameters of an estimator are if not given."""
     parameters = inspect.signature(estimator).parameters
     return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
+
+
+def refuse_times(X: Any) -> None:
+    """Raise if X holds dates or durations: converted to float, they depend on their unit."""
+    for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):
+        if getattr(dtype, "kind", "") in ("m", "M"):
+            raise TypeError(
+                f"X holds dates or durations, of dtype {dtype}: turn them into numbers, for "
+                "example (X - X.min()) / np.timedelta64(1, 'D')."
+            )
 
 
 def _plain(X: Any) -> bool:

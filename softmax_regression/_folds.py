@@ -192,10 +192,10 @@ class Rows:
         return FoldPath(np.stack(coefs), np.stack(intercepts), np.array(scores), endings)
 
 
-def check_folds(
-    targets: Targets, folds: Sequence[tuple[Array, Array]], score_weight: Array | None
-) -> None:
+def check_folds(targets: Targets, folds: Sequence[tuple[Array, Array]]) -> None:
     """Raise unless each fold has something to fit, and something to score.
+
+    It has to have two classes, unless a single one has weight in all rows.
 
     Parameters
     ----------
@@ -203,25 +203,24 @@ def check_folds(
         Of all rows.
     folds : sequence of tuple of ndarray
         The numbers of the rows to fit, and of those to score.
-    score_weight : ndarray of shape (n_rows,) or None
-        By how much rows count in a score.
     """
+    several = np.count_nonzero(targets.class_totals()) > 1
     for fold, (train, test) in enumerate(folds):
-        n_fitted = len(train) if targets.weight is None else np.count_nonzero(targets.weight[train])
+        n_fitted = np.count_nonzero(targets.row_weights()[train])
         if not n_fitted or not len(test):
             raise ValueError(
                 f"Fold {fold} of cv has {n_fitted} rows of positive weight to fit and {len(test)} "
                 "to score: it needs some of both. Shuffle or stratify: cv=StratifiedKFold(…)."
             )
-        try:
-            check_more_than_one_class(targets.of(train), f"Fold {fold} of cv")
-        except ValueError as error:
-            raise ValueError(f"{error} Shuffle or stratify: cv=StratifiedKFold(…).") from None
-        if score_weight is not None and not np.asarray(score_weight)[test].any():
-            raise ValueError(
-                f"Fold {fold} of cv leaves out no row with a positive sample_weight, so that there "
-                "is nothing to score: shuffle or stratify, cv=StratifiedKFold(…, shuffle=True)."
-            )
+        if several:
+            _check_classes_of_fold(fold, targets.of(train))
+
+
+def _check_classes_of_fold(fold: int, targets: Targets) -> None:
+    try:
+        check_more_than_one_class(targets, f"Fold {fold} of cv")
+    except ValueError as error:
+        raise ValueError(f"{error} Shuffle or stratify: cv=StratifiedKFold(…).") from None
 
 
 def paths_of_folds(

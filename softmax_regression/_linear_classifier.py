@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.linear_model._base import SparseCoefMixin
@@ -15,6 +15,7 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
     """A classifier whose scores are ``W x + b``."""
 
     fit_intercept: bool
+    _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "coef_", "intercept_"})
 
     def _scorer(self) -> tuple[Any, int]:
         intercept = self.intercept_[:, None]
@@ -25,6 +26,16 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
             return product
 
         return scores, len(self.intercept_)
+
+    def _model_parameters(self) -> dict[str, Any]:
+        return {"fit_intercept": self.fit_intercept}
+
+    def _shapes(self, n_features: int) -> list[tuple[str, Any, tuple[int, ...]]]:
+        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
+        return [
+            ("coef_.shape", getattr(self.coef_, "shape", None), (n_outputs, n_features)),
+            ("intercept_.shape", getattr(self.intercept_, "shape", None), (n_outputs,)),
+        ]
 
     def _store(self, coef: Array, intercept: Array, dtype: Any) -> None:
         if len(coef) > 1:

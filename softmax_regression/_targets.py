@@ -34,7 +34,7 @@ class Targets:
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels, in the order of the columns of every output.
+        The labels, sorted: the order of the columns of every output.
     encoded : ndarray of shape (n_rows,) or (n_rows, n_classes)
         Positions in `classes`, or probabilities.
     weight : ndarray of shape (n_rows,) or None
@@ -120,6 +120,17 @@ def soft_classes(y: Any) -> Array:
     return np.asarray(columns)
 
 
+def sorted_classes(names: Array) -> Array:
+    """Return the names of columns sorted, as labels are."""
+    try:
+        return np.sort(names)
+    except TypeError:
+        raise TypeError(
+            "The columns of y are the classes and must have names of one kind, all numbers or all "
+            f"text; got {names.tolist()}."
+        ) from None
+
+
 def encode_targets(
     y: Any,
     n_rows: int,
@@ -138,7 +149,8 @@ def encode_targets(
     n_rows : int
         The number of rows of X.
     classes : ndarray or None
-        The classes that are known already; by default those of y.
+        The classes that are known already; by default those of y. In their order they name the
+        columns of class probabilities that have no names of their own.
     sample_weight : array-like of shape (n_samples,), float or None
         Weights of the rows.
     class_weight : dict, "balanced" or None
@@ -149,15 +161,7 @@ def encode_targets(
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
     if is_soft(y):
-        found = soft_classes(y)
-        if classes is not None and not hasattr(y, "columns") and len(classes) == len(found):
-            found = classes  # an array's columns have no names of their own
-        if classes is not None and not np.array_equal(found, classes):
-            raise ValueError(
-                f"The columns of y are the classes {found.tolist()}, but {estimator} "
-                f"knows the classes {classes.tolist()}."
-            )
-        encoded = _check_probabilities(y)
+        found, encoded = _encode_probabilities(y, classes, estimator)
     else:
         found, encoded = _encode_labels(y, classes, estimator)
     if len(encoded) != n_rows:
@@ -187,6 +191,20 @@ def check_more_than_one_class(targets: Targets, estimator: str) -> None:
         )
 
 
+def _encode_probabilities(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
+    """Return the classes, sorted, and the probabilities with their columns in that order."""
+    names = soft_classes(y)
+    if classes is not None and not hasattr(y, "columns") and len(classes) == len(names):
+        names = classes
+    found = sorted_classes(names)
+    if classes is not None and not np.array_equal(found, np.sort(classes)):
+        raise ValueError(
+            f"The columns of y are the classes {names.tolist()}, but {estimator} "
+            f"knows the classes {classes.tolist()}."
+        )
+    return found, _check_probabilities(y).take(np.argsort(names), axis=1)
+
+
 def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
     if type(y) is not np.ndarray or y.ndim != 1:
         y = column_or_1d(y, warn=True)
@@ -195,6 +213,8 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
         plain = _are_plain_labels(y)
         if not plain:
             assert_all_finite(y, input_name="y")
+            if y.dtype.kind in "mM" and np.isnat(y).any():
+                raise ValueError("Input y contains NaT, a missing date: leave out these rows.")
             check_classification_targets(y)
         if plain and y.dtype.kind in "iuf" and (few := _close_integers(y)) is not None:
             found, encoded = few
@@ -221,10 +241,11 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
     if len(unknown):
         raise ValueError(
             f"y has classes that {estimator} does not know: {unknown.tolist()}. "
-            f"Known are {classes.tolist()}; name all classes in the first call of partial_fit."
+            f"Known are {classes.tolist()}: fit rows of all classes, or name them all in the first "
+            "call of partial_fit."
         )
-    order = np.argsort(classes)
-    return classes, order[np.searchsorted(classes, y, sorter=order)].astype(np.intp, copy=False)
+    known = np.sort(classes)
+    return known, np.searchsorted(known, y).astype(np.intp, copy=False)
 
 
 def _close_integers(y: Array) -> tuple[Array, Array] | None:
@@ -333,7 +354,7 @@ def _class_factors(
     totals = _class_totals(encoded, weight, len(classes))
     present = totals > 0
     factors = np.zeros(len(classes))
-    factors[present] = totals.sum() / (len(classes) * totals[present])
+    factors[present] = totals.sum() / (present.sum() * totals[present])
     return factors
 
 

@@ -153,7 +153,8 @@ default='adaptive'
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels; for class probabilities, their columns.
+        The labels; for class probabilities, the names of their columns. They are sorted, and the
+        columns of all that is returned are in their order.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
         W, of the dtype of X.
     intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
@@ -315,8 +316,8 @@ default='adaptive'
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels; or class probabilities, rows that sum to 1, whose columns are the classes (a
-            DataFrame's column names become `classes_`).
+            Labels; or class probabilities, rows that sum to 1, whose columns are the classes: those
+            of a DataFrame by their names, in any order, those of an array 0, 1, 2, ….
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 0 is the same as leaving the row out, an integer
             weight the same as repeating it.
@@ -340,7 +341,7 @@ default='adaptive'
         self._check_solver()
         watched = Watched(self, X, y, sample_weight, most)
         with self._unchanged_on_failure():
-            previous = self._solution() if self.warm_start and hasattr(self, "coef_") else None
+            previous = self._solution() if self.warm_start and self._has_model() else None
             design = self._validate_rows(X, reset=True)
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
@@ -364,7 +365,7 @@ default='adaptive'
                 result, coef, intercept = self._minimize(classes, objective, starts, watched)
             self._store(*self._of_all_classes(classes, objective, coef, intercept), design.dtype)
             # partial_fit may go on from here
-            self._stream = Stream()
+            self._stream = Stream(self._model_parameters())
             self._stream.count(targets)
             self._stream.moments = objective.moments()
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
@@ -392,9 +393,11 @@ default='adaptive'
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The next rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Their labels or class probabilities.
+            Their labels, or class probabilities: columns of a DataFrame are found by their names.
         classes : array-like of shape (n_classes,), default=None
-            All classes of the stream: needed in the first call (unless y holds probabilities).
+            All classes of the stream: needed in the first call (unless y holds probabilities). With
+            class probabilities in an array, whose columns have no names, they name these, here and
+            from then on; by default these are in the order of `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
 
@@ -414,20 +417,22 @@ default='adaptive'
                 "l1_ratio=0, or fit all rows at once."
             )
         with self._unchanged_on_failure():
-            first = not hasattr(self, "coef_")
-            known = self._stream_classes(classes, y)
+            first = not self._has_model()
+            columns = self._stream_classes(classes, y, first)
             design = self._validate_rows(X, reset=first)
-            targets = self._encode(y, design, sample_weight, known)
+            targets = self._encode(y, design, sample_weight, columns)
             self.solver_ = self._stream_solver()
-            stream = self._resumed_stream(self.solver_)
+            stream = self._resumed_stream(self.solver_, first)
+            stream.columns = np.searchsorted(targets.classes, columns)
             weight = stream.count(targets)
             base = self._objective(design, targets, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
             objective = base.standardized(stream.average(base.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
-            self.classes_ = known
-            start = self._start(design.n_columns, None if first else self._solution())
+            previous = None if first else self._solution()
+            self.classes_ = targets.classes
+            start = self._start(design.n_columns, previous)
             unknowns = objective.from_model(*start)
             loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
@@ -435,8 +440,9 @@ default='adaptive'
             self._stream = stream
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
-            self.n_iter_ = np.array([1 if first else self.n_iter_[0] + 1], dtype=np.int32)
-            self.loss_curve_ = [*([] if first else self.loss_curve_), loss]
+            before = {} if first else vars(self)
+            self.n_iter_ = np.array([before.get("n_iter_", [0])[0] + 1], dtype=np.int32)
+            self.loss_curve_ = [*before.get("loss_curve_", []), loss]
         return self
 
     # -- pieces ------------------------------------------------------------------------------------

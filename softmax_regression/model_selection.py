@@ -14,12 +14,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.metrics import get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled, process_routing
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.validation import _check_method_params
 
 from softmax_regression._callbacks import WRAPPED, Watched, with_callbacks
@@ -30,7 +30,12 @@ from softmax_regression._grid import grid_of
 from softmax_regression._leave_one_out import leave_one_out_scores
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._scoring import ROW_SCORES, scorer_of
-from softmax_regression._targets import check_more_than_one_class, encode_targets, is_soft
+from softmax_regression._targets import (
+    Targets,
+    check_more_than_one_class,
+    encode_targets,
+    is_soft,
+)
 from softmax_regression._warm_starts import (
     Ending,
     Guide,
@@ -75,10 +80,11 @@ class Found:
 
     def standard_errors(self) -> Array:
         """Return the standard error of each mean."""
-        n, weights = len(self.scores), self.weights
-        share = np.full(n, 1 / n) if weights is None else weights / weights.sum()
+        weights: Array = np.ones(len(self.scores)) if self.weights is None else self.weights
+        n_counted = int(np.count_nonzero(weights))
         squares = np.square(self.scores - self.means())
-        return np.sqrt(np.tensordot(np.square(share), squares, 1) * n / max(n - 1, 1))
+        variances = np.tensordot(np.square(weights / weights.sum()), squares, 1)
+        return np.sqrt(variances * n_counted / max(n_counted - 1, 1))
 
 
 class SoftmaxRegressionCV(LinearSoftmaxClassifier):
@@ -104,7 +110,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     cv : int, cross-validation generator, iterable or 'loo', default=None
         The folds: their number (None is 5; stratified and not shuffled), an object that splits, or
         an iterable of pairs of arrays of row numbers. 'loo' leaves out one row at a time, from one
-        fit for each C: see Notes.
+        fit for each C: see Notes. A number of folds is made of the rows of positive weight.
     scoring : str, callable or None, default='neg_log_loss'
         How good a model is on rows left out: a name of scikit-learn's or a function
         ``scorer(estimator, X, y)``; larger is better. None is accuracy. Class probabilities for y,
@@ -134,7 +140,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels, sorted.
     C_ : float
         The C chosen.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
@@ -206,6 +212,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     array([[-0.269, -0.138, -0.099, -0.115, -0.155]])
     """
 
+    # `score` has no use for it but in the scorer, which has to ask for it.
+    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like"],
@@ -268,7 +276,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels, or class probabilities.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
+            Non-negative weights. A weight of 0 is the same as leaving the row out.
         **params : dict
             What metadata routing passes on to the splitter and the scorer, such as ``groups``.
 
@@ -294,8 +302,10 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         with self._unchanged_on_failure():
             if self.selection == "1se" and not self.refit and self.cv != "loo":
                 raise ValueError("selection='1se' needs refit=True: a single fold has no error.")
-            routed = self._routed("fit", params | {"sample_weight": sample_weight})
             design = self._validate_rows(X, reset=True)
+            if np.isscalar(sample_weight):
+                sample_weight = np.full(design.n_rows, sample_weight)
+            routed = self._routed("fit", params | {"sample_weight": sample_weight})
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
             self.l1_ratios_ = self._ratios()
@@ -335,6 +345,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         """
         _raise_for_params(score_params, self, "score")
         routed = self._routed("score", score_params | {"sample_weight": sample_weight})
+        if self.scoring in (None, "accuracy"):
+            return super().score(X, y, **routed.scorer.score)
         if self._row_score() is None:
             scorer = scorer_of(self.scoring, self.classes_)
             return float(scorer(self, X, y, **routed.scorer.score))
@@ -362,9 +374,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             router.add(
                 splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split")
             )
-        scorer = scorer_of(self.scoring or "accuracy", np.empty(0))
         return router.add(
-            scorer=scorer,
+            scorer=get_scorer(self.scoring or "accuracy"),
             method_mapping=MethodMapping()
             .add(caller="fit", callee="score")
             .add(caller="score", callee="score"),
@@ -436,14 +447,10 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self, rows: list[Rows], X: Any, y: Any, routed: Bunch, watched: Watched
     ) -> Found:
         targets = rows[0].targets
-        labels = y if is_soft(y) else targets.classes[targets.encoded]
-        splitter = check_cv(self.cv, labels, classifier=True)
-        folds = [
-            (_row_numbers(train), _row_numbers(test))
-            for train, test in splitter.split(X, labels, **routed.splitter.split)
-        ]
+        labels = np.asarray(y) if is_soft(y) else targets.classes[targets.encoded]
         score_params = routed.scorer.score
-        check_folds(targets, folds, score_params.get("sample_weight"))
+        folds = self._folds(X, labels, targets, score_params, routed.splitter.split)
+        check_folds(targets, folds)
         if self._row_score() is not None:
             score: Any = _ByRow(self._row_score(), rows[0], score_params)
         elif is_soft(y):
@@ -471,6 +478,31 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             [[path.endings for path in paths] for paths in of_folds],
             wholes,
         )
+
+    def _folds(
+        self,
+        X: Any,
+        labels: Array,
+        targets: Targets,
+        score_params: dict[str, Any],
+        split_params: dict[str, Any],
+    ) -> list[tuple[Array, Array]]:
+        """Return the rows that each fold fits, and those that it scores.
+
+        Those of weight 0 are not scored, and a number of folds is made of the others alone. A
+        splitter of the user's may count on having all rows.
+        """
+        weight = score_params.get("sample_weight")
+        scored = np.ones(len(labels), dtype=bool) if weight is None else np.asarray(weight) != 0
+        counted = np.flatnonzero(scored | (targets.row_weights() != 0))
+        if self.cv is None or isinstance(self.cv, Integral):
+            labels = labels[counted]
+            splits = check_cv(self.cv, labels, classifier=True).split(counted, labels)
+            folds = [(counted[train], counted[test]) for train, test in splits]
+        else:
+            splits = check_cv(self.cv).split(X, labels, **split_params)
+            folds = [(_row_numbers(train), _row_numbers(test)) for train, test in splits]
+        return [(train, test[scored[test]]) for train, test in folds]
 
     def _leave_one_out(self, rows: Rows, score_params: dict[str, Any], watched: Watched) -> Found:
         row_score = self._row_score()
@@ -602,4 +634,6 @@ class _ByScorer:
 def _row_numbers(rows: Any) -> Array:
     """Return the numbers of some rows, which may be given by a mask."""
     rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
+    if rows.dtype == bool:
+        return np.flatnonzero(rows)
+    return rows if len(rows) else rows.astype(np.intp)  # an empty list makes an array of floats

@@ -167,7 +167,8 @@ default='constant'
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels; for class probabilities, their columns.
+        The labels; for class probabilities, the names of their columns. They are sorted, and the
+        columns of all that is returned are in their order.
     coefs_ : list of ndarray of shape (n_inputs, n_units)
         Weights of each layer: views of one flat vector.
     intercepts_ : list of ndarray of shape (n_units,)
@@ -226,6 +227,8 @@ default='constant'
     [(2, 20), (20, 20), (20, 1)]
     """
 
+    _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "_network"})
+    _step_parameters = (*BaseSoftmaxClassifier._step_parameters, "weight_decay", "max_grad_norm")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -369,12 +372,14 @@ default='constant'
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels; or class probabilities, rows that sum to 1, whose columns are the classes (a
-            DataFrame's column names become `classes_`).
+            Labels; or class probabilities, rows that sum to 1, whose columns are the classes: those
+            of a DataFrame by their names, in any order, those of an array 0, 1, 2, ….
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 0 is the same as leaving the row out.
         X_val, y_val, sample_weight_val : array-likes, default=None
-            Rows to validate on after each epoch, in the place of some set aside.
+            Rows to validate on after each epoch, in the place of some set aside. Class
+            probabilities in a DataFrame are found by their names, those in an array are in the
+            order of `classes_`.
 
         Returns
         -------
@@ -395,7 +400,7 @@ default='constant'
         """
         watched = Watched(self, X, y, sample_weight, self._most_epochs())
         with self._unchanged_on_failure():
-            previous = self._previous()
+            previous = self._solution() if self.warm_start and self._has_model() else None
             design = self._validate_rows(X, reset=True)
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
@@ -430,10 +435,10 @@ default='constant'
                 )
             else:
                 result = training.on(design, targets)
-            self._stream: Stream | None = None
+            self._stream = Stream(self._model_parameters())
             # scikit-learn counts on in a warm start
-            earlier: list[float] = [] if previous is None else self.loss_curve_
-            seen: int = 0 if previous is None else vars(self)["t_"]
+            before = {} if previous is None else vars(self)
+            earlier, seen = before.get("loss_curve_", []), before.get("t_", 0)
             self._store(result)
             self.loss_curve_: list[float] = [*earlier, *result.loss_curve]
             self.t_: int = seen + result.n_rows_seen
@@ -451,11 +456,13 @@ default='constant'
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The next rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Their labels or class probabilities.
+            Their labels, or class probabilities: columns of a DataFrame are found by their names.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         classes : array-like of shape (n_classes,), default=None
-            All classes of the stream: needed in the first call (unless y holds probabilities).
+            All classes of the stream: needed in the first call (unless y holds probabilities). With
+            class probabilities in an array, whose columns have no names, they name these, here and
+            from then on; by default these are in the order of `classes_`.
 
         Returns
         -------
@@ -475,32 +482,32 @@ default='constant'
                 "know when training ends: use 'constant' or 'invscaling'."
             )
         with self._unchanged_on_failure():
-            first = not hasattr(self, "_network")
-            known = self._stream_classes(classes, y)
+            first = not self._has_model()
+            columns = self._stream_classes(classes, y, first)
             design = self._validate_rows(X, reset=first)
-            targets = self._encode(y, design, sample_weight, known)
+            targets = self._encode(y, design, sample_weight, columns)
             self.solver_ = "adam" if self.solver == "auto" else self.solver
-            stream = self._resumed_stream(self.solver_)
-            weight = stream.count(targets)
             if first:
-                self._layer_sizes = self._sizes(design, known)
-                self.t_ = 0
-                self.loss_curve_ = []
+                self._layer_sizes = self._sizes(design, targets.classes)
+            stream = self._resumed_stream(self.solver_, first)
+            stream.columns = np.searchsorted(targets.classes, columns)
+            weight = stream.count(targets)
             self._check_dropout()
             recipe = self._recipe()
             scaling = stream.scaling or recipe.scaling(design, targets)
             stream.scaling = scaling  # the first piece's serves for the whole stream
-            self.classes_ = known
             objective = recipe.objective(design, targets, scaling, stream.random_state)
-            previous = None if first else (self._layer_sizes, known, self._network.params)
-            start = self._start(recipe, known, previous, stream.random_state)
+            previous = None if first else self._solution()
+            start = self._start(recipe, targets.classes, previous, stream.random_state)
+            self.classes_ = targets.classes
             params = start(scaling).astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
             loss = stream.train(objective, params, recipe.rate(), batches, weight)
             self._refuse_divergence(params, loss, 1)
-            self.t_ += len(objective.rows)
+            before = {} if first else vars(self)
+            self.t_ = before.get("t_", 0) + len(objective.rows)
             self._stream = stream
-            curve = [*self.loss_curve_, loss]
+            curve = [*before.get("loss_curve_", []), loss]
             params = scaling.folded(objective.layout, params).astype(design.dtype)
             self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
         return self
@@ -518,14 +525,26 @@ default='constant'
     def _make(self, params: Array) -> Network:
         return Network(Layout(self._layer_sizes), ACTIVATIONS[self.activation], params)
 
-    def _previous(self) -> tuple[list[int], Array, Array] | None:
-        """Return the solution to begin at, if there is one and it is wanted."""
-        if not self.warm_start or not hasattr(self, "_network"):
-            return None
+    def _shapes(self, n_features: int) -> list[tuple[str, Any, tuple[int, ...]]]:
+        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
+        sizes = self._layer_sizes
+        return [
+            ("Inputs and outputs of the network", (sizes[0], sizes[-1]), (n_features, n_outputs))
+        ]
+
+    def _model_parameters(self) -> dict[str, Any]:
+        return {
+            "hidden_layer_sizes": self._hidden_sizes(),
+            "activation": self.activation,
+            "standardize": self.standardize,
+        }
+
+    def _solution(self) -> tuple[list[int], Array, Array]:
+        """Return layers, classes and parameters to go on from."""
         return self._layer_sizes, self.classes_, self._network.params
 
-    def _sizes(self, design: Design, classes: Array) -> list[int]:
-        """Return the sizes of all layers, the input and the output included."""
+    def _hidden_sizes(self) -> list[int]:
+        """Return the numbers of units of the hidden layers."""
         try:
             hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
         except ValueError:  # ragged
@@ -537,8 +556,11 @@ default='constant'
                 "hidden_layer_sizes must be a positive integer or a sequence of them, got "
                 f"{self.hidden_layer_sizes!r}."
             )
-        n_outputs = 1 if len(classes) == 2 else len(classes)
-        return [design.n_columns, *(int(size) for size in hidden), n_outputs]
+        return [int(size) for size in hidden]
+
+    def _sizes(self, design: Design, classes: Array) -> list[int]:
+        """Return the sizes of all layers, the input and the output included."""
+        return [design.n_columns, *self._hidden_sizes(), 1 if len(classes) == 2 else len(classes)]
 
     def _start(
         self, recipe: Recipe, classes: Array, previous: Any, random_state: np.random.RandomState
@@ -556,6 +578,12 @@ default='constant'
                 "warm_start=True needs the classes and layers of the previous fit: those were "
                 f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
                 f"{self._layer_sizes}."
+            )
+        activation = self._network.activation.name
+        if activation != self.activation:
+            raise ValueError(
+                "warm_start=True goes on with the network of the previous fit, whose activation is "
+                f"{activation!r}, not {self.activation!r}: set it back, or warm_start=False."
             )
         return lambda scaling: scaling.unfolded(Layout(sizes), last)
 
@@ -604,15 +632,14 @@ default='constant'
         if self.solver_ == "lbfgs":
             return False
         if self.early_stopping == "auto":
-            counted = targets.of(np.flatnonzero(targets.row_weights()))
-            n_rows = len(counted.encoded)
-            rarest = (
-                n_rows
-                if counted.encoded.ndim == 2
-                else np.bincount(counted.encoded, minlength=len(targets.classes)).min()
-            )
+            counted = targets.encoded[targets.row_weights() > 0]
+            n_rows = len(counted)
+            sizes = np.full(len(targets.classes), n_rows)
+            if counted.ndim == 1:
+                sizes = np.bincount(counted)
+                sizes = sizes[sizes > 0]
             fraction = min(self.validation_fraction, 1 - self.validation_fraction)
-            return bool(n_rows >= _FEW and rarest > 1 and n_rows * fraction >= len(targets.classes))
+            return bool(n_rows >= _FEW and sizes.min() > 1 and n_rows * fraction >= len(sizes))
         return bool(self.early_stopping)
 
     def _check_dropout(self) -> None:
@@ -647,19 +674,15 @@ default='constant'
             )
         except (ValueError, TypeError) as error:
             raise type(error)(f"In X_val, y_val or sample_weight_val: {error}") from error
-        return HeldOutRows(design, targets, self._score(X, y))
+        counted = np.flatnonzero(targets.row_weights())
+        return HeldOutRows(design, targets, self._score_on(X, y, counted))
 
     def _score_on(self, X: Any, y: Any, rows: NDArray[np.intp]) -> Score | None:
-        """Return what scores parameters on some of the rows."""
+        """Return what scores parameters on some rows, by `scoring`: it wants them as they came."""
         if self.scoring in ("loss", None):
             return None
-        X = X.tocsr() if issparse(X) else X
-        return self._score(_safe_indexing(X, rows), _safe_indexing(y, rows))
-
-    def _score(self, X: Any, y: Any) -> Score | None:
-        """Return what scores parameters by `scoring`, which wants the rows as they came."""
-        if self.scoring in ("loss", None):
-            return None
+        X = _safe_indexing(X.tocsr() if issparse(X) else X, rows)
+        y = _safe_indexing(y, rows)
         scorer = check_scoring(self, self.scoring)
 
         def score(params: Array) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from softmax_regression._classifier import refuse_times
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._targets import check_more_than_one_class, encode_targets
@@ -33,7 +34,7 @@ class SoftmaxPath:
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels.
+        The labels, sorted.
     Cs : ndarray of shape (n_Cs,)
         C, increasing.
     coefs : ndarray of shape (n_Cs, n_classes, n_features), or (n_Cs, 1, n_features)
@@ -164,6 +165,7 @@ def softmax_path(
     >>> abs(path.coefs).sum(axis=(1, 2)).round(1)
     array([ 1.7, 12.5, 40.1])
     """
+    refuse_times(X)
     design = as_design(
         check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
     )

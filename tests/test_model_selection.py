@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegressionCV
-from sklearn.metrics import get_scorer
+from sklearn.metrics import accuracy_score, get_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, ShuffleSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -432,7 +432,9 @@ def test_scores_that_are_not_finite_are_told_of_and_not_chosen():
 def test_folds_without_anything_to_fit_or_to_score_are_named():
     X, y = load_breast_cancer(return_X_y=True)
     weight = np.r_[np.zeros(150), np.ones(len(y) - 150)]
-    with pytest.raises(ValueError, match=r"Fold 0 of cv leaves out no row with a positive"):
+    with pytest.raises(
+        ValueError, match=r"Fold 0 of cv has 419 rows of positive .* and 0 to score"
+    ):
         SoftmaxRegressionCV(Cs=2, cv=KFold(5)).fit(X, y, sample_weight=weight)
     with pytest.raises(ValueError, match=r"Fold 1 of cv has 2 rows .* and 0 to score"):
         SoftmaxRegressionCV(Cs=2, cv=[([0, 19], [1]), ([0, 19], [])]).fit(X, y)
@@ -469,3 +471,197 @@ def test_intercepts_of_sparse_paths_sum_to_0():
     X = StandardScaler().fit_transform(X)
     model = SoftmaxRegressionCV(Cs=[0.1, 1.0], cv=3, l1_ratios=[1.0]).fit(X, y)
     np.testing.assert_allclose(model.coefs_paths_[..., -1].sum(axis=-1), 0, atol=1e-12)
+
+
+# -- weights of 0, and weights that nobody asked for -----------------------------------------------
+
+
+def with_rows_of_no_weight(seed=0):
+    """Rows; the same with others of weight 0 between them, and the weights of these."""
+    X, y = shuffled(load_wine)
+    X = StandardScaler().fit_transform(X)
+    rng = np.random.default_rng(seed)
+    place = np.sort(rng.integers(0, len(y) + 1, 60))
+    more_X = np.insert(X, place, 5 * rng.normal(size=(60, X.shape[1])), axis=0)
+    more_y = np.insert(y, place, rng.integers(0, 2, 60))  # not in the proportions of the others
+    return X, y, more_X, more_y, np.insert(rng.uniform(0.5, 2, len(y)), place, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("cv", "scoring", "class_weight"),
+    [
+        ("loo", "neg_log_loss", None),
+        ("loo", "accuracy", "balanced"),
+        (None, "neg_log_loss", "balanced"),
+        (3, "accuracy", None),
+        (3, "f1_macro", None),
+        (3, "roc_auc_ovr", None),
+    ],
+)
+def test_a_weight_of_0_leaves_the_row_out(cv, scoring, class_weight):
+    X, y, more_X, more_y, weight = with_rows_of_no_weight()
+    model = SoftmaxRegressionCV(
+        Cs=np.logspace(-4, 2, 7), cv=cv, scoring=scoring, selection="1se", tol=1e-8
+    ).set_params(class_weight=class_weight)
+    expected = clone(model).fit(X, y, weight[weight > 0])
+    model.fit(more_X, more_y, weight)
+    scores = model.scores_[weight > 0] if cv == "loo" else model.scores_
+    np.testing.assert_allclose(scores, expected.scores_, rtol=1e-3, atol=1e-8)
+    for name in ("mean_scores_", "standard_errors_"):
+        found = getattr(model, name)
+        np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-4, atol=1e-8)
+    assert model.C_ == expected.C_
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3, atol=1e-5)
+
+
+def test_a_splitter_is_given_all_rows_and_none_of_weight_0_is_scored():
+    X, y, more_X, more_y, weight = with_rows_of_no_weight()
+    counted = np.flatnonzero(weight)
+    folds = list(FOLDS.split(X, y))
+    others = np.flatnonzero(weight == 0)
+    given = [(np.r_[counted[a], others], np.r_[others, counted[b]]) for a, b in folds]
+    options = {"Cs": CS, "scoring": "f1_macro", "tol": 1e-9}
+    expected = SoftmaxRegressionCV(cv=folds, **options).fit(X, y, weight[counted])
+    model = SoftmaxRegressionCV(cv=given, **options).fit(more_X, more_y, weight)
+    np.testing.assert_allclose(model.scores_, expected.scores_, rtol=1e-3)
+    seen = []
+
+    class Splitter(KFold):
+        def split(self, X, y, groups=None):
+            seen.append(len(X))
+            return super().split(X, y)
+
+    SoftmaxRegressionCV(cv=Splitter(3), **options).fit(more_X, more_y, weight)
+    assert seen == [len(more_y)]
+
+
+def test_class_weights_of_0_leave_no_row_unscored():
+    X, y = shuffled(load_wine)
+    class_weight = {0: 0.0, 1: 1.0, 2: 1.0}
+    _, scores = search(X, y, class_weight=class_weight, scoring="accuracy")
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, class_weight=class_weight, scoring="accuracy")
+    np.testing.assert_allclose(model.fit(X, y).scores_[:, 0], scores)
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
+def test_balanced_weights_do_not_count_a_class_of_no_weight(soft):
+    X, y = shuffled(load_iris)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    model = SoftmaxRegression(class_weight="balanced", tol=1e-10)
+    expected = clone(model).fit(X, np.eye(3)[y] if soft else y, weight).predict_proba(X)
+    more_y = np.append(y, [3] * 20)
+    model.fit(
+        np.r_[X, X[:20]], np.eye(4)[more_y] if soft else more_y, np.append(weight, np.zeros(20))
+    )
+    np.testing.assert_allclose(model.predict_proba(X)[:, :3], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "roc_auc_ovr"])
+@pytest.mark.parametrize("cv", [FOLDS, "loo"], ids=["folds", "loo"])
+def test_a_single_weight_is_that_of_all_rows(cv, scoring):
+    if cv == "loo" and scoring == "roc_auc_ovr":
+        pytest.skip("it scores no single rows")
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=cv, scoring=scoring, tol=1e-9)
+    one, each = clone(model).fit(X, y, 2.0), clone(model).fit(X, y, np.full(len(y), 2.0))
+    np.testing.assert_array_equal(one.mean_scores_, each.mean_scores_)
+
+
+def plain_scorer(model, X, y):
+    return 0.5
+
+
+def weighted_scorer(model, X, y, sample_weight=None):
+    return 1.0 if sample_weight is None else 2.0
+
+
+REQUESTS = {
+    "callable": lambda: plain_scorer,
+    "declined": lambda: get_scorer("accuracy").set_score_request(sample_weight=False),
+    "renamed": lambda: get_scorer("accuracy").set_score_request(sample_weight="weight"),
+    "unset": lambda: "accuracy",
+    "asked for": lambda: get_scorer("accuracy").set_score_request(sample_weight=True),
+}
+
+
+@pytest.mark.parametrize("name", ["callable", "declined", "renamed", "unset"])
+def test_score_refuses_weights_that_the_scorer_did_not_ask_for(name):
+    X, y = shuffled(load_wine)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        scoring = REQUESTS[name]()
+        model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring).fit(X, y)
+        with pytest.raises((TypeError, ValueError), match="sample_weight") as error:
+            model.score(X, y, sample_weight=weight)
+        if "use_legacy_attributes" not in LogisticRegressionCV._parameter_constraints:
+            return  # an earlier scikit-learn, which dropped them
+        peer = LogisticRegressionCV(
+            Cs=CS,
+            cv=FOLDS,
+            scoring=scoring,
+            solver="newton-cholesky",
+            l1_ratios=(0.0,),
+            use_legacy_attributes=False,
+        ).fit(X, y)
+        with pytest.raises(error.type, match="sample_weight"):
+            peer.score(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize(("name", "given"), [("asked for", "sample_weight"), ("renamed", "weight")])
+def test_score_passes_on_weights_that_the_scorer_asks_for(name, given):
+    X, y = shuffled(load_wine)
+    X = X[:, :2]  # too few to be right about every row
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=REQUESTS[name]()).fit(X, y)
+        score = model.score(X, y, **{given: weight})
+    assert score == pytest.approx(accuracy_score(y, model.predict(X), sample_weight=weight))
+    assert score != model.score(X, y)
+
+
+def test_without_routing_weights_go_to_the_scorer_as_scikit_learn_has_it():
+    X, y = shuffled(load_wine)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=weighted_scorer).fit(X, y)
+    assert model.score(X, y) == 1.0
+    assert model.score(X, y, sample_weight=weight) == 2.0
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sample_weight'"):
+        model.set_params(scoring=plain_scorer).score(X, y, sample_weight=weight)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sample_weight'"):
+        model.fit(X, y, weight)
+
+
+# -- scorers and labels that seem odd --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error"])
+def test_scorers_of_regression_take_labels_for_numbers_as_in_a_grid_search(scoring):
+    X, y = shuffled(load_wine)
+    _, scores = search(X, y, scoring)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(model.scores_[:, 0], scores, rtol=1e-6)
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        model.fit(X, np.array(["a", "b", "c"])[y])
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy"])
+def test_accuracy_counts_labels_never_seen_as_wrong(scoring):
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS, scoring=scoring).fit(X, y)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y)) - 0.8
+    for labels in (y, y + 1):
+        right = model.predict(X) == labels
+        assert model.score(X, labels) == right.mean()
+        assert model.score(X, labels, weight) == pytest.approx(weight @ right / weight.sum())
+    soft = 0.7 * np.eye(3)[y] + 0.1
+    expected = soft[np.arange(len(y)), model.predict(X)]
+    assert model.score(X, soft) == pytest.approx(expected.mean())
+
+
+def test_log_loss_of_a_label_never_seen_is_refused():
+    X, y = shuffled(load_wine)
+    model = SoftmaxRegressionCV(Cs=CS, cv=FOLDS).fit(X, y)
+    with pytest.raises(ValueError, match=r"classes that .* does not know: \[3\].*fit rows of all"):
+        model.score(X, y + 1)
+    with pytest.raises(ValueError, match="Negative values in sample_weight"):
+        model.score(X, y, np.where(y == 0, -1.0, 1.0))

@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_moons
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -461,10 +462,10 @@ def test_columns_of_soft_labels_are_the_classes():
     X, _ = problem()
     P = pd.DataFrame(np.random.default_rng(1).dirichlet(np.ones(3), len(X)), columns=list("zam"))
     model = trained(plain((4,), max_iter=5, random_state=0), X, P)
-    np.testing.assert_array_equal(model.classes_, list("zam"))
+    np.testing.assert_array_equal(model.classes_, list("amz"))
     best = model.predict_proba(X).argmax(axis=1)
-    np.testing.assert_array_equal(model.predict(X), np.array(list("zam"))[best])
-    expected = P.to_numpy()[np.arange(len(X)), best].mean()
+    np.testing.assert_array_equal(model.predict(X), np.array(list("amz"))[best])
+    expected = P[list("amz")].to_numpy()[np.arange(len(X)), best].mean()
     np.testing.assert_allclose(model.score(X, P), expected)
 
 
@@ -515,6 +516,17 @@ def test_early_stopping_sets_rows_aside_in_the_proportions_of_the_classes(splits
     ((_, held_out),) = splits
     assert len(held_out) == 60
     np.testing.assert_allclose(np.bincount(y[held_out]), np.bincount(y) / 5, atol=1)
+
+
+def test_a_class_without_weight_does_not_keep_rows_from_being_set_aside(splits):
+    X, y = problem(3, 300)
+    labels = np.where(np.arange(300) < 40, 7, y)
+    weight = np.where(labels == 7, 0.0, 1.0)
+    model = trained(SmallMLP((3,), max_iter=3, random_state=0), X, labels, sample_weight=weight)
+    ((_, held_out),) = splits
+    assert len(held_out) == 26
+    assert held_out.min() >= 40
+    assert model.validation_scores_
 
 
 @pytest.mark.parametrize("fraction", [0.005, 0.999])
@@ -828,6 +840,25 @@ def test_validation_rows_may_be_given():
     assert -np.log(p).mean() == pytest.approx(min(losses), rel=1e-5)
     assert model.score(X[300:], y[300:]) == model.validation_scores_[int(np.argmin(losses))]
     assert model.t_ == 300 * model.n_iter_
+
+
+def test_r2_takes_labels_for_numbers():
+    X, y = problem(3, 200)
+    model = SmallMLP((4,), solver="adam", scoring="r2", random_state=0, max_iter=30)
+    trained(model, X, y, X_val=X[:50], y_val=y[:50])
+    assert model.best_validation_score_ == pytest.approx(r2_score(y[:50], model.predict(X[:50])))
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        model.fit(X, np.array(["a", "b", "c"])[y])
+
+
+def test_a_scorer_sees_no_validation_rows_of_weight_0():
+    X, y = problem(3, 200)
+    weight = np.where(np.arange(50) < 20, 0.0, 1.0)
+    rows = {"X_val": X[:50], "y_val": (y[:50] + (weight == 0)) % 3, "sample_weight_val": weight}
+    model = SmallMLP((4,), solver="adam", scoring="f1_macro", random_state=0, max_iter=3)
+    found = trained(clone(model), X, y, **rows).validation_scores_
+    expected = trained(clone(model), X, y, X_val=X[20:50], y_val=y[20:50]).validation_scores_
+    np.testing.assert_allclose(found, expected)
 
 
 def test_validation_rows_have_weights_and_may_decide_nothing():

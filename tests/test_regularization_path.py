@@ -139,6 +139,8 @@ def test_refuses_what_cannot_be_fitted():
         softmax_path(X, y, Cs=[1e-320])
     with pytest.raises(ValueError, match="NaN"):
         softmax_path(np.where(X > 1, np.nan, X), y)
+    with pytest.raises(TypeError, match=r"X holds .* durations"):
+        softmax_path(X.astype("timedelta64[s]"), y)
 
 
 def test_says_which_fits_stopped_early():
