@@ -30,6 +30,7 @@ from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
 from softmax_regression.objectives import InputScaling, Objective
 from softmax_regression.solvers import (
+    LEARNING_RATES,
     SGD,
     Adam,
     LearningRate,
@@ -308,11 +309,6 @@ class BaseSoftmaxClassifier(
     def _stream_classes(self, classes: Any, y: Any) -> Array:
         """Return the classes of a stream: those known, or those its first call names."""
         known = getattr(self, "classes_", None)
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all labels at once and does not go with "
-                "partial_fit; pass a dict with the weights."
-            )
         if classes is None:
             if known is not None:
                 return known
@@ -393,6 +389,24 @@ class BaseSoftmaxClassifier(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def check_parameters_of_stream(estimator: Any) -> None:
+    """Raise AttributeError if a parameter of both estimators makes `partial_fit` unavailable.
+
+    Values that are out of range are left to the validation of parameters.
+    """
+    if estimator.class_weight == "balanced":
+        raise AttributeError(
+            "class_weight='balanced' needs all labels at once and does not go with partial_fit; "
+            "pass a dict with the weights."
+        )
+    planned = [name for name, schedule in LEARNING_RATES.items() if schedule.planned]
+    if estimator.learning_rate in planned:
+        raise AttributeError(
+            f"partial_fit does not go with learning_rate={estimator.learning_rate!r}, which has to "
+            "know when training ends: use 'constant' or 'invscaling'."
+        )
 
 
 @cache

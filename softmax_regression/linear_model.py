@@ -24,7 +24,7 @@ from softmax_regression._bounded_batch import (
 )
 from softmax_regression._bounds import coefficient_bounds
 from softmax_regression._callbacks import Watched, with_callbacks
-from softmax_regression._classifier import Array, Stream
+from softmax_regression._classifier import Array, Stream, check_parameters_of_stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
@@ -55,6 +55,12 @@ def _can_stream(estimator: SoftmaxRegression) -> bool:
             "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
             "rows at once."
         )
+    if isinstance(estimator.l1_ratio, Real) and 0 < estimator.l1_ratio <= 1:
+        raise AttributeError(
+            f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "
+            "l1_ratio=0, or fit all rows at once."
+        )
+    check_parameters_of_stream(estimator)
     return True
 
 
@@ -399,11 +405,6 @@ default='adaptive'
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
-        if self.l1_ratio > 0:
-            raise ValueError(
-                f"partial_fit makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks for: set "
-                "l1_ratio=0, or fit all rows at once."
-            )
         with self._unchanged_on_failure():
             first = not hasattr(self, "coef_")
             known = self._stream_classes(classes, y)

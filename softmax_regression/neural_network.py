@@ -20,7 +20,12 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from softmax_regression._callbacks import Watched, with_callbacks
-from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
+from softmax_regression._classifier import (
+    Array,
+    BaseSoftmaxClassifier,
+    Stream,
+    check_parameters_of_stream,
+)
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
 from softmax_regression._training import HeldOutRows, Recipe, Score, Training
 from softmax_regression.design import Design
@@ -57,6 +62,12 @@ _AS_THEY_ARE = (
 def _can_stream(estimator: SmallMLP) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit needs solver='adam' or 'sgd', got 'lbfgs'.")
+    if estimator.early_stopping is True:
+        raise AttributeError(
+            "partial_fit is one epoch, in which early_stopping=True has nothing to stop: set "
+            "early_stopping='auto' or False."
+        )
+    check_parameters_of_stream(estimator)
     return True
 
 
@@ -467,13 +478,6 @@ default='constant'
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
-        if self.early_stopping is True:
-            raise ValueError("partial_fit does not go with early_stopping=True: it is one epoch.")
-        if LEARNING_RATES[self.learning_rate].planned:
-            raise ValueError(
-                f"partial_fit does not go with learning_rate={self.learning_rate!r}, which has to "
-                "know when training ends: use 'constant' or 'invscaling'."
-            )
         with self._unchanged_on_failure():
             first = not hasattr(self, "_network")
             known = self._stream_classes(classes, y)

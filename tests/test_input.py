@@ -4,6 +4,7 @@ from pipelines and searches to metadata routing.
 """
 
 import pickle
+import re
 
 import joblib
 import numpy as np
@@ -356,13 +357,26 @@ def test_class_weights_that_leave_no_row_are_refused(estimator):
     assert_refused(model, "fit", "at least two classes .* positive weight", X, y)
 
 
-@both_streams
-def test_balanced_class_weight_is_refused_in_a_stream(estimator):
-    model = clone(estimator).set_params(class_weight="balanced")
-    match = "class_weight='balanced' .* partial_fit; pass a dict"
-    assert_refused(model, "partial_fit", match, X, y, classes=[0, 1, 2])
-    model.fit(X, y)
-    assert_refused(model, "partial_fit", match, X, y)
+NOT_IN_A_STREAM = [
+    (SoftmaxRegression(l1_ratio=0.5), "makes no exact zeros, as l1_ratio=0.5 asks for"),
+    (SoftmaxRegression(bounds=(0, None)), "does not keep coefficients within bounds"),
+    (SoftmaxRegression(solver="newton-cg"), "needs solver='auto', .* got 'newton-cg'"),
+    (SoftmaxRegression(class_weight="balanced"), "class_weight='balanced' .* pass a dict"),
+    (SoftmaxRegression(learning_rate="cosine"), "learning_rate='cosine'.* 'constant' or"),
+    (SmallMLP(solver="lbfgs"), "needs solver='adam' or 'sgd', got 'lbfgs'"),
+    (SmallMLP(early_stopping=True), "early_stopping=True.*'auto' or False"),
+    (SmallMLP(class_weight="balanced"), "class_weight='balanced' .* pass a dict"),
+    (SmallMLP(learning_rate="one-cycle"), "learning_rate='one-cycle'.* 'constant' or"),
+]
+
+
+@pytest.mark.parametrize(("estimator", "reason"), NOT_IN_A_STREAM, ids=str)
+def test_partial_fit_is_unavailable_where_a_parameter_rules_it_out(estimator, reason):
+    assert not hasattr(estimator, "partial_fit")
+    with pytest.raises(AttributeError, match="partial_fit") as error:
+        estimator.partial_fit(X, y, classes=[0, 1, 2])
+    assert re.search(reason, str(error.value.__cause__))
+    assert hasattr(type(estimator)(), "partial_fit")
 
 
 # -- parameters ------------------------------------------------------------------------------------
