@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import warnings
 from abc import ABC, abstractmethod
@@ -25,6 +24,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softmax_regression._callbacks import WRAPPED, CallbackSupportMixin
+from softmax_regression._state import from_state
 from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
@@ -328,7 +328,7 @@ class BaseSoftmaxClassifier(
 
     def _resumed_stream(self, solver: str) -> Stream:
         """Return the stream so far, or a new one: a copy, which a failure leaves behind."""
-        stream = copy.deepcopy(getattr(self, "_stream", None)) or Stream()
+        stream = Stream(**from_state(getattr(self, "_stream", None) or {}))
         if stream.solver != solver:
             stream.solver, stream.optimizer = solver, self._optimizer(solver)
         if stream.random_state is None:

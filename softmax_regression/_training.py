@@ -244,7 +244,8 @@ class Training:
             return scaling.folded(objective.layout, params).astype(design.dtype)
 
         def attributes(params: Array) -> dict[str, Any]:
-            return {"_network": Network(objective.layout, objective.activation, in_x(params))}
+            weights, intercepts = objective.layout.views(in_x(params))
+            return {"coefs_": weights, "intercepts_": intercepts}
 
         watch = self.watched.each(task, attributes)
         if self.recipe.solver == "lbfgs":
@@ -322,7 +323,7 @@ class Training:
 
         def validate(params: Array) -> Validation:
             score = None if rows.score is None else partial(rows.score, in_x(params))
-            scores = Network(objective.layout, objective.activation, params).scores
+            scores = Network(*objective.layout.views(params), objective.activation).scores
             return held_out.validate(scores, most_probable, score, self.by_loss)
 
         return validate

@@ -28,6 +28,7 @@ from softmax_regression._classifier import Array, Stream, check_parameters_of_st
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
+from softmax_regression._state import state_of
 from softmax_regression._targets import check_more_than_one_class
 from softmax_regression.design import Design
 from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
@@ -362,9 +363,9 @@ default='adaptive'
                 )
             self._store(coef, intercept, objective.dtype)
             # partial_fit may go on from here
-            self._stream = Stream()
-            self._stream.count(targets)
-            self._stream.moments = objective.moments()
+            stream = Stream(moments=objective.moments())
+            stream.count(targets)
+            self._stream = state_of(vars(stream))
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = float(result.remaining)
@@ -424,7 +425,7 @@ default='adaptive'
             loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
             self._store(*objective.to_model(unknowns), base.dtype)
-            self._stream = stream
+            self._stream = state_of(vars(stream))
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
             self.n_iter_ = np.array([1 if first else self.n_iter_[0] + 1], dtype=np.int32)

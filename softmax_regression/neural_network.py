@@ -23,9 +23,9 @@ from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import (
     Array,
     BaseSoftmaxClassifier,
-    Stream,
     check_parameters_of_stream,
 )
+from softmax_regression._state import state_of
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
 from softmax_regression._training import HeldOutRows, Recipe, Score, Training
 from softmax_regression.design import Design
@@ -180,9 +180,9 @@ default='constant'
     classes_ : ndarray of shape (n_classes,)
         The labels; for class probabilities, their columns.
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Weights of each layer: views of one flat vector.
+        Weights of each layer.
     intercepts_ : list of ndarray of shape (n_units,)
-        Intercepts of each layer, likewise.
+        Intercepts of each layer.
     loss_ : float
         The mean loss of the last epoch.
     best_loss_ : float or None
@@ -351,16 +351,6 @@ default='constant'
         self.average = average
         self.dtype = dtype
 
-    @property
-    def coefs_(self) -> list[Array]:
-        """Weights of each layer, of shape (n_inputs, n_units)."""
-        return self._views()[0]
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """Intercepts of each layer."""
-        return self._views()[1]
-
     @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -412,6 +402,7 @@ default='constant'
             check_more_than_one_class(targets, type(self).__name__)
             random_state = check_random_state(self.random_state)
             self._layer_sizes = self._sizes(design, targets.classes)
+            self._activation = self.activation
             validated = not (X_val is None and y_val is None and sample_weight_val is None)
             self.solver_ = self._choose_solver(targets, validated)
             self._check_dropout()
@@ -441,7 +432,7 @@ default='constant'
                 )
             else:
                 result = training.on(design, targets)
-            self._stream: Stream | None = None
+            self._stream: dict[str, Any] | None = None
             # scikit-learn counts on in a warm start
             earlier: list[float] = [] if previous is None else self.loss_curve_
             seen: int = 0 if previous is None else vars(self)["t_"]
@@ -479,31 +470,32 @@ default='constant'
             For data or parameters out of range; the estimator is then as it was before.
         """
         with self._unchanged_on_failure():
-            first = not hasattr(self, "_network")
+            first = not hasattr(self, "coefs_")
             known = self._stream_classes(classes, y)
             design = self._validate_rows(X, reset=first)
             targets = self._encode(y, design, sample_weight, known)
-            self.solver_ = "adam" if self.solver == "auto" else self.solver
-            stream = self._resumed_stream(self.solver_)
-            weight = stream.count(targets)
             if first:
                 self._layer_sizes = self._sizes(design, known)
                 self.t_ = 0
                 self.loss_curve_ = []
+            self.solver_ = "adam" if self.solver == "auto" else self.solver
+            stream = self._resumed_stream(self.solver_)
+            weight = stream.count(targets)
+            self._activation = self.activation
             self._check_dropout()
             recipe = self._recipe()
             scaling = stream.scaling or recipe.scaling(design, targets)
             stream.scaling = scaling  # the first piece's serves for the whole stream
             self.classes_ = known
             objective = recipe.objective(design, targets, scaling, stream.random_state)
-            previous = None if first else (self._layer_sizes, known, self._network.params)
+            previous = None if first else (self._layer_sizes, known, self._parameters())
             start = self._start(recipe, known, previous, stream.random_state)
             params = start(scaling).astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
             loss = stream.train(objective, params, recipe.rate(), batches, weight)
             self._refuse_divergence(params, loss, 1)
             self.t_ += len(objective.rows)
-            self._stream = stream
+            self._stream = state_of(vars(stream))
             curve = [*self.loss_curve_, loss]
             params = scaling.folded(objective.layout, params).astype(design.dtype)
             self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
@@ -512,21 +504,24 @@ default='constant'
     # -- pieces ------------------------------------------------------------------------------------
 
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
-        return self._network.scores, self._network.width
+        network = Network(self.coefs_, self.intercepts_, ACTIVATIONS[self._activation])
+        return network.scores, max(self._layer_sizes[1:])
 
-    def _views(self) -> tuple[list[Array], list[Array]]:
-        if "_network" not in vars(self):
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
-        return Layout(self._layer_sizes).views(self._network.params)
+    def _parameters(self) -> Array:
+        """Return all weights and intercepts in one vector."""
+        return Layout.joined(self.coefs_, self.intercepts_)
 
-    def _make(self, params: Array) -> Network:
-        return Network(Layout(self._layer_sizes), ACTIVATIONS[self.activation], params)
+    def _keep(self, params: Array) -> None:
+        """Make a vector the parameters of the network."""
+        self.coefs_: list[Array]
+        self.intercepts_: list[Array]
+        self.coefs_, self.intercepts_ = Layout(self._layer_sizes).views(params)
 
     def _previous(self) -> tuple[list[int], Array, Array] | None:
         """Return the solution to begin at, if there is one and it is wanted."""
-        if not self.warm_start or not hasattr(self, "_network"):
+        if not self.warm_start or not hasattr(self, "coefs_"):
             return None
-        return self._layer_sizes, self.classes_, self._network.params
+        return self._layer_sizes, self.classes_, self._parameters()
 
     def _sizes(self, design: Design, classes: Array) -> list[int]:
         """Return the sizes of all layers, the input and the output included."""
@@ -667,7 +662,7 @@ default='constant'
         scorer = check_scoring(self, self.scoring)
 
         def score(params: Array) -> float:
-            self._network = self._make(params)
+            self._keep(params)
             return float(scorer(self, X, y))
 
         return score
@@ -684,7 +679,7 @@ default='constant'
         return steps if self.max_grad_norm is None else Clipping(steps, self.max_grad_norm)
 
     def _store(self, result: SolverResult) -> None:
-        self._network = self._make(result.params)
+        self._keep(result.params)
         self.loss_ = result.value
         self.loss_curve_ = result.loss_curve
         self.n_iter_ = result.n_iter

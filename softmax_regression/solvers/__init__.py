@@ -30,6 +30,7 @@ from softmax_regression.solvers._optimizers import (
     Averaging,
     Clipping,
     Decaying,
+    FadingSum,
     Optimizer,
 )
 from softmax_regression.solvers._proximal_newton import minimize_proximal_newton
@@ -45,6 +46,7 @@ __all__ = [
     "Criterion",
     "Decaying",
     "FactoredDirections",
+    "FadingSum",
     "GradientNorm",
     "LearningRate",
     "Minibatches",
