@@ -23,7 +23,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from softmax_regression._callbacks import WRAPPED, CallbackSupportMixin
+from softmax_regression._callbacks import CallbackSupportMixin
 from softmax_regression._state import from_state
 from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
@@ -359,7 +359,7 @@ class BaseSoftmaxClassifier(
             f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}"
             f"{message}",
             ConvergenceWarning,
-            stacklevel=5 + WRAPPED,
+            stacklevel=5,
         )
 
     def _worse_than_guessing(self, result: SolverResult) -> bool:

@@ -23,7 +23,7 @@ from softmax_regression._bounded_batch import (
     choose_bounded_solver,
 )
 from softmax_regression._bounds import coefficient_bounds
-from softmax_regression._callbacks import Watched, with_callbacks
+from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import Array, Stream, check_parameters_of_stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
@@ -38,6 +38,8 @@ from softmax_regression.solvers import (
     RelativeGap,
     SolverResult,
     StopReason,
+    TimeLimit,
+    best_start,
     certify,
     evaluate,
     minimize_minibatch,
@@ -122,6 +124,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         'adam' ask for this much decrease of an epoch's mean loss.
     max_iter : int, default=1000
         Most iterations, or epochs of 'sgd' and 'adam'.
+    max_time : float, default=None
+        Seconds after which no other iteration or epoch is begun.
     warm_start : bool, default=False
         Whether `fit` begins at the previous solution; where the data have become others,
         solvers of all rows leave it if the null model is better.
@@ -241,6 +245,7 @@ default='adaptive'
         "solver": [StrOptions({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -272,6 +277,7 @@ default='adaptive'
         solver: str = "auto",
         tol: float = 1e-6,
         max_iter: int = 1000,
+        max_time: float | None = None,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int | bool = 0,
@@ -296,6 +302,7 @@ default='adaptive'
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.max_time = max_time
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -311,7 +318,6 @@ default='adaptive'
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
 
-    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the minimum of the objective.
@@ -342,9 +348,8 @@ default='adaptive'
         sklearn.exceptions.ConvergenceWarning
             If the solver stopped before `tol` was reached.
         """
-        most = self.max_iter if self.solver in _MINIBATCH else None
         self._check_solver()
-        watched = Watched(self, X, y, sample_weight, most)
+        watched = Watched(self, X, y, sample_weight, self.max_iter)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and hasattr(self, "coef_") else None
             design = self._validate_rows(X, reset=True)
@@ -353,6 +358,7 @@ default='adaptive'
             objective = self._objective(design, targets, targets.total_weight)
             start = self._start(objective, targets.classes, previous)
             self.classes_ = targets.classes
+            watched.begin()
             if self.solver in _MINIBATCH:
                 result, coef, intercept = self._minimize_batches(objective, *start, watched)
             else:
@@ -406,6 +412,7 @@ default='adaptive'
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
+        watched = Watched(self, X, y, sample_weight, 0)
         with self._unchanged_on_failure():
             first = not hasattr(self, "coef_")
             known = self._stream_classes(classes, y)
@@ -420,6 +427,7 @@ default='adaptive'
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
             self.classes_ = known
+            watched.begin()
             start = self._start(base, known, None if first else self._solution())
             unknowns = objective.from_model(*start)
             loss = stream.train(objective, unknowns, rate, batches, weight)
@@ -430,6 +438,7 @@ default='adaptive'
                 self.__dict__.pop(certificate, None)
             self.n_iter_ = np.array([1 if first else self.n_iter_[0] + 1], dtype=np.int32)
             self.loss_curve_ = [*([] if first else self.loss_curve_), loss]
+        watched.end()
         return self
 
     # -- pieces ------------------------------------------------------------------------------------
@@ -519,17 +528,26 @@ default='adaptive'
     ) -> tuple[SolverResult, Array, Array]:
         """Run a solver on all rows at once, from the best start; return its result, W and b."""
         self.solver_, problem = self._posed(base, total_weight)
+        unknowns = [problem.from_model(*start) for start in starts]
+        limit = TimeLimit(
+            self.max_time,
+            watched.steps(
+                "iteration",
+                lambda u: self._attributes(*problem.to_model(u), base),
+                lambda: best_start(problem.objective, unknowns),
+            ),
+        )
         result = problem.minimize(
             self.solver_,
-            [problem.from_model(*start) for start in starts],
+            unknowns,
             criterion=RelativeGap(),
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report(),
-            watch=watched.each("iteration", lambda u: self._attributes(*problem.to_model(u), base)),
+            watch=limit,
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        return result, *problem.to_model(result.params)
+        return limit.explain(result), *problem.to_model(result.params)
 
     def _minimize_batches(
         self, base: LinearCrossEntropy, coef: Array, intercept: Array, watched: Watched
@@ -537,18 +555,24 @@ default='adaptive'
         """Run a solver on minibatches; return its result, W and b."""
         self.solver_ = self.solver
         objective = base.standardized()
+        start = objective.from_model(coef, intercept)
         batches = self._batches(len(objective.rows), check_random_state(self.random_state))
         result = minimize_minibatch(
             objective,
-            objective.from_model(coef, intercept),
+            start,
             self._optimizer(self.solver_),
             self._learning_rate(objective, 1 / batches.size - 1 / len(objective.rows)),
             batches,
             tol=self.tol,
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
+            max_time=self.max_time,
             report=self._report(),
-            watch=watched.each("epoch", lambda u: self._attributes(*objective.to_model(u), base)),
+            watch=watched.steps(
+                "epoch",
+                lambda u: self._attributes(*objective.to_model(u), base),
+                lambda: start,
+            ),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         # An epoch's mean is of many parameters; objective and certificate are of the last.
@@ -604,6 +628,8 @@ default='adaptive'
             return "Set C to a finite value."
         if result.reason is StopReason.INTERRUPTED:
             return "The parameters reached so far are kept."
+        if result.reason is StopReason.MAX_TIME:
+            return "Raise max_time or tol."
         if result.reason is StopReason.ROUNDING:
             if self.coef_.dtype != np.float64:
                 return "Pass float64 data, or raise tol."

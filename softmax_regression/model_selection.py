@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import _check_method_params
 
-from softmax_regression._callbacks import WRAPPED, Watched, with_callbacks
+from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import Array
 from softmax_regression._folds import PathProgress, Rows, WholePath, check_folds, paths_of_folds
 from softmax_regression._full_batch import SOLVERS
@@ -256,7 +256,6 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Choose C, and fit the model with it.
@@ -303,6 +302,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             Cs = grid_of(self.Cs, design, targets, options)
             rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in options]
             self.classes_ = targets.classes
+            watched.begin()
             if isinstance(self.cv, str):
                 found = self._leave_one_out(rows[0], routed.scorer.score, watched)
             else:
@@ -311,7 +311,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             self._keep(found, Cs)
             endings += self._choose(found, rows, watched)
         watched.end()
-        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3 + WRAPPED)
+        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
@@ -521,7 +521,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 f"a fold is chosen while another is to be had. Look at scoring={self.scoring!r} "
                 "and scores_.",
                 UserWarning,
-                stacklevel=3 + WRAPPED,
+                stacklevel=3,
             )
         if not self.refit and not isinstance(self.cv, str):
             self._average(found)
@@ -545,9 +545,10 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         """Return the model of all rows for one C."""
         if whole is not None:
             return whole.models[best], whole.endings[best]
+        rows = Rows(rows.original, rows.targets, rows.Cs[[best]], rows.options)
         progress = self._progress(watched, rows)
         progress.begin()
-        (solution,) = solutions(rows.design, rows.targets, rows.Cs[[best]], rows.options, progress)
+        (solution,) = solutions(rows.design, rows.targets, rows.Cs, rows.options, progress)
         model = rows.model(solution)
         progress.model(solution.C, *model)
         progress.end()

@@ -19,7 +19,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from softmax_regression._callbacks import Watched, with_callbacks
+from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import (
     Array,
     BaseSoftmaxClassifier,
@@ -351,7 +351,6 @@ default='constant'
         self.average = average
         self.dtype = dtype
 
-    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
@@ -409,6 +408,7 @@ default='constant'
             recipe = self._recipe()
             start = self._start(recipe, targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
+            watched.begin()
             training = Training(
                 recipe,
                 start,
@@ -469,6 +469,7 @@ default='constant'
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
+        watched = Watched(self, X, y, sample_weight, 0)
         with self._unchanged_on_failure():
             first = not hasattr(self, "coefs_")
             known = self._stream_classes(classes, y)
@@ -487,6 +488,7 @@ default='constant'
             scaling = stream.scaling or recipe.scaling(design, targets)
             stream.scaling = scaling  # the first piece's serves for the whole stream
             self.classes_ = known
+            watched.begin()
             objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else (self._layer_sizes, known, self._parameters())
             start = self._start(recipe, known, previous, stream.random_state)
@@ -499,6 +501,7 @@ default='constant'
             curve = [*self.loss_curve_, loss]
             params = scaling.folded(objective.layout, params).astype(design.dtype)
             self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
+        watched.end()
         return self
 
     # -- pieces ------------------------------------------------------------------------------------

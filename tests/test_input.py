@@ -407,6 +407,7 @@ BAD_PARAMETERS = {
         "C": [0, -1.0, np.nan, -np.inf, "strong", None],
         "fit_intercept": ["yes", 2, None],
         "l1_ratio": [-0.1, 1.1, np.nan, "lasso", None],
+        "max_time": [0, -1.0, np.nan, "long"],
         "penalty_grouping": ["classes", None, 1],
         "bounds": [],  # see test_bounds.py: with any, there is no partial_fit
     },

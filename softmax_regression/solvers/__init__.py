@@ -35,6 +35,7 @@ from softmax_regression.solvers._optimizers import (
 )
 from softmax_regression.solvers._proximal_newton import minimize_proximal_newton
 from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
+from softmax_regression.solvers._time_limit import TimeLimit
 
 __all__ = [
     "LEARNING_RATES",
@@ -57,6 +58,7 @@ __all__ = [
     "Solve",
     "SolverResult",
     "StopReason",
+    "TimeLimit",
     "TruncatedDirections",
     "Validation",
     "Watch",
