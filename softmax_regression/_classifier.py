@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import isfinite
 from typing import Any
 
@@ -24,8 +24,9 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softmax_regression._callbacks import CallbackSupportMixin
+from softmax_regression._features import validated
 from softmax_regression._state import from_state
-from softmax_regression._targets import Targets, encode_targets, is_soft, soft_classes
+from softmax_regression._targets import Targets, as_labels, encode_targets, is_soft, soft_classes
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
 from softmax_regression.objectives import InputScaling, Objective
@@ -224,7 +225,7 @@ class BaseSoftmaxClassifier(
         """
         predicted = self.predict(X)
         if not is_soft(y):
-            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+            return float(accuracy_score(as_labels(y), predicted, sample_weight=sample_weight))
         targets = encode_targets(
             y,
             len(predicted),
@@ -285,15 +286,14 @@ class BaseSoftmaxClassifier(
         if reset and "feature_names_in_" not in self.__dict__ and _plain(X):
             self.n_features_in_ = X.shape[1]
             return DenseDesign(X)
-        return as_design(
-            validate_data(
-                self,
-                X,
-                accept_sparse=("csr", "csc"),
-                dtype=[np.float64, np.float32],
-                reset=reset,
-            )
+        validate = partial(
+            validate_data,
+            self,
+            accept_sparse=("csr", "csc"),
+            dtype=[np.float64, np.float32],
+            reset=reset,
         )
+        return as_design(validated(X, validate))
 
     def _encode(self, y: Any, design: Design, sample_weight: Any, classes: Any = None) -> Targets:
         """Validate y and weights; `classes` are those known already."""
@@ -315,7 +315,8 @@ class BaseSoftmaxClassifier(
             if is_soft(y):
                 return soft_classes(y)
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        named = np.asarray(classes) if is_soft(y) else unique_labels(classes)
+        named = as_labels(classes, "classes")
+        named = named if is_soft(y) else unique_labels(named)
         if known is not None and np.array_equal(np.sort(known), np.sort(named)):
             return known
         if known is not None:

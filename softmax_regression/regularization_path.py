@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from softmax_regression._features import validated
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._targets import check_more_than_one_class, encode_targets
@@ -164,9 +166,10 @@ def softmax_path(
     >>> abs(path.coefs).sum(axis=(1, 2)).round(1)
     array([ 1.7, 12.5, 40.1])
     """
-    design = as_design(
-        check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
+    validate = partial(
+        check_array, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X"
     )
+    design = as_design(validated(X, validate))
     targets = encode_targets(
         y,
         design.n_rows,
