@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from softmax_regression._callbacks import CallbackSupportMixin
 from softmax_regression._features import validated
+from softmax_regression._hints import hint
 from softmax_regression._state import from_state
 from softmax_regression._targets import Targets, as_labels, encode_targets, is_soft, soft_classes
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
@@ -124,6 +125,33 @@ class BaseSoftmaxClassifier(
 
     A subclass fits, sets `classes_`, and says how scores come from a block of rows.
     """
+
+    # By the names of parameters that it does not have, what takes their place.
+    _hints: ClassVar[dict[str, str]] = {}
+
+    def __new__(cls, *args: Any, **params: Any) -> Self:
+        """Make an estimator, or say what takes the place of a parameter that it does not have."""
+        if (sentence := hint(cls, params)) is not None:
+            raise TypeError(sentence)
+        return super().__new__(cls)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Their names and values.
+
+        Returns
+        -------
+        estimator
+            The estimator.
+        """
+        if (sentence := hint(type(self), params)) is not None:
+            raise ValueError(sentence)
+        super().set_params(**params)
+        return self
 
     @abstractmethod
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
@@ -413,7 +441,7 @@ def check_parameters_of_stream(estimator: Any) -> None:
 @cache
 def _defaults(estimator: type) -> dict[str, Any]:
     """Return what the parameters of an estimator are if not given."""
-    parameters = inspect.signature(estimator).parameters
+    parameters = inspect.signature(estimator.__init__).parameters  # type: ignore[misc]
     return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
 
 

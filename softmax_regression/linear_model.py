@@ -26,6 +26,7 @@ from softmax_regression._bounds import coefficient_bounds
 from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import Array, Stream, check_parameters_of_stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
+from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._state import state_of
@@ -235,6 +236,11 @@ default='adaptive'
            [0.4, 0. , 4. , 2.7]])
     """
 
+    _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
+        "penalty": "l1_ratio is 0 for 'l2', 1 for 'l1' and between them for 'elasticnet'; None is "
+        "C=inf",
+    }
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "C": [Interval(Real, 0, None, closed="right")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -242,7 +248,7 @@ default='adaptive'
         "bounds": ["array-like", None],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
+        "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],

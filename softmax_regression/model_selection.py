@@ -27,6 +27,7 @@ from softmax_regression._classifier import Array
 from softmax_regression._folds import PathProgress, Rows, WholePath, check_folds, paths_of_folds
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
+from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._leave_one_out import leave_one_out_scores
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._scoring import ROW_SCORES, scorer_of
@@ -206,6 +207,15 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     array([[-0.269, -0.138, -0.099, -0.115, -0.155]])
     """
 
+    _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
+        "C": "Cs holds the values to choose from",
+        "l1_ratio": "l1_ratios holds the values to choose from",
+        "penalty": "l1_ratios are 0 for 'l2', 1 for 'l1' and between them for 'elasticnet'",
+        "random_state": "only folds can be drawn at random, as by "
+        "cv=StratifiedKFold(5, shuffle=True, random_state=0)",
+        "use_legacy_attributes": "its attributes are as LogisticRegressionCV's with False",
+    }
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like"],
@@ -215,7 +225,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "selection": [StrOptions({"best", "1se"})],
         "refit": ["boolean"],
-        "solver": [StrOptions({"auto", *SOLVERS})],
+        "solver": [LinearSolvers({"auto", *SOLVERS})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from softmax_regression._features import validated
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
+from softmax_regression._hints import LinearSolvers
 from softmax_regression._targets import check_more_than_one_class, encode_targets
 from softmax_regression._warm_starts import (
     Options,
@@ -64,7 +65,7 @@ class SoftmaxPath:
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", *SOLVERS})],
+        "solver": [LinearSolvers({"auto", *SOLVERS})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],

@@ -4,6 +4,7 @@ from pipelines and searches to metadata routing.
 """
 
 import importlib.util
+import inspect
 import pickle
 import re
 
@@ -19,9 +20,11 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -642,6 +645,76 @@ def test_an_unknown_solver_is_answered_with_the_known(estimator):
         clone(estimator).set_params(solver="saga").fit(X, y)
     for known in ("lbfgs", "sgd", "adam"):
         assert repr(known) in str(error.value)
+
+
+PEERS = [
+    (SoftmaxRegression, LogisticRegression),
+    (SoftmaxRegressionCV, LogisticRegressionCV),
+    (SmallMLP, MLPClassifier),
+]
+LIKE_NO_OTHER = [
+    (ours, name)
+    for ours, theirs in PEERS
+    for name in theirs().get_params().keys() - ours().get_params()
+]
+
+
+def test_parameters_of_scikit_learn_that_are_missing_are_few():
+    assert not [name for ours, name in LIKE_NO_OTHER if ours is SmallMLP]
+    assert {"penalty", "dual", "intercept_scaling", "n_jobs"} <= {name for _, name in LIKE_NO_OTHER}
+
+
+@pytest.mark.parametrize(("ours", "name"), sorted(LIKE_NO_OTHER, key=str))
+def test_a_parameter_of_scikit_learns_peer_is_answered_with_what_takes_its_place(ours, name):
+    match = f"{ours.__name__} has no parameter '{name}': "
+    with pytest.raises(TypeError, match=match):
+        ours(**{name: 1})
+    with pytest.raises(ValueError, match=match):
+        ours().set_params(**{name: 1})
+    with pytest.raises(ValueError, match=match):
+        GridSearchCV(ours(), {name: [1, 2]}, error_score="raise").fit(X, y)
+
+
+def test_what_takes_the_place_of_a_penalty():
+    with pytest.raises(TypeError, match=r"l1_ratio is 0 for 'l2', 1 for 'l1'.* None is C=inf"):
+        SoftmaxRegression(penalty="l1")
+    with pytest.raises(TypeError, match=r"cv=StratifiedKFold\(5, shuffle=True, random_state=0\)"):
+        SoftmaxRegressionCV(random_state=0)
+    with pytest.raises(TypeError, match="Cs holds the values to choose from"):
+        SoftmaxRegressionCV(C=1.0)
+
+
+def test_other_unknown_parameters_are_pythons_and_scikit_learns_to_refuse():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
+        SoftmaxRegression(depth=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'depth' for estimator"):
+        SmallMLP().set_params(depth=3)
+
+
+def test_a_subclass_may_have_a_parameter_that_its_base_has_not():
+    class OneMore(SoftmaxRegression):
+        def __init__(self, *, penalty="l2", C=1.0):
+            super().__init__(C=C)
+            self.penalty = penalty
+
+    model = clone(OneMore(penalty="l1", C=2.0).set_params(penalty="none"))
+    assert model.get_params() == {"C": 2.0, "penalty": "none"}
+
+
+@pytest.mark.parametrize("estimator", [SoftmaxRegression, SmallMLP, SoftmaxRegressionCV])
+def test_the_signature_is_that_of_the_parameters(estimator):
+    parameters = inspect.signature(estimator).parameters
+    assert list(parameters) == list(inspect.signature(estimator.__init__).parameters)[1:]
+    assert parameters.keys() == estimator().get_params().keys()
+
+
+@pytest.mark.parametrize("solver", ["saga", "sag", "liblinear"])
+def test_solvers_that_scikit_learn_alone_has_are_answered_with_auto(solver):
+    match = f"'auto' takes the place of 'liblinear', 'sag' and 'saga', .*Got '{solver}'"
+    for model in (SoftmaxRegression(solver=solver), SoftmaxRegressionCV(solver=solver)):
+        assert_refused(model, "fit", match, X, y)
+    with pytest.raises(ValueError, match=match):
+        softmax_path(X, y, solver=solver)
 
 
 def test_an_unknown_activation_is_answered_with_the_known():
