@@ -14,27 +14,21 @@ from typing import Any
 from numpy.typing import NDArray
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-
-    WRAPPED = 1  # calls between that of `fit` and its own
+    from sklearn.callback import CallbackSupportMixin
 except ImportError:  # an earlier scikit-learn
-    WRAPPED = 0
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing to support."""
 
-    def with_callbacks(method: Any) -> Any:
-        """Return the method as it is."""
-        return method
-
 
 Array = NDArray[Any]
+Attributes = Callable[[], dict[str, Any]]  # fitted ones, made only for callbacks that want them
 
-__all__ = ["WRAPPED", "CallbackSupportMixin", "Watched", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Watched"]
 
 
 class Watched:
-    """A fit that callbacks look on at, if any were set.
+    """A fit that callbacks look on at, if any were set, or a part of one.
 
     Parameters
     ----------
@@ -42,43 +36,18 @@ class Watched:
         What is fitted.
     X, y, sample_weight : array-likes
         The data as they were given.
-    max_iter : int or None
-        The most iterations; None if that says nothing of how many there will be.
+    n_parts : int or None
+        The most tasks in this one; None if that is not known.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, max_iter: int | None):
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, n_parts: int | None):
         self._context: Any = None
+        self._steps: _Steps | None = None
         if "_skl_callbacks" not in vars(estimator):
             return
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._context = estimator._init_callback_context(max_subtasks=max_iter)
-        self._context.call_on_fit_task_begin(**self._data)
-
-    def each(
-        self, task: str, attributes: Callable[[Any], dict[str, Any]]
-    ) -> Callable[[Any], bool] | None:
-        """Return what is to be called after each iteration, with the parameters; True ends them.
-
-        Parameters
-        ----------
-        task : str
-            What an iteration is called.
-        attributes : callable
-            Gives the fitted attributes for some parameters.
-        """
-        if self._context is None:
-            return None
-
-        def ended(params: Any) -> bool:
-            iteration = self._context.subcontext(task_name=task)
-            iteration.call_on_fit_task_begin(**self._data)
-            stop = iteration.call_on_fit_task_end(
-                **self._data, reconstruction_attributes=lambda: attributes(params)
-            )
-            return bool(stop)
-
-        return ended
+        self._context = estimator._init_callback_context(max_subtasks=n_parts)
 
     def part(self, task: str, n_parts: int) -> Watched:
         """Return a task of this one, with tasks of its own, that has yet to begin.
@@ -91,18 +60,99 @@ class Watched:
         return other
 
     def begin(self) -> None:
-        """Tell them that a part begins."""
+        """Tell them that it begins."""
         if self._context is not None:
             self._context.call_on_fit_task_begin(**self._data)
 
-    def end(self, attributes: Callable[[], dict[str, Any]] | None = None) -> None:
-        """Tell them that the estimator, or a part of the work, is done.
+    def steps(
+        self,
+        task: str,
+        attributes: Callable[[Any], dict[str, Any]],
+        start: Callable[[], Any] | None = None,
+    ) -> Callable[[Any], bool] | None:
+        """Begin with tasks of which each goes on from where the one before it has ended.
 
         Parameters
         ----------
-        attributes : callable, default=None
-            Gives the fitted attributes; by default they are those of the estimator.
+        task : str
+            What such a task is called, as "iteration".
+        attributes : callable
+            Gives the fitted attributes for some parameters.
+        start : callable, default=None
+            Gives the parameters to begin with, if there are any.
+
+        Returns
+        -------
+        callable or None
+            To be called at the end of each task, with the parameters; True asks for no more of
+            them. None if nobody looks on.
+        """
+        if self._context is None:
+            return None
+        self._end_steps()
+        self._steps = _Steps(self._context, self._data, task, attributes)
+        self._steps.begin(None if start is None else lambda: attributes(start()))
+        return self._steps.ended
+
+    def end(self, attributes: Attributes = dict) -> None:
+        """Tell them that it is done.
+
+        Parameters
+        ----------
+        attributes : callable, default=dict
+            Gives the fitted attributes that the estimator does not have yet.
         """
         if self._context is not None:
-            known = attributes or (lambda: vars(self._data["estimator"]))
-            self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=known)
+            self._end_steps()
+            self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes)
+
+    def _end_steps(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+        self._steps = None
+
+
+class _Steps:
+    """Tasks in another, one after the other.
+
+    As a solver does not say beforehand which iteration is its last, one more may have begun than
+    there are: it ends as an empty task, without data, as with scikit-learn's own estimators.
+    """
+
+    def __init__(
+        self,
+        parent: Any,
+        data: dict[str, Any],
+        task: str,
+        attributes: Callable[[Any], dict[str, Any]],
+    ):
+        self._parent = parent
+        self._data = data
+        self._task = task
+        self._attributes = attributes
+        self._n_begun = 0
+        self._current: Any = None
+
+    def begin(self, attributes: Attributes | None) -> None:
+        """Tell callbacks that the next one begins, if there is one."""
+        if self._n_begun == self._parent.max_subtasks:
+            return
+        self._n_begun += 1
+        self._current = self._parent.subcontext(task_name=self._task)
+        self._current.call_on_fit_task_begin(**self._data, reconstruction_attributes=attributes)
+
+    def ended(self, params: Any) -> bool:
+        """Tell them that one has ended, and that the next begins; return whether it should not."""
+
+        def attributes() -> dict[str, Any]:
+            return self._attributes(params)
+
+        current, self._current = self._current, None
+        stop = current.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes)
+        self.begin(attributes)
+        return bool(stop)
+
+    def close(self) -> None:
+        """End what has begun."""
+        if self._current is not None:
+            self._current.call_on_fit_task_end(estimator=self._data["estimator"])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import isfinite
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,13 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from softmax_regression._callbacks import WRAPPED, CallbackSupportMixin
+from softmax_regression._callbacks import CallbackSupportMixin
+from softmax_regression._features import validated
+from softmax_regression._hints import hint
+from softmax_regression._state import from_state
 from softmax_regression._targets import (
     Targets,
+    as_labels,
     encode_targets,
     is_soft,
     soft_classes,
@@ -36,6 +39,7 @@ from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
 from softmax_regression.objectives import InputScaling, Objective
 from softmax_regression.solvers import (
+    LEARNING_RATES,
     SGD,
     Adam,
     LearningRate,
@@ -146,6 +150,33 @@ class BaseSoftmaxClassifier(
         "epsilon",
     )
 
+    # By the names of parameters that it does not have, what takes their place.
+    _hints: ClassVar[dict[str, str]] = {}
+
+    def __new__(cls, *args: Any, **params: Any) -> Self:
+        """Make an estimator, or say what takes the place of a parameter that it does not have."""
+        if (sentence := hint(cls, params)) is not None:
+            raise TypeError(sentence)
+        return super().__new__(cls)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Their names and values.
+
+        Returns
+        -------
+        estimator
+            The estimator.
+        """
+        if (sentence := hint(type(self), params)) is not None:
+            raise ValueError(sentence)
+        super().set_params(**params)
+        return self
+
     @abstractmethod
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
         """Return how scores come from rows, and the most values a row has on the way there.
@@ -159,7 +190,7 @@ class BaseSoftmaxClassifier(
         """Return the parameters that say which model it is: a stream cannot go on with others."""
 
     @abstractmethod
-    def _shapes(self, n_features: int) -> list[tuple[str, Any, tuple[int, ...]]]:
+    def _shapes(self, n_features: int) -> list[tuple[str, Any, Any]]:
         """Return what shapes there are, which they are, and which `classes_` and X ask for."""
 
     # -- predicting --------------------------------------------------------------------------------
@@ -255,7 +286,7 @@ class BaseSoftmaxClassifier(
         """
         predicted = self.predict(X)
         if not is_soft(y):
-            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+            return float(accuracy_score(as_labels(y), predicted, sample_weight=sample_weight))
         targets = encode_targets(
             y,
             len(predicted),
@@ -353,16 +384,14 @@ class BaseSoftmaxClassifier(
         if reset and "feature_names_in_" not in self.__dict__ and _plain(X):
             self.n_features_in_ = X.shape[1]
             return DenseDesign(X)
-        refuse_times(X)
-        return as_design(
-            validate_data(
-                self,
-                X,
-                accept_sparse=("csr", "csc"),
-                dtype=[np.float64, np.float32],
-                reset=reset,
-            )
+        validate = partial(
+            validate_data,
+            self,
+            accept_sparse=("csr", "csc"),
+            dtype=[np.float64, np.float32],
+            reset=reset,
         )
+        return as_design(validated(X, validate))
 
     def _encode(self, y: Any, design: Design, sample_weight: Any, classes: Any = None) -> Targets:
         """Validate y and weights; `classes` are those known already."""
@@ -378,20 +407,15 @@ class BaseSoftmaxClassifier(
     def _classes_of_columns(self) -> Array:
         """Return the classes in the order of columns of class probabilities without names."""
         stream = getattr(self, "_stream", None)
-        if stream is None or stream.columns is None:
+        if stream is None or stream["columns"] is None:
             return np.asarray(self.classes_)
-        return np.asarray(self.classes_)[stream.columns]
+        return np.asarray(self.classes_)[stream["columns"]]
 
     def _stream_classes(self, classes: Any, y: Any, first: bool) -> Array:
         """Return the classes of a stream in the order of columns of probabilities without names.
 
         They are those known, or those its first call names.
         """
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all labels at once and does not go with "
-                "partial_fit; pass a dict with the weights."
-            )
         soft = is_soft(y)
         if classes is None:
             if not first:
@@ -399,11 +423,12 @@ class BaseSoftmaxClassifier(
             if soft:
                 return sorted_classes(soft_classes(y))
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        named = np.asarray(classes) if soft else unique_labels(classes)
+        named = as_labels(classes, "classes")
+        named = named if soft else unique_labels(named)
         if not first and not np.array_equal(np.sort(self.classes_), np.sort(named)):
             raise ValueError(
                 f"classes={named.tolist()} differ from those of the calls before, "
-                f"{self.classes_.tolist()}."
+                f"{np.asarray(self.classes_).tolist()}."
             )
         if len(named) < 2:
             raise ValueError(f"classes must name at least two classes, got {named.tolist()}.")
@@ -416,7 +441,7 @@ class BaseSoftmaxClassifier(
     def _resumed_stream(self, solver: str, first: bool) -> Stream:
         """Return the stream so far, or a new one: a copy, which a failure leaves behind."""
         model, known = self._model_parameters(), getattr(self, "_stream", None)
-        stream = Stream(model) if first or known is None else copy.deepcopy(known)
+        stream = Stream(model) if first or known is None else Stream(**from_state(known))
         for name, before in stream.model.items():
             if model[name] != before:
                 raise ValueError(
@@ -454,7 +479,7 @@ class BaseSoftmaxClassifier(
             f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}"
             f"{message}",
             ConvergenceWarning,
-            stacklevel=5 + WRAPPED,
+            stacklevel=5,
         )
 
     def _worse_than_guessing(self, result: SolverResult) -> bool:
@@ -486,21 +511,29 @@ class BaseSoftmaxClassifier(
         return tags
 
 
+def check_parameters_of_stream(estimator: Any) -> None:
+    """Raise AttributeError if a parameter of both estimators makes `partial_fit` unavailable.
+
+    Values that are out of range are left to the validation of parameters.
+    """
+    if estimator.class_weight == "balanced":
+        raise AttributeError(
+            "class_weight='balanced' needs all labels at once and does not go with partial_fit; "
+            "pass a dict with the weights."
+        )
+    planned = [name for name, schedule in LEARNING_RATES.items() if schedule.planned]
+    if estimator.learning_rate in planned:
+        raise AttributeError(
+            f"partial_fit does not go with learning_rate={estimator.learning_rate!r}, which has to "
+            "know when training ends: use 'constant' or 'invscaling'."
+        )
+
+
 @cache
 def _defaults(estimator: type) -> dict[str, Any]:
     """Return what the parameters of an estimator are if not given."""
-    parameters = inspect.signature(estimator).parameters
+    parameters = inspect.signature(estimator.__init__).parameters  # type: ignore[misc]
     return {name: p.default for name, p in parameters.items() if p.default is not p.empty}
-
-
-def refuse_times(X: Any) -> None:
-    """Raise if X holds dates or durations: converted to float, they depend on their unit."""
-    for dtype in getattr(X, "dtypes", [getattr(X, "dtype", None)]):
-        if getattr(dtype, "kind", "") in ("m", "M"):
-            raise TypeError(
-                f"X holds dates or durations, of dtype {dtype}: turn them into numbers, for "
-                "example (X - X.min()) / np.timedelta64(1, 'D')."
-            )
 
 
 def _plain(X: Any) -> bool:

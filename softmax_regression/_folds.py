@@ -89,7 +89,7 @@ class PathProgress(Progress):
     Parameters
     ----------
     watched : Watched
-        The task that the path is, not begun.
+        The task that the path is, which has yet to begin.
     attributes : callable
         Gives the fitted attributes for C, W and b.
     report, verbose
@@ -107,17 +107,18 @@ class PathProgress(Progress):
         self._watched = watched
         self._attributes = attributes
         self._last: Any = None
-        self._each = watched.each("C", lambda model: attributes(*model))
+        self._ended: Callable[[Any], bool] | None = None
 
     def begin(self) -> None:
         """The path begins."""
         self._watched.begin()
+        self._ended = self._watched.steps("C", lambda model: self._attributes(*model))
 
     def model(self, C: float, coef: Array, intercept: Array) -> None:
         """There is a model for C."""
         self._last = C, coef, intercept
-        if self._each is not None:
-            self._each(self._last)
+        if self._ended is not None:
+            self._ended(self._last)
 
     def end(self) -> None:
         """There are all."""

@@ -30,7 +30,7 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
     def _model_parameters(self) -> dict[str, Any]:
         return {"fit_intercept": self.fit_intercept}
 
-    def _shapes(self, n_features: int) -> list[tuple[str, Any, tuple[int, ...]]]:
+    def _shapes(self, n_features: int) -> list[tuple[str, Any, Any]]:
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         return [
             ("coef_.shape", getattr(self.coef_, "shape", None), (n_outputs, n_features)),

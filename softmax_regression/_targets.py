@@ -18,6 +18,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
+from softmax_regression._features import refuse_other_arrays
 from softmax_regression.functional import one_hot
 from softmax_regression.objectives import PointwiseLoss, make_loss
 
@@ -160,6 +161,8 @@ def encode_targets(
     """
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
+    refuse_other_arrays(y, "y")
+    refuse_other_arrays(sample_weight, "sample_weight")
     if is_soft(y):
         found, encoded = _encode_probabilities(y, classes, estimator)
     else:
@@ -205,36 +208,87 @@ def _encode_probabilities(y: Any, classes: Array | None, estimator: str) -> tupl
     return found, _check_probabilities(y).take(np.argsort(names), axis=1)
 
 
-def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
+def as_labels(y: Any, name: str = "y") -> Array:
+    """Return labels as an array of numbers or text.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels, of one of pandas' own dtypes too.
+    name : str, default="y"
+        What messages call them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If some are missing, or are of another kind than the others.
+    """
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        y = _as_numpy(y.iloc[:, 0], name)[:, None]
+    else:
+        y = _as_numpy(y, name)
     if type(y) is not np.ndarray or y.ndim != 1:
         y = column_or_1d(y, warn=True)
-    try:
-        # Whole numbers and strings need no further look, unless nearly every row has its own.
-        plain = _are_plain_labels(y)
-        if not plain:
-            assert_all_finite(y, input_name="y")
-            if y.dtype.kind in "mM" and np.isnat(y).any():
-                raise ValueError("Input y contains NaT, a missing date: leave out these rows.")
-            check_classification_targets(y)
-        if plain and y.dtype.kind in "iuf" and (few := _close_integers(y)) is not None:
-            found, encoded = few
-        elif plain and y.dtype.kind != "U":
-            # By hashing, not by sorting all of y; pandas wants the machine's order of bytes.
-            encoded, found = pd.factorize(
-                y.astype(y.dtype.newbyteorder("="), copy=False), sort=True
-            )
-        else:
-            found, encoded = np.unique(y, return_inverse=True)
-        if plain and 2 * len(found) > len(y):
-            check_classification_targets(y)
-    except TypeError as error:
-        if "bytes" in str(error):
-            raise
-        kinds = sorted({type(label).__name__ for label in np.asarray(y).flat})
-        raise TypeError(
-            "y must hold labels of one kind, all numbers or all text, and none missing; got "
-            f"{', '.join(kinds)}."
-        ) from None
+    if y.dtype.kind == "T":  # NumPy's strings of any length: few functions know them
+        y = y.astype(object)
+    if not _are_plain_labels(y):
+        _refuse_missing(y, name)
+        assert_all_finite(y, input_name=name)
+        _refuse_objects(y, name)
+        check_classification_targets(y)
+    return y
+
+
+def _as_numpy(y: Any, name: str) -> Any:
+    """Return labels of pandas' own dtypes, and those of a list, as NumPy has them."""
+    dtype = getattr(y, "dtype", None)
+    if isinstance(dtype, pd.api.extensions.ExtensionDtype):
+        _refuse_missing(y, name)
+        if isinstance(dtype, pd.CategoricalDtype):
+            y = y.astype(dtype.categories.dtype)
+        return np.asarray(y, dtype=getattr(y.dtype, "numpy_dtype", None))
+    if isinstance(y, list | tuple):
+        array = np.asarray(y)
+        text = array.dtype.kind == "U" and array.ndim == 1  # NumPy makes it of all if of any
+        if text and not all(isinstance(label, str) for label in y):
+            return np.array(y, dtype=object)
+        return array
+    return y
+
+
+def _refuse_missing(y: Any, name: str) -> None:
+    missing = np.flatnonzero(pd.isna(y))
+    if len(missing):
+        raise ValueError(
+            f"Input {name} contains NaN: {len(missing)} of {len(y)} labels are missing, the first "
+            f"at position {missing[0]}. Leave these out, or make them a class of their own."
+        )
+
+
+def _refuse_objects(y: Array, name: str) -> None:
+    """Raise for labels that are neither numbers nor text as arrays hold them."""
+    kinds = sorted({type(label).__name__ for label in y}) if y.dtype.kind == "O" else []
+    if kinds in ([], ["bytes"]):  # scikit-learn has a message of its own for bytes
+        return
+    dtype = kinds[0] if kinds in (["bool"], ["float"], ["int"]) else "str"
+    raise TypeError(
+        f"{name} must hold labels of one kind, all numbers or all text, in an array of such a "
+        f"dtype; got {', '.join(kinds)} in an array of objects. Pass "
+        f"numpy.asarray({name}, dtype={dtype})."
+    )
+
+
+def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array, Array]:
+    y = as_labels(y)
+    if y.dtype.kind in "iuf" and (few := _close_integers(y)) is not None:
+        found, encoded = few
+    elif y.dtype.kind != "U":
+        # By hashing, not by sorting all of y; pandas wants the machine's order of bytes.
+        encoded, found = pd.factorize(y.astype(y.dtype.newbyteorder("="), copy=False), sort=True)
+    else:
+        found, encoded = np.unique(y, return_inverse=True)
+    if 2 * len(found) > len(y):  # whole numbers and text need no closer look otherwise
+        check_classification_targets(y)
     if classes is None:
         return found, encoded.astype(np.intp, copy=False)
     unknown = np.setdiff1d(found, classes)
@@ -274,6 +328,8 @@ def _are_plain_labels(y: Array) -> bool:
 
 def _check_probabilities(y: Any) -> Array:
     probabilities = np.asarray(y)
+    if pd.isna(probabilities).any():
+        raise ValueError("The class probabilities in y contain NaN.")
     precise = probabilities.dtype not in (np.float32, np.float16)
     kind = probabilities.dtype.kind
     if not (
@@ -286,7 +342,7 @@ def _check_probabilities(y: Any) -> Array:
         )
     probabilities = probabilities.astype(np.float64)
     if not np.isfinite(probabilities).all():
-        raise ValueError("The class probabilities in y contain NaN or infinity.")
+        raise ValueError("The class probabilities in y contain infinity.")
     if probabilities.size and probabilities.min() < 0:
         raise ValueError(
             f"The class probabilities in y must not be negative, got {probabilities.min():g}."

@@ -40,6 +40,7 @@ from softmax_regression.solvers import (
     Report,
     SolverResult,
     StopReason,
+    TimeLimit,
     Validation,
     Watch,
     minimize_lbfgs,
@@ -244,9 +245,10 @@ class Training:
             return scaling.folded(objective.layout, params).astype(design.dtype)
 
         def attributes(params: Array) -> dict[str, Any]:
-            return {"_network": Network(objective.layout, objective.activation, in_x(params))}
+            weights, intercepts = objective.layout.views(in_x(params))
+            return {"coefs_": weights, "intercepts_": intercepts}
 
-        watch = self.watched.each(task, attributes)
+        watch = self.watched.steps(task, attributes, lambda: params)
         if self.recipe.solver == "lbfgs":
             result = self._minimize(objective, params, watch)
         else:
@@ -322,7 +324,7 @@ class Training:
 
         def validate(params: Array) -> Validation:
             score = None if rows.score is None else partial(rows.score, in_x(params))
-            scores = Network(objective.layout, objective.activation, params).scores
+            scores = Network(*objective.layout.views(params), objective.activation).scores
             return held_out.validate(scores, most_probable, score, self.by_loss)
 
         return validate
@@ -331,12 +333,7 @@ class Training:
         self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
     ) -> SolverResult:
         """Run L-BFGS."""
-        max_time = self.recipe.max_time
-        ends = np.inf if max_time is None else monotonic() + max_time
-
-        def watched(params: Array) -> bool:
-            return bool(watch is not None and watch(params)) or monotonic() >= ends
-
+        limit = TimeLimit(self.recipe.max_time, watch)
         with blas_held_to_one_thread():  # large data are shared out to threads block by block
             result = minimize_lbfgs(
                 objective,
@@ -346,11 +343,9 @@ class Training:
                 max_iter=self.recipe.max_iter,
                 max_fun=self.recipe.max_fun,
                 report=self.recipe.report,
-                watch=watched,
+                watch=limit,
             )
-        if result.reason is StopReason.STOPPED and monotonic() >= ends:
-            result.reason = StopReason.MAX_TIME
-        return result
+        return limit.explain(result)
 
     def _minimize_batches(
         self,
@@ -379,7 +374,7 @@ class Training:
                 tol=recipe.tol,
                 max_iter=n_epochs or recipe.max_iter,
                 n_iter_no_change=np.inf if n_epochs else recipe.n_iter_no_change,
-                max_time=np.inf if max_time is None else max_time,
+                max_time=max_time,
                 validate=validate,
                 stop_early=self.stop_early,
                 report=recipe.report,

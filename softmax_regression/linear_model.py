@@ -23,12 +23,14 @@ from softmax_regression._bounded_batch import (
     choose_bounded_solver,
 )
 from softmax_regression._bounds import coefficient_bounds
-from softmax_regression._callbacks import Watched, with_callbacks
+from softmax_regression._callbacks import Watched
 from softmax_regression._classes_with_weight import ClassesWithWeight
-from softmax_regression._classifier import Array, Stream
+from softmax_regression._classifier import Array, Stream, check_parameters_of_stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
+from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
+from softmax_regression._state import state_of
 from softmax_regression._targets import check_more_than_one_class
 from softmax_regression.design import Design
 from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
@@ -38,6 +40,8 @@ from softmax_regression.solvers import (
     RelativeGap,
     SolverResult,
     StopReason,
+    TimeLimit,
+    best_start,
     certify,
     evaluate,
     minimize_minibatch,
@@ -56,6 +60,12 @@ def _can_stream(estimator: SoftmaxRegression) -> bool:
             "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
             "rows at once."
         )
+    if isinstance(estimator.l1_ratio, Real) and 0 < estimator.l1_ratio <= 1:
+        raise AttributeError(
+            f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "
+            "l1_ratio=0, or fit all rows at once."
+        )
+    check_parameters_of_stream(estimator)
     return True
 
 
@@ -116,6 +126,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         'adam' ask for this much decrease of an epoch's mean loss.
     max_iter : int, default=1000
         Most iterations, or epochs of 'sgd' and 'adam'.
+    max_time : float, default=None
+        Seconds after which no other iteration or epoch is begun.
     warm_start : bool, default=False
         Whether `fit` begins at the previous solution; where the data have become others,
         solvers of all rows leave it if the null model is better.
@@ -226,6 +238,11 @@ default='adaptive'
            [0.4, 0. , 4. , 2.7]])
     """
 
+    _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
+        "penalty": "l1_ratio is 0 for 'l2', 1 for 'l1' and between them for 'elasticnet'; None is "
+        "C=inf",
+    }
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "C": [Interval(Real, 0, None, closed="right")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -233,9 +250,10 @@ default='adaptive'
         "bounds": ["array-like", None],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
+        "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -267,6 +285,7 @@ default='adaptive'
         solver: str = "auto",
         tol: float = 1e-6,
         max_iter: int = 1000,
+        max_time: float | None = None,
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int | bool = 0,
@@ -291,6 +310,7 @@ default='adaptive'
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.max_time = max_time
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -306,7 +326,6 @@ default='adaptive'
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
 
-    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the minimum of the objective.
@@ -337,9 +356,8 @@ default='adaptive'
         sklearn.exceptions.ConvergenceWarning
             If the solver stopped before `tol` was reached.
         """
-        most = self.max_iter if self.solver in _MINIBATCH else None
         self._check_solver()
-        watched = Watched(self, X, y, sample_weight, most)
+        watched = Watched(self, X, y, sample_weight, self.max_iter)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and self._has_model() else None
             design = self._validate_rows(X, reset=True)
@@ -350,6 +368,7 @@ default='adaptive'
             objective = self._objective(design, classes.targets, targets.total_weight)
             start = self._start(design.n_columns, previous)
             start = classes.restrict(start[0]), classes.restrict(start[1])
+            watched.begin()
             if classes.is_one:
                 # Its probability is 1 at the minimum.
                 self.solver_ = self.solver
@@ -365,9 +384,9 @@ default='adaptive'
                 result, coef, intercept = self._minimize(classes, objective, starts, watched)
             self._store(*self._of_all_classes(classes, objective, coef, intercept), design.dtype)
             # partial_fit may go on from here
-            self._stream = Stream(self._model_parameters())
-            self._stream.count(targets)
-            self._stream.moments = objective.moments()
+            stream = Stream(self._model_parameters(), moments=objective.moments())
+            stream.count(targets)
+            self._stream = state_of(vars(stream))
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = float(result.remaining)
@@ -411,11 +430,7 @@ default='adaptive'
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
-        if self.l1_ratio > 0:
-            raise ValueError(
-                f"partial_fit makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks for: set "
-                "l1_ratio=0, or fit all rows at once."
-            )
+        watched = Watched(self, X, y, sample_weight, 0)
         with self._unchanged_on_failure():
             first = not self._has_model()
             columns = self._stream_classes(classes, y, first)
@@ -432,17 +447,19 @@ default='adaptive'
             rate = self._learning_rate(objective, 1 / batches.size)
             previous = None if first else self._solution()
             self.classes_ = targets.classes
+            watched.begin()
             start = self._start(design.n_columns, previous)
             unknowns = objective.from_model(*start)
             loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
             self._store(*objective.to_model(unknowns), base.dtype)
-            self._stream = stream
+            self._stream = state_of(vars(stream))
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
             before = {} if first else vars(self)
             self.n_iter_ = np.array([before.get("n_iter_", [0])[0] + 1], dtype=np.int32)
             self.loss_curve_ = [*before.get("loss_curve_", []), loss]
+        watched.end()
         return self
 
     # -- pieces ------------------------------------------------------------------------------------
@@ -531,21 +548,26 @@ default='adaptive'
     ) -> tuple[SolverResult, Array, Array]:
         """Run a solver on all rows at once, from the best start; return its result, W and b."""
         self.solver_, problem = self._posed(classes, base)
+        unknowns = [problem.from_model(*start) for start in starts]
 
-        def attributes(unknowns: Array) -> dict[str, Any]:
-            return self._attributes(classes, base, *problem.to_model(unknowns))
+        def attributes(reached: Array) -> dict[str, Any]:
+            return self._attributes(classes, base, *problem.to_model(reached))
 
+        limit = TimeLimit(
+            self.max_time,
+            watched.steps("iteration", attributes, lambda: best_start(problem.objective, unknowns)),
+        )
         result = problem.minimize(
             self.solver_,
-            [problem.from_model(*start) for start in starts],
+            unknowns,
             criterion=RelativeGap(),
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report(),
-            watch=watched.each("iteration", attributes),
+            watch=limit,
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        return result, *problem.to_model(result.params)
+        return limit.explain(result), *problem.to_model(result.params)
 
     def _minimize_batches(
         self,
@@ -558,6 +580,7 @@ default='adaptive'
         """Run a solver on minibatches; return its result, W and b."""
         self.solver_ = self.solver
         objective = base.standardized()
+        start = objective.from_model(coef, intercept)
 
         def attributes(unknowns: Array) -> dict[str, Any]:
             return self._attributes(classes, base, *objective.to_model(unknowns))
@@ -565,15 +588,16 @@ default='adaptive'
         batches = self._batches(len(objective.rows), check_random_state(self.random_state))
         result = minimize_minibatch(
             objective,
-            objective.from_model(coef, intercept),
+            start,
             self._optimizer(self.solver_),
             self._learning_rate(objective, 1 / batches.size - 1 / len(objective.rows)),
             batches,
             tol=self.tol,
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
+            max_time=self.max_time,
             report=self._report(),
-            watch=watched.each("epoch", attributes),
+            watch=watched.steps("epoch", attributes, lambda: start),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         # An epoch's mean is of many parameters; objective and certificate are of the last.
@@ -663,6 +687,8 @@ default='adaptive'
             return "Set C to a finite value."
         if result.reason is StopReason.INTERRUPTED:
             return "The parameters reached so far are kept."
+        if result.reason is StopReason.MAX_TIME:
+            return "Raise max_time or tol."
         if result.reason is StopReason.ROUNDING:
             if self.coef_.dtype != np.float64:
                 return "Pass float64 data, or raise tol."

@@ -22,11 +22,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 from sklearn.utils.validation import _check_method_params
 
-from softmax_regression._callbacks import WRAPPED, Watched, with_callbacks
+from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import Array
 from softmax_regression._folds import PathProgress, Rows, WholePath, check_folds, paths_of_folds
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
+from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._leave_one_out import leave_one_out_scores
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._scoring import ROW_SCORES, scorer_of
@@ -214,6 +215,16 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     # `score` has no use for it but in the scorer, which has to ask for it.
     __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
+
+    _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
+        "C": "Cs holds the values to choose from",
+        "l1_ratio": "l1_ratios holds the values to choose from",
+        "penalty": "l1_ratios are 0 for 'l2', 1 for 'l1' and between them for 'elasticnet'",
+        "random_state": "only folds can be drawn at random, as by "
+        "cv=StratifiedKFold(5, shuffle=True, random_state=0)",
+        "use_legacy_attributes": "its attributes are as LogisticRegressionCV's with False",
+    }
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like"],
@@ -223,7 +234,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "selection": [StrOptions({"best", "1se"})],
         "refit": ["boolean"],
-        "solver": [StrOptions({"auto", *SOLVERS})],
+        "solver": [LinearSolvers({"auto", *SOLVERS})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -264,7 +275,6 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Choose C, and fit the model with it.
@@ -313,6 +323,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             Cs = grid_of(self.Cs, design, targets, options)
             rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in options]
             self.classes_ = targets.classes
+            watched.begin()
             if isinstance(self.cv, str):
                 found = self._leave_one_out(rows[0], routed.scorer.score, watched)
             else:
@@ -321,7 +332,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             self._keep(found, Cs)
             endings += self._choose(found, rows, watched)
         watched.end()
-        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3 + WRAPPED)
+        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
@@ -553,7 +564,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 f"a fold is chosen while another is to be had. Look at scoring={self.scoring!r} "
                 "and scores_.",
                 UserWarning,
-                stacklevel=3 + WRAPPED,
+                stacklevel=3,
             )
         if not self.refit and not isinstance(self.cv, str):
             self._average(found)
@@ -577,9 +588,10 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         """Return the model of all rows for one C."""
         if whole is not None:
             return whole.models[best], whole.endings[best]
+        rows = Rows(rows.original, rows.targets, rows.Cs[[best]], rows.options)
         progress = self._progress(watched, rows)
         progress.begin()
-        (solution,) = solutions(rows.design, rows.targets, rows.Cs[[best]], rows.options, progress)
+        (solution,) = solutions(rows.design, rows.targets, rows.Cs, rows.options, progress)
         model = rows.model(solution)
         progress.model(solution.C, *model)
         progress.end()

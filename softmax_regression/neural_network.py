@@ -7,6 +7,7 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What a
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -19,8 +20,14 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from softmax_regression._callbacks import Watched, with_callbacks
-from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
+from softmax_regression._callbacks import Watched
+from softmax_regression._classifier import (
+    Array,
+    BaseSoftmaxClassifier,
+    Stream,
+    check_parameters_of_stream,
+)
+from softmax_regression._state import state_of
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
 from softmax_regression._training import HeldOutRows, Recipe, Score, Training
 from softmax_regression.design import Design
@@ -57,6 +64,12 @@ _AS_THEY_ARE = (
 def _can_stream(estimator: SmallMLP) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit needs solver='adam' or 'sgd', got 'lbfgs'.")
+    if estimator.early_stopping is True:
+        raise AttributeError(
+            "partial_fit is one epoch, in which early_stopping=True has nothing to stop: set "
+            "early_stopping='auto' or False."
+        )
+    check_parameters_of_stream(estimator)
     return True
 
 
@@ -170,9 +183,9 @@ default='constant'
         The labels; for class probabilities, the names of their columns. They are sorted, and the
         columns of all that is returned are in their order.
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Weights of each layer: views of one flat vector.
+        Weights of each layer.
     intercepts_ : list of ndarray of shape (n_units,)
-        Intercepts of each layer, likewise.
+        Intercepts of each layer.
     loss_ : float
         The mean loss of the last epoch.
     best_loss_ : float or None
@@ -227,7 +240,9 @@ default='constant'
     [(2, 20), (20, 20), (20, 1)]
     """
 
-    _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "_network"})
+    _parts: ClassVar[frozenset[str]] = frozenset(
+        {"classes_", "coefs_", "intercepts_", "_layer_sizes", "_activation"}
+    )
     _step_parameters = (*BaseSoftmaxClassifier._step_parameters, "weight_decay", "max_grad_norm")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -343,17 +358,6 @@ default='constant'
         self.average = average
         self.dtype = dtype
 
-    @property
-    def coefs_(self) -> list[Array]:
-        """Weights of each layer, of shape (n_inputs, n_units)."""
-        return self._views()[0]
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """Intercepts of each layer."""
-        return self._views()[1]
-
-    @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
@@ -412,6 +416,8 @@ default='constant'
             recipe = self._recipe()
             start = self._start(recipe, targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
+            self._activation: str = self.activation
+            watched.begin()
             training = Training(
                 recipe,
                 start,
@@ -435,7 +441,7 @@ default='constant'
                 )
             else:
                 result = training.on(design, targets)
-            self._stream = Stream(self._model_parameters())
+            self._stream: dict[str, Any] = state_of(vars(Stream(self._model_parameters())))
             # scikit-learn counts on in a warm start
             before = {} if previous is None else vars(self)
             earlier, seen = before.get("loss_curve_", []), before.get("t_", 0)
@@ -474,13 +480,7 @@ default='constant'
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
-        if self.early_stopping is True:
-            raise ValueError("partial_fit does not go with early_stopping=True: it is one epoch.")
-        if LEARNING_RATES[self.learning_rate].planned:
-            raise ValueError(
-                f"partial_fit does not go with learning_rate={self.learning_rate!r}, which has to "
-                "know when training ends: use 'constant' or 'invscaling'."
-            )
+        watched = Watched(self, X, y, sample_weight, 0)
         with self._unchanged_on_failure():
             first = not self._has_model()
             columns = self._stream_classes(classes, y, first)
@@ -499,37 +499,47 @@ default='constant'
             objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else self._solution()
             start = self._start(recipe, targets.classes, previous, stream.random_state)
-            self.classes_ = targets.classes
+            self.classes_, self._activation = targets.classes, self.activation
+            watched.begin()
             params = start(scaling).astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
             loss = stream.train(objective, params, recipe.rate(), batches, weight)
             self._refuse_divergence(params, loss, 1)
             before = {} if first else vars(self)
             self.t_ = before.get("t_", 0) + len(objective.rows)
-            self._stream = stream
+            self._stream = state_of(vars(stream))
             curve = [*before.get("loss_curve_", []), loss]
             params = scaling.folded(objective.layout, params).astype(design.dtype)
             self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
+        watched.end()
         return self
 
     # -- pieces ------------------------------------------------------------------------------------
 
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
-        return self._network.scores, self._network.width
+        network = Network(self.coefs_, self.intercepts_, ACTIVATIONS[self._activation])
+        return network.scores, max(self._layer_sizes[1:])
 
-    def _views(self) -> tuple[list[Array], list[Array]]:
-        if "_network" not in vars(self):
-            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
-        return Layout(self._layer_sizes).views(self._network.params)
+    def _parameters(self) -> Array:
+        """Return all weights and intercepts in one vector."""
+        return Layout.joined(self.coefs_, self.intercepts_)
 
-    def _make(self, params: Array) -> Network:
-        return Network(Layout(self._layer_sizes), ACTIVATIONS[self.activation], params)
+    def _keep(self, params: Array) -> None:
+        """Make a vector the parameters of the network."""
+        self.coefs_: list[Array]
+        self.intercepts_: list[Array]
+        self.coefs_, self.intercepts_ = Layout(self._layer_sizes).views(params)
 
-    def _shapes(self, n_features: int) -> list[tuple[str, Any, tuple[int, ...]]]:
+    def _shapes(self, n_features: int) -> list[tuple[str, Any, Any]]:
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        sizes = self._layer_sizes
+        sizes = [n_features, *self._layer_sizes[1:-1], n_outputs]
+        coefs, intercepts = (
+            [getattr(array, "shape", None) for array in arrays]
+            for arrays in (self.coefs_, self.intercepts_)
+        )
         return [
-            ("Inputs and outputs of the network", (sizes[0], sizes[-1]), (n_features, n_outputs))
+            ("The list of the shapes of coefs_", coefs, list(pairwise(sizes))),
+            ("The list of the shapes of intercepts_", intercepts, [(n,) for n in sizes[1:]]),
         ]
 
     def _model_parameters(self) -> dict[str, Any]:
@@ -541,7 +551,7 @@ default='constant'
 
     def _solution(self) -> tuple[list[int], Array, Array]:
         """Return layers, classes and parameters to go on from."""
-        return self._layer_sizes, self.classes_, self._network.params
+        return self._layer_sizes, np.asarray(self.classes_), self._parameters()
 
     def _hidden_sizes(self) -> list[int]:
         """Return the numbers of units of the hidden layers."""
@@ -579,11 +589,10 @@ default='constant'
                 f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
                 f"{self._layer_sizes}."
             )
-        activation = self._network.activation.name
-        if activation != self.activation:
+        if self._activation != self.activation:
             raise ValueError(
                 "warm_start=True goes on with the network of the previous fit, whose activation is "
-                f"{activation!r}, not {self.activation!r}: set it back, or warm_start=False."
+                f"{self._activation!r}, not {self.activation!r}: set it back, or warm_start=False."
             )
         return lambda scaling: scaling.unfolded(Layout(sizes), last)
 
@@ -686,7 +695,7 @@ default='constant'
         scorer = check_scoring(self, self.scoring)
 
         def score(params: Array) -> float:
-            self._network = self._make(params)
+            self._keep(params)
             return float(scorer(self, X, y))
 
         return score
@@ -703,7 +712,7 @@ default='constant'
         return steps if self.max_grad_norm is None else Clipping(steps, self.max_grad_norm)
 
     def _store(self, result: SolverResult) -> None:
-        self._network = self._make(result.params)
+        self._keep(result.params)
         self.loss_ = result.value
         self.loss_curve_ = result.loss_curve
         self.n_iter_ = result.n_iter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from softmax_regression._classifier import refuse_times
+from softmax_regression._features import validated
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
+from softmax_regression._hints import LinearSolvers
 from softmax_regression._targets import check_more_than_one_class, encode_targets
 from softmax_regression._warm_starts import (
     Options,
@@ -63,7 +65,7 @@ class SoftmaxPath:
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [StrOptions({"auto", *SOLVERS})],
+        "solver": [LinearSolvers({"auto", *SOLVERS})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -165,10 +167,10 @@ def softmax_path(
     >>> abs(path.coefs).sum(axis=(1, 2)).round(1)
     array([ 1.7, 12.5, 40.1])
     """
-    refuse_times(X)
-    design = as_design(
-        check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
+    validate = partial(
+        check_array, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X"
     )
+    design = as_design(validated(X, validate))
     targets = encode_targets(
         y,
         design.n_rows,

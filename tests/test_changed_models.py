@@ -145,7 +145,9 @@ def changed(name, changes):
         (name, attribute)
         for name in FITTED
         for attribute in (
-            ["classes_"] if name == "SmallMLP" else ["classes_", "coef_", "intercept_"]
+            ["classes_", "coefs_", "intercepts_"]
+            if name == "SmallMLP"
+            else ["classes_", "coef_", "intercept_"]
         )
     ],
 )
@@ -187,12 +189,23 @@ def test_an_attribute_that_was_removed_is_named(name, removed):
         (
             "SmallMLP",
             {"classes_": np.arange(2)},
-            r"outputs of the network must be \(4, 1\), .*\(4, 3\)",
+            r"shapes of coefs_ must be \[\(4, 4\), \(4, 1\)\], .*\(4, 3\)\]",
         ),
         (
             "SmallMLP",
             {"classes_": np.arange(4)},
-            r"outputs of the network must be \(4, 4\), .*\(4, 3\)",
+            r"shapes of coefs_ must be \[\(4, 4\), \(4, 4\)\], .*\(4, 3\)\]",
+        ),
+        (
+            "SmallMLP",
+            {"coefs_": [np.zeros((4, 5)), np.zeros((5, 3))]},
+            r"coefs_ must be \[\(4, 4\), \(4, 3\)\], .* is \[\(4, 5\), \(5, 3\)\]",
+        ),
+        ("SmallMLP", {"coefs_": [np.zeros((4, 3))]}, r"coefs_ must be .* is \[\(4, 3\)\]"),
+        (
+            "SmallMLP",
+            {"intercepts_": [np.zeros(4), [0.0] * 3]},
+            r"intercepts_ must be \[\(4,\), \(3,\)\], .* is \[\(4,\), None\]",
         ),
     ],
     ids=str,

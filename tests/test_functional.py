@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from mpmath import mp, mpf
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import special
 
 from softmax_regression.functional import (
     ACTIVATIONS,
@@ -510,6 +511,116 @@ def test_an_empty_class_axis_is_a_value_error(function):
 def test_a_missing_axis_is_a_value_error(function, shape, axis):
     with pytest.raises(ValueError, match=rf"scores.*axis {axis}"):
         with_scores(function)(np.zeros(shape), axis=axis)
+
+
+@pytest.mark.parametrize("function", ROW_FUNCTIONS + PRODUCTS)
+@pytest.mark.parametrize(
+    ("axis", "error", "match"),
+    [
+        ((0, 2), ValueError, r"scores of shape \(2, 2\) have no axis \(0, 2\)"),
+        ((), ValueError, r"scores of shape \(2, 2\) have no axis \(\)"),
+        ((1, -1), ValueError, r"axis=\(1, -1\) names an axis .* twice"),
+        (0.5, TypeError, "axis must be an integer, a tuple of integers or None, got 0.5"),
+        ("rows", TypeError, "got 'rows'"),
+        ([0, 1], TypeError, r"got \[0, 1\]"),
+    ],
+)
+def test_an_axis_that_is_none_is_refused(function, axis, error, match):
+    with pytest.raises(error, match=match):
+        with_scores(function)(np.zeros((2, 2)), axis=axis)
+
+
+@pytest.mark.parametrize("function", ROW_FUNCTIONS + PRODUCTS)
+@pytest.mark.parametrize(
+    ("temperature", "error", "match"),
+    [
+        ([1.0, 2.0], ValueError, r"temperature of shape \(2,\) .* shape \(3, 2\) .* \(n_rows, 1\)"),
+        ([1.0, 2.0, 3.0], ValueError, r"temperature of shape \(3,\) cannot be broadcast"),
+        ([[1.0], [0.0], [2.0]], ValueError, "temperature must be positive and finite, got"),
+        ([[1.0], [np.nan], [2.0]], ValueError, "temperature must be positive and finite, got"),
+        (["hot"], TypeError, "temperature must be an array of real numbers"),
+    ],
+)
+def test_a_temperature_that_does_not_fit_is_refused(function, temperature, error, match):
+    with pytest.raises(error, match=match):
+        with_scores(function)(np.zeros((3, 2)), temperature=temperature)
+
+
+# -- several axes, and a temperature for each row --------------------------------------------------
+
+AXES = [None, (0, 1), (2, 0), (-1, 1), (0, 1, 2), 1, (1,)]
+every_axis = pytest.mark.parametrize("axis", AXES, ids=str)
+
+
+@by_dtype
+@every_axis
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_axes_are_those_of_scipy(name, axis, dtype):
+    scores = rng().normal(size=(3, 4, 2), scale=5).astype(dtype)
+    ours = {"softmax": softmax, "log_softmax": log_softmax}[name](scores, axis=axis)
+    theirs = getattr(special, name)(scores.astype(np.float64), axis=axis)
+    assert ours.dtype == dtype
+    assert_allclose(ours, theirs, rtol=64 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps)
+
+
+def flat(array, axis):
+    """The axes moved last and made one."""
+    axes = range(array.ndim) if axis is None else np.atleast_1d(axis) % array.ndim
+    kept = [a for a in range(array.ndim) if a not in axes]
+    moved = array.transpose(*kept, *sorted(axes))
+    return moved.reshape(*moved.shape[: len(kept)], -1)
+
+
+@every_axis
+def test_derivatives_along_several_axes_are_those_along_all_of_them_in_one(axis):
+    scores, vector = rng().normal(size=(2, 3, 4, 2))
+    jacobian = softmax_jacobian(scores, axis=axis, temperature=2.0)
+    expected = softmax_jacobian(flat(scores, axis), temperature=2.0)
+    assert_allclose(jacobian, expected, rtol=1e-12, atol=EPS)
+    for product in PRODUCTS:
+        result = product(scores, vector, axis=axis, temperature=2.0)
+        assert result.shape == scores.shape
+        along_one = product(flat(scores, axis), flat(vector, axis), temperature=2.0)
+        assert_allclose(flat(result, axis), along_one, rtol=1e-12, atol=EPS)
+
+
+@by_dtype
+def test_a_temperature_for_each_row_is_as_good_as_one_after_the_other(dtype):
+    scores = rng().normal(size=(4, 3), scale=5).astype(dtype)
+    vector = rng(1).normal(size=(4, 3)).astype(dtype)
+    temperatures = [0.25, 1.0, 3.0, 1e50]
+    column = np.array(temperatures)[:, None]
+    for function in ROW_FUNCTIONS:
+        expected = [function(z, temperature=T) for z, T in zip(scores, temperatures, strict=True)]
+        result = function(scores, temperature=column)
+        assert result.dtype == dtype
+        assert_allclose(result, expected, rtol=8 * np.finfo(dtype).eps)
+    for product in PRODUCTS:
+        expected = [
+            product(z, v, temperature=T)
+            for z, v, T in zip(scores, vector, temperatures, strict=True)
+        ]
+        result = product(scores, vector, temperature=column)
+        assert_allclose(result, expected, rtol=8 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("function", ROW_FUNCTIONS + PRODUCTS)
+def test_temperatures_may_have_axes_that_the_scores_lack(function):
+    scores = rng().normal(size=(4, 2))
+    temperatures = np.array([0.5, 1.0, 8.0])
+    result = with_scores(function)(scores, temperature=temperatures[:, None, None])
+    expected = [with_scores(function)(scores, temperature=T) for T in temperatures]
+    assert_allclose(result, expected, rtol=1e-12, atol=EPS)
+    over_all = with_scores(function)(scores, axis=None, temperature=temperatures[:, None, None])
+    expected = [with_scores(function)(scores, axis=None, temperature=T) for T in temperatures]
+    assert_allclose(over_all, expected, rtol=1e-12, atol=EPS)
+
+
+def test_infinite_scores_and_huge_differences_in_rows_of_their_own_temperature():
+    scores = [[INF, 0.0, INF], [1e308, -1e308, 0.0], [-INF, 0.0, 0.0]]
+    p = softmax(scores, temperature=[[0.5], [1e308], [4.0]])
+    expected = [[0.5, 0, 0.5], special.softmax([1.0, -1.0, 0.0]), [0, 0.5, 0.5]]
+    assert_allclose(p, expected, rtol=8 * EPS)
 
 
 # -- the derivative of softmax ---------------------------------------------------------------------

@@ -3,7 +3,10 @@ raise an error that says what to change and leave the estimator as it was; and s
 from pipelines and searches to metadata routing.
 """
 
+import importlib.util
+import inspect
 import pickle
+import re
 
 import joblib
 import numpy as np
@@ -17,14 +20,15 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV
+from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 from softmax_regression._targets import encode_targets
 from softmax_regression.functional import ACTIVATIONS
 
@@ -83,24 +87,39 @@ BAD_X = {
     "no rows": (X[:0], r"0 sample\(s\)"),
     "no columns": (X[:, :0], r"0 feature\(s\)"),
     "complex": (X * 1j, "Complex data not supported"),
-    "text": (changed(X.astype(object), "tall"), "could not convert string to float: 'tall'"),
+    "text": (
+        changed(X.astype(object), "tall"),
+        "Column 1 of X .*to float: 'tall'. .*OneHotEncoder",
+    ),
     "text in DataFrame": (
         pd.DataFrame(X[:, :3]).assign(**{"3": "tall"}).set_axis(range(4), axis=1),
-        "could not convert string.*'tall'",
+        "Column 3 of X .*to float: 'tall'. .*OneHotEncoder in a ColumnTransformer",
+    ),
+    "text in a list": ([[1.0, 2.0, "tall", 3.0]] * 90, "Column 2 of X .*'tall'"),
+    "different dates in DataFrame": (
+        pd.DataFrame(X[:, :3])
+        .assign(when=pd.date_range("2000", periods=90))
+        .set_axis(range(4), axis=1),
+        "Column 3 of X holds dates or durations, of dtype datetime64",
     ),
     "durations": (
         (1000 * X).astype("timedelta64[s]"),
-        "X holds .* durations, .*timedelta64.s.*turn",
+        r"X holds dates or durations, of dtype timedelta64\[s\]\. Make numbers",
     ),
-    "dates": ((1000 * X).astype("datetime64[ns]"), "X holds dates .*datetime64.ns.* into numbers"),
+    "dates": ((1000 * X).astype("datetime64[ns]"), "X holds dates .*datetime64.ns.* numbers"),
+    "durations in a list": (
+        (1000 * X).astype("timedelta64[s]").tolist(),
+        "Column 0 of X does not hold numbers: .*'datetime.timedelta'",
+    ),
     "durations in DataFrame": (
         pd.DataFrame((1000 * X).astype("timedelta64[s]")),
-        "X holds .* durations, of dtype timedelta64",
+        "Column 0 of X holds .* durations, of dtype timedelta64",
     ),
     "dates in DataFrame": (
         pd.DataFrame(X[:, :3]).assign(day=pd.Timestamp("2020-01-01")).set_axis(range(4), axis=1),
-        "X holds dates .* of dtype datetime64",
+        "Column 3 of X holds dates .* of dtype datetime64",
     ),
+    "lists in cells": (changed(X.astype(object), {1: 2}), "Column 1 of X .*'dict'"),
     "ragged": ([[1.0, 2.0], [3.0]] * 45, None),
     "nothing": (None, "Expected 2D array"),
 }
@@ -124,6 +143,77 @@ def test_bad_x_is_refused_by_partial_fit(estimator, name, fitted):
     if fitted:
         model.partial_fit(X, y, classes=[0, 1, 2])
     assert_refused(model, "partial_fit", match, bad, y, classes=[0, 1, 2])
+
+
+COLOURS = pd.Series(["red", "green", "blue"] * 30)
+
+
+@pytest.mark.parametrize(
+    "colours",
+    [COLOURS, COLOURS.astype("string"), COLOURS.astype("category"), COLOURS.astype(object)],
+    ids=lambda colours: str(colours.dtype),
+)
+@both
+def test_text_in_x_is_answered_with_its_column_and_what_to_do(estimator, colours):
+    match = "Column 'colour' of X does not hold numbers: .*'red'. .* OneHotEncoder in a Column"
+    numbers = pd.DataFrame(X[:, :3], columns=list("abc"))
+    frame = numbers.assign(colour=colours)
+    assert_refused(clone(estimator), "fit", match, frame, y)
+    model = clone(estimator).fit(numbers.assign(colour=1.0), y)
+    assert_refused(model, "predict", match, frame)
+    with pytest.raises(ValueError, match=match):
+        softmax_path(frame, y)
+    with pytest.raises(ValueError, match=match):
+        SoftmaxRegressionCV(Cs=2, cv=2).fit(frame, y)
+
+
+def test_other_faults_of_a_table_with_text_come_first():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = clone(LINEAR).fit(frame, y)
+    text = frame.rename(columns={"d": "colour"}).assign(colour="red")
+    assert_refused(model, "predict", "feature names should match", text)
+
+
+class ElsewhereArray:
+    """An array of another library, as far as anyone may tell."""
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+        self.shape = self.values.shape
+        self.dtype = self.values.dtype
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values.astype(dtype or self.dtype)
+
+    def __dlpack__(self):
+        raise NotImplementedError
+
+    def __len__(self):
+        return len(self.values)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "predict"])
+@both_streams
+def test_arrays_of_other_libraries_are_refused_where_they_would_be_handed_on(estimator, method):
+    model = clone(estimator).fit(X, y)
+    match = r"{} is a .*ElsewhereArray, .* array_api_dispatch=True .* pass numpy.asarray\({}\)"
+    elsewhere = {"X": ElsewhereArray(X), "y": ElsewhereArray(y)}
+    calls = [{"X": elsewhere["X"]}] if method == "predict" else []
+    if method != "predict":
+        calls = [{"X": X, "y": y} | {name: value} for name, value in elsewhere.items()]
+        calls.append({"X": X, "y": y, "sample_weight": ElsewhereArray(WEIGHT)})
+    for given in calls:
+        name = next(name for name, value in given.items() if isinstance(value, ElsewhereArray))
+        getattr(clone(model).fit(X, y), method)(**given)  # without dispatch it is an array
+        with array_api_dispatch():
+            assert_refused(model, method, match.format(name, name), **given)
+
+
+def array_api_dispatch():
+    try:
+        return config_context(array_api_dispatch=True)
+    except ImportError as error:  # with scikit-learn before 1.7 it needs a package of its own
+        return pytest.skip(str(error))
 
 
 PREDICTING = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
@@ -221,18 +311,32 @@ FRAME = pd.DataFrame(P, columns=NAMES.tolist())
 BAD_Y = {
     "nothing": (None, "requires y to be passed, but the target y is None"),
     "continuous": (y + 0.5, "Unknown label type: continuous"),
-    "NaN": (changed(y.astype(float), np.nan, 3), "Input y contains NaN"),
+    "NaN": (changed(y.astype(float), np.nan, 3), "Input y contains NaN: 1 of 90 .* position 3"),
     "infinity": (changed(y.astype(float), np.inf, 3), "Input y contains infinity"),
-    "NaN among text": (changed(NAMES[y].astype(object), np.nan, 3), "NaN"),
-    "None among text": (changed(NAMES[y].astype(object), None, 3), r"\by\b"),
-    "NA among text": (pd.Series(NAMES[y]).astype("string").where(y > 0), r"\by\b"),
-    "NaN among categories": (pd.Series(NAMES[y]).astype("category").where(y > 0), "NaN"),
-    "NaT": (np.where(y > 0, np.datetime64("2020-01-01"), np.datetime64("NaT")), "y contains NaT"),
+    "NaN among text": (changed(NAMES[y].astype(object), np.nan, 3), "Input y contains NaN: 1 of"),
+    "NaN in a list of text": ([np.nan, *NAMES[y][1:].tolist()], "Input y contains NaN: 1 of"),
+    "None among text": (changed(NAMES[y].astype(object), None, 3), "Input y contains NaN: 1 of"),
+    "NA among text": (pd.Series(NAMES[y]).astype("string").where(y > 0), "Input y contains NaN"),
+    "NaN among str": (pd.Series(NAMES[y]).astype("str").where(y > 0), "Input y contains NaN"),
+    "NaN among categories": (pd.Series(NAMES[y]).astype("category").where(y > 0), "Input y .*NaN"),
+    "NA among Int64": (pd.Series(y).astype("Int64").where(y > 0), "Input y contains NaN"),
+    "NA among boolean": (pd.Series(y > 1).astype("boolean").where(y > 0), "Input y contains NaN"),
+    "NaT": (
+        np.where(y > 0, np.datetime64("2020-01-01"), np.datetime64("NaT")),
+        "Input y contains NaN: 31 of",
+    ),
+    "NaT among dates": (pd.Series(pd.to_datetime(y)).where(y > 0), "Input y contains NaN"),
     "NaT in Series": (
         pd.Series(pd.to_datetime(["2020-01-01", "2021-01-01", None]))[y].reset_index(drop=True),
-        "y contains NaT",
+        "Input y contains NaN",
     ),
-    "numbers among text": (changed(NAMES[y].astype(object), 7, 3), r"label|\by\b"),
+    "numbers among text": (
+        changed(NAMES[y].astype(object), 7, 3),
+        "y must hold labels of one kind, .*; got int, str .* numpy.asarray\\(y, dtype=str\\)",
+    ),
+    "numbers in a list of text": ([7, *NAMES[y][1:].tolist()], "labels of one kind.* int, str"),
+    "numbers as objects": (y.astype(object), r"got int .* numpy.asarray\(y, dtype=int\)"),
+    "periods": (pd.Series(pd.PeriodIndex.from_ordinals(y, freq="D")), "got Period .*dtype=str"),
     "one class": (np.zeros(len(y)), r"at least two classes .* only one class: 0\.0"),
     "one class of text": (np.full(len(y), "a"), "at least two classes .* only one class: 'a'"),
     "too short": (y[:10], "X and y must have the same number of rows, got 90 and 10"),
@@ -250,7 +354,12 @@ BAD_Y = {
     "sums of 0": (changed(P, 0.0, 3), "row 3 sums to 0"),
     "negative probability": (changed(P, [1.1, -0.2, 0.1], 3), r"must not be negative, got -0\.2"),
     "NaN probability": (changed(P, np.nan, 3), "probabilities in y contain NaN"),
-    "infinite probability": (changed(P, np.inf, 3), "probabilities in y contain NaN or infinity"),
+    "NA probability": (
+        FRAME.astype("Float64").where(FRAME > 0.5),
+        "probabilities in y contain NaN",
+    ),
+    "None probability": (changed(P.astype(object), None, 3), "probabilities in y contain NaN"),
+    "infinite probability": (changed(P, np.inf, 3), "probabilities in y contain infinity"),
     "complex probability": (P + 0j, r"\by\b|[Cc]omplex"),
     "too few probabilities": (P[:10], "X and y must have the same number of rows, got 90 and 10"),
     "one certain class": (
@@ -277,6 +386,61 @@ def test_bad_y_is_refused_by_fit(estimator, name, fitted):
     assert_refused(model, "fit", match, X, bad)
 
 
+def typed_labels():
+    """Labels of other dtypes than NumPy's old ones, with what they mean."""
+    text, numbers = NAMES[y].astype(object), y
+    kinds = {
+        "str": (text, "str"),
+        "string[python]": (text, "string[python]"),
+        "category": (text, "category"),
+        "Int64": (numbers, "Int64"),
+        "UInt8": (numbers, "UInt8"),
+        "boolean": (numbers > 0, "boolean"),
+        "Float64": (numbers.astype(float), "Float64"),
+    }
+    if importlib.util.find_spec("pyarrow"):
+        arrow = {"string": text, "large_string": text, "int64": numbers, "bool": numbers > 0}
+        kinds |= {f"{kind}[pyarrow]": (plain, f"{kind}[pyarrow]") for kind, plain in arrow.items()}
+    labels = {
+        f"{form.__name__} of {name}": (form(plain, dtype=dtype), plain)
+        for name, (plain, dtype) in kinds.items()
+        for form in (pd.Series, pd.Index, pd.array)
+    }
+    for dtype, plain in {"string[python]": text, "Int64": numbers}.items():
+        categories = pd.Series(pd.Series(plain, dtype=dtype), dtype="category")
+        labels[f"categories of {dtype}"] = categories, plain
+    if hasattr(np.dtypes, "StringDType"):
+        labels["NumPy's StringDType"] = text.astype(np.dtypes.StringDType()), text
+    return labels
+
+
+TYPED = typed_labels()
+
+
+@pytest.mark.parametrize("name", TYPED)
+@both
+def test_labels_of_every_dtype_for_text_and_numbers_are_labels(estimator, name):
+    labels, plain = TYPED[name]
+    model, expected = clone(estimator).fit(X, labels), clone(estimator).fit(X, plain)
+    assert model.classes_.tolist() == np.unique(plain).tolist()
+    assert [type(label) for label in model.classes_.tolist()] == [
+        type(label) for label in np.unique(plain).tolist()
+    ]
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+    assert model.score(X, labels) == expected.score(X, plain)
+
+
+@pytest.mark.parametrize("name", TYPED)
+@both_streams
+def test_so_are_those_of_a_stream(estimator, name):
+    labels, plain = TYPED[name]
+    first = pd.unique(labels)
+    model = clone(estimator).partial_fit(X, labels, classes=first).partial_fit(X, labels)
+    expected = clone(estimator).partial_fit(X, plain, classes=np.unique(plain))
+    np.testing.assert_array_equal(model.classes_, expected.classes_)
+    assert expected.partial_fit(X, plain).score(X, plain) == model.score(X, labels)
+
+
 @both
 def test_a_column_of_labels_is_warned_about_as_scikit_learn_does(estimator):
     with pytest.warns(Warning, match="column-vector y"):
@@ -291,6 +455,9 @@ def test_a_column_of_labels_is_warned_about_as_scikit_learn_does(estimator):
         ({"classes": [0, 1]}, None, r"y has classes .* not know: \[2\]\. Known are \[0, 1\]"),
         ({"classes": [0]}, None, r"at least two classes, got \[0\]"),
         ({"classes": [0.5, 1.5]}, None, "Unknown label type"),
+        ({"classes": [0, 1, np.nan]}, None, "Input classes contains NaN: 1 of 3 .* position 2"),
+        ({"classes": ["a", None]}, None, "Input classes contains NaN"),
+        ({"classes": [0, "a"]}, None, "classes must hold labels of one kind.* got int, str"),
         ({"classes": list("abc")}, None, r"\[0, 1, 2\]\. Known are \['a', 'b', 'c'\]"),
         ({"classes": [0, 1, 2]}, {"y": y + 1}, r"not know: \[3\]\. Known are \[0, 1, 2\]"),
         ({"classes": [0, 1, 2]}, {"y": NAMES[y]}, r"\['a', 'b', 'c'\]\. Known are \[0, 1, 2\]"),
@@ -376,13 +543,26 @@ def test_class_weights_that_leave_no_row_are_refused(estimator):
     assert_refused(model, "fit", r"class_weight=\{.* no row with a positive weight", X, y)
 
 
-@both_streams
-def test_balanced_class_weight_is_refused_in_a_stream(estimator):
-    model = clone(estimator).set_params(class_weight="balanced")
-    match = "class_weight='balanced' .* partial_fit; pass a dict"
-    assert_refused(model, "partial_fit", match, X, y, classes=[0, 1, 2])
-    model.fit(X, y)
-    assert_refused(model, "partial_fit", match, X, y)
+NOT_IN_A_STREAM = [
+    (SoftmaxRegression(l1_ratio=0.5), "makes no exact zeros, as l1_ratio=0.5 asks for"),
+    (SoftmaxRegression(bounds=(0, None)), "does not keep coefficients within bounds"),
+    (SoftmaxRegression(solver="newton-cg"), "needs solver='auto', .* got 'newton-cg'"),
+    (SoftmaxRegression(class_weight="balanced"), "class_weight='balanced' .* pass a dict"),
+    (SoftmaxRegression(learning_rate="cosine"), "learning_rate='cosine'.* 'constant' or"),
+    (SmallMLP(solver="lbfgs"), "needs solver='adam' or 'sgd', got 'lbfgs'"),
+    (SmallMLP(early_stopping=True), "early_stopping=True.*'auto' or False"),
+    (SmallMLP(class_weight="balanced"), "class_weight='balanced' .* pass a dict"),
+    (SmallMLP(learning_rate="one-cycle"), "learning_rate='one-cycle'.* 'constant' or"),
+]
+
+
+@pytest.mark.parametrize(("estimator", "reason"), NOT_IN_A_STREAM, ids=str)
+def test_partial_fit_is_unavailable_where_a_parameter_rules_it_out(estimator, reason):
+    assert not hasattr(estimator, "partial_fit")
+    with pytest.raises(AttributeError, match="partial_fit") as error:
+        estimator.partial_fit(X, y, classes=[0, 1, 2])
+    assert re.search(reason, str(error.value.__cause__))
+    assert hasattr(type(estimator)(), "partial_fit")
 
 
 # -- parameters ------------------------------------------------------------------------------------
@@ -413,6 +593,7 @@ BAD_PARAMETERS = {
         "C": [0, -1.0, np.nan, -np.inf, "strong", None],
         "fit_intercept": ["yes", 2, None],
         "l1_ratio": [-0.1, 1.1, np.nan, "lasso", None],
+        "max_time": [0, -1.0, np.nan, "long"],
         "penalty_grouping": ["classes", None, 1],
         "bounds": [],  # see test_bounds.py: with any, there is no partial_fit
     },
@@ -490,6 +671,76 @@ def test_an_unknown_solver_is_answered_with_the_known(estimator):
         clone(estimator).set_params(solver="saga").fit(X, y)
     for known in ("lbfgs", "sgd", "adam"):
         assert repr(known) in str(error.value)
+
+
+PEERS = [
+    (SoftmaxRegression, LogisticRegression),
+    (SoftmaxRegressionCV, LogisticRegressionCV),
+    (SmallMLP, MLPClassifier),
+]
+LIKE_NO_OTHER = [
+    (ours, name)
+    for ours, theirs in PEERS
+    for name in theirs().get_params().keys() - ours().get_params()
+]
+
+
+def test_parameters_of_scikit_learn_that_are_missing_are_few():
+    assert not [name for ours, name in LIKE_NO_OTHER if ours is SmallMLP]
+    assert {"penalty", "dual", "intercept_scaling", "n_jobs"} <= {name for _, name in LIKE_NO_OTHER}
+
+
+@pytest.mark.parametrize(("ours", "name"), sorted(LIKE_NO_OTHER, key=str))
+def test_a_parameter_of_scikit_learns_peer_is_answered_with_what_takes_its_place(ours, name):
+    match = f"{ours.__name__} has no parameter '{name}': "
+    with pytest.raises(TypeError, match=match):
+        ours(**{name: 1})
+    with pytest.raises(ValueError, match=match):
+        ours().set_params(**{name: 1})
+    with pytest.raises(ValueError, match=match):
+        GridSearchCV(ours(), {name: [1, 2]}, error_score="raise").fit(X, y)
+
+
+def test_what_takes_the_place_of_a_penalty():
+    with pytest.raises(TypeError, match=r"l1_ratio is 0 for 'l2', 1 for 'l1'.* None is C=inf"):
+        SoftmaxRegression(penalty="l1")
+    with pytest.raises(TypeError, match=r"cv=StratifiedKFold\(5, shuffle=True, random_state=0\)"):
+        SoftmaxRegressionCV(random_state=0)
+    with pytest.raises(TypeError, match="Cs holds the values to choose from"):
+        SoftmaxRegressionCV(C=1.0)
+
+
+def test_other_unknown_parameters_are_pythons_and_scikit_learns_to_refuse():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
+        SoftmaxRegression(depth=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'depth' for estimator"):
+        SmallMLP().set_params(depth=3)
+
+
+def test_a_subclass_may_have_a_parameter_that_its_base_has_not():
+    class OneMore(SoftmaxRegression):
+        def __init__(self, *, penalty="l2", C=1.0):
+            super().__init__(C=C)
+            self.penalty = penalty
+
+    model = clone(OneMore(penalty="l1", C=2.0).set_params(penalty="none"))
+    assert model.get_params() == {"C": 2.0, "penalty": "none"}
+
+
+@pytest.mark.parametrize("estimator", [SoftmaxRegression, SmallMLP, SoftmaxRegressionCV])
+def test_the_signature_is_that_of_the_parameters(estimator):
+    parameters = inspect.signature(estimator).parameters
+    assert list(parameters) == list(inspect.signature(estimator.__init__).parameters)[1:]
+    assert parameters.keys() == estimator().get_params().keys()
+
+
+@pytest.mark.parametrize("solver", ["saga", "sag", "liblinear"])
+def test_solvers_that_scikit_learn_alone_has_are_answered_with_auto(solver):
+    match = f"'auto' takes the place of 'liblinear', 'sag' and 'saga', .*Got '{solver}'"
+    for model in (SoftmaxRegression(solver=solver), SoftmaxRegressionCV(solver=solver)):
+        assert_refused(model, "fit", match, X, y)
+    with pytest.raises(ValueError, match=match):
+        softmax_path(X, y, solver=solver)
 
 
 def test_an_unknown_activation_is_answered_with_the_known():

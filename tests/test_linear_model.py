@@ -2,6 +2,7 @@
 labels as their definitions say, and solvers, streams and warm starts that all lead to one solution.
 """
 
+import itertools
 import pickle
 import warnings
 
@@ -17,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from softmax_regression import SoftmaxRegression, _full_batch
 from softmax_regression.functional import softmax
 from softmax_regression.objectives import _factors, _preconditioner
-from softmax_regression.solvers import FactoredDirections, _minibatch
+from softmax_regression.solvers import FactoredDirections, _minibatch, _time_limit
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
 MINIBATCH = ("sgd", "adam")
@@ -592,7 +593,7 @@ def test_partial_fit_with_another_solver_takes_its_steps(solver, container):
     model = SoftmaxRegression(solver=solver, random_state=0)
     model.partial_fit(container(X), y, classes=[0, 1, 2])
     model.set_params(solver=other).partial_fit(container(X), y)
-    assert type(model._stream.optimizer).__name__.lower() == other
+    assert model._stream["optimizer"]["class"].lower() == other
     assert model.score(container(X), y) > 0.5
 
 
@@ -956,6 +957,50 @@ def test_a_run_cut_short_names_solver_gap_and_remedy(solver):
         assert part in message
     assert model.n_iter_[0] == 1
     assert model.optimality_gap_ > 1e-6
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes on by a second whenever somebody looks at it."""
+    for module in (_minibatch, _time_limit):
+        seconds = itertools.count()
+        monkeypatch.setattr(module, "monotonic", lambda seconds=seconds: float(next(seconds)))
+
+
+TIMED = [
+    *(SoftmaxRegression(solver=solver, random_state=0) for solver in SOLVERS),
+    SoftmaxRegression(C=np.inf),
+    SoftmaxRegression(l1_ratio=0.5),
+    *(SoftmaxRegression(bounds=(-1, 1), solver=s) for s in ("newton-cholesky", "lbfgs")),
+]
+
+
+@pytest.mark.parametrize("model", TIMED, ids=str)
+def test_no_iteration_begins_when_the_time_is_up(model, clock):
+    X, y = problem()
+    timed = clone(model).set_params(max_time=2.0, tol=1e-14)
+    with pytest.warns(ConvergenceWarning) as caught:
+        timed.fit(X, y)
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    assert "stopped after 2 iterations because it used up its time (max_time)" in message
+    assert "tol=1e-14. Raise max_time or tol." in message
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        counted = clone(model).set_params(max_iter=2, tol=1e-14).fit(X, y)
+    np.testing.assert_array_equal(timed.coef_, counted.coef_)
+    assert timed.loss_curve_ == counted.loss_curve_
+    assert (timed.objective_, timed.optimality_gap_) == (
+        counted.objective_,
+        counted.optimality_gap_,
+    )
+
+
+@pytest.mark.parametrize("model", TIMED, ids=str)
+def test_a_run_with_time_to_spare_is_as_without_a_limit(model):
+    X, y = problem()
+    model.set_params(tol=1e-3)
+    timed = clone(model).set_params(max_time=1e9).fit(X, y)
+    np.testing.assert_array_equal(timed.coef_, clone(model).fit(X, y).coef_)
 
 
 def test_a_warning_points_at_the_line_that_called_fit():

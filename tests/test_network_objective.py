@@ -253,7 +253,7 @@ def test_scores_are_those_of_the_plain_forward_pass(layout, activation):
     for weight, intercept in zip(*sizes.views(params), strict=True):
         scores = units @ weight + intercept
         units = f.value(scores)
-    actual = Network(sizes, f, params).scores(problem.design())
+    actual = Network(*sizes.views(params), f).scores(problem.design())
     np.testing.assert_allclose(actual, scores.T, atol=1e-13)
 
 
@@ -349,9 +349,9 @@ def test_a_folded_scaling_changes_no_score(layout):
     moments = design.moments(np.ones(problem.n_rows))
     scaling = InputScaling.standardizing(moments, centred=layout != "csr")
     scaled = scaling.design(design, np.float64)
-    expected = Network(sizes, f, params).scores(scaled)
+    expected = Network(*sizes.views(params), f).scores(scaled)
     folded = scaling.folded(sizes, params)
-    np.testing.assert_allclose(Network(sizes, f, folded).scores(design), expected, rtol=1e-9)
+    np.testing.assert_allclose(Network(*sizes.views(folded), f).scores(design), expected, rtol=1e-9)
     np.testing.assert_allclose(scaling.unfolded(sizes, folded), params, rtol=1e-9, atol=1e-12)
     columns = scaled.toarray()
     if layout == "csr":

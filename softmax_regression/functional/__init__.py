@@ -16,12 +16,12 @@ The last line is why the two belong together: on its own softmax has the full Ja
 the logarithm cancels the ``p_i``, and what remains is the plain difference of prediction and
 target.
 
-Conventions. Functions work over the last axis unless ``axis`` says otherwise and over any number of
-leading axes. float16, float32 and float64 come back as they went in (float16 is computed in
-float32); integers and bools become float64. The largest score of a row is subtracted before
-anything is exponentiated, so scores may be of any size; a score of −inf is a class that cannot
-happen and gets probability 0, and a score of +inf is a class that is certain (several of them
-share). A row of nothing but −inf has no softmax and gives NaN.
+Conventions. Functions work over the last axis unless ``axis`` says otherwise (as in SciPy an axis,
+several, or None for all) and over any number of leading axes. float16, float32 and float64 come
+back as they went in (float16 is computed in float32); integers and bools become float64. The
+largest score of a row is subtracted before anything is exponentiated, so scores may be of any size;
+a score of −inf is a class that cannot happen and gets probability 0, and a score of +inf is a class
+that is certain (several of them share). A row of nothing but −inf has no softmax and gives NaN.
 """
 
 from softmax_regression.functional._activations import (

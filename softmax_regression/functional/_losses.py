@@ -108,10 +108,10 @@ def cross_entropy(
     >>> cross_entropy([[0.0, 1000.0]], [0])
     1000.0
     """
-    scores, _ = as_scores(scores, -1)
+    scores, axes, _ = as_scores(scores, -1)
     targets, weight = _check_targets(scores, targets, sample_weight, label_smoothing)
-    shifted = shift(scores.astype(np.float64), -1, 1.0)
-    losses = _cross_entropy_rows(shifted, targets, log_total(shifted, -1), label_smoothing)
+    shifted = shift(scores.astype(np.float64), axes)
+    losses = _cross_entropy_rows(shifted, targets, log_total(shifted, axes), label_smoothing)
     return _weighted_mean(losses, weight)
 
 
@@ -143,7 +143,7 @@ def cross_entropy_gradient(
     >>> cross_entropy_gradient([[0.0, 0.0]], [1]).tolist()
     [[0.5, -0.5]]
     """
-    scores, dtype = as_scores(scores, -1)
+    scores, _, dtype = as_scores(scores, -1)
     targets, weight = _check_targets(scores, targets, sample_weight, label_smoothing)
     residual = softmax(scores)
     residual -= _smoothed(targets, scores.shape[-1], label_smoothing)
@@ -183,7 +183,7 @@ def squared_error(
     >>> [round(float(squared_error_gradient([[0.0, z]], [0])[0, 1]), 4) for z in (3.0, 30.0)]
     [0.0861, 0.0]
     """
-    scores, _ = as_scores(scores, -1)
+    scores, _, _ = as_scores(scores, -1)
     targets, weight = _check_targets(scores, targets, sample_weight, 0.0)
     difference = softmax(scores) - _smoothed(targets, scores.shape[-1], 0.0)
     return _weighted_mean(0.5 * np.square(difference).sum(axis=-1), weight)
@@ -212,7 +212,7 @@ def squared_error_gradient(
     >>> squared_error_gradient([[0.0, 0.0]], [1]).tolist()
     [[0.25, -0.25]]
     """
-    scores, dtype = as_scores(scores, -1)
+    scores, _, dtype = as_scores(scores, -1)
     targets, weight = _check_targets(scores, targets, sample_weight, 0.0)
     difference = softmax(scores) - _smoothed(targets, scores.shape[-1], 0.0)
     gradient = softmax_vjp(scores, difference)

@@ -45,6 +45,11 @@ class Layout:
         weights = [params[part].reshape(shape) for part, shape in self.weights]
         return weights, [params[part] for part in self.intercepts]
 
+    @staticmethod
+    def joined(weights: Sequence[Array], intercepts: Sequence[Array]) -> Array:
+        """A new flat vector of the weights and intercepts of each layer."""
+        return np.concatenate([part.ravel() for part in (*weights, *intercepts)])
+
 
 class Passage:
     """Memory for so many rows on their way through the network and back.

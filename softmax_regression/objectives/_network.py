@@ -126,35 +126,30 @@ class Network:
 
     Parameters
     ----------
-    layout : Layout
-        Sizes of the layers.
+    weights : sequence of ndarray of shape (n_inputs, n_units)
+        W_1, …, W_L: what is written there later is seen.
+    intercepts : sequence of ndarray of shape (n_units,)
+        b_1, …, b_L, likewise.
     activation : Activation
         f.
-    params : ndarray of shape (n_params,)
-        All parameters: what is written there later is seen.
     """
 
-    def __init__(self, layout: Layout, activation: Activation, params: Array):
-        weights, intercepts = layout.views(params)
-        self.layout = layout
+    def __init__(
+        self, weights: Sequence[Array], intercepts: Sequence[Array], activation: Activation
+    ):
+        self.weights = weights
+        self.intercepts = intercepts
         self.activation = activation
-        self.params = params
-        self.width = max(len(intercept) for intercept in intercepts)
-        self._hidden = list(zip(weights[:-1], intercepts[:-1], strict=True))
-        self._last, self._shift = weights[-1], intercepts[-1][:, None]
-
-    def __reduce__(self) -> Any:
-        # A copy's weights are views of its own parameters.
-        return Network, (self.layout, self.activation, self.params)
 
     def scores(self, block: Design) -> Array:
         """Return those of some rows, (n_outputs, n_rows)."""
         below: Any = block.times
-        for weight, intercept in self._hidden:
+        *hidden, last = self.weights
+        for weight, intercept in zip(hidden, self.intercepts, strict=False):  # all but the last
             units = below(weight)
             units += intercept
             self.activation.value_into(units, units)
             below = units.dot
-        scores = np.ascontiguousarray(below(self._last).T)
-        scores += self._shift
+        scores = np.ascontiguousarray(below(last).T)
+        scores += self.intercepts[-1][:, None]
         return scores

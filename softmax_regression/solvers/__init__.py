@@ -30,10 +30,12 @@ from softmax_regression.solvers._optimizers import (
     Averaging,
     Clipping,
     Decaying,
+    FadingSum,
     Optimizer,
 )
 from softmax_regression.solvers._proximal_newton import minimize_proximal_newton
 from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
+from softmax_regression.solvers._time_limit import TimeLimit
 
 __all__ = [
     "LEARNING_RATES",
@@ -45,6 +47,7 @@ __all__ = [
     "Criterion",
     "Decaying",
     "FactoredDirections",
+    "FadingSum",
     "GradientNorm",
     "LearningRate",
     "Minibatches",
@@ -55,6 +58,7 @@ __all__ = [
     "Solve",
     "SolverResult",
     "StopReason",
+    "TimeLimit",
     "TruncatedDirections",
     "Validation",
     "Watch",

@@ -141,7 +141,7 @@ def minimize_minibatch(
     tol: float,
     max_iter: int,
     n_iter_no_change: float,
-    max_time: float = np.inf,
+    max_time: float | None = None,
     validate: Callable[[Array], Validation] | None = None,
     stop_early: bool = True,
     report: Report | None = None,
@@ -167,7 +167,7 @@ def minimize_minibatch(
         When to give up.
     n_iter_no_change : int or inf
         Epochs without improvement after which the learning rate falls or training ends.
-    max_time : float
+    max_time : float or None
         Seconds after which no other epoch is begun.
     validate : callable, default=None
         Looks at parameters after each epoch.
@@ -210,7 +210,7 @@ def minimize_minibatch(
             if progress.out_of_patience() and not learning_rate.reduce():
                 reason = StopReason.NO_IMPROVEMENT
                 break
-            if monotonic() - began >= max_time:
+            if max_time is not None and monotonic() - began >= max_time:
                 reason = StopReason.MAX_TIME if epoch < max_iter else reason
                 break
     except KeyboardInterrupt:

@@ -76,8 +76,8 @@ class Adam(Optimizer):
     Running means m of the gradient and v of its square; the step is ``−rate · m / (√v + epsilon)``,
     with the rate corrected for m and v having started at 0.
 
-    Both means are kept as sums in units that fade (`_Fading`): what would multiply every entry goes
-    into the rate, two numbers instead of passes.
+    Both means are kept as sums in units that fade (`FadingSum`): what would multiply every entry
+    goes into the rate, two numbers instead of passes.
 
     Parameters
     ----------
@@ -92,13 +92,13 @@ class Adam(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_steps = 0
-        self.total: _Fading | None = None
-        self.squares: _Fading | None = None
+        self.total: FadingSum | None = None
+        self.squares: FadingSum | None = None
 
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
         if self.total is None or self.squares is None:
-            self.total = _Fading(np.zeros_like(params), self.beta_1)
-            self.squares = _Fading(np.zeros_like(params), self.beta_2)
+            self.total = FadingSum(np.zeros_like(params), self.beta_1)
+            self.squares = FadingSum(np.zeros_like(params), self.beta_2)
         self.n_steps += 1
         total, squares = self.total.faded(), self.squares.faded()
         new_1, new_2 = 1 / self.total.unit, 1 / self.squares.unit
@@ -125,7 +125,7 @@ class Adam(Optimizer):
             _drop_denormals(self.total.values)
 
 
-class _Fading:
+class FadingSum:
     """A sum of vectors, multiplied by a number below 1 before each.
 
     That number goes into the unit, and into the vectors themselves only when the unit is small.

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[Any]
 Report = Callable[[str], None]  # takes a line of text after each iteration
-Watch = Callable[[NDArray[Any]], bool]  # takes the parameters after each; True ends the run
+Watch = Callable[[Array], bool]  # takes the parameters after each; True ends the run
 
 
 class StopReason(Enum):

@@ -1,0 +1,83 @@
+"""X as users give it: what cannot be computed with is refused in words that say where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn import get_config
+
+
+def validated(X: Any, validate: Callable[[Any], Any]) -> Any:
+    """Validate X by a function of scikit-learn's; if that fails, name the column at fault.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features.
+    validate : callable
+        Takes X and returns an array or sparse matrix.
+    """
+    refuse_other_arrays(X, "X")
+    _refuse_times(X)
+    try:
+        return validate(X)
+    except (TypeError, ValueError) as error:
+        reason = _column_at_fault(X, str(error))
+        if reason is None:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{reason}. Make numbers of it first, of categories with OneHotEncoder in a "
+            "ColumnTransformer, or leave it out."
+        ) from error
+
+
+def refuse_other_arrays(values: Any, name: str) -> None:
+    """Raise for arrays of other libraries where scikit-learn would have them handed on."""
+    other = hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray)
+    if other and get_config()["array_api_dispatch"]:
+        raise TypeError(
+            f"{name} is a {type(values).__module__}.{type(values).__qualname__}, but with "
+            "array_api_dispatch=True only NumPy arrays are supported: pass "
+            f"numpy.asarray({name}), or set array_api_dispatch=False."
+        )
+
+
+def _refuse_times(X: Any) -> None:
+    """Raise if X holds dates or durations: converted to float, they depend on their unit."""
+    dtypes: Any = [("X", getattr(X, "dtype", None))]
+    if hasattr(X, "columns"):
+        names = (f"Column {name!r} of X" for name in X.columns)
+        dtypes = zip(names, X.dtypes, strict=True)
+    for place, dtype in dtypes:
+        if getattr(dtype, "kind", "") in ("m", "M"):
+            raise TypeError(
+                f"{place} holds dates or durations, of dtype {dtype}. Make numbers of them first, "
+                "for example days by (x - x.min()) / numpy.timedelta64(1, 'D'), or leave them out."
+            )
+
+
+def _column_at_fault(X: Any, error: str) -> str | None:
+    """Say which column of X does not hold numbers, if that is what an error is about."""
+    if issparse(X):
+        return None
+    if not isinstance(X, pd.DataFrame):
+        try:
+            X = np.asarray(X)
+        except ValueError:  # ragged
+            return None
+        if X.ndim != 2 or X.dtype.kind not in "OUS":
+            return None
+        X = pd.DataFrame(X, dtype=object)
+    for position, name in enumerate(X.columns):
+        column = X.iloc[:, position]
+        try:
+            column.to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError) as why:
+            if str(why).split(":")[0] in error:
+                return f"Column {name!r} of X does not hold numbers: {str(why).rstrip('.')}"
+    return None
