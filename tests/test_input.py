@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import pickle
 import re
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import joblib
 import numpy as np
@@ -27,6 +28,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils._param_validation import StrOptions
 
 from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 from softmax_regression._targets import encode_targets
@@ -715,6 +717,30 @@ def test_solvers_that_scikit_learn_alone_has_are_answered_with_auto(solver):
         assert_refused(model, "fit", match, X, y)
     with pytest.raises(ValueError, match=match):
         softmax_path(X, y, solver=solver)
+
+
+def strings_of(hint):
+    """The strings that a type allows by name."""
+    if get_origin(hint) is Literal:
+        return {value for value in get_args(hint) if isinstance(value, str)}
+    return set().union(*map(strings_of, get_args(hint)))
+
+
+@pytest.mark.parametrize(
+    ("call", "constraints"),
+    [
+        (SoftmaxRegression.__init__, SoftmaxRegression._parameter_constraints),
+        (SoftmaxRegressionCV.__init__, SoftmaxRegressionCV._parameter_constraints),
+        (SmallMLP.__init__, SmallMLP._parameter_constraints),
+        (softmax_path, softmax_path._skl_parameter_constraints),
+    ],
+    ids=["SoftmaxRegression", "SoftmaxRegressionCV", "SmallMLP", "softmax_path"],
+)
+def test_types_name_the_options_that_validation_knows(call, constraints):
+    hints = get_type_hints(call)
+    for name in constraints.keys() - {"cv", "scoring"}:  # of which there are too many
+        known = [set(c.options) for c in constraints[name] if isinstance(c, StrOptions)]
+        assert strings_of(hints[name]) == set().union(*known), name
 
 
 def test_an_unknown_activation_is_answered_with_the_known():
