@@ -42,7 +42,7 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
             coef = self._without_shared_part(coef)
             intercept = intercept - intercept.mean() if self.fit_intercept else intercept
         self.coef_: Any = coef.astype(dtype)  # sparse after sparsify()
-        self.intercept_ = np.zeros(len(coef), dtype=dtype)
+        self.intercept_: Array = np.zeros(len(coef), dtype=dtype)
         if self.fit_intercept:
             self.intercept_[...] = intercept
 

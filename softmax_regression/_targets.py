@@ -272,8 +272,8 @@ def _refuse_objects(y: Array, name: str) -> None:
         return
     dtype = kinds[0] if kinds in (["bool"], ["float"], ["int"]) else "str"
     raise TypeError(
-        f"{name} must hold labels of one kind, all numbers or all text, in an array of such a "
-        f"dtype; got {', '.join(kinds)} in an array of objects. Pass "
+        f"Unknown label type: {', '.join(kinds)} in an array of objects. {name} must hold labels "
+        "of one kind, all numbers or all text, in an array of such a dtype: pass "
         f"numpy.asarray({name}, dtype={dtype})."
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from softmax_regression._types import PathKind
 from softmax_regression.regularization_path import SoftmaxPath
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class RegularizationPathDisplay:
         feature_names: Any = None,
         scale: Any = None,
         C: float | None = None,
-        kind: str = "classes",
+        kind: PathKind = "classes",
         ax: Any = None,
         **line_kw: Any,
     ) -> Self:
@@ -143,7 +144,7 @@ class RegularizationPathDisplay:
         *,
         feature_names: Any = None,
         scale: Any = None,
-        kind: str = "classes",
+        kind: PathKind = "classes",
         ax: Any = None,
         **line_kw: Any,
     ) -> Self:
@@ -201,7 +202,7 @@ class RegularizationPathDisplay:
             C=C,
         )
 
-    def plot(self, *, kind: str = "classes", ax: Any = None, **line_kw: Any) -> Self:
+    def plot(self, *, kind: PathKind = "classes", ax: Any = None, **line_kw: Any) -> Self:
         """Draw it.
 
         Parameters

@@ -12,10 +12,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from softmax_regression._bounded_batch import (
     BOUNDED_SOLVERS,
@@ -32,6 +30,16 @@ from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._state import state_of
 from softmax_regression._targets import check_more_than_one_class
+from softmax_regression._types import (
+    Auto,
+    ClassWeight,
+    LearningRateSchedule,
+    LinearSolver,
+    PenaltyGrouping,
+    RandomState,
+    available_if,
+    fit_context,
+)
 from softmax_regression.design import Design
 from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
 from softmax_regression.solvers import (
@@ -278,20 +286,20 @@ default='adaptive'
         *,
         C: float = 1.0,
         l1_ratio: float = 0.0,
-        penalty_grouping: str = "none",
+        penalty_grouping: PenaltyGrouping = "none",
         bounds: Any = None,
         fit_intercept: bool = True,
-        class_weight: Any = None,
-        solver: str = "auto",
+        class_weight: ClassWeight = None,
+        solver: LinearSolver = "auto",
         tol: float = 1e-6,
         max_iter: int = 1000,
         max_time: float | None = None,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: RandomState = None,
         verbose: int | bool = 0,
-        batch_size: int | str = "auto",
-        learning_rate: str = "adaptive",
-        learning_rate_init: float | str = "auto",
+        batch_size: int | Auto = "auto",
+        learning_rate: LearningRateSchedule = "adaptive",
+        learning_rate_init: float | Auto = "auto",
         power_t: float = 0.5,
         shuffle: bool = True,
         momentum: float = 0.9,
@@ -326,7 +334,7 @@ default='adaptive'
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the minimum of the objective.
 
@@ -397,8 +405,8 @@ default='adaptive'
         self._warn(result)
         return self
 
-    @available_if(_can_stream)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(_can_stream)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Update the model by one pass over some rows, in minibatches.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch
@@ -37,6 +37,7 @@ from softmax_regression._targets import (
     encode_targets,
     is_soft,
 )
+from softmax_regression._types import ClassWeight, PathSolver, PenaltyGrouping, fit_context
 from softmax_regression._warm_starts import (
     Ending,
     Guide,
@@ -247,16 +248,16 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         *,
         Cs: Any = 10,
         l1_ratios: Any = (0.0,),
-        penalty_grouping: str = "none",
+        penalty_grouping: PenaltyGrouping = "none",
         fit_intercept: bool = True,
         cv: Any = None,
-        scoring: Any = "neg_log_loss",
-        selection: str = "best",
+        scoring: str | Callable[..., Any] | None = "neg_log_loss",
+        selection: Literal["best", "1se"] = "best",
         refit: bool = True,
-        solver: str = "auto",
+        solver: PathSolver = "auto",
         tol: float = 1e-6,
         max_iter: int = 1000,
-        class_weight: Any = None,
+        class_weight: ClassWeight = None,
         n_jobs: int | None = None,
         verbose: int | bool = 0,
     ):
@@ -275,7 +276,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Choose C, and fit the model with it.
 

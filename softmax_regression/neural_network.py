@@ -14,11 +14,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import _fit_context
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import (
@@ -30,6 +28,17 @@ from softmax_regression._classifier import (
 from softmax_regression._state import state_of
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
 from softmax_regression._training import HeldOutRows, Recipe, Score, Training
+from softmax_regression._types import (
+    Activation,
+    Auto,
+    ClassWeight,
+    LearningRateSchedule,
+    NetworkSolver,
+    Precision,
+    RandomState,
+    available_if,
+    fit_context,
+)
 from softmax_regression.design import Design
 from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.objectives import InputScaling, Layout, Network
@@ -290,39 +299,39 @@ default='constant'
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: Activation = "relu",
         *,
-        solver: str = "auto",
-        alpha: float | str = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float | str = "auto",
+        solver: NetworkSolver = "auto",
+        alpha: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
+        learning_rate: LearningRateSchedule = "constant",
+        learning_rate_init: float | Auto = "auto",
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: RandomState = None,
         tol: float = 1e-4,
         verbose: int | bool = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        early_stopping: bool | str = "auto",
+        early_stopping: bool | Auto = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        class_weight: Any = None,
+        class_weight: ClassWeight = None,
         weight_decay: float = 0.0,
-        scoring: Any = "loss",
+        scoring: str | Callable[..., Any] | None = "loss",
         max_time: float | None = None,
         max_grad_norm: float | None = None,
         dropout: Any = 0.0,
         label_smoothing: float = 0.0,
         standardize: bool = True,
         average: float = 1.0,
-        dtype: Any = "auto",
+        dtype: Precision = "auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -358,7 +367,7 @@ default='constant'
         self.average = average
         self.dtype = dtype
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,
@@ -452,8 +461,8 @@ default='constant'
         self._warn(result)
         return self
 
-    @available_if(_can_stream)  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @available_if(_can_stream)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Update the network by one pass over some rows, in minibatches.
 

@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from softmax_regression._features import validated
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._hints import LinearSolvers
 from softmax_regression._targets import check_more_than_one_class, encode_targets
+from softmax_regression._types import (
+    ClassWeight,
+    PathSolver,
+    PenaltyGrouping,
+    validate_params,
+)
 from softmax_regression._warm_starts import (
     Options,
     Progress,
@@ -73,18 +79,18 @@ class SoftmaxPath:
         "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
-)  # type: ignore[untyped-decorator]
+)
 def softmax_path(
     X: Any,
     y: Any,
     *,
     Cs: Any = 10,
     l1_ratio: float = 0.0,
-    penalty_grouping: str = "none",
+    penalty_grouping: PenaltyGrouping = "none",
     fit_intercept: bool = True,
-    class_weight: Any = None,
+    class_weight: ClassWeight = None,
     sample_weight: Any = None,
-    solver: str = "auto",
+    solver: PathSolver = "auto",
     tol: float = 1e-6,
     max_iter: int = 1000,
     verbose: int | bool = 0,

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import pickle
 import re
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import joblib
 import numpy as np
@@ -27,6 +28,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils._param_validation import StrOptions
 
 from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 from softmax_regression._targets import encode_targets
@@ -332,11 +334,11 @@ BAD_Y = {
     ),
     "numbers among text": (
         changed(NAMES[y].astype(object), 7, 3),
-        "y must hold labels of one kind, .*; got int, str .* numpy.asarray\\(y, dtype=str\\)",
+        r"type: int, str .* y must hold labels of one kind.* numpy.asarray\(y, dtype=str\)",
     ),
-    "numbers in a list of text": ([7, *NAMES[y][1:].tolist()], "labels of one kind.* int, str"),
-    "numbers as objects": (y.astype(object), r"got int .* numpy.asarray\(y, dtype=int\)"),
-    "periods": (pd.Series(pd.PeriodIndex.from_ordinals(y, freq="D")), "got Period .*dtype=str"),
+    "numbers in a list of text": ([7, *NAMES[y][1:].tolist()], "type: int, str .* of one kind"),
+    "numbers as objects": (y.astype(object), r"type: int .* numpy.asarray\(y, dtype=int\)"),
+    "periods": (pd.Series(pd.PeriodIndex.from_ordinals(y, freq="D")), "type: Period .*dtype=str"),
     "one class": (np.zeros(len(y)), r"at least two classes .* only one class: 0\.0"),
     "one class of text": (np.full(len(y), "a"), "at least two classes .* only one class: 'a'"),
     "too short": (y[:10], "X and y must have the same number of rows, got 90 and 10"),
@@ -457,7 +459,7 @@ def test_a_column_of_labels_is_warned_about_as_scikit_learn_does(estimator):
         ({"classes": [0.5, 1.5]}, None, "Unknown label type"),
         ({"classes": [0, 1, np.nan]}, None, "Input classes contains NaN: 1 of 3 .* position 2"),
         ({"classes": ["a", None]}, None, "Input classes contains NaN"),
-        ({"classes": [0, "a"]}, None, "classes must hold labels of one kind.* got int, str"),
+        ({"classes": [0, "a"]}, None, "type: int, str .* classes must hold labels of one"),
         ({"classes": list("abc")}, None, r"\[0, 1, 2\]\. Known are \['a', 'b', 'c'\]"),
         ({"classes": [0, 1, 2]}, {"y": y + 1}, r"not know: \[3\]\. Known are \[0, 1, 2\]"),
         ({"classes": [0, 1, 2]}, {"y": NAMES[y]}, r"\['a', 'b', 'c'\]\. Known are \[0, 1, 2\]"),
@@ -741,6 +743,30 @@ def test_solvers_that_scikit_learn_alone_has_are_answered_with_auto(solver):
         assert_refused(model, "fit", match, X, y)
     with pytest.raises(ValueError, match=match):
         softmax_path(X, y, solver=solver)
+
+
+def strings_of(hint):
+    """The strings that a type allows by name."""
+    if get_origin(hint) is Literal:
+        return {value for value in get_args(hint) if isinstance(value, str)}
+    return set().union(*map(strings_of, get_args(hint)))
+
+
+@pytest.mark.parametrize(
+    ("call", "constraints"),
+    [
+        (SoftmaxRegression.__init__, SoftmaxRegression._parameter_constraints),
+        (SoftmaxRegressionCV.__init__, SoftmaxRegressionCV._parameter_constraints),
+        (SmallMLP.__init__, SmallMLP._parameter_constraints),
+        (softmax_path, softmax_path._skl_parameter_constraints),
+    ],
+    ids=["SoftmaxRegression", "SoftmaxRegressionCV", "SmallMLP", "softmax_path"],
+)
+def test_types_name_the_options_that_validation_knows(call, constraints):
+    hints = get_type_hints(call)
+    for name in constraints.keys() - {"cv", "scoring"}:  # of which there are too many
+        known = [set(c.options) for c in constraints[name] if isinstance(c, StrOptions)]
+        assert strings_of(hints[name]) == set().union(*known), name
 
 
 def test_an_unknown_activation_is_answered_with_the_known():
