@@ -379,7 +379,7 @@ default='adaptive'
             watched.begin()
             if classes.is_one:
                 # Its probability is 1 at the minimum.
-                self.solver_ = self.solver
+                self.solver_: str = self.solver
                 result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
                 coef, intercept = objective.unpack(np.zeros(objective.n_params))
             elif self.solver in _MINIBATCH:
