@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 
-    WRAPPED = 1  # calls between that of `fit` and its own
+    WRAPPED = 2  # calls between that of `fit` and its own, beside scikit-learn's validation
 except ImportError:  # an earlier scikit-learn
-    WRAPPED = 0
+    WRAPPED = 1
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing to support."""

@@ -24,6 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import Targets
+from softmax_regression._threads import StoppedError, is_stopped
 from softmax_regression.design import Design
 from softmax_regression.objectives import Coordinates, LinearCrossEntropy
 from softmax_regression.solvers import (
@@ -197,6 +198,10 @@ def solutions(
     else:
         found = _smooth_solutions(design, targets, Cs, options, told, start, guide or Guide())
     for solution in found:
+        if solution.result.reason is StopReason.INTERRUPTED:
+            raise KeyboardInterrupt  # half a path is of no use
+        if is_stopped():
+            raise StoppedError
         told.solved(solution)
         yield solution
 
@@ -235,6 +240,7 @@ def _smooth_solutions(
             tol=options.tol,
             max_iter=options.max_iter,
             report=progress.iterations(C),
+            watch=is_stopped,
         )
         _refuse_divergence(result, C)
         at = result.params
@@ -312,7 +318,7 @@ def _sparse_solutions(
             tol=options.tol,
             max_iter=options.max_iter,
             report=progress.iterations(C),
-            watch=None,
+            watch=is_stopped,
         )
         _refuse_divergence(result, C)
         model = problem.to_model(result.params)

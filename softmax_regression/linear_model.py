@@ -29,6 +29,7 @@ from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_o
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import check_more_than_one_class
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import Design
 from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
 from softmax_regression.solvers import (
@@ -306,6 +307,7 @@ default='adaptive'
 
     @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @blas_held_to_one_thread
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the minimum of the objective.
 
@@ -370,6 +372,7 @@ default='adaptive'
 
     @available_if(_can_stream)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @blas_held_to_one_thread
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Update the model by one pass over some rows, in minibatches.
 

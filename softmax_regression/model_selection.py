@@ -31,6 +31,7 @@ from softmax_regression._leave_one_out import leave_one_out_scores
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._scoring import ROW_SCORES, scorer_of
 from softmax_regression._targets import check_more_than_one_class, encode_targets, is_soft
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._warm_starts import (
     Ending,
     Guide,
@@ -258,6 +259,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @blas_held_to_one_thread
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Choose C, and fit the model with it.
 

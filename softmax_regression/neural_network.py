@@ -22,6 +22,7 @@ from sklearn.utils.metaestimators import available_if
 from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier, Stream
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._training import HeldOutRows, Recipe, Score, Training
 from softmax_regression.design import Design
 from softmax_regression.functional import ACTIVATIONS
@@ -352,6 +353,7 @@ default='constant'
 
     @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @blas_held_to_one_thread
     def fit(
         self,
         X: Any,
@@ -443,6 +445,7 @@ default='constant'
 
     @available_if(_can_stream)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @blas_held_to_one_thread
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Update the network by one pass over some rows, in minibatches.
 
