@@ -19,7 +19,9 @@ from softmax_regression import (
     SmallMLP,
     SoftmaxRegression,
     SoftmaxRegressionCV,
+    _full_batch,
     _threads,
+    _warm_starts,
     softmax_path,
 )
 from softmax_regression._threads import blas_held_to_one_thread, share_out, usable_threads
@@ -557,3 +559,63 @@ def test_an_interrupt_before_the_first_iteration_changes_nothing(name, monkeypat
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert not hasattr(model, "classes_")
+
+
+def test_an_interrupted_change_of_the_method_keeps_what_the_first_has_reached(monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_full_batch, "_MANY", 2)
+    monkeypatch.setattr(_full_batch.NewtonCG, "__call__", interrupted)
+    model = SoftmaxRegression(solver="newton-cholesky", tol=0.0)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model.fit(X, y)
+    assert model.n_iter_[0] == len(model.loss_curve_) == 2
+
+
+def test_an_interrupt_between_rounds_keeps_what_lbfgs_has_reached(monkeypatch):
+    made, whitened = [], _full_batch.WhitenedObjective
+
+    def interrupted(*args):
+        made.append(args)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return whitened(*args)
+
+    monkeypatch.setattr(_full_batch, "_ROUND", 3)
+    monkeypatch.setattr(_full_batch, "WhitenedObjective", interrupted)
+    model = SoftmaxRegression(solver="lbfgs", tol=0.0)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model.fit(X, y)
+    assert model.n_iter_[0] == len(model.loss_curve_) == 3
+    assert model.objective_ == pytest.approx(model.loss_curve_[-1] * len(y))
+
+
+@pytest.mark.parametrize("how", [{}, {"n_jobs": 2}, {"l1_ratios": (0.5,)}, {"cv": "loo"}])
+@pytest.mark.parametrize("solver", ["newton-cg", "lbfgs"])
+def test_an_interrupted_search_changes_nothing(solver, how, monkeypatch):
+    if "l1_ratios" in how:
+        solver = "auto"
+    model = SoftmaxRegressionCV(**{"Cs": [0.01, 0.1], "cv": 2, "solver": solver} | how)
+    rows = X[:, 20:30]
+    before = vars(model.fit(rows, y)).copy()
+    lines = []
+
+    def report(line):
+        lines.append(line)
+        if len(lines) > 4 and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(SoftmaxRegressionCV, "_report", lambda model: report)
+    model.set_params(verbose=2)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(rows, y)
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before if name.endswith("_"))
+
+
+def test_an_interrupted_path_is_raised(monkeypatch):
+    report = interrupt_at(3)
+    monkeypatch.setattr(_warm_starts.Progress, "iterations", lambda progress, C: report)
+    with pytest.raises(KeyboardInterrupt):
+        softmax_path(X, y, Cs=[0.01, 0.1, 1.0], solver="lbfgs")
