@@ -12,6 +12,7 @@ from benchmarks import (
     epochs,
     growth,
     hostile,
+    interrupts,
     kernel,
     memory,
     peers,
@@ -19,6 +20,7 @@ from benchmarks import (
     selection,
     small,
     sparse,
+    threads,
 )
 from benchmarks.datasets import Catalogue
 from benchmarks.machine import machine
@@ -71,6 +73,11 @@ def _sparse(options: argparse.Namespace) -> Records:
     return sparse.run(options.catalogue, names, options.timeout, options.repeat)
 
 
+def _threads(options: argparse.Namespace) -> Records:
+    tables = threads.Tables(options.catalogue)
+    return threads.run(tables, tables.names(options.only, options.names), options.repeat)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "race": _race,
     "kernel": _kernel,
@@ -82,6 +89,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "defaults": _defaults,
     "selection": lambda options: selection.run(options.catalogue, options.names, options.repeat),
     "sparse": _sparse,
+    "threads": _threads,
+    "interrupts": lambda options: interrupts.run(),
     "accuracy": lambda options: accuracy.run(options.data),
 }
 
@@ -98,7 +107,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="data sets of race, kernel, defaults, sparse",
+        help="data sets of race, kernel, defaults, selection, sparse, threads",
     )
     every = ", ".join(peers.SOLVERS)
     add("--solvers", nargs="+", default=[], metavar="NAME", choices=peers.SOLVERS, help=every)

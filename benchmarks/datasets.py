@@ -45,14 +45,14 @@ def _sparse(path: Path) -> Data:
         return X, parts["y"]
 
 
-def _table(path: Path, target: str = "target") -> Data:
+def read_table(path: Path, target: str = "target") -> Data:
     frame = pd.read_csv(path)
     y = frame.pop(target).to_numpy()
     return one_hot(frame), y
 
 
 def _diamonds(path: Path) -> Data:
-    return _table(path, "cut")
+    return read_table(path, "cut")
 
 
 def _openml(name: str) -> Data:
@@ -121,7 +121,7 @@ class Catalogue:
         if name in FILES:
             file, read = FILES[name]
             return read(self.folder / file)
-        return _table(self.folder / "tables" / f"{name}.csv")
+        return read_table(self.folder / "tables" / f"{name}.csv")
 
     def tables(self) -> list[str]:
         """Name the tables of the folder."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds
 
-from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.objectives import (
     BoundedCrossEntropy,
     LinearCrossEntropy,
     in_float64,
-    is_small,
 )
 from softmax_regression.solvers import (
     BoxDirections,
@@ -46,7 +43,6 @@ class BoundedProblem:
         self._standardized = base.standardized()
         coordinates = self._standardized.coordinates
         assert coordinates is not None
-        self._small = is_small(base.design)  # so that its operations are short ones
         smooth = in_float64(self._standardized)
         scales = coordinates.scales
         self.objective = BoundedCrossEntropy(smooth, scales * lower, scales * upper)
@@ -67,9 +63,7 @@ class BoundedProblem:
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
         """Run one of `BOUNDED_SOLVERS` from the best of some starts; `how` is for it."""
-        with blas_held_to_one_thread() if self._small else nullcontext():
-            start = best_start(self.objective, starts)
-            return BOUNDED_SOLVERS[solver](self.objective, start, **how)
+        return BOUNDED_SOLVERS[solver](self.objective, best_start(self.objective, starts), **how)
 
 
 def choose_bounded_solver(problem: BoundedProblem) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -35,6 +35,7 @@ from softmax_regression._targets import (
     soft_classes,
     sorted_classes,
 )
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
 from softmax_regression.objectives import InputScaling, Objective
@@ -52,6 +53,8 @@ from softmax_regression.solvers import (
 Array = NDArray[Any]
 
 _FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
+_LITTLE_WORK = 250_000  # multiplications, for which OpenBLAS wakes no thread
+_LITTLE_WORK_FOR_A_ROW = 9_000  # the same, in a product with a vector
 _MODEST = 30.0  # a score whose exponential keeps its digits, in float32 too
 # The smallest normal number of each dtype.
 _TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)}
@@ -301,18 +304,28 @@ class BaseSoftmaxClassifier(
     def _map_scores(self, X: Any, transform: Callable[[Array], Array]) -> Array:
         """Apply a function to the scores of each block of rows; return it row by row."""
         if self._plainly_valid(X):
-            return np.ascontiguousarray(transform(self._scorer()[0](DenseDesign(X))).T)
+            scorer, width = self._scorer()
+            little = X.size * width <= (_LITTLE_WORK if len(X) > 1 else _LITTLE_WORK_FOR_A_ROW)
+            at_once = _at_once if little else _held_at_once
+            return at_once(DenseDesign(X), scorer, transform)
         self._check_parts()
         design = self._validate_rows(X, reset=False)
         self._check_shapes(design.n_columns)
+        return self._map_blocks(design, transform)
+
+    @blas_held_to_one_thread
+    def _map_blocks(self, design: Design, transform: Callable[[Array], Array]) -> Array:
         scorer, width = self._scorer()
-        result: Array | None = None
-        for rows in design.blocks(width):
-            part = transform(scorer(design[rows]))
-            if result is None:
-                result = np.empty((design.n_rows, part.shape[0]), dtype=part.dtype)
-            result[rows] = part.T
-        assert result is not None  # validation refuses X without rows
+        of_no_row = transform(
+            scorer(design[:0])
+        )  # tells how many values a row has, and their dtype
+        result = np.empty((design.n_rows, len(of_no_row)), dtype=of_no_row.dtype)
+
+        def work(blocks: Sequence[slice]) -> None:
+            for rows in blocks:
+                result[rows] = transform(scorer(design[rows])).T
+
+        design.map_blocks(work, width)
         return result
 
     def _plainly_valid(self, X: Any) -> bool:
@@ -479,7 +492,7 @@ class BaseSoftmaxClassifier(
             f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}"
             f"{message}",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
     def _worse_than_guessing(self, result: SolverResult) -> bool:
@@ -552,6 +565,16 @@ def most_probable(scores: Array) -> Array:
     if len(scores) > 1:
         return scores.argmax(axis=0)
     return (scores[0] > 0).astype(np.intp)
+
+
+def _at_once(
+    design: Design, scorer: Callable[[Design], Array], transform: Callable[[Array], Array]
+) -> Array:
+    """Apply a function to the scores of all rows; return it row by row."""
+    return np.ascontiguousarray(transform(scorer(design)).T)
+
+
+_held_at_once = blas_held_to_one_thread(_at_once)
 
 
 def _probabilities(scores: Array) -> Array:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn import config_context, get_config
 
 from softmax_regression._callbacks import Watched
 from softmax_regression._full_batch import is_wide, l2_of
 from softmax_regression._targets import Targets, check_more_than_one_class
-from softmax_regression._threads import blas_held_to_one_thread
+from softmax_regression._threads import call_all
 from softmax_regression._warm_starts import (
     Ending,
     Guide,
@@ -33,6 +34,7 @@ from softmax_regression.objectives import LinearCrossEntropy, RowSpace
 from softmax_regression.solvers import Report
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 
 @dataclass
@@ -254,8 +256,14 @@ def paths_of_folds(
         (train, test, score, guide, told)
         for (train, test), told in zip(folds, progress, strict=True)
     ]
-    if min(effective_n_jobs(n_jobs), len(calls)) == 1:
+    n_threads = min(effective_n_jobs(n_jobs), len(calls))
+    if n_threads == 1:  # which a path then has for its rows
         return [rows.path(*call) for call in calls]
-    with blas_held_to_one_thread():
-        work = Parallel(n_jobs=n_jobs, prefer="threads")
-        return list(work(delayed(rows.path)(*call) for call in calls))
+    path = partial(_configured, get_config(), rows.path)
+    return call_all([partial(path, *call) for call in calls], n_threads)
+
+
+def _configured(config: dict[str, Any], function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in scikit-learn's configuration of another thread: each has its own."""
+    with config_context(**config):
+        return function(*arguments)

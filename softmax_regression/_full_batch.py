@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -12,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.objectives import (
     Coordinates,
@@ -42,7 +40,6 @@ Array = NDArray[Any]
 Solver = Callable[..., SolverResult]
 
 _WIDE = 2  # columns for each row, from which the rotation takes less time than it saves
-_SHORT = 500  # unknowns: so few make every operation on a small X a short one
 _MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
 _ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
 _DRAWN_TO_LAST = 10  # rows for each unknown of a preconditioner that is to serve several problems
@@ -76,14 +73,12 @@ class Problem:
             self._standardized = base.in_coordinates(coordinates)
         self.objective: LinearCrossEntropy
         self.products: LinearCrossEntropy  # the same, for products with its Hessian
-        small = is_small(base.design)
-        if small:
+        if is_small(base.design):
             copy_of_x = copied(self._standardized)
             self.objective, self.products = copy_of_x, copy_of_x.for_products()
         else:
             self.products = self._standardized
             self.objective = self.products.astype(np.float64)
-        self._short = small and base.n_params <= _SHORT
 
     @property
     def coordinates(self) -> Coordinates | None:
@@ -120,9 +115,7 @@ class Problem:
         It may be the name of one of `SOLVERS`, or one that has solved a problem near by.
         """
         solve = SOLVERS[solver]() if isinstance(solver, str) else solver
-        with blas_held_to_one_thread() if self._short else nullcontext():
-            start = best_start(self.objective, starts)
-            return solve(self.objective, self.products, start, **how)
+        return solve(self.objective, self.products, best_start(self.objective, starts), **how)
 
 
 def is_wide(design: Design) -> bool:
@@ -198,14 +191,19 @@ class NewtonCholesky(Continued):
         stuck = result.reason in (StopReason.ROUNDING, StopReason.MAX_ITER)
         if not stuck or result.n_iter >= max_iter:
             return result
-        rest = NewtonCG()(
-            objective,
-            objective,
-            result.params,
-            max_iter=max_iter - result.n_iter,
-            n_before=result.n_iter,
-            **how,
-        )
+        try:
+            rest = NewtonCG()(
+                objective,
+                objective,
+                result.params,
+                max_iter=max_iter - result.n_iter,
+                n_before=result.n_iter,
+                **how,
+            )
+        except KeyboardInterrupt:
+            if not result.loss_curve:
+                raise
+            return replace(result, reason=StopReason.INTERRUPTED)
         losses = result.loss_curve + rest.loss_curve
         return replace(rest, loss_curve=losses, n_iter=len(losses))
 
@@ -246,15 +244,21 @@ def _lbfgs(
     params, length = objective.centred(start), _ROUND
     losses: list[float] = []
     while True:
-        whitened = WhitenedObjective(objective, params, precondition(params))
-        result = minimize_lbfgs(
-            whitened,
-            np.zeros(whitened.n_params),
-            max_iter=min(length, max_iter - len(losses)),
-            n_before=len(losses),
-            watch=None if watch is None else partial(_unwhitened, watch, whitened),
-            **how,
-        )
+        try:
+            whitened = WhitenedObjective(objective, params, precondition(params))
+            result = minimize_lbfgs(
+                whitened,
+                np.zeros(whitened.n_params),
+                max_iter=min(length, max_iter - len(losses)),
+                n_before=len(losses),
+                watch=None if watch is None else partial(_unwhitened, watch, whitened),
+                **how,
+            )
+        except KeyboardInterrupt:
+            if not losses:
+                raise
+            result.reason = StopReason.INTERRUPTED  # the last round's
+            break
         params = whitened.params(result.params)
         losses = losses + result.loss_curve
         went_on = result.reason in (StopReason.MAX_ITER, StopReason.MAX_FUN) and result.n_iter > 0

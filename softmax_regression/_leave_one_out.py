@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from softmax_regression._scoring import log_losses
 from softmax_regression._targets import Targets
-from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._warm_starts import Options, Solution, solutions
 from softmax_regression.design import Design
 from softmax_regression.objectives import HessianFactor, LinearCrossEntropy
@@ -74,26 +73,25 @@ def _of_fitted_classes(
     assert solution.problem is not None
     objective = solution.problem.objective
     assert isinstance(objective, LinearCrossEntropy)  # the closed form is the smooth penalty's
-    with blas_held_to_one_thread():  # so many short operations
-        step = NewtonStep(objective, solution.result.params)
-        before, scores = step.scores()
-        change = np.abs(log_losses(scores, targets) - log_losses(before, targets))
-        change[targets.row_weights() == 0] = 0.0
-        doubtful = np.argsort(-change, kind="stable")[:_MOST]
-        kept = np.ones(design.n_rows, dtype=bool)
-        for row in doubtful[change[doubtful] > _MUCH]:
-            kept[row] = False
-            others = np.flatnonzero(kept)
-            kept[row] = True
-            start = solution.problem.to_model(step.params_without(row))
-            (refitted,) = solutions(
-                design[others], targets.of(others), np.array([solution.C]), options, start=start
-            )
-            coef, intercept = refitted.model()
-            scores[:, row] = design[np.array([row])].scores(coef)[:, 0]
-            if options.fit_intercept:
-                scores[:, row] += intercept
-        return scores
+    step = NewtonStep(objective, solution.result.params)
+    before, scores = step.scores()
+    change = np.abs(log_losses(scores, targets) - log_losses(before, targets))
+    change[targets.row_weights() == 0] = 0.0
+    doubtful = np.argsort(-change, kind="stable")[:_MOST]
+    kept = np.ones(design.n_rows, dtype=bool)
+    for row in doubtful[change[doubtful] > _MUCH]:
+        kept[row] = False
+        others = np.flatnonzero(kept)
+        kept[row] = True
+        start = solution.problem.to_model(step.params_without(row))
+        (refitted,) = solutions(
+            design[others], targets.of(others), np.array([solution.C]), options, start=start
+        )
+        coef, intercept = refitted.model()
+        scores[:, row] = design[np.array([row])].scores(coef)[:, 0]
+        if options.fit_intercept:
+            scores[:, row] += intercept
+    return scores
 
 
 class NewtonStep:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.objectives import (
     PENALTIES,
     LinearCrossEntropy,
     SparseCrossEntropy,
     in_float64,
-    is_small,
 )
 from softmax_regression.solvers import (
     SolverResult,
@@ -48,7 +45,6 @@ class SparseProblem:
         self._standardized = base.standardized()
         coordinates = self._standardized.coordinates
         assert coordinates is not None
-        self._small = is_small(base.design)  # so that its operations are short ones
         smooth = in_float64(self._standardized)
         self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](l1 / coordinates.scales))
 
@@ -65,10 +61,9 @@ class SparseProblem:
 
         There is one: `solver` is its name, as in `Problem.minimize`.
         """
-        with blas_held_to_one_thread() if self._small else nullcontext():
-            start = best_start(self.objective, starts)
-            assert solver == SPARSE_SOLVER
-            return minimize_proximal_newton(self.objective, start, **how)
+        assert solver == SPARSE_SOLVER
+        start = best_start(self.objective, starts)
+        return minimize_proximal_newton(self.objective, start, **how)
 
 
 def least_strength(base: LinearCrossEntropy, grouping: str) -> float:

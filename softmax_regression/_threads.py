@@ -1,8 +1,17 @@
-"""Work on rows, shared out among threads, while BLAS is held to one thread in each.
+"""Threads: rows shared out among them, while BLAS libraries are held to one thread each.
 
-NumPy lets go of the interpreter inside a matrix product or an exponential, so plain threads are
-enough. A fit is then faster than with the threads of BLAS alone: softmax is done in parallel too,
-and each thread goes on with a block of rows while it is in the cache.
+NumPy and SciPy each bring a BLAS library with threads of its own. After every operation these look
+for more to do for some time (of the order of 25 ms) before they sleep, and are in the way of all
+others meanwhile: of the other library's, and of the thread that goes on. A fit that alternates
+between the two libraries takes several times as long as with one thread of each. So whatever is
+called from outside and computes holds all BLAS libraries to one thread, from its beginning to its
+end (`blas_held_to_one_thread`), and has threads in two other ways:
+
+- Rows are shared out among threads of Python (`share_out`). NumPy lets go of the interpreter inside
+  a matrix product or an exponential, so plain threads are enough; softmax is done in parallel too,
+  and each thread goes on with a block of rows while it is in the cache.
+- A single operation of BLAS or LAPACK that takes far longer than its threads stay awake has them
+  (`blas_threads`).
 
 How many threads there may be is what BLAS has been allowed, by `threadpoolctl`, by an environment
 variable or, in its workers, by joblib: where that is one, everything runs in the caller's thread.
@@ -12,38 +21,58 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from functools import cache
-from itertools import pairwise
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from functools import cache, partial, wraps
+from itertools import pairwise, product
+from queue import SimpleQueue
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import joblib
 import numpy as np
-import scipy
 from threadpoolctl import ThreadpoolController
 
 B = TypeVar("B")
+P = ParamSpec("P")
 T = TypeVar("T")
 
-_LONG = 1 << 18  # entries of an array: passes over fewer take less time than a hand-over
+_WORTH_THREADS = 1e6  # multiplications: fewer take less time than it takes to wake a thread
+_LONG = 1 << 18  # entries of an array: so do passes over fewer
+_LONG_OPERATION = 4e9  # multiplications: some tenths of a second in one thread
 
-_busy = threading.Lock()  # the limit set on BLAS holds for the whole process: one user at a time
-_mine = threading.local()  # n_threads, where this thread is that user
+
+class _Library(NamedTuple):
+    """How many threads a BLAS library may use: how to ask, and how to say."""
+
+    get: Callable[[], int]
+    set: Callable[[int], object]
+    per_thread: bool  # whether each thread that calls the library has a limit of its own
+
+
+_LibraryLimits = list[tuple[_Library, int]]
 
 
 @cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
+def _libraries() -> list[_Library]:
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [_library(controller) for controller in found]
 
 
-@cache
-def _scipys_blas() -> ThreadpoolController:
-    """Those that came with SciPy: in its folder, or in one beside it whose name begins with it."""
-    folder = os.path.dirname(scipy.__file__)
-    paths = [lib.filepath for lib in _blas().lib_controllers if lib.filepath.startswith(folder)]
-    return _blas().select(filepath=paths)
+def _library(controller: Any) -> _Library:
+    """Return a library that `threadpoolctl` has found.
+
+    For OpenBLAS with threads of its own, `threadpoolctl` sets limits in the first thread alone that
+    asks it to, and does nothing in others. Besides, it takes ten times as long.
+    """
+    if getattr(controller, "threading_layer", None) == "openmp":
+        return _Library(controller.get_num_threads, controller.set_num_threads, True)
+    for prefix, suffix in product(("", "scipy_"), ("", "64_", "_64")):
+        names = [f"{prefix}openblas_{how}_num_threads{suffix}" for how in ("get", "set")]
+        get, set_ = (getattr(controller.dynlib, name, None) for name in names)
+        if get is not None and set_ is not None:
+            return _Library(get, set_, False)
+    return _Library(controller.get_num_threads, controller.set_num_threads, False)
 
 
 @cache
@@ -52,120 +81,307 @@ def _cores() -> int:
     return int(joblib.cpu_count())
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=max(1, _cores()), thread_name_prefix="rows")
+class _Call:
+    """A call that holds BLAS libraries to one thread."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.limits: _LibraryLimits = []  # that were those of this thread alone
 
 
-if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
+class _Limits:
+    """The limits of the BLAS libraries: one thread each, while there is a call that wants that.
+
+    A signal may raise an exception, such as KeyboardInterrupt, between any two steps of `hold` and
+    `let_go`. What is needed to undo a step is known before it is taken, and `let_go` may be called
+    without `hold`, or again, so that a call that has been interrupted is made good by another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._calls: set[_Call] = set()
+        self._limits: _LibraryLimits = []  # as they were before the first of the calls
+        self._first: _Call | None = None  # whose threads are used
+
+    def hold(self, call: _Call) -> int:
+        """Begin to hold; return how many threads the call may use: 1 while another uses them."""
+        with self._lock:
+            libraries = _libraries()
+            if not self._limits:  # else they have not been restored yet
+                self._limits = [(one, one.get()) for one in libraries if not one.per_thread]
+            call.limits = [(one, one.get()) for one in libraries if one.per_thread]
+            self._calls.add(call)
+            if self._first not in self._calls:
+                self._first = call
+            for library in libraries:
+                library.set(1)
+            return self._allowed(call) if self._first is call else 1
+
+    def let_go(self, call: _Call) -> None:
+        """End holding; the last call restores the limits."""
+        with self._lock:
+            self._calls.discard(call)
+            _set_all(call.limits)
+            if not self._calls:
+                _set_all(self._limits)
+                self._limits = []
+
+    def only(self) -> bool:
+        """Whether there is one call alone that holds."""
+        return len(self._calls) == 1
+
+    def forget_other_threads(self) -> None:
+        """Let go for all threads but this one, which alone goes on in a child process."""
+        self._lock = threading.RLock()
+        self._calls = {call for call in self._calls if call.thread == threading.get_ident()}
+        if not self._calls:
+            _set_all(self._limits)
+            self._limits = []
+
+    def _allowed(self, call: _Call) -> int:
+        # Some package may have brought a library that never has more than one thread.
+        most = max((limit for _, limit in self._limits + call.limits), default=_cores())
+        return min(_cores(), most)
+
+
+def _set_all(limits: _LibraryLimits) -> None:
+    for library, limit in limits:
+        library.set(limit)
+
+
+_limits = _Limits()
+_mine = threading.local()  # n_threads: how many this thread may use while it holds, else 0
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's other threads
 
     def _forget() -> None:
-        global _busy, _mine
-        _pool.cache_clear()
+        _helpers.cache_clear()
         _cores.cache_clear()
-        _busy, _mine = threading.Lock(), threading.local()
+        _limits.forget_other_threads()
 
     os.register_at_fork(after_in_child=_forget)
 
 
-def allowed_threads() -> int:
-    """How many threads may be used now.
+def blas_held_to_one_thread(function: Callable[P, T]) -> Callable[P, T]:
+    """Hold all BLAS libraries to one thread while a function runs, in whatever thread.
 
-    A limit is set on all BLAS libraries; some package may also have brought one that never has more
-    than one thread.
+    A decorator, not a context manager: a signal may raise an exception as soon as `__exit__` is
+    entered, before there is any way to catch it.
     """
-    limits = [library.num_threads for library in _blas().lib_controllers]
-    return min(_cores(), max(limits, default=_cores()))
+
+    @wraps(function)
+    def held(*args: P.args, **kwargs: P.kwargs) -> T:
+        if getattr(_mine, "n_threads", 0):  # what has called this holds them already
+            return function(*args, **kwargs)
+        call = _Call()
+        try:
+            _mine.n_threads = _limits.hold(call)
+            return function(*args, **kwargs)
+        finally:
+            try:
+                _let_go(call)
+            except BaseException:  # raised by a signal
+                _let_go(call)
+                raise
+
+    return held
 
 
-def usable_threads() -> int:
-    """How many threads `share_out` would use for enough blocks."""
-    return getattr(_mine, "n_threads", 0) or allowed_threads()
+def _let_go(call: _Call) -> None:
+    _mine.n_threads = 0
+    _limits.let_go(call)
+
+
+def usable_threads(n_operations: float = np.inf) -> int:
+    """How many threads the caller may use for so many multiplications.
+
+    More than one if they are many, and the caller was the first to hold BLAS libraries.
+    """
+    return 1 if n_operations < _WORTH_THREADS else getattr(_mine, "n_threads", 0) or 1
 
 
 @contextmanager
-def blas_held_to_one_thread() -> Iterator[int]:
-    """Yield how many threads `share_out` may use meanwhile: 1 while another caller has them.
+def blas_threads(n_operations: float) -> Iterator[None]:
+    """Let BLAS have its threads for a single operation, if it takes long.
 
-    For many short operations: the threads of BLAS wait for each other after every one of them, and
-    on a busy machine that takes far longer than the operation.
+    Parameters
+    ----------
+    n_operations : float
+        How many multiplications it takes.
     """
-    if getattr(_mine, "n_threads", 0):
-        yield _mine.n_threads
-        return
-    if not _busy.acquire(blocking=False):
-        yield 1
-        return
-    try:
-        _mine.n_threads = allowed_threads()
-        if _mine.n_threads == 1:
-            yield 1
-            return
-        with _blas().limit(limits=1):
-            yield _mine.n_threads
-    finally:
-        _mine.n_threads = 0
-        _busy.release()
-
-
-@contextmanager
-def scipys_blas_held_to_one_thread() -> Iterator[None]:
-    """Leave threads to NumPy's BLAS alone, where SciPy has brought one of its own.
-
-    The threads of either look for work for a while before they sleep, in the way of the other's.
-    """
-    if not _busy.acquire(blocking=False):  # then both are held, or another caller sees to it
+    n_threads = usable_threads()
+    if n_operations < _LONG_OPERATION or n_threads == 1 or not _limits.only():
         yield
         return
     try:
-        with _scipys_blas().limit(limits=1):
-            yield
+        _set_all([(library, n_threads) for library in _libraries()])
+        yield
+    finally:  # if a signal prevents that, the limits are restored when the call that holds ends
+        _set_all([(library, 1) for library in _libraries()])
+
+
+class StoppedError(Exception):
+    """The other functions that were called at the same time have been stopped: so is this one."""
+
+
+class _Helpers:
+    """Threads that wait for something to do.
+
+    Those of `concurrent.futures` would do but for signals: an exception that is raised inside a
+    method of `threading.Condition` may leave its lock behind, and then they wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._n_threads = 0
+
+    def ask(self, function: Callable[[], None], n_helpers: int) -> None:
+        """Have a function called in other threads, soon or when there are some at leisure."""
+        # A RuntimeError says that the system can't start a thread, or that the interpreter ends.
+        with suppress(RuntimeError):
+            while self._n_threads < min(n_helpers, _cores()):
+                threading.Thread(target=self._serve, name="rows", daemon=True).start()
+                self._n_threads += 1
+        for _ in range(min(n_helpers, self._n_threads)):
+            self._asked.put(function)
+
+    def _serve(self) -> None:
+        while True:
+            self._asked.get()()
+
+
+@cache
+def _helpers() -> _Helpers:
+    return _Helpers()
+
+
+class _Tasks(Generic[T]):
+    """Functions to call, each of them once, by whichever thread is there.
+
+    Parameters
+    ----------
+    functions : sequence of callable
+        What to call, without arguments.
+    """
+
+    def __init__(self, functions: Sequence[Callable[[], T]]):
+        self.results: list[Any] = [None] * len(functions)
+        self.stopped = False
+        self.error: BaseException | None = None  # of the function that failed first
+        self._waiting = deque(enumerate(functions))
+        self._handling = np.geterr()
+        self._lock = threading.Lock()  # of what is below
+        self._n_helpers = 0
+        self._closed = False
+        self._alone = threading.Lock()  # let go by the last helper, once it is closed
+        self._alone.acquire()
+
+    def work(self) -> None:
+        """Call one after the other until none is left, or one of them fails."""
+        _mine.tasks = self
+        try:
+            while (task := self._next()) is not None:
+                index, function = task
+                self.results[index] = function()
+        except BaseException as error:
+            self.error = self.error or error
+            self.stopped = True
+            raise
+        finally:
+            _mine.tasks = None
+
+    def help(self) -> None:
+        """Work in another thread."""
+        with self._lock:
+            if self._closed:
+                return
+            self._n_helpers += 1
+        try:
+            with suppress(BaseException):  # which the caller raises, from `error`
+                self._help()
+        finally:
+            with self._lock:
+                self._n_helpers -= 1
+                if self._closed and not self._n_helpers:
+                    self._alone.release()
+
+    def close(self) -> None:
+        """Wait for the helpers that have begun, and let no other begin; may be called again."""
+        with self._lock:
+            self._closed = True
+            helped = self._n_helpers > 0
+        if helped:
+            self._alone.acquire()
+
+    @blas_held_to_one_thread
+    def _help(self) -> None:
+        with np.errstate(**self._handling):  # a thread has its own
+            self.work()
+
+    def _next(self) -> tuple[int, Callable[[], T]] | None:
+        try:
+            return None if self.stopped else self._waiting.popleft()
+        except IndexError:
+            return None
+
+
+def call_all(functions: Sequence[Callable[[], T]], n_threads: int) -> list[T]:
+    """Return what some functions return, as many of them called at a time as there are threads.
+
+    The caller's thread is one of them. It does what others have not begun, because they have not
+    woken yet, or because the system has no thread to spare. If a function fails, or a signal
+    raises an exception here, no other is begun, and `is_stopped` tells those under way. None runs
+    any longer when this ends.
+    """
+    tasks, before = _Tasks(functions), getattr(_mine, "n_threads", 0)
+    try:
+        _mine.n_threads = 1  # all are busy
+        _helpers().ask(tasks.help, min(n_threads, len(functions)) - 1)
+        with suppress(StoppedError):  # because of `error`
+            tasks.work()
+        tasks.close()
+    except BaseException:
+        tasks.stopped = True
+        tasks.close()
+        raise
     finally:
-        _busy.release()
+        _mine.n_threads = before
+    if tasks.error is not None:
+        raise tasks.error
+    # A helper that comes late keeps the tasks, but not what they have led to.
+    results, tasks.results = tasks.results, []
+    return results
 
 
-def share_out(work: Callable[[Sequence[B]], T], blocks: Sequence[B]) -> list[T]:
+def is_stopped(*_: object) -> bool:
+    """Whether what this thread does for `call_all` is of no use any more."""
+    tasks: _Tasks[Any] | None = getattr(_mine, "tasks", None)
+    return tasks is not None and tasks.stopped
+
+
+def share_out(work: Callable[[Sequence[B]], T], blocks: Sequence[B], n_threads: int) -> list[T]:
     """Apply `work` to runs of consecutive blocks, one run for each thread; return all results.
 
     The same number of threads always cuts the same runs, so a result is the same each time.
+    `usable_threads` says how many there may be.
     """
-    with blas_held_to_one_thread() as allowed:
-        n_threads = min(allowed, len(blocks))
-        if n_threads < 2:
-            return [work(blocks)]
-        cuts = [len(blocks) * i // n_threads for i in range(n_threads + 1)]
-        runs = [blocks[a:b] for a, b in pairwise(cuts)]
-        others = [_pool().submit(_with_errors, np.geterr(), work, run) for run in runs[1:]]
-        _mine.n_threads = 1  # all are busy now
-        try:
-            first = work(runs[0])
-        finally:
-            _mine.n_threads = allowed
-            wait(others)
-        return [first, *(future.result() for future in others)]
+    n_threads = min(n_threads, len(blocks))
+    if n_threads < 2:
+        return [work(blocks)]
+    runs = [blocks[a:b] for a, b in _cuts(len(blocks), n_threads)]
+    return call_all([partial(work, run) for run in runs], n_threads)
 
 
 def in_parts(work: Callable[[slice], Any], length: int) -> None:
-    """Apply `work` to parts of a long array, one for each thread, where BLAS is held to one.
-
-    Elsewhere the threads of BLAS are in the way: they look for work for a while before they sleep.
-    """
-    n_threads = getattr(_mine, "n_threads", 0)
+    """Apply `work` to parts of a long array, one for each thread."""
+    n_threads = usable_threads()
     if length < _LONG or n_threads < 2:
         work(slice(0, length))
         return
-    cuts = [length * i // n_threads for i in range(n_threads + 1)]
-    mine, *others = [slice(a, b) for a, b in pairwise(cuts)]
-    pending = [_pool().submit(_with_errors, np.geterr(), work, part) for part in others]
-    try:
-        work(mine)
-    finally:
-        wait(pending)
-    for future in pending:
-        future.result()
+    parts = [slice(a, b) for a, b in _cuts(length, n_threads)]
+    call_all([partial(work, part) for part in parts], n_threads)
 
 
-def _with_errors(state: Any, work: Callable[[B], T], run: B) -> T:
-    """Do it as the caller wants NumPy's floating-point errors handled: else threads forget that."""
-    with np.errstate(**state):
-        return work(run)
+def _cuts(length: int, n_parts: int) -> Iterator[tuple[int, int]]:
+    return pairwise(length * i // n_parts for i in range(n_parts + 1))

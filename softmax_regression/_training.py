@@ -7,7 +7,6 @@ once to the others, and then, if they are few, anew to all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
@@ -20,7 +19,6 @@ from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import most_probable
 from softmax_regression._held_out import HeldOut, split
 from softmax_regression._targets import Targets
-from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.objectives import (
@@ -52,7 +50,6 @@ Score = Callable[[Array], float]  # of the network with some parameters
 
 _MANY = 10_000  # rows: so many that a tenth of them will not be missed
 _LITTLE = 10_000  # values of X
-_SHORT = 5_000_000  # multiplications for a batch, below which threads would wait for each other
 
 
 @dataclass
@@ -334,17 +331,16 @@ class Training:
     ) -> SolverResult:
         """Run L-BFGS."""
         limit = TimeLimit(self.recipe.max_time, watch)
-        with blas_held_to_one_thread():  # large data are shared out to threads block by block
-            result = minimize_lbfgs(
-                objective,
-                params.astype(np.float64),
-                criterion=GradientNorm(),
-                tol=self.recipe.tol,
-                max_iter=self.recipe.max_iter,
-                max_fun=self.recipe.max_fun,
-                report=self.recipe.report,
-                watch=limit,
-            )
+        result = minimize_lbfgs(
+            objective,
+            params.astype(np.float64),
+            criterion=GradientNorm(),
+            tol=self.recipe.tol,
+            max_iter=self.recipe.max_iter,
+            max_fun=self.recipe.max_fun,
+            report=self.recipe.report,
+            watch=limit,
+        )
         return limit.explain(result)
 
     def _minimize_batches(
@@ -364,27 +360,18 @@ class Training:
         steps = recipe.optimizer()
         if recipe.average:
             steps = Averaging(steps, recipe.average * batches.number(n_rows))
-        with _held_blas(objective, batches):
-            return minimize_minibatch(
-                objective,
-                params,
-                steps,
-                recipe.rate(),
-                batches,
-                tol=recipe.tol,
-                max_iter=n_epochs or recipe.max_iter,
-                n_iter_no_change=np.inf if n_epochs else recipe.n_iter_no_change,
-                max_time=max_time,
-                validate=validate,
-                stop_early=self.stop_early,
-                report=recipe.report,
-                watch=watch,
-            )
-
-
-def _held_blas(objective: NetworkCrossEntropy, batches: Minibatches) -> AbstractContextManager[Any]:
-    """Take threads from BLAS in training, where batches are small, or shared out."""
-    n_rows = min(batches.size, len(objective.rows))
-    if n_rows * objective.n_penalized <= _SHORT or objective.in_lanes(n_rows):
-        return blas_held_to_one_thread()
-    return nullcontext()
+        return minimize_minibatch(
+            objective,
+            params,
+            steps,
+            recipe.rate(),
+            batches,
+            tol=recipe.tol,
+            max_iter=n_epochs or recipe.max_iter,
+            n_iter_no_change=np.inf if n_epochs else recipe.n_iter_no_change,
+            max_time=max_time,
+            validate=validate,
+            stop_early=self.stop_early,
+            report=recipe.report,
+            watch=watch,
+        )

@@ -25,6 +25,7 @@ from softmax_regression._classes_with_weight import ClassesWithWeight
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import Targets
+from softmax_regression._threads import StoppedError, is_stopped
 from softmax_regression.design import Design
 from softmax_regression.objectives import Coordinates, LinearCrossEntropy
 from softmax_regression.solvers import (
@@ -214,6 +215,10 @@ def solutions(
         known = guide if guide is not None and guide.serves(classes) else Guide()
         found = _smooth_solutions(design, classes, Cs, options, told, start, known)
     for solution in found:
+        if solution.result.reason is StopReason.INTERRUPTED:
+            raise KeyboardInterrupt  # half a path is of no use
+        if is_stopped():
+            raise StoppedError
         told.solved(solution)
         yield solution
 
@@ -263,6 +268,7 @@ def _smooth_solutions(
             tol=options.tol,
             max_iter=options.max_iter,
             report=progress.iterations(C),
+            watch=is_stopped,
         )
         _refuse_divergence(result, C)
         at = result.params
@@ -347,7 +353,7 @@ def _sparse_solutions(
             tol=options.tol,
             max_iter=options.max_iter,
             report=progress.iterations(C),
-            watch=None,
+            watch=is_stopped,
         )
         _refuse_divergence(result, C)
         model = problem.to_model(result.params)

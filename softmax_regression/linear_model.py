@@ -30,6 +30,7 @@ from softmax_regression._linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._state import state_of
 from softmax_regression._targets import check_more_than_one_class
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._types import (
     Auto,
     ClassWeight,
@@ -335,6 +336,7 @@ default='adaptive'
         self.n_iter_no_change = n_iter_no_change
 
     @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the minimum of the objective.
 
@@ -407,6 +409,7 @@ default='adaptive'
 
     @available_if(_can_stream)
     @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Update the model by one pass over some rows, in minibatches.
 

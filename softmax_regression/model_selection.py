@@ -37,6 +37,7 @@ from softmax_regression._targets import (
     encode_targets,
     is_soft,
 )
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._types import ClassWeight, PathSolver, PenaltyGrouping, fit_context
 from softmax_regression._warm_starts import (
     Ending,
@@ -277,6 +278,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Choose C, and fit the model with it.
 
@@ -333,7 +335,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             self._keep(found, Cs)
             endings += self._choose(found, rows, watched)
         watched.end()
-        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=3)
+        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=4)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
@@ -565,7 +567,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 f"a fold is chosen while another is to be had. Look at scoring={self.scoring!r} "
                 "and scores_.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if not self.refit and not isinstance(self.cv, str):
             self._average(found)

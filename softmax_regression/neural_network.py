@@ -27,6 +27,7 @@ from softmax_regression._classifier import (
 )
 from softmax_regression._state import state_of
 from softmax_regression._targets import Targets, check_more_than_one_class, encode_targets
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._training import HeldOutRows, Recipe, Score, Training
 from softmax_regression._types import (
     Activation,
@@ -368,6 +369,7 @@ default='constant'
         self.dtype = dtype
 
     @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
     def fit(
         self,
         X: Any,
@@ -463,6 +465,7 @@ default='constant'
 
     @available_if(_can_stream)
     @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Update the network by one pass over some rows, in minibatches.
 

@@ -17,6 +17,7 @@ from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._hints import LinearSolvers
 from softmax_regression._targets import check_more_than_one_class, encode_targets
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._types import (
     ClassWeight,
     PathSolver,
@@ -80,6 +81,7 @@ class SoftmaxPath:
     },
     prefer_skip_nested_validation=True,
 )
+@blas_held_to_one_thread
 def softmax_path(
     X: Any,
     y: Any,
@@ -196,7 +198,7 @@ def softmax_path(
         coefs.append(coef.astype(design.dtype))
         intercepts.append(intercept if fit_intercept else np.zeros(len(coef)))
         endings.append(solution.ending())
-    warn_unless_converged(endings, "softmax_path", tol, stacklevel=3)  # one is the validation
+    warn_unless_converged(endings, "softmax_path", tol, stacklevel=4)  # two are decorators
     return SoftmaxPath(
         targets.classes,
         grid,

@@ -1,6 +1,7 @@
 """The benchmarks measure what they say. How long anything takes is not tested."""
 
 import json
+import os
 import sys
 import time
 from functools import partial
@@ -21,6 +22,7 @@ from benchmarks import (
     epochs,
     growth,
     hostile,
+    interrupts,
     kernel,
     memory,
     peers,
@@ -29,6 +31,7 @@ from benchmarks import (
     small,
     sparse,
     sparse_peers,
+    threads,
     timing,
 )
 from benchmarks.__main__ import command, main, parse
@@ -498,6 +501,57 @@ def test_a_hostile_fit_that_is_silent_about_its_gap_is_found_out(monkeypatch):
         hostile, "_fit", lambda problem: Bunch(coef_=0.0, intercept_=0.0, optimality_gap_=1, tol=0)
     )
     assert hostile.end(hostile.problem(0))[0] == "silent"
+
+
+# -- threads and signals ---------------------------------------------------------------------------
+
+
+def test_fits_with_each_setting_of_threads_take_turns(monkeypatch, capsys):
+    monkeypatch.setattr(threads, "_PAUSE", 0)
+    tables = threads.Tables(Catalogue(), ((60, 4, 3),))
+    (record,) = threads.run(tables, tables.names([], [])[:1], 2)
+    assert record["data"] == "generated 60 × 4, 3 classes"
+    assert record["seconds"].keys() == {"default", "one thread"}
+    assert all(len(seconds) >= 2 for seconds in record["seconds"].values())
+    assert record["ratio"] == threads.compare(record["seconds"], np.median)
+    assert f"| {record['data']} | " in capsys.readouterr().out
+
+
+def test_ratios_are_of_the_default_over_one_thread():
+    seconds = {"default": [2.0, 4.0, 9.0], "one thread": [1.0, 2.0, 3.0]}
+    assert threads.compare(seconds, np.median) == 2.0
+    assert threads.compare(seconds, np.max) == 3.0
+
+
+def test_tables_of_threads_are_all_there_are(tmp_path):
+    write_table(tmp_path)
+    (tmp_path / "tables_more").mkdir()
+    (tmp_path / "tables" / "small.csv").rename(tmp_path / "tables_more" / "another.csv")
+    tables = threads.Tables(Catalogue(tmp_path))
+    names = tables.names([], ["sklearn-iris"])
+    assert names == [*map(threads.generated, threads.SHAPES), "sklearn-iris", "another"]
+    assert tables.names(["sklearn-iris"], ["sklearn-iris"]) == ["sklearn-iris"]
+    shapes = [tables.load(name)[0].shape for name in names]
+    assert shapes == [*(shape[:2] for shape in threads.SHAPES), (150, 4), (60, 2)]
+
+
+def test_the_environment_is_as_before(monkeypatch):
+    monkeypatch.setenv("A_VARIABLE", "before")
+    for value in (None, "meanwhile"):
+        with threads.environment("A_VARIABLE", value):
+            assert os.environ.get("A_VARIABLE") == value
+        assert os.environ["A_VARIABLE"] == "before"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process can send this signal to another")
+def test_ctrl_c_leaves_the_limits_of_blas_as_they_were(capsys):
+    calls = ["newton-cg", "SmallMLP(solver='lbfgs')", "SoftmaxRegressionCV(n_jobs=2)"]
+    records = list(interrupts.run(9, calls))
+    assert [record["call"] for record in records] == calls
+    for record in records:
+        assert sum(record["ends"].values()) == 3
+        assert record["limits not restored"] == 0
+    assert capsys.readouterr().out.count("| 3 |") == len(calls)
 
 
 # -- networks --------------------------------------------------------------------------------------

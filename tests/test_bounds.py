@@ -13,12 +13,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from softmax_regression import SoftmaxRegression, _bounded_batch
+from softmax_regression import SoftmaxRegression
 from softmax_regression.design import as_design
 from softmax_regression.objectives import (
     BoundedCrossEntropy,
     LinearCrossEntropy,
     WideHessian,
+    _small,
     hessian_of,
     make_loss,
 )
@@ -205,7 +206,7 @@ def test_large_data_have_the_same_optimum(solver, rows, bounds, monkeypatch):
     X, y = problem(n_features=30)
     how = {"C": 0.1, "bounds": bounds, "tol": 1e-10, "solver": solver}
     small = SoftmaxRegression(**how).fit(X, y)
-    monkeypatch.setattr(_bounded_batch, "is_small", lambda design: False)
+    monkeypatch.setattr(_small, "is_small", lambda design: False)
     large = SoftmaxRegression(**how).fit(rows(X), y)
     np.testing.assert_allclose(large.coef_, small.coef_, atol=1e-5)
 

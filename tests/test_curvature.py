@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from problems import Problem, dense_hessian, draw_params, linear_minimum, slopes, variants
 
+from softmax_regression import SoftmaxRegression
 from softmax_regression._full_batch import Problem as SolvedProblem
 from softmax_regression.objectives import (
     BlockFactor,
@@ -20,9 +21,11 @@ from softmax_regression.objectives import (
     SharedFactor,
     SmallCrossEntropy,
     WhitenedObjective,
+    _curvature,
     _factors,
+    _linear,
 )
-from softmax_regression.objectives._curvature import Factor
+from softmax_regression.objectives._curvature import Factor, SmallFactors
 
 every_problem = pytest.mark.parametrize(
     "problem",
@@ -80,6 +83,8 @@ def test_a_matrix_of_the_order_of_the_rows_undoes_the_hessian(problem):
         ((3000, 20, 2), ["HessianFactor"]),
         ((4000, 60, 80), ["SharedFactor", "BlockFactor"]),  # rows and unknowns are too many
         ((30, 4000, 3), ["Diagonal"]),
+        ((4000, 3, 900), ["BlockFactor"]),  # sooner made than what so many classes share
+        ((1500, 3, 300), ["BlockFactor", "HessianFactor"]),
     ],
 )
 def test_the_better_preconditioner_comes_after_the_cheaper(shape, kinds):
@@ -267,3 +272,78 @@ def test_the_solved_problem_is_the_problem(n_columns, dtype):
     np.testing.assert_allclose(back, coef, atol=1e-7)
     np.testing.assert_allclose(back_intercept, intercept, atol=1e-7)
     assert solved.objective.dtype == np.float64
+
+
+# -- many classes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "problem",
+    variants(n_classes=[2, 5], weighted=[False, True], fit_intercept=[False, True]),
+)
+def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch):
+    objective, params, _ = at_random(problem)
+    z, weight = objective.columns(objective.design), problem.weights / problem.weights.sum()
+    p = objective.map_probabilities(params, lambda block, p, rows: p.copy())
+    rows = draw_params(objective).reshape(objective.width, -1)
+    expected = [
+        np.linalg.solve((z * weight * q * (1 - q)) @ z.T + np.diag(objective.ridge), row)
+        for q, row in zip(
+            np.concatenate(p, axis=1),
+            objective.matrix(objective.centred(rows.ravel())),
+            strict=True,
+        )
+    ]
+    expected = objective.centred(np.ravel(expected))
+    precision = 1e-9 if dtype == np.float64 else 1e-3
+    for few in (16, 0):  # 0: one after the other, as large ones are
+        monkeypatch.setattr(_curvature, "_FEW", few)
+        factor = BlockFactor(objective, params, None, dtype)
+        np.testing.assert_allclose(
+            factor.solve(rows.ravel()), expected, rtol=precision, atol=precision
+        )
+        assert 0 < factor.least_pivot <= 1 + 1e-6
+
+
+def test_small_singular_matrices_are_made_definite():
+    column = np.array([[1.0, 2.0, 3.0]])
+    matrices = np.stack([np.zeros((3, 3)), column.T @ column, np.eye(3)])
+    factors = SmallFactors(matrices, 1e-14)
+    rows = np.ones((3, 3))
+    solved = factors.back(factors.forward(rows))
+    assert np.isfinite(solved).all()
+    np.testing.assert_allclose(solved[2], 1.0, rtol=1e-6)
+    assert factors.least_pivot < 1e-10
+
+
+def test_a_sample_has_rows_of_every_class():
+    problem = Problem(n_rows=30_000, n_columns=3, n_classes=500)
+    objective, params, _ = at_random(problem)
+    precondition = HessianPreconditioner(objective)
+    assert len(precondition.sample(params, stage=0).rows) > 4 * problem.n_classes
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_step_of_the_intercept_by_products_is_that_by_the_matrix(weighted, monkeypatch):
+    problem = Problem(n_rows=400, n_classes=60, weighted=weighted)
+    objective, params, _ = at_random(problem)
+    excess = objective.renew_intercept(params)
+    expected = objective.intercept.curvature.solve(excess)
+    monkeypatch.setattr(_linear, "_MANY_CLASSES", 59)
+    np.testing.assert_allclose(objective.renew_intercept(params), excess, rtol=1e-12, atol=1e-15)
+    step = objective.intercept.curvature.solve(excess)
+    step -= step.mean() - expected.mean()  # which changes no probability
+    assert np.linalg.norm(step - expected) < 1e-2 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("kept", [1 << 25, 0])
+def test_many_classes_have_the_same_minimum_however_it_is_found(kept, monkeypatch):
+    problem = Problem(n_rows=900, n_classes=300, l2=1e-3)
+    monkeypatch.setattr(_linear, "_KEEP_VALUES", kept)
+    model = SoftmaxRegression(tol=1e-9).fit(problem.X, problem.targets)
+    assert model.optimality_gap_ <= 1e-9
+    monkeypatch.setattr(_linear, "_MANY_CLASSES", 1000)
+    other = SoftmaxRegression(tol=1e-9, solver="lbfgs").fit(problem.X, problem.targets)
+    assert model.objective_ == pytest.approx(other.objective_, rel=1e-8)
+    np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-3)

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from softmax_regression import SoftmaxRegression, _sparse_batch
+from softmax_regression import SoftmaxRegression
 from softmax_regression._sparse_batch import least_strength
 from softmax_regression.design import as_design
 from softmax_regression.functional import softmax
@@ -18,6 +18,7 @@ from softmax_regression.objectives import (
     Lasso,
     LinearCrossEntropy,
     Matrix,
+    _small,
     _submatrix,
     make_loss,
 )
@@ -257,7 +258,7 @@ def test_large_data_have_the_same_optimum(grouping, rows, monkeypatch):
     X, y = problem(n_features=30)
     how = {"C": 0.1, "l1_ratio": 0.9, "penalty_grouping": grouping, "tol": 1e-10}
     small = SoftmaxRegression(**how).fit(X, y)
-    monkeypatch.setattr(_sparse_batch, "is_small", lambda design: False)
+    monkeypatch.setattr(_small, "is_small", lambda design: False)
     large = SoftmaxRegression(**how).fit(rows(X), y)
     np.testing.assert_allclose(large.coef_, small.coef_, atol=1e-6)
     np.testing.assert_array_equal(large.coef_ == 0, small.coef_ == 0)
@@ -331,7 +332,7 @@ def test_products_alone_lead_to_the_same_optimum(grouping, rows, dtype, monkeypa
     X = X.astype(dtype)
     how = {"C": 0.3, "l1_ratio": 0.9, "penalty_grouping": grouping, "tol": 1e-9}
     by_matrix = SoftmaxRegression(**how).fit(X.astype(np.float64), y)
-    monkeypatch.setattr(_sparse_batch, "is_small", lambda design: False)
+    monkeypatch.setattr(_small, "is_small", lambda design: False)
     monkeypatch.setattr(_submatrix, "_PRODUCTS", 0)
     model = SoftmaxRegression(**how).fit(rows(X), y)
     np.testing.assert_allclose(model.coef_, by_matrix.coef_, atol=1e-4)

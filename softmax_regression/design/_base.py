@@ -38,7 +38,6 @@ T = TypeVar("T")
 _BLOCK_BYTES = 1 << 21  # of X, and of scores: they stay in the cache
 # Fewer rows waste calls, more waste cache; and threads that call often wait for the interpreter.
 _BLOCK_ROWS = (128, 1 << 15)
-_WORTH_THREADS = 1_000_000  # multiplications: below, starting threads takes longer than the work
 
 
 class Design(ABC):
@@ -157,6 +156,5 @@ class Design(ABC):
 
     def map_blocks(self, work: Callable[[Sequence[slice]], T], n_outputs: int) -> list[T]:
         """Apply a function to runs of blocks, on threads where the product with X is worth it."""
-        if self.n_values * n_outputs < _WORTH_THREADS:
-            return [work(self.blocks(n_outputs))]
-        return share_out(work, self.blocks(n_outputs, usable_threads()))
+        n_threads = usable_threads(self.n_values * n_outputs)
+        return share_out(work, self.blocks(n_outputs, n_threads), n_threads)

@@ -19,14 +19,17 @@ more. `Diagonal` is for X with more columns than a factor has room for.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk, ssyrk
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
+from scipy.linalg.lapack import dpotrs, dtrtri, dtrtrs
 
+from softmax_regression._blas import cholesky, inverse_by_cholesky
+from softmax_regression._threads import share_out, usable_threads
 from softmax_regression.design import Design
 from softmax_regression.objectives._base import sum_parts
 from softmax_regression.objectives._linear import LinearCrossEntropy, Sample, centred
@@ -35,7 +38,7 @@ Array = NDArray[Any]
 
 _JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
 _ROUGH_JITTER = 1e-9  # the same, if it is in float32
-_FEW = 16  # rows of a product with its own transpose
+_FEW = 16  # rows of a product with its own transpose, or of a matrix of which there are many
 _LEAST_SPREAD = 1e-6  # of a probability: a class that hardly occurs is not without curvature
 
 
@@ -135,22 +138,19 @@ class BlockFactor(Curvature):
     ):
         super().__init__(objective)
         blocks = _class_blocks(objective, params, sample, dtype)
-        self._factors = [Factor(block, _jitter(dtype)) for block in blocks]
-        self.least_pivot = min(factor.least_pivot for factor in self._factors)
+        kind = SmallFactors if objective.n_columns <= _FEW else LargeFactors
+        self._factors = kind(blocks, _jitter(dtype))
+        self.least_pivot = self._factors.least_pivot
 
     @property
     def n_unknowns(self) -> int:
         return self.objective.n_params
 
     def spread(self, unknowns: Array) -> Array:
-        parts = np.split(unknowns, len(self._factors))
-        return self._flat(
-            np.stack([f.back(part) for f, part in zip(self._factors, parts, strict=True)])
-        )
+        return self._flat(self._factors.back(self.objective.matrix(unknowns)))
 
     def gather(self, gradient: Array) -> Array:
-        rows = self._matrix(gradient)
-        return np.concatenate([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
+        return self._factors.forward(self._matrix(gradient)).ravel()
 
 
 class SharedFactor(Curvature):
@@ -168,21 +168,29 @@ class SharedFactor(Curvature):
         # The first is (1, …, 1), along which no probability changes.
         self._classes = vectors[:, 1:]
         levels = np.exp2(np.rint(np.log2(np.maximum(values[1:], _LEAST_SPREAD))))
-        factors = {level: Factor(level * gram + np.diag(objective.ridge)) for level in {*levels}}
-        self._factors = [factors[level] for level in levels]
+        # Each with the eigenvectors that it serves.
+        self._factors = [
+            (Factor(level * gram + np.diag(objective.ridge)), np.flatnonzero(levels == level))
+            for level in np.unique(levels)
+        ]
 
     @property
     def n_unknowns(self) -> int:
-        return len(self._factors) * self.objective.n_columns
+        return self._classes.shape[1] * self.objective.n_columns
 
     def spread(self, unknowns: Array) -> Array:
-        parts = np.split(unknowns, len(self._factors))
-        rows = [f.back(part) for f, part in zip(self._factors, parts, strict=True)]
-        return (self._classes @ np.stack(rows)).ravel()
+        columns = unknowns.reshape(-1, self.objective.n_columns).T
+        solved = np.empty_like(columns)
+        for factor, served in self._factors:
+            solved[:, served] = factor.back(columns[:, served])
+        return (self._classes @ solved.T).ravel()
 
     def gather(self, gradient: Array) -> Array:
-        rows = self._classes.T @ self.objective.matrix(gradient)
-        return np.concatenate([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
+        columns = (self._classes.T @ self.objective.matrix(gradient)).T
+        solved = np.empty_like(columns)
+        for factor, served in self._factors:
+            solved[:, served] = factor.forward(columns[:, served])
+        return solved.T.ravel()
 
 
 class Diagonal(Curvature):
@@ -230,7 +238,7 @@ class Factor:
         while True:
             matrix.flat[:: len(matrix) + 1] = 1.0 + added
             # In place, in one triangle: the other still holds the matrix if that fails.
-            self._lower, info = dpotrf(matrix.T, lower=True, clean=False, overwrite_a=True)
+            self._lower, info = cholesky(matrix.T, overwrite=True)
             if info == 0:
                 break
             triangle = np.tril(matrix, -1)
@@ -245,7 +253,7 @@ class Factor:
 
     def inverse(self) -> Array:
         """Return L⁻ᵀ L⁻¹."""
-        inverse, _ = dpotri(self._lower, lower=True)
+        inverse = inverse_by_cholesky(self._lower)
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         inverse /= self._root
         inverse /= self._root[:, None]
@@ -261,11 +269,75 @@ class Factor:
         return self._triangular((vector.T / self._root).T, trans=0)
 
     def back(self, vector: Array) -> Array:
-        """Return L⁻ᵀ v."""
-        return self._triangular(vector, trans=1) / self._root
+        """Return L⁻ᵀ v, or that of each column."""
+        return (self._triangular(vector, trans=1).T / self._root).T
 
     def _triangular(self, vector: Array, trans: int) -> Array:
         return dtrtrs(self._lower, vector, lower=True, trans=trans)[0]
+
+
+class LargeFactors:
+    """The Cholesky factors L_k of symmetric matrices, which are overwritten.
+
+    Parameters
+    ----------
+    matrices : ndarray of shape (n_matrices, order, order)
+        Positive definite but for rounding.
+    jitter : float
+        As of `Factor`.
+
+    Attributes
+    ----------
+    least_pivot : float
+        The least of all of them.
+    """
+
+    def __init__(self, matrices: Array, jitter: float):
+        def work(matrices: Sequence[Array]) -> list[Factor]:
+            return [Factor(matrix, jitter) for matrix in matrices]
+
+        n_threads = usable_threads(len(matrices) * matrices.shape[1] ** 3 / 6)
+        runs = share_out(work, list(matrices), n_threads)
+        self._factors = [factor for run in runs for factor in run]
+        self.least_pivot = min(factor.least_pivot for factor in self._factors)
+
+    def forward(self, rows: Array) -> Array:
+        """Return L_k⁻¹ v_k in each row k."""
+        return np.stack([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
+
+    def back(self, rows: Array) -> Array:
+        """Return L_k⁻ᵀ v_k in each row k."""
+        return np.stack([f.back(row) for f, row in zip(self._factors, rows, strict=True)])
+
+
+class SmallFactors:
+    """The same for matrices so small that what takes time is the number of calls.
+
+    There is a call for all of them together, and products with the L_k⁻¹ stand for solving.
+    """
+
+    def __init__(self, matrices: Array, jitter: float):
+        diagonals = np.einsum("kjj->kj", matrices)
+        roots = np.sqrt(np.where(diagonals > 0, diagonals, 1.0))
+        matrices = matrices / roots[:, :, None] / roots[:, None, :]
+        added = jitter * matrices.shape[1]
+        while True:
+            np.einsum("kjj->kj", matrices)[...] = 1.0 + added
+            try:
+                lower = np.linalg.cholesky(matrices)
+                break
+            except np.linalg.LinAlgError:
+                added *= 100
+        self.least_pivot = float(np.einsum("kjj->kj", lower).min()) ** 2
+        self._inverses = np.linalg.inv(lower) / roots[:, None, :]
+
+    def forward(self, rows: Array) -> Array:
+        """Return L_k⁻¹ v_k in each row k."""
+        return np.matmul(self._inverses, rows[:, :, None])[:, :, 0]
+
+    def back(self, rows: Array) -> Array:
+        """Return L_k⁻ᵀ v_k in each row k."""
+        return np.matmul(rows[:, None, :], self._inverses)[:, 0, :]
 
 
 def _jitter(dtype: Any) -> float:
@@ -362,15 +434,21 @@ def _class_blocks(
     n_columns = objective.n_columns
 
     def add(z: Array, p: Array, out: tuple[Array]) -> None:
-        for block, curvature in zip(out[0], p * (1 - p), strict=True):
-            _add_gram(block, z, curvature)
+        curvatures = p * (1 - p)
+        if n_columns <= _FEW:  # one product for all classes
+            products = (z[:, None] * z).reshape(n_columns**2, -1)
+            out[0][...] += (curvatures @ products.T).reshape(out[0].shape)
+            return
+        for block, curvature in zip(out[0], curvatures, strict=True):
+            _add_square(block, 1.0, z * np.sqrt(curvature))
 
     (blocks,) = objective.sum_over_rows(
         params, sample, add, [(objective.width, n_columns, n_columns)], dtype
     )
     blocks = blocks.astype(np.float64, copy=False)
-    for block in blocks:
-        _mirror(block)
+    if n_columns > _FEW:
+        for block in blocks:
+            _mirror(block)
     blocks /= objective.design.n_rows
     diagonals = np.einsum("kjj->kj", blocks)  # a view
     diagonals += objective.ridge

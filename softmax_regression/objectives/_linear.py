@@ -28,18 +28,24 @@ from softmax_regression.design import Design, Moments
 from softmax_regression.objectives._base import CrossEntropyObjective, Rows, sum_parts
 from softmax_regression.objectives._coordinates import Coordinates
 from softmax_regression.objectives._dual import DualBound
-from softmax_regression.objectives._intercept import Intercept
+from softmax_regression.objectives._intercept import (
+    CurvatureMatrix,
+    CurvatureProducts,
+    Intercept,
+)
 from softmax_regression.objectives._losses import PointwiseLoss
 from softmax_regression.objectives._newton_dual import gap_without_penalty
 
 Array = NDArray[Any]
 
-_KEEP = 0.125  # of the size of X: more is not spent on remembering probabilities
+_KEEP = 0.125  # of the size of X: more than that and
+_KEEP_VALUES = 1 << 25  # (128 MB) is not spent on remembering probabilities
 _EVEN = 0.1  # the weight of equal class shares beside the true ones
 _MOST_RAISED = 1e6  # times its share, by which a class that hardly occurs may begin above it
-_SMALL = 1 << 20  # probabilities: so many are always remembered
+_SMALL = 1 << 20  # probabilities: so many are remembered in the precision of X
 _UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
 _LEAST_ROWS = 64
+_MANY_CLASSES = 256  # by the matrix of whose pairs a step of the intercept would take longest
 _PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X
 
 Add = Callable[[Array, Array, Any], None]  # of rows, their probabilities, and sums to add to
@@ -384,7 +390,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
     def _known_probabilities(self, params: Array) -> Array | None:
         """Probabilities of all rows, kept from the last call, if there is room for them."""
-        if self.width * self.design.n_rows > max(_KEEP * self.design.n_values, _SMALL):
+        if self.width * self.design.n_rows > max(_KEEP * self.design.n_values, _KEEP_VALUES):
             return None
         if self._probabilities is None or not np.array_equal(self._probabilities[0], params):
             shape = self.width, self.design.n_rows
@@ -520,6 +526,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
     def renew_intercept(self, params: Array) -> Array:
         """Compute the curvature in b; return by how much the totals of the classes are off."""
+        if self.width > _MANY_CLASSES and self.width * self.design.n_rows <= _KEEP_VALUES:
+            return self._excess(self._totals_and_products(params))
         if self._probabilities is None or not np.array_equal(self._probabilities[0], params):
             parts = self.map_probabilities(params, self._totals)
         else:
@@ -531,8 +539,43 @@ class LinearCrossEntropy(CrossEntropyObjective):
             runs = self.design.map_blocks(work, self.width)
             parts = [part for run in runs for part in run]
         totals, spread = sum_parts(parts)
-        self.intercept.curvature = spread / self.loss.n_rows
+        self.intercept.curvature = CurvatureMatrix(spread / self.loss.n_rows)
+        return self._excess(totals)
+
+    def _excess(self, totals: Array) -> Array:
         return totals / self.loss.n_rows - self.loss.class_shares[-self.width :]
+
+    def _totals_and_products(self, params: Array) -> Array:
+        """Return the totals of the classes, and keep what multiplies by the curvature in b."""
+        kept = np.empty((self.width, self.design.n_rows), dtype=np.float32)
+
+        def keep(block: Design, p: Array, rows: slice) -> tuple[Array, Array]:
+            kept[:, rows] = p
+            squares = np.square(p)
+            self.loss.weigh(squares, rows)
+            self.loss.weigh(p, rows)
+            return p.sum(axis=1, dtype=np.float64), squares.sum(axis=1, dtype=np.float64)
+
+        totals, squares = sum_parts(self.map_probabilities(params, keep))
+
+        def product(direction: Array) -> Array:
+            typed = direction.astype(np.float32)
+
+            def work(blocks: Sequence[slice]) -> tuple[Array]:
+                total = np.zeros(self.width)
+                for rows in blocks:
+                    p = kept[:, rows]
+                    means = typed @ p
+                    self.loss.weigh(means, rows)
+                    total += p @ means
+                return (total,)
+
+            (total,) = sum_parts(self.design.map_blocks(work, self.width))
+            return (totals * direction - total) / self.loss.n_rows
+
+        diagonal = (totals - squares) / self.loss.n_rows
+        self.intercept.curvature = CurvatureProducts(product, diagonal)
+        return totals
 
     def _totals(self, block: Design, probabilities: Array, rows: slice) -> tuple[Array, Array]:
         weighted = probabilities

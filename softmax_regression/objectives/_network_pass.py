@@ -206,7 +206,7 @@ class NetworkPass(Pass):
                 for i in lanes:
                     self._lanes[i].gradient(params, outs[i])
 
-            share_out(work, range(len(outs)))
+            share_out(work, range(len(outs)), len(outs))
             for part in self._spare:
                 out += part
         n_rows = next(self._sizes)

@@ -40,6 +40,7 @@ _SIZES_VALUES = 1 << 19  # numbers of X looked at together: sparse rows get dens
 _ROUNDED = 1e-3  # the least pivot of a factor that rounding to float32 does no harm
 _LITTLE = 10_000_000  # operations that take no longer than what surrounds them: nothing to save
 _FASTER = 3.0  # operations of a symmetric update in the time of one in a product with few classes
+_PER_EIGENVECTOR = 10  # times the square of their length: operations of finding all eigenvectors
 _SLOWER = 3.0  # times: one that reads a factor from memory
 
 
@@ -99,8 +100,13 @@ class HessianPreconditioner:
         following = self._stages[min(stage + 1, self.n_stages - 1)]
         if following.operations <= _LITTLE:
             return 0.0
-        product = max(1, 4 * self.objective.design.n_values * self.objective.width)
-        return following.operations / _FASTER / (product + _SLOWER * self._stages[stage].solving)
+        solving = _SLOWER * self._stages[stage].solving
+        return following.operations / _FASTER / (self._product + solving)
+
+    @property
+    def _product(self) -> float:
+        """How many multiplications a product with the Hessian takes."""
+        return max(1, 4 * self.objective.design.n_values * self.objective.width)
 
     def _choose(self) -> list[_Stage]:
         """Return which matrices stand for the Hessian, the better after the cheaper."""
@@ -119,6 +125,11 @@ class HessianPreconditioner:
                 stages = [blocks, _Stage(RowFactor, operations, solving, None)]
         if stages[-1].operations <= _LITTLE:
             return stages[-1:]
+        # With many classes, what they have in common takes longer than a block for each.
+        n_drawn = self._n_drawn(n_columns, 1)
+        of_pairs = n_drawn * n_classes**2 + _PER_EIGENVECTOR * n_classes**3
+        if shared.operations + of_pairs > max(blocks.operations, self._product):
+            return stages if stages[0] is blocks else [blocks, *stages]
         return [shared, *stages] if n_classes > 1 else stages
 
     def _stage(self, kind: Any, order: int, repeats: int, n_solved: int) -> _Stage:
@@ -128,11 +139,11 @@ class HessianPreconditioner:
         return _Stage(kind, operations, 2 * n_solved * order**2, n_drawn)
 
     def _n_drawn(self, order: int, repeats: int) -> int:
-        """How many rows make matrices of some order."""
+        """How many rows make matrices of some order: of each class some, too."""
         n_rows = self.objective.design.n_rows
         if repeats * n_rows * order**2 <= _LITTLE:
             return n_rows
-        return min(n_rows, self.rows_per_unknown * order)
+        return min(n_rows, self.rows_per_unknown * (order + self.objective.width))
 
     def draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their part in the trace of the Hessian, always the same; None for all."""

@@ -20,13 +20,16 @@ in n K d (n + d) operations instead of n K² d².
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
+from softmax_regression._threads import share_out, usable_threads
 from softmax_regression.design import Design
+from softmax_regression.objectives._base import sum_parts
 from softmax_regression.objectives._curvature import Curvature, Factor
 from softmax_regression.objectives._linear import LinearCrossEntropy
 
@@ -48,7 +51,8 @@ class RowFactor(Curvature):
         super().__init__(objective)
         self._z, self._p = _rows(objective, params)
         # With B_k = L_k L_kᵀ, the L_k⁻¹.
-        self._roots = np.stack([self._root_of(p) for p in self._p])
+        self._n_threads = usable_threads(self.operations(objective))
+        self._roots = self._roots_of_classes()
         self._shared = Factor(np.einsum("kij,kil->jl", self._roots, self._roots, optimize=True))
         self._factor = Factor(self._remainder())
 
@@ -80,6 +84,14 @@ class RowFactor(Curvature):
         rows = self._factor.solve(self._to_rows(by_blocks))
         return self._flat(by_blocks + self._solve_blocks(self._from_rows(rows)))
 
+    def _roots_of_classes(self) -> Array:
+        """Return the L_k⁻¹, of shape (n_classes, n_columns, n_columns)."""
+
+        def work(classes: Sequence[Array]) -> list[Array]:
+            return [self._root_of(p) for p in classes]
+
+        return np.concatenate(share_out(work, list(self._p), self._n_threads))
+
     def _root_of(self, p: Array) -> Array:
         """L⁻¹ of a class."""
         block = (self._z * p) @ self._z.T
@@ -88,14 +100,21 @@ class RowFactor(Curvature):
 
     def _remainder(self) -> Array:
         """I − A N Aᵀ."""
-        n_rows = self._z.shape[1]
-        remainder = np.eye(n_rows)
-        in_common = np.zeros((n_rows, len(self._z)))  # A B⁻¹ Eᵀ
-        for root, p in zip(self._roots, self._p, strict=True):
-            whitened = self._z.T @ root.T
-            whitened *= p[:, None]
-            _add_gram(remainder, -1.0, whitened.T)
-            in_common += whitened @ root
+        n_columns, n_rows = self._z.shape
+
+        def work(classes: Sequence[int]) -> tuple[Array, Array]:
+            remainder = np.zeros((n_rows, n_rows))
+            in_common = np.zeros((n_rows, n_columns))  # A B⁻¹ Eᵀ
+            for k in classes:
+                whitened = self._z.T @ self._roots[k].T
+                whitened *= self._p[k, :, None]
+                _add_gram(remainder, -1.0, whitened.T)
+                in_common += whitened @ self._roots[k]
+            return remainder, in_common
+
+        parts = share_out(work, range(len(self._p)), self._n_threads)
+        remainder, in_common = sum_parts(parts)
+        remainder.flat[:: n_rows + 1] += 1.0
         _add_gram(remainder, 1.0, self._shared.forward(in_common.T))
         remainder = np.triu(remainder)
         remainder += np.triu(remainder, 1).T

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr
 
+from softmax_regression._blas import orthonormal_columns
 from softmax_regression.design import DenseDesign
 from softmax_regression.objectives._linear import LinearCrossEntropy
 
@@ -35,7 +35,7 @@ class RowSpace:
     def __init__(self, objective: LinearCrossEntropy):
         # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
         columns = np.array(objective.design.X, dtype=np.float64, order="C").T
-        self.basis, triangle = qr(columns, overwrite_a=True, mode="economic", check_finite=False)
+        self.basis, triangle = orthonormal_columns(columns)
         self.objective = LinearCrossEntropy(
             DenseDesign(np.ascontiguousarray(triangle.T)),
             objective.loss,

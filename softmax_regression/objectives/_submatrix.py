@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrs
 
+from softmax_regression._blas import cholesky
 from softmax_regression.objectives._curvature import diagonal_of, hessian_of
 from softmax_regression.objectives._linear import LinearCrossEntropy
 from softmax_regression.objectives._preconditioner import HessianPreconditioner
@@ -111,7 +112,7 @@ class Matrix(Submatrix):
         added = _JITTER
         while True:
             matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            factor, info = dpotrf(matrix, lower=True, clean=False)
+            factor, info = cholesky(matrix)
             if info == 0:
                 return scale * dpotrs(factor, scale * vector, lower=True)[0]
             added *= 100

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrs
 
+from softmax_regression._blas import cholesky
 from softmax_regression.objectives import BoundedCrossEntropy
 from softmax_regression.solvers._criteria import Point
 from softmax_regression.solvers._newton import Directions
@@ -135,7 +136,7 @@ class BoxModel:
         added = _JITTER
         while True:
             matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            factor, info = dpotrf(matrix, lower=True, clean=False)
+            factor, info = cholesky(matrix)
             if info == 0:
                 return -scale * dpotrs(factor, scale * self.slope[free], lower=True)[0]
             added *= 100

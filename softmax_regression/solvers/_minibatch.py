@@ -8,7 +8,6 @@ rate has nothing left to offer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import monotonic
@@ -17,15 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._threads import scipys_blas_held_to_one_thread
 from softmax_regression.objectives import Objective
 from softmax_regression.solvers._learning_rates import LearningRate
 from softmax_regression.solvers._optimizers import Optimizer
 from softmax_regression.solvers._result import Report, SolverResult, StopReason, Watch
 
 Array = NDArray[Any]
-
-_LONG = 10_000  # entries: for longer vectors OpenBLAS would wake its threads
 
 
 @dataclass
@@ -77,13 +73,12 @@ def run_epoch(
     """
     dealt = list(batches.of(objective.rows))
     seen = objective.begin_pass(dealt)
-    with scipys_blas_held_to_one_thread() if len(params) > _LONG else nullcontext():
-        for _ in dealt:
-            seen.gradient(params, gradient)
-            if weight != 1:
-                gradient *= weight
-            optimizer.step(params, gradient, learning_rate.current)
-            learning_rate.step_ended()
+    for _ in dealt:
+        seen.gradient(params, gradient)
+        if weight != 1:
+            gradient *= weight
+        optimizer.step(params, gradient, learning_rate.current)
+        learning_rate.step_ended()
     optimizer.epoch_ended()
     return seen.value()
 

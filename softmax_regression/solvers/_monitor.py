@@ -69,14 +69,17 @@ class Monitor:
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
         try:
-            result = minimize(
-                self.value_and_gradient, start, jac=True, callback=self, **scipy_arguments
-            )
+            return self._run(start, scipy_arguments)
         except KeyboardInterrupt:
             if self._reached is None:
                 raise
             end, losses = self._reached, self.loss_curve
             return SolverResult(end.params, end.value, len(losses), StopReason.INTERRUPTED, losses)
+
+    def _run(self, start: Array, scipy_arguments: dict[str, Any]) -> SolverResult:
+        result = minimize(
+            self.value_and_gradient, start, jac=True, callback=self, **scipy_arguments
+        )
         end = self._recall(result.x)
         remaining = certify(self.criterion, self.tol, self.objective, end)
         reason = self.reason

@@ -391,46 +391,53 @@ def _minimize(
                 f"{criterion.name} {remaining:.1e}"
             )
 
-    for iteration in range(max_iter + 1):
-        may_end = iteration > 0 or criterion.takes_a_start
-        remaining, direction = survey(point, may_end, last=iteration == max_iter)
-        if report is not None and iteration:
-            known = remaining < 1 or costly
-            tell(iteration, point, remaining if known else criterion(objective, point))
-        nearer = _ROUNDING < remaining < 0.5 * smallest  # below, it goes up and down by itself
-        idle = 0 if nearer or _fell(loss_curve, point.value) else idle + 1
-        if remaining <= smallest or costly:  # a decrement may rise on the way
-            best, smallest = point, remaining
-        stopped = watch is not None and iteration > 0 and watch(point.params)
-        if remaining <= tol and may_end:
+    try:
+        for iteration in range(max_iter + 1):
+            may_end = iteration > 0 or criterion.takes_a_start
+            remaining, direction = survey(point, may_end, last=iteration == max_iter)
+            if report is not None and iteration:
+                known = remaining < 1 or costly
+                tell(iteration, point, remaining if known else criterion(objective, point))
+            nearer = _ROUNDING < remaining < 0.5 * smallest  # below, it goes up and down by itself
+            idle = 0 if nearer or _fell(loss_curve, point.value) else idle + 1
+            if remaining <= smallest or costly:  # a decrement may rise on the way
+                best, smallest = point, remaining
+            stopped = watch is not None and iteration > 0 and watch(point.params)
+            if remaining <= tol and may_end:
+                reason = StopReason.CONVERGED
+            elif stopped:
+                reason = StopReason.STOPPED
+            elif costly and point.value <= SEPARATED and objective.separates(point.params):
+                reason = StopReason.SEPARABLE
+            if reason is not StopReason.MAX_ITER or direction is None or iteration == max_iter:
+                break
+            following = search(objective, point, direction, longest) if idle < _PATIENCE else None
+            if following is None:
+                reason = StopReason.ROUNDING
+                break
+            point = following
+            loss_curve.append(point.value)
+        if reason is StopReason.ROUNDING and smallest <= tol:  # at the start: it was too soon then
             reason = StopReason.CONVERGED
-        elif stopped:
-            reason = StopReason.STOPPED
-        elif costly and point.value <= SEPARATED and objective.separates(point.params):
-            reason = StopReason.SEPARABLE
-        if reason is not StopReason.MAX_ITER or direction is None or iteration == max_iter:
-            break
-        following = search(objective, point, direction, longest) if idle < _PATIENCE else None
-        if following is None:
-            reason = StopReason.ROUNDING
-            break
-        point = following
-        loss_curve.append(point.value)
-    if reason is StopReason.ROUNDING and smallest <= tol:  # at the start, for which it was too soon
-        reason = StopReason.CONVERGED
-    at_hand = direction is not None and directions.exact and len(loss_curve) < max_iter
-    if at_hand and reason is StopReason.CONVERGED and smallest > tol**2:
-        # Another step squares what is left.
-        end = evaluate(objective, objective.within(best.params + direction))
-        if end.value < best.value:
-            best = end
-            loss_curve.append(end.value)
-            tell(len(loss_curve), end, smallest)
-            if watch is not None:
-                watch(end.params)
-    if not costly and reason is not StopReason.CONVERGED:
-        smallest = certify(criterion, tol, objective, best)
-        reason = StopReason.CONVERGED if smallest <= tol else reason
+        at_hand = direction is not None and directions.exact and len(loss_curve) < max_iter
+        if at_hand and reason is StopReason.CONVERGED and smallest > tol**2:
+            # Another step squares what is left.
+            end = evaluate(objective, objective.within(best.params + direction))
+            if end.value < best.value:
+                best = end
+                loss_curve.append(end.value)
+                tell(len(loss_curve), end, smallest)
+                if watch is not None:
+                    watch(end.params)
+        if not costly and reason is not StopReason.CONVERGED:
+            smallest = certify(criterion, tol, objective, best)
+            reason = StopReason.CONVERGED if smallest <= tol else reason
+    except KeyboardInterrupt:
+        if not loss_curve:
+            raise
+        reason = StopReason.INTERRUPTED
+        if point.value < best.value:  # nothing more is known of it
+            best, smallest = point, np.nan
     return SolverResult(best.params, best.value, len(loss_curve), reason, loss_curve, smallest)
 
 

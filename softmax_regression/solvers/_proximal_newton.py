@@ -142,42 +142,50 @@ def minimize_proximal_newton(
     loss_curve: list[float] = []
     best, smallest, lowest = _point(objective, place), np.inf, np.inf
     reason, idle, experience = StopReason.MAX_ITER, 0, _Experience()
-    for iteration in range(max_iter + 1):
-        point = _point(objective, place)
-        remaining = 1.0
-        if factor == 1.0 or iteration == max_iter:
-            remaining = criterion(objective, point, tol)
-        if report is not None and iteration:
-            report(
-                f"iteration {n_before + iteration}: loss {point.value:.8f}, "
-                f"{criterion.name} {remaining:.1e}"
-            )
-        if remaining <= smallest:
-            best, smallest = point, remaining
-        if remaining <= tol:
-            reason = StopReason.CONVERGED
-            break
-        if watch is not None and iteration > 0 and watch(point.params):
-            reason = StopReason.STOPPED
-            break
-        if iteration == max_iter:
-            break
-        fallen = point.value < lowest * (1 - _ROUNDING)
-        lowest = min(lowest, point.value)
-        idle = 0 if fallen or factor > 1.0 or remaining < 0.5 * smallest else idle + 1
-        following = None
-        if idle < _PATIENCE:
-            scaled = objective.penalty.scaled(factor)
-            following = _iterate(objective, scaled, place, experience, factor > 1.0)
-        if following is None and factor == 1.0:
-            reason = StopReason.ROUNDING
-            break
-        place = place if following is None else following
-        factor = max(1.0, factor / fall)
-        loss_curve.append(_point(objective, place).value)
-    if reason is not StopReason.CONVERGED:
-        smallest = certify(criterion, tol, objective, best)
-        reason = StopReason.CONVERGED if smallest <= tol else reason
+    try:
+        for iteration in range(max_iter + 1):
+            point = _point(objective, place)
+            remaining = 1.0
+            if factor == 1.0 or iteration == max_iter:
+                remaining = criterion(objective, point, tol)
+            if report is not None and iteration:
+                report(
+                    f"iteration {n_before + iteration}: loss {point.value:.8f}, "
+                    f"{criterion.name} {remaining:.1e}"
+                )
+            if remaining <= smallest:
+                best, smallest = point, remaining
+            if remaining <= tol:
+                reason = StopReason.CONVERGED
+                break
+            if watch is not None and iteration > 0 and watch(point.params):
+                reason = StopReason.STOPPED
+                break
+            if iteration == max_iter:
+                break
+            fallen = point.value < lowest * (1 - _ROUNDING)
+            lowest = min(lowest, point.value)
+            idle = 0 if fallen or factor > 1.0 or remaining < 0.5 * smallest else idle + 1
+            following = None
+            if idle < _PATIENCE:
+                scaled = objective.penalty.scaled(factor)
+                following = _iterate(objective, scaled, place, experience, factor > 1.0)
+            if following is None and factor == 1.0:
+                reason = StopReason.ROUNDING
+                break
+            place = place if following is None else following
+            factor = max(1.0, factor / fall)
+            loss_curve.append(_point(objective, place).value)
+        if reason is not StopReason.CONVERGED:
+            smallest = certify(criterion, tol, objective, best)
+            reason = StopReason.CONVERGED if smallest <= tol else reason
+    except KeyboardInterrupt:
+        if not loss_curve:
+            raise
+        reason = StopReason.INTERRUPTED
+        last = _point(objective, place)
+        if last.value < best.value:  # nothing more is known of it
+            best, smallest = last, np.nan
     return SolverResult(best.params, best.value, len(loss_curve), reason, loss_curve, smallest)
 
 

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrs
 
+from softmax_regression._blas import cholesky
 from softmax_regression.objectives import WideHessian
 
 Array = NDArray[Any]
@@ -61,7 +62,7 @@ class WideBoxModel:
                 return
             inner = self.hessian.inner(free / self.hessian.ridge)
             inner.flat[:: len(inner) + 1] += 1.0
-            factor, _ = dpotrf(inner, lower=True, clean=False)
+            factor, _ = cholesky(inner)
             step = dpotrs(factor, left, lower=True)[0]
             promised, length = float(left @ step), 1.0
             for _ in range(_TRIALS):
