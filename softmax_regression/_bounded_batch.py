@@ -48,8 +48,9 @@ class BoundedProblem:
         assert coordinates is not None
         self._small = is_small(base.design)  # so that its operations are short ones
         smooth = in_float64(self._standardized)
-        scales = coordinates.scales
-        self.objective = BoundedCrossEntropy(smooth, scales * lower, scales * upper)
+        with np.errstate(over="ignore"):  # a bound beyond all numbers is none
+            box = coordinates.scales * lower, coordinates.scales * upper
+        self.objective = BoundedCrossEntropy(smooth, *box)
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
         """Return the unknowns for W and b, W moved to within its bounds."""
