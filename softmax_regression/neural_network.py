@@ -501,7 +501,7 @@ default='constant'
             self.t_ += len(objective.rows)
             self._stream = stream
             curve = [*self.loss_curve_, loss]
-            params = scaling.folded(objective.layout, params).astype(design.dtype)
+            params = scaling.folded(objective.layout, params, design.dtype)
             self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
         return self
 

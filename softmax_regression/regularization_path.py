@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
+from softmax_regression._rounding import Rounding
 from softmax_regression._targets import check_more_than_one_class, encode_targets
 from softmax_regression._warm_starts import (
     Options,
@@ -21,7 +22,7 @@ from softmax_regression._warm_starts import (
     warn_unless_converged,
 )
 from softmax_regression.design import as_design
-from softmax_regression.objectives import PENALTIES
+from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
 
 Array = NDArray[Any]
 
@@ -164,9 +165,11 @@ def softmax_path(
     >>> abs(path.coefs).sum(axis=(1, 2)).round(1)
     array([ 1.7, 12.5, 40.1])
     """
-    design = as_design(
-        check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
-    )
+    with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+        X = check_array(
+            X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X"
+        )
+    design = as_design(X)
     targets = encode_targets(
         y,
         design.n_rows,
@@ -180,18 +183,22 @@ def softmax_path(
     grid = grid_of(Cs, design, targets, [options])
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
     progress = Progress(report, int(verbose))
+    rounding = Rounding.of(
+        LinearCrossEntropy(design, targets.loss(design.dtype), 0.0, fit_intercept)
+    )
     coefs, intercepts, endings = [], [], []
     for solution in solutions(design, targets, grid, options, progress):
         coef, intercept = solution.model()
-        coefs.append(coef.astype(design.dtype))
-        intercepts.append(intercept if fit_intercept else np.zeros(len(coef)))
-        endings.append(solution.ending())
+        held = rounding.model(coef, intercept if fit_intercept else np.zeros(len(coef)))
+        coefs.append(held[0])
+        intercepts.append(held[1])
+        endings.append(solution.held(*held, rounding, targets, tol).ending())
     warn_unless_converged(endings, "softmax_path", tol, stacklevel=3)  # one is the validation
     return SoftmaxPath(
         targets.classes,
         grid,
         np.stack(coefs),
-        np.stack(intercepts).astype(design.dtype),
+        np.stack(intercepts),
         np.array([ending.objective for ending in endings]),
         np.array([ending.gap for ending in endings]),
         np.array([ending.n_iter for ending in endings], dtype=np.int32),

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._threads import usable_threads
-from softmax_regression.design import Design
+from softmax_regression.design import Design, in_needed_precision
 from softmax_regression.functional import Activation
 from softmax_regression.objectives._base import CrossEntropyObjective, Rows
 from softmax_regression.objectives._dropout import Dropout
@@ -149,12 +149,15 @@ class Network:
 
     def scores(self, block: Design) -> Array:
         """Return those of some rows, (n_outputs, n_rows)."""
-        below: Any = block.times
+        dtype = np.result_type(block.dtype, self.params.dtype)
+        first = self._hidden[0][0] if self._hidden else self._last
+        below: Any = in_needed_precision(block, first.T).times
         for weight, intercept in self._hidden:
             units = below(weight)
             units += intercept
+            units = units.astype(dtype, copy=False)
             self.activation.value_into(units, units)
             below = units.dot
         scores = np.ascontiguousarray(below(self._last).T)
         scores += self._shift
-        return scores
+        return scores.astype(dtype, copy=False)
