@@ -44,8 +44,9 @@ class BoundedProblem:
         coordinates = self._standardized.coordinates
         assert coordinates is not None
         smooth = in_float64(self._standardized)
-        scales = coordinates.scales
-        self.objective = BoundedCrossEntropy(smooth, scales * lower, scales * upper)
+        with np.errstate(over="ignore"):  # a bound beyond all numbers is none
+            box = coordinates.scales * lower, coordinates.scales * upper
+        self.objective = BoundedCrossEntropy(smooth, *box)
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
         """Return the unknowns for W and b, W moved to within its bounds."""

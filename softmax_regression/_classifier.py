@@ -7,7 +7,8 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache, partial
 from math import isfinite
 from typing import Any, ClassVar, Self
@@ -32,6 +33,7 @@ from softmax_regression._targets import (
     as_labels,
     encode_targets,
     is_soft,
+    relative_weights,
     soft_classes,
     sorted_classes,
 )
@@ -47,6 +49,7 @@ from softmax_regression.solvers import (
     Minibatches,
     Optimizer,
     SolverResult,
+    StopReason,
     run_epoch,
 )
 
@@ -80,10 +83,12 @@ class Stream:
         Where the order of rows comes from.
     factor : float
         By which the learning rate has fallen.
-    n_rows, weight : float
-        Rows of positive weight so far, and their summed weight.
+    n_rows : int
+        Rows of positive weight so far.
+    weight : Fraction
+        Their summed weight.
     moments : Moments or None
-        Means and variances of the columns so far, where they are wanted.
+        Means and deviations of the columns so far, where they are wanted.
     scaling : InputScaling or None
         By the first piece's, where it is that which is wanted.
     """
@@ -95,7 +100,7 @@ class Stream:
     random_state: Any = None
     factor: float = 1.0
     n_rows: int = 0
-    weight: float = 0.0
+    weight: Fraction = Fraction(0)
     moments: Moments | None = None
     scaling: InputScaling | None = None
 
@@ -104,13 +109,15 @@ class Stream:
         n_rows = int(np.count_nonzero(targets.row_weights()))
         self.n_rows += n_rows
         self.weight += targets.total_weight
-        return (targets.total_weight / n_rows) / (self.weight / self.n_rows)
+        return float((targets.total_weight / n_rows) / (self.weight / self.n_rows))
 
-    def average(self, moments: Moments, weight: float) -> Moments:
+    def average(self, moments: Moments, weight: Fraction) -> Moments:
         """Take in the moments of a piece that has been counted; return those of all so far."""
-        moments.weight = weight
-        known = [] if self.moments is None else [self.moments]
-        self.moments = Moments.pooled([*known, moments])
+        share = float(weight / self.weight)
+        parts = [replace(moments, weight=share)]
+        if self.moments is not None:
+            parts.insert(0, replace(self.moments, weight=1 - share))
+        self.moments = Moments.pooled(parts)
         return self.moments
 
     def train(
@@ -289,7 +296,8 @@ class BaseSoftmaxClassifier(
         """
         predicted = self.predict(X)
         if not is_soft(y):
-            return float(accuracy_score(as_labels(y), predicted, sample_weight=sample_weight))
+            weights = relative_weights(sample_weight)
+            return float(accuracy_score(as_labels(y), predicted, sample_weight=weights))
         targets = encode_targets(
             y,
             len(predicted),
@@ -404,7 +412,8 @@ class BaseSoftmaxClassifier(
             dtype=[np.float64, np.float32],
             reset=reset,
         )
-        return as_design(validated(X, validate))
+        with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+            return as_design(validated(X, validate))
 
     def _encode(self, y: Any, design: Design, sample_weight: Any, classes: Any = None) -> Targets:
         """Validate y and weights; `classes` are those known already."""
@@ -487,9 +496,12 @@ class BaseSoftmaxClassifier(
 
     def _warn_stopped(self, result: SolverResult, message: str) -> None:
         """Warn, at the line that called `fit`, why the solver stopped."""
+        iterations = "iteration" if result.n_iter == 1 else "iterations"
+        ending = f"stopped after {result.n_iter} {iterations} because"
+        if result.reason is StopReason.ROUNDED:
+            ending = "converged, but"
         warnings.warn(
-            f"{type(self).__name__}(solver={self.solver_!r}) stopped after {result.n_iter} "
-            f"{'iteration' if result.n_iter == 1 else 'iterations'} because {result.reason.value}"
+            f"{type(self).__name__}(solver={self.solver_!r}) {ending} {result.reason.value}"
             f"{message}",
             ConvergenceWarning,
             stacklevel=6,

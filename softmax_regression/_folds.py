@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from sklearn import config_context, get_config
 
 from softmax_regression._callbacks import Watched
-from softmax_regression._full_batch import is_wide, l2_of
+from softmax_regression._full_batch import is_wide
+from softmax_regression._objective_scale import l2_of
+from softmax_regression._rounding import Rounding
 from softmax_regression._targets import Targets, check_more_than_one_class
 from softmax_regression._threads import call_all
 from softmax_regression._warm_starts import (
@@ -156,25 +158,39 @@ class Rows:
             self._row_space = RowSpace(LinearCrossEntropy(design, loss, l2, options.fit_intercept))
             self.design = self._row_space.objective.design
 
+    @cached_property
+    def rounding(self) -> Rounding:
+        """How the models are rounded."""
+        loss = self.targets.loss(self.dtype)
+        return Rounding.of(LinearCrossEntropy(self.original, loss, 0.0, self.options.fit_intercept))
+
     def model(self, solution: Solution) -> tuple[Array, Array]:
-        """Return W, in the coordinates of X and of its dtype, and b, zeros without intercept."""
+        """Return W, in the coordinates of X, and b, zeros without intercept, as they are held."""
         coef, intercept = solution.model()
         if self._row_space is not None:
             coef = self._row_space.coef(coef)
         if not self.options.fit_intercept:
             intercept = np.zeros(len(coef))
-        return coef.astype(self.dtype), intercept.astype(self.dtype)
+        return self.rounding.model(coef, intercept)
+
+    def ending(self, solution: Solution, coef: Array, intercept: Array) -> Ending:
+        """Return how the solver ended, for the model as it is held."""
+        if self._row_space is not None:
+            coef = self._row_space.rotated(coef)
+        tol = self.options.tol
+        return solution.held(coef, intercept, self.rounding, self.targets, tol).ending()
 
     def whole(self, progress: PathProgress) -> WholePath:
         """Fit a path to all rows, with the smooth penalty."""
         progress.begin()
-        path, models = [], []
+        path, models, endings = [], [], []
         for solution in solutions(self.design, self.targets, self.Cs, self.options, progress):
             path.append(solution)
             models.append(self.model(solution))
+            endings.append(self.ending(solution, *models[-1]))
             progress.model(solution.C, *models[-1])
         progress.end()
-        return WholePath(models, [solution.ending() for solution in path], Guide(path))
+        return WholePath(models, endings, Guide(path))
 
     def path(
         self, train: Array, test: Array, score: Score, guide: Guide | None, progress: PathProgress

@@ -278,13 +278,3 @@ SOLVERS: dict[str, Callable[[], Solver]] = {
     "newton-cg": NewtonCG,
     "newton-cholesky": NewtonCholesky,
 }
-
-
-def l2_of(C: float, total_weight: float) -> float:
-    """Return the strength of the penalty beside a mean: 1 / (C S); 0 for an infinite C."""
-    strength = float(C) * total_weight
-    if strength < np.finfo(np.float64).tiny:
-        raise ValueError(
-            f"C={C!r} times the sum of weights {total_weight:g} is too small to divide by."
-        )
-    return 1.0 / strength

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objective_scale import as_float
 from softmax_regression._sparse_batch import least_strength
 from softmax_regression._targets import Targets
 from softmax_regression._warm_starts import Options
@@ -61,9 +63,13 @@ def _so_many(n: int, design: Design, targets: Targets, options: Sequence[Options
     if any(option.l1_ratio == 0 for option in options):
         return np.geomspace(*_WIDEST, n)
     firsts = [_least(design, targets, option) for option in options]
-    if not np.isfinite(firsts).all():
-        raise ValueError("No feature of X tells the classes apart: pass Cs as a list.")
-    return np.geomspace(min(firsts), _RANGE * max(firsts), n)
+    least, most = min(firsts), _RANGE * max(firsts)
+    if not 0 < least <= most < np.inf:
+        raise ValueError(
+            f"Cs={n} finds no range: either no feature of X tells the classes apart, or X and "
+            "sample_weight are so large or small that C is no float64. Pass Cs as a list."
+        )
+    return np.geomspace(least, most, n)
 
 
 def _least(design: Design, targets: Targets, options: Options) -> float:
@@ -72,4 +78,5 @@ def _least(design: Design, targets: Targets, options: Options) -> float:
     strength = least_strength(base, options.penalty_grouping)
     if strength == 0:
         return np.inf
-    return (1 - _ROUNDING) * options.l1_ratio / (targets.total_weight * strength)
+    largest = Fraction(options.l1_ratio) / (targets.total_weight * Fraction(strength))
+    return (1 - _ROUNDING) * as_float(largest)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.linear_model._base import SparseCoefMixin
 
 from softmax_regression._classifier import Array, BaseSoftmaxClassifier
-from softmax_regression.design import Design
+from softmax_regression._rounding import Rounding
+from softmax_regression.design import Design, in_needed_precision
 
 
 class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore[misc]
@@ -18,13 +20,7 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
     _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "coef_", "intercept_"})
 
     def _scorer(self) -> tuple[Any, int]:
-        intercept = self.intercept_[:, None]
-
-        def scores(block: Design) -> Array:
-            product = block.scores(self.coef_)
-            product += intercept
-            return product
-
+        scores = partial(linear_scores, coef=self.coef_, intercept=self.intercept_)
         return scores, len(self.intercept_)
 
     def _model_parameters(self) -> dict[str, Any]:
@@ -37,15 +33,22 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
             ("intercept_.shape", getattr(self.intercept_, "shape", None), (n_outputs,)),
         ]
 
-    def _store(self, coef: Array, intercept: Array, dtype: Any) -> None:
+    def _store(self, coef: Array, intercept: Array, rounding: Rounding) -> None:
+        if not self.fit_intercept:
+            intercept = np.zeros(len(coef))
         if len(coef) > 1:
-            coef = self._without_shared_part(coef)
-            intercept = intercept - intercept.mean() if self.fit_intercept else intercept
-        self.coef_: Any = coef.astype(dtype)  # sparse after sparsify()
-        self.intercept_: Array = np.zeros(len(coef), dtype=dtype)
-        if self.fit_intercept:
-            self.intercept_[...] = intercept
+            coef, intercept = self._without_shared_part(coef), intercept - intercept.mean()
+        self.coef_: Any  # sparse after sparsify()
+        self.coef_, self.intercept_ = rounding.model(coef, intercept)
 
     def _without_shared_part(self, coef: Array) -> Array:
         """Return W less what all classes share: that changes no probability, take the smallest."""
         return coef - coef.mean(axis=0)
+
+
+def linear_scores(rows: Design, coef: Any, intercept: Array) -> Array:
+    """Return ``W x + b`` of some rows, class-major: rounded to their precision in the end."""
+    precise = in_needed_precision(rows, coef)
+    scores = precise.scores(coef)
+    scores += intercept[:, None]
+    return scores if precise is rows else scores.astype(rows.dtype)

@@ -46,7 +46,9 @@ class SparseProblem:
         coordinates = self._standardized.coordinates
         assert coordinates is not None
         smooth = in_float64(self._standardized)
-        self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](l1 / coordinates.scales))
+        # Where it is lost beside the largest columns it does not vanish, to be divided by.
+        weights = np.maximum(l1 / coordinates.scales, np.finfo(np.float64).tiny)
+        self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](weights))
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
         """Return the unknowns for W and b."""
@@ -82,5 +84,7 @@ def least_strength(base: LinearCrossEntropy, grouping: str) -> float:
         It takes a pass over X. In terms of C, all are 0 up to
         ``l1_ratio / (sum of weights * strength)``.
     """
+    slopes = base.astype(np.float64).null_slopes()
+    sizes = np.abs(slopes).max(axis=0)  # whose squares may overflow or vanish
     units = PENALTIES[grouping](np.ones(base.design.n_columns))
-    return float(units.ratios(base.null_slopes()).max(initial=0.0))
+    return float((sizes * units.norms(slopes / np.where(sizes > 0, sizes, 1.0))).max(initial=0.0))

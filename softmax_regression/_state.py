@@ -7,6 +7,7 @@ of the estimators has to be where it was when a model was pickled.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ def state_of(value: Any) -> Any:
         return {name: state_of(part) for name, part in value.items()}
     if isinstance(value, np.random.RandomState):
         return {"class": "RandomState", **value.get_state(legacy=False)}
+    if isinstance(value, Fraction):
+        return {"class": "Fraction", "ratio": list(value.as_integer_ratio())}
     if type(value) in _NAMES:
         return {"class": _NAMES[type(value)], **state_of(vars(value))}
     return value
@@ -54,6 +57,8 @@ def from_state(state: Any) -> Any:
         random_state = np.random.RandomState(getattr(np.random, parts["bit_generator"])())
         random_state.set_state(parts)
         return random_state
+    if name == "Fraction":
+        return Fraction(*parts["ratio"])
     value: Any = object.__new__(_CLASSES[name])
     vars(value).update(parts)
     return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from numbers import Real
 from typing import Any
 
@@ -40,8 +41,8 @@ class Targets:
         Positions in `classes`, or probabilities.
     weight : ndarray of shape (n_rows,) or None
         Weights whose mean is 1; None if all are equal.
-    total_weight : float
-        The sum of the weights as given.
+    total_weight : Fraction
+        The sum of the weights as given, exactly: it may be too large or too small for float64.
     score_each : bool, default=False
         Whether two classes have a score each, as three have: two of a larger number.
     """
@@ -49,7 +50,7 @@ class Targets:
     classes: Array
     encoded: Array
     weight: Array | None
-    total_weight: float
+    total_weight: Fraction
     score_each: bool = False
 
     def class_totals(self) -> Array:
@@ -62,10 +63,10 @@ class Targets:
 
     def of(self, rows: Array) -> Targets:
         """Return those of some rows, with weights whose mean is 1 over them."""
-        encoded, weight, total = self.encoded[rows], None, float(len(rows))
+        encoded, weight, total = self.encoded[rows], None, Fraction(len(rows))
         if self.weight is not None:
             weight = self.weight[rows]
-            total = weight.sum()
+            total = Fraction(float(weight.sum()))
             weight = weight / weight.mean()
         total *= self.total_weight / len(self.encoded)
         return replace(self, encoded=encoded, weight=weight, total_weight=total)
@@ -171,14 +172,11 @@ def encode_targets(
         raise ValueError(
             f"X and y must have the same number of rows, got {n_rows} and {len(encoded)}."
         )
-    weight = _row_weights(sample_weight, class_weight, found, encoded)
-    total = float(n_rows)
-    if weight is not None:
-        largest = weight.max()
-        weight = weight / largest  # first, so that neither the sum nor the mean overflows
-        mean = float(weight.mean())
-        total, weight = mean * len(weight) * float(largest), weight / mean
-    return Targets(found, encoded, weight, total)
+    weight, unit = _row_weights(sample_weight, class_weight, found, encoded)
+    if weight is None:
+        return Targets(found, encoded, None, Fraction(n_rows))
+    mean = float(weight.mean())
+    return Targets(found, encoded, weight / mean, Fraction(mean) * n_rows * unit)
 
 
 def check_more_than_one_class(targets: Targets, estimator: str) -> None:
@@ -361,25 +359,13 @@ def _check_probabilities(y: Any) -> Array:
 
 def _row_weights(
     sample_weight: Any, class_weight: Any, classes: Array, encoded: Array
-) -> Array | None:
-    """Sample weights times class weights, or None if there are neither."""
-    weight = None
+) -> tuple[Array | None, Fraction]:
+    """Return sample weights times class weights, None if there are neither, and their unit."""
+    weight, unit = None, Fraction(1)
     if sample_weight is not None:
-        try:
-            weight = _check_sample_weight(sample_weight, encoded, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            if "weight" in str(error):
-                raise
-            raise type(error)(f"sample_weight must hold real numbers: {error}") from None
-        if weight.min(initial=0) < 0:
-            raise ValueError(
-                f"Negative values in sample_weight: the smallest is {weight.min():g}. "
-                "Weights must be at least 0."
-            )
-        if not weight.any():
-            raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
+        weight, unit = _in_units_of_the_largest(_checked_weights(sample_weight, encoded))
     if class_weight is not None:
-        factors = _class_factors(class_weight, classes, encoded, weight)
+        factors, of_factors = _class_factors(class_weight, classes, encoded, weight)
         per_row = factors[encoded] if encoded.ndim == 1 else encoded @ factors
         weight = per_row if weight is None else weight * per_row
         if not weight.any():
@@ -387,12 +373,46 @@ def _row_weights(
                 f"class_weight={class_weight!r} and sample_weight leave no row with a positive "
                 "weight."
             )
+        weight, of_products = _in_units_of_the_largest(weight)
+        unit *= of_factors * of_products
+    return weight, unit
+
+
+def _checked_weights(sample_weight: Any, encoded: Array) -> Array:
+    try:
+        weight = _check_sample_weight(sample_weight, encoded, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        if "weight" in str(error):
+            raise
+        raise type(error)(f"sample_weight must hold real numbers: {error}") from None
+    if weight.min(initial=0) < 0:
+        raise ValueError(
+            f"Negative values in sample_weight: the smallest is {weight.min():g}. "
+            "Weights must be at least 0."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
     return weight
+
+
+def relative_weights(weights: Any) -> Array | None:
+    """Return weights divided by the largest, so that no sum of them overflows; None for none."""
+    if weights is None:
+        return None
+    weights = np.asarray(weights, dtype=np.float64)
+    return weights / (np.abs(weights).max(initial=0.0) or 1.0)
+
+
+def _in_units_of_the_largest(values: Array) -> tuple[Array, Fraction]:
+    """Return values between 0 and 1, of which no sum or mean overflows, and their unit."""
+    largest = float(values.max(initial=0.0)) or 1.0
+    return values / largest, Fraction(largest)
 
 
 def _class_factors(
     class_weight: Any, classes: Array, encoded: Array, weight: Array | None
-) -> Array:
+) -> tuple[Array, Fraction]:
+    """Return the weights of the classes, at most 1, and their unit."""
     if isinstance(class_weight, Mapping):
         factors = np.array([class_weight.get(label, 1) for label in classes.tolist()])
         if factors.dtype.kind not in "fiub" or not (np.isfinite(factors) & (factors >= 0)).all():
@@ -406,12 +426,13 @@ def _class_factors(
                 f"class_weight names classes that y does not have: {unknown}; y has "
                 f"{classes.tolist()}."
             )
-        return factors.astype(np.float64)
+        return _in_units_of_the_largest(factors.astype(np.float64))
     totals = _class_totals(encoded, weight, len(classes))
     present = totals > 0
+    least = float(totals[present].min())
     factors = np.zeros(len(classes))
-    factors[present] = totals.sum() / (present.sum() * totals[present])
-    return factors
+    factors[present] = least / totals[present]
+    return factors, Fraction(float(totals.sum())) / (int(present.sum()) * Fraction(least))
 
 
 def _class_totals(encoded: Array, weight: Array | None, n_classes: int) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from softmax_regression._callbacks import Watched
 from softmax_regression._classifier import most_probable
 from softmax_regression._held_out import HeldOut, split
+from softmax_regression._objective_scale import as_float
 from softmax_regression._targets import Targets
 from softmax_regression.design import DenseDesign, Design
 from softmax_regression.functional import ACTIVATIONS
@@ -154,9 +156,20 @@ n_iter_no_change, label_smoothing, standardize, average
             loss,
             Layout(self.layer_sizes),
             ACTIVATIONS[self.activation],
-            self.alpha * n_counted / (targets.total_weight * size),
+            self._l2(n_counted / size, targets, dtype),
             self._drop(random_state),
         )
+
+    def _l2(self, factor: float, targets: Targets, dtype: Any) -> float:
+        """Return the strength of the penalty beside a mean."""
+        l2 = as_float(Fraction(float(self.alpha * factor)) / targets.total_weight)
+        if l2 > np.finfo(dtype).max:
+            raise ValueError(
+                f"alpha={self.alpha!r} divided by the sum of weights "
+                f"{as_float(targets.total_weight):g} overflows: lower alpha, or multiply "
+                "sample_weight by a power of 10."
+            )
+        return l2
 
     def rate(self) -> LearningRate:
         """Make the schedule."""
@@ -239,7 +252,7 @@ class Training:
         task = "iteration" if self.recipe.solver == "lbfgs" else "epoch"
 
         def in_x(params: Array) -> Array:
-            return scaling.folded(objective.layout, params).astype(design.dtype)
+            return scaling.folded(objective.layout, params, design.dtype)
 
         def attributes(params: Array) -> dict[str, Any]:
             weights, intercepts = objective.layout.views(in_x(params))

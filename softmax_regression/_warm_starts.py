@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression._classes_with_weight import ClassesWithWeight
-from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
+from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
+from softmax_regression._objective_scale import l2_of, objective_of
+from softmax_regression._rounding import REMEDY, Rounding
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import Targets
 from softmax_regression._threads import StoppedError, is_stopped
@@ -108,6 +110,17 @@ class Solution:
         """Return what is worth knowing of how the solver ended."""
         result = self.result
         return Ending(self.C, self.objective, result.remaining, result.n_iter, result.reason)
+
+    def held(
+        self, coef: Array, intercept: Array, rounding: Rounding, targets: Targets, tol: float
+    ) -> Solution:
+        """Return it with the objective and the gap of a rounded W and b."""
+        if self.problem is None:
+            return self
+        held = self.classes.restrict(coef), self.classes.restrict(intercept)
+        result = rounding.certified(self.problem, self.result, *held, tol)
+        objective = objective_of(result.value, self.C, targets.total_weight)
+        return replace(self, result=result, objective=objective)
 
     def model(self) -> tuple[Array, Array]:
         """Return W and b: of all that give the same probabilities, the smallest."""
@@ -273,7 +286,7 @@ def _smooth_solutions(
         _refuse_divergence(result, C)
         at = result.params
         ahead.add(C, at)
-        objective = result.value * _scale(targets, C)
+        objective = objective_of(result.value, C, targets.total_weight)
         matrix = getattr(solver, "matrix", None)
         yield Solution(float(C), problem, result, objective, design, classes, matrix)
 
@@ -357,13 +370,8 @@ def _sparse_solutions(
         )
         _refuse_divergence(result, C)
         model = problem.to_model(result.params)
-        objective = result.value * _scale(targets, C)
+        objective = objective_of(result.value, C, targets.total_weight)
         yield Solution(float(C), problem, result, objective, design, classes)
-
-
-def _scale(targets: Targets, C: float) -> float:
-    """Return what turns a mean loss into the objective."""
-    return targets.total_weight * (float(C) if np.isfinite(C) else 1.0)
 
 
 def _refuse_divergence(result: SolverResult, C: float) -> None:
@@ -444,10 +452,13 @@ def warn_unless_converged(endings: Sequence[Ending], who: str, tol: float, stack
     if not stopped:
         return
     worst = max(stopped, key=lambda ending: np.nan_to_num(ending.gap, nan=np.inf))
+    remedy = "Raise max_iter or tol, or leave out the largest C."
+    if worst.reason is StopReason.ROUNDED:
+        remedy = REMEDY
     warnings.warn(
         f"{who} stopped before tol={tol:g} was reached in {len(stopped)} of {len(endings)} fits: "
         f"at C={worst.C:g} because {worst.reason.value}, with a relative optimality gap of "
-        f"{worst.gap:.1e}, the largest. Raise max_iter or tol, or leave out the largest C.",
+        f"{worst.gap:.1e}, the largest. {remedy}",
         ConvergenceWarning,
         stacklevel=stacklevel + 1,
     )

@@ -7,6 +7,8 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -24,9 +26,11 @@ from softmax_regression._bounds import coefficient_bounds
 from softmax_regression._callbacks import Watched
 from softmax_regression._classes_with_weight import ClassesWithWeight
 from softmax_regression._classifier import Array, Stream, check_parameters_of_stream
-from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
+from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
 from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._objective_scale import l2_of, objective_of
+from softmax_regression._rounding import REMEDY, Rounding
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._state import state_of
 from softmax_regression._targets import check_more_than_one_class
@@ -187,12 +191,14 @@ default='adaptive'
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X had names that are all strings.
     objective_ : float
-        The objective above at the solution (for ``C=inf`` its first term, without C).
+        The objective above at `coef_` and `intercept_` (for ``C=inf`` its first term, without C);
+        inf where it is too large for a float.
     optimality_gap_ : float
         How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
         by the dual problem; without a penalty (``C=inf``) or bounds on all sides, or with a class
-        of no weight beside an intercept, an estimate by the Newton decrement. Of float32 data, both
-        are of the solution before it is rounded to `coef_`.
+        of no weight beside an intercept, an estimate by the Newton decrement. Of float32 data it
+        counts what rounding `coef_` and `intercept_` costs: where that is more than `tol` allows,
+        as with features very far from 0 beside their deviation, a warning says so.
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
@@ -208,6 +214,9 @@ default='adaptive'
     -----
     Values and gradients, which decide where to stop, are computed in float64 block by block, and
     products with the Hessian in the precision of X; 'sgd' and 'adam' compute in the precision of X.
+    Scores of float32 rows are sums in float32, as long as a few of the rows show that these keep
+    enough digits; else, as with features far from 0, in float64, which takes twice as long. Either
+    way they are returned in float32.
     A class whose rows all have weight 0 stays in `classes_`; with an intercept its probability
     vanishes.
 
@@ -376,6 +385,7 @@ default='adaptive'
             self.classes_ = targets.classes
             classes = ClassesWithWeight(targets, self.fit_intercept)
             objective = self._objective(design, classes.targets, targets.total_weight)
+            rounding = Rounding.of(objective)
             start = self._start(design.n_columns, previous)
             start = classes.restrict(start[0]), classes.restrict(start[1])
             watched.begin()
@@ -383,16 +393,21 @@ default='adaptive'
                 # Its probability is 1 at the minimum.
                 self.solver_: str = self.solver
                 result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
-                coef, intercept = objective.unpack(np.zeros(objective.n_params))
+                model = objective.unpack(np.zeros(objective.n_params))
+                self._store(*self._of_all_classes(classes, objective, *model), rounding)
             elif self.solver in _MINIBATCH:
-                result, coef, intercept = self._minimize_batches(
-                    classes, objective, *start, watched
-                )
+                problem, result = self._minimize_batches(classes, objective, *start, watched)
+                model = problem.to_model(result.params)
+                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                result = self._certified(classes, problem, result)
             else:
                 # An earlier solution may be far out where the data are others.
                 starts = [objective.null_model(), *([] if previous is None else [start])]
-                result, coef, intercept = self._minimize(classes, objective, starts, watched)
-            self._store(*self._of_all_classes(classes, objective, coef, intercept), design.dtype)
+                solved, result = self._minimize(classes, objective, starts, watched)
+                model = solved.to_model(result.params)
+                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
+                result = rounding.certified(solved, result, *held, self.tol)
             # partial_fit may go on from here
             stream = Stream(self._model_parameters(), moments=objective.moments())
             stream.count(targets)
@@ -400,8 +415,7 @@ default='adaptive'
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = float(result.remaining)
-            self.objective_ = result.value * targets.total_weight
-            self.objective_ *= float(self.C) if np.isfinite(self.C) else 1.0
+            self.objective_ = objective_of(result.value, self.C, targets.total_weight)
             self.objective_ += self._penalty_of_others(classes, design.n_columns)
         watched.end()
         self._warn(result)
@@ -463,7 +477,7 @@ default='adaptive'
             unknowns = objective.from_model(*start)
             loss = stream.train(objective, unknowns, rate, batches, weight)
             self._refuse_divergence(unknowns, loss, 1)
-            self._store(*objective.to_model(unknowns), base.dtype)
+            self._store(*objective.to_model(unknowns), Rounding.of(base))
             self._stream = state_of(vars(stream))
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
@@ -514,13 +528,15 @@ default='adaptive'
             known = self.solver != "auto"
             return self.solver if known else choose_bounded_solver(bounded), bounded
         if self._sparse:
-            l1 = self.l1_ratio / (float(self.C) * classes.targets.total_weight)
+            l1 = self.l1_ratio * l2_of(self.C, classes.targets.total_weight)
             return SPARSE_SOLVER, SparseProblem(base, l1, self.penalty_grouping)
         problem = Problem(base)
         chosen = self.solver in ("auto", SPARSE_SOLVER)
         return choose_solver(problem) if chosen else self.solver, problem
 
-    def _objective(self, design: Design, targets: Any, total_weight: float) -> LinearCrossEntropy:
+    def _objective(
+        self, design: Design, targets: Any, total_weight: Fraction
+    ) -> LinearCrossEntropy:
         l2 = (1.0 - self.l1_ratio) * l2_of(self.C, total_weight)
         return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
 
@@ -556,8 +572,8 @@ default='adaptive'
         base: LinearCrossEntropy,
         starts: list[tuple[Array, Array]],
         watched: Watched,
-    ) -> tuple[SolverResult, Array, Array]:
-        """Run a solver on all rows at once, from the best start; return its result, W and b."""
+    ) -> tuple[Problem | SparseProblem | BoundedProblem, SolverResult]:
+        """Run a solver on all rows at once, from the best start; return problem and result."""
         self.solver_, problem = self._posed(classes, base)
         unknowns = [problem.from_model(*start) for start in starts]
 
@@ -578,7 +594,7 @@ default='adaptive'
             watch=limit,
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        return limit.explain(result), *problem.to_model(result.params)
+        return problem, limit.explain(result)
 
     def _minimize_batches(
         self,
@@ -587,8 +603,8 @@ default='adaptive'
         coef: Array,
         intercept: Array,
         watched: Watched,
-    ) -> tuple[SolverResult, Array, Array]:
-        """Run a solver on minibatches; return its result, W and b."""
+    ) -> tuple[LinearCrossEntropy, SolverResult]:
+        """Run a solver on minibatches; return the objective in float64, and where it ended."""
         self.solver_ = self.solver
         objective = base.standardized()
         start = objective.from_model(coef, intercept)
@@ -611,11 +627,19 @@ default='adaptive'
             watch=watched.steps("epoch", attributes, lambda: start),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        # An epoch's mean is of many parameters; objective and certificate are of the last.
-        end = evaluate(objective, result.params)
-        result.value = end.value
-        result.remaining = certify(RelativeGap(), self.tol, objective, end)
-        return result, *objective.to_model(result.params)
+        return objective.astype(np.float64), result
+
+    def _certified(
+        self, classes: ClassesWithWeight, objective: LinearCrossEntropy, result: SolverResult
+    ) -> SolverResult:
+        """Return a result of minibatches with the objective and the gap of the model held.
+
+        An epoch's mean is of many parameters.
+        """
+        held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
+        end = evaluate(objective, objective.from_model(*held))
+        remaining = certify(RelativeGap(), self.tol, objective, end)
+        return replace(result, value=end.value, remaining=remaining)
 
     def _learning_rate(self, objective: LinearCrossEntropy, noise: float) -> LearningRate:
         """Make the schedule; `noise` is the variance of a batch's mean in units of a row's."""
@@ -673,7 +697,7 @@ default='adaptive'
     ) -> dict[str, Any]:
         """Return what it takes to predict with W and b of the fitted classes."""
         model = copy.copy(self)
-        model._store(*self._of_all_classes(classes, base, coef, intercept), base.dtype)
+        model._store(*self._of_all_classes(classes, base, coef, intercept), Rounding.of(base))
         return {"coef_": model.coef_, "intercept_": model.intercept_}
 
     def _warn(self, result: SolverResult) -> None:
@@ -700,6 +724,8 @@ default='adaptive'
             return "The parameters reached so far are kept."
         if result.reason is StopReason.MAX_TIME:
             return "Raise max_time or tol."
+        if result.reason is StopReason.ROUNDED:
+            return REMEDY
         if result.reason is StopReason.ROUNDING:
             if self.coef_.dtype != np.float64:
                 return "Pass float64 data, or raise tol."

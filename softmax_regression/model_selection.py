@@ -29,13 +29,15 @@ from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._leave_one_out import leave_one_out_scores
-from softmax_regression._linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._linear_classifier import LinearSoftmaxClassifier, linear_scores
+from softmax_regression._rounding import Rounding
 from softmax_regression._scoring import ROW_SCORES, scorer_of
 from softmax_regression._targets import (
     Targets,
     check_more_than_one_class,
     encode_targets,
     is_soft,
+    relative_weights,
 )
 from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._types import ClassWeight, PathSolver, PenaltyGrouping, fit_context
@@ -446,7 +448,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         def attributes(C: float, coef: Array, intercept: Array) -> dict[str, Any]:
             model = copy.copy(self)
             model.C_, model.l1_ratio_ = C, ratio
-            model._store(coef, intercept, rows.dtype)
+            model.coef_, model.intercept_ = coef, intercept
             known = "classes_", "C_", "l1_ratio_", "coef_", "intercept_"
             return {name: getattr(model, name) for name in known}
 
@@ -532,15 +534,14 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.options)
             scores.append(row_score(left_out, rows.targets))
             whole.models.append(rows.model(solution))
-            whole.endings.append(solution.ending())
+            whole.endings.append(rows.ending(solution, *whole.models[-1]))
             progress.model(solution.C, *whole.models[-1])
         progress.end()
-        weights = score_params.get("sample_weight")
         return Found(
             np.stack([coef for coef, _ in whole.models])[None, None],
             np.stack([intercept for _, intercept in whole.models])[None, None],
             np.stack(scores, axis=1)[:, None],
-            None if weights is None else np.asarray(weights, dtype=np.float64),
+            relative_weights(score_params.get("sample_weight")),
             [[whole.endings]],
             [whole],
         )
@@ -570,7 +571,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 stacklevel=4,
             )
         if not self.refit and not isinstance(self.cv, str):
-            self._average(found)
+            self._average(found, rows[0].rounding)
             for of_all_rows in ("objective_", "optimality_gap_"):  # an earlier fit's
                 self.__dict__.pop(of_all_rows, None)
             return []
@@ -581,7 +582,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             best = int(np.flatnonzero(means[ratio] >= enough)[0])
         self.C_, self.l1_ratio_ = float(self.Cs_[best]), float(self.l1_ratios_[ratio])
         model, ending = self._refitted(found.wholes[ratio], rows[ratio], best, watched)
-        self._store(*model, rows[ratio].dtype)
+        self.coef_, self.intercept_ = model
         self.objective_, self.optimality_gap_ = ending.objective, ending.gap
         return [] if isinstance(self.cv, str) else [ending]  # one of leave-one-out is known
 
@@ -598,9 +599,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         model = rows.model(solution)
         progress.model(solution.C, *model)
         progress.end()
-        return model, solution.ending()
+        return model, rows.ending(solution, *model)
 
-    def _average(self, found: Found) -> None:
+    def _average(self, found: Found, rounding: Rounding) -> None:
         """Average the best models of the folds."""
         folds = np.arange(len(found.scores))
         scores = np.nan_to_num(found.scores.reshape(len(folds), -1), nan=-np.inf)
@@ -609,7 +610,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())
         coef = found.coefs[folds, ratios, bests].mean(axis=0, dtype=np.float64)
         intercept = found.intercepts[folds, ratios, bests].mean(axis=0, dtype=np.float64)
-        self._store(coef, intercept, found.coefs.dtype)
+        self._store(coef, intercept, rounding)
 
 
 class _ByRow:
@@ -621,10 +622,10 @@ class _ByRow:
         self.weight = params.get("sample_weight")
 
     def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
-        scores = self.rows.original[rows].scores(coef)
-        values = self.row_score(scores + intercept[:, None], self.rows.targets.of(rows))
+        scores = linear_scores(self.rows.original[rows], coef, intercept)
+        values = self.row_score(scores, self.rows.targets.of(rows))
         weight = None if self.weight is None else np.asarray(self.weight)[rows]
-        return float(np.average(values, weights=weight))
+        return float(np.average(values, weights=relative_weights(weight)))
 
 
 class _ByScorer:

@@ -521,7 +521,7 @@ default='constant'
             self.t_ = before.get("t_", 0) + len(objective.rows)
             self._stream = state_of(vars(stream))
             curve = [*before.get("loss_curve_", []), loss]
-            params = scaling.folded(objective.layout, params).astype(design.dtype)
+            params = scaling.folded(objective.layout, params, design.dtype)
             self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
         watched.end()
         return self

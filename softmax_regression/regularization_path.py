@@ -16,6 +16,7 @@ from softmax_regression._features import validated
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._hints import LinearSolvers
+from softmax_regression._rounding import Rounding
 from softmax_regression._targets import check_more_than_one_class, encode_targets
 from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression._types import (
@@ -31,7 +32,7 @@ from softmax_regression._warm_starts import (
     warn_unless_converged,
 )
 from softmax_regression.design import as_design
-from softmax_regression.objectives import PENALTIES
+from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
 
 Array = NDArray[Any]
 
@@ -178,7 +179,8 @@ def softmax_path(
     validate = partial(
         check_array, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X"
     )
-    design = as_design(validated(X, validate))
+    with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+        design = as_design(validated(X, validate))
     targets = encode_targets(
         y,
         design.n_rows,
@@ -192,18 +194,22 @@ def softmax_path(
     grid = grid_of(Cs, design, targets, [options])
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
     progress = Progress(report, int(verbose))
+    rounding = Rounding.of(
+        LinearCrossEntropy(design, targets.loss(design.dtype), 0.0, fit_intercept)
+    )
     coefs, intercepts, endings = [], [], []
     for solution in solutions(design, targets, grid, options, progress):
         coef, intercept = solution.model()
-        coefs.append(coef.astype(design.dtype))
-        intercepts.append(intercept if fit_intercept else np.zeros(len(coef)))
-        endings.append(solution.ending())
+        held = rounding.model(coef, intercept if fit_intercept else np.zeros(len(coef)))
+        coefs.append(held[0])
+        intercepts.append(held[1])
+        endings.append(solution.held(*held, rounding, targets, tol).ending())
     warn_unless_converged(endings, "softmax_path", tol, stacklevel=4)  # two are decorators
     return SoftmaxPath(
         targets.classes,
         grid,
         np.stack(coefs),
-        np.stack(intercepts).astype(design.dtype),
+        np.stack(intercepts),
         np.array([ending.objective for ending in endings]),
         np.array([ending.gap for ending in endings]),
         np.array([ending.n_iter for ending in endings], dtype=np.int32),

@@ -88,10 +88,36 @@ def test_weighted_squares_are_summed_in_float64(layout, dtype):
     problem = problem_of(layout, dtype)
     weight = np.random.default_rng(0).uniform(0, 2, size=23).astype(dtype)
     weight[::4] = 0
-    squares = problem.design().weighted_squares(weight)
-    expected = weight.astype(np.float64) @ problem.X.astype(np.float64) ** 2
+    scales = np.array([1.0, 2.0, 1e-3, 1e100, 1e-100])
+    squares = problem.design().weighted_squares(weight, scales)
+    expected = weight.astype(np.float64) @ (problem.X.astype(np.float64) / scales) ** 2
     np.testing.assert_allclose(squares, expected, rtol=1e-13)
     assert squares.dtype == np.float64
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "csr"])
+@pytest.mark.parametrize("n_columns", [4, 40])
+@pytest.mark.parametrize("exponent", [-1020, -600, 600, 1000])
+def test_moments_of_a_column_have_its_scale_whatever_that_is(exponent, n_columns, layout):
+    problem = Problem(n_rows=30, n_columns=n_columns)
+    weights = np.random.default_rng(0).uniform(0, 2, size=30)
+    weights[::5] = 0
+    exponents = np.where(np.arange(n_columns) % 2, exponent, 0)
+    expected = as_design(LAYOUTS[layout](problem.X)).moments(weights)
+    X = np.ldexp(problem.X, exponents)
+    X[weights == 0] = 1e308  # what does not count may hold anything
+    moments = as_design(LAYOUTS[layout](X)).moments(weights)
+    np.testing.assert_allclose(np.ldexp(moments.means, -exponents), expected.means, rtol=1e-12)
+    np.testing.assert_allclose(
+        np.ldexp(moments.deviations, -exponents), expected.deviations, rtol=1e-12
+    )
+
+
+def test_a_constant_column_has_no_deviation_however_large():
+    X = np.column_stack([np.full(20, 1e300), np.full(20, 1e-300), np.zeros(20), np.arange(20.0)])
+    moments = as_design(X).moments(np.ones(20))
+    np.testing.assert_allclose(moments.means, [1e300, 1e-300, 0, 9.5], rtol=1e-15)
+    np.testing.assert_array_equal(moments.deviations[:3], 0)
 
 
 def test_entries_stored_twice_count_as_their_sum():
@@ -100,7 +126,10 @@ def test_entries_stored_twice_count_as_their_sum():
     coef, residuals, weight = np.array([[1.0, -1.0]]), np.array([[2.0, 3.0]]), np.array([1.0, 4.0])
     np.testing.assert_array_equal(design.scores(coef), plain.scores(coef))
     np.testing.assert_array_equal(design.weighted_sum(residuals), plain.weighted_sum(residuals))
-    np.testing.assert_array_equal(design.weighted_squares(weight), plain.weighted_squares(weight))
+    scales = np.ones(2)
+    np.testing.assert_array_equal(
+        design.weighted_squares(weight, scales), plain.weighted_squares(weight, scales)
+    )
 
 
 SLICES = [
@@ -239,7 +268,7 @@ def test_read_only_data_can_be_used(layout):
     for part in (design, design[2:9], design[np.array([1, 5])]):
         part.scores(np.ones((3, 5)))
         part.weighted_sum(np.ones((3, part.n_rows)))
-        part.weighted_squares(np.ones(part.n_rows))
+        part.weighted_squares(np.ones(part.n_rows), np.ones(5))
 
 
 def test_sparse_data_with_long_indices_can_be_used():

@@ -44,7 +44,7 @@ every_certified_problem = pytest.mark.parametrize(
 
 
 def moments(objective):
-    return objective.moments().means, objective.moments().variances
+    return objective.moments().means, objective.moments().deviations
 
 
 every_layout = pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_sums_do_not_depend_on_the_blocks(problem, monkeypatch):
 
 @every_problem
 def test_column_moments_are_weighted_means(problem):
-    means, variances = moments(problem.linear())
+    means, deviations = moments(problem.linear())
     expected = np.average(problem.X, axis=0, weights=problem.weights)
     np.testing.assert_allclose(means, expected)
     apart = (problem.X - expected) ** 2
     np.testing.assert_allclose(
-        variances, np.average(apart, axis=0, weights=problem.weights), rtol=1e-12
+        deviations**2, np.average(apart, axis=0, weights=problem.weights), rtol=1e-12
     )
 
 

@@ -350,7 +350,7 @@ def test_a_folded_scaling_changes_no_score(layout):
     scaling = InputScaling.standardizing(moments, centred=layout != "csr")
     scaled = scaling.design(design, np.float64)
     expected = Network(*sizes.views(params), f).scores(scaled)
-    folded = scaling.folded(sizes, params)
+    folded = scaling.folded(sizes, params, np.float64)
     np.testing.assert_allclose(Network(*sizes.views(folded), f).scores(design), expected, rtol=1e-9)
     np.testing.assert_allclose(scaling.unfolded(sizes, folded), params, rtol=1e-9, atol=1e-12)
     columns = scaled.toarray()

@@ -109,12 +109,12 @@ class Design(ABC):
         """
 
     @abstractmethod
-    def weighted_squares(self, weights: Array) -> Array:
-        """Return Σ_i weights_ki x_ij², of shape (n_outputs, n_columns), in float64."""
+    def weighted_squares(self, weights: Array, scales: Array) -> Array:
+        """Return Σ_i weights_ki (x_ij / scales_j)², of shape (n_outputs, n_columns), in float64."""
 
     @abstractmethod
     def moments(self, weights: Array) -> Moments:
-        """Return means and variances of the columns, in float64."""
+        """Return means and standard deviations of the columns, in float64."""
 
     @abstractmethod
     def toarray(self) -> Array:

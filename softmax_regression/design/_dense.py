@@ -64,23 +64,24 @@ class DenseDesign(Design):
             np.divide(block, scales, out=out[rows], casting="same_kind")
         return type(self)(out)
 
-    def weighted_squares(self, weights: Array) -> Array:
-        return weights @ np.square(self.X, dtype=np.float64)
+    def weighted_squares(self, weights: Array, scales: Array) -> Array:
+        return weights @ np.square(np.divide(self.X, scales, dtype=np.float64))
 
     def moments(self, weights: Array) -> Moments:
         X, counted = self.X, weights > 0
         if not counted.all():  # others may hold anything
             X, weights = X[counted], weights[counted]
-        origin = X[0] if len(X) else np.zeros(self.n_columns)
-        # From the first row, not from 0: the variance is no difference of large numbers then.
-        if self.n_columns <= _NARROW:  # NumPy is slow along short rows
-            moved = np.empty((self.n_columns, len(X)))
-            np.subtract(X.T, origin[:, None], out=moved, dtype=np.float64)
-        else:
-            moved = np.subtract(X, origin, dtype=np.float64).T
-        totals = moved @ weights
-        np.square(moved, out=moved)  # in place: new memory takes longer than the squares
-        return Moments.of(weights, totals, moved @ weights, origin)
+        moments = _moments(X, weights)
+        if X.dtype != np.float64:  # float64 holds the squares of all other numbers
+            return moments
+        doubtful = moments.doubtful()
+        varying = doubtful[(X[:, doubtful] != X[:1, doubtful]).any(axis=0)]
+        if not len(varying):
+            return moments
+        values = X[:, varying]
+        exponents = np.frexp(np.abs(values).max(axis=0))[1]
+        anew = _moments(np.ldexp(values, -exponents), weights)
+        return moments.with_columns(varying, anew.times_powers_of_two(exponents))
 
     def toarray(self) -> Array:
         return self.X.astype(np.float64, copy=False)
@@ -91,3 +92,18 @@ class DenseDesign(Design):
 
     def bytes_per_row(self) -> int:
         return self.n_columns * self.dtype.itemsize
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _moments(X: Array, weights: Array) -> Moments:
+    """Return the moments of the columns; what overflows is infinite or NaN."""
+    origin = X[0] if len(X) else np.zeros(X.shape[1])
+    # From the first row, not from 0: the variance is no difference of large numbers then.
+    if X.shape[1] <= _NARROW:  # NumPy is slow along short rows
+        moved = np.empty(X.shape[::-1])
+        np.subtract(X.T, origin[:, None], out=moved, dtype=np.float64)
+    else:
+        moved = np.subtract(X, origin, dtype=np.float64).T
+    totals = moved @ weights
+    np.square(moved, out=moved)  # in place: new memory takes longer than the squares
+    return Moments.of(weights, totals, moved @ weights, origin)

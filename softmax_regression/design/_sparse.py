@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from softmax_regression.design._base import Array, Design, Rows
-from softmax_regression.design._moments import Moments
+from softmax_regression.design._moments import SAFE_SIZES, Moments
 
 _ENTRIES = 4  # of a block, for each column
 
@@ -66,14 +66,24 @@ class SparseDesign(Design):
         values = (self.X.data / scales[self.X.indices]).astype(dtype)
         return type(self)(csr_array((values, self.X.indices, self.X.indptr), shape=self.X.shape))
 
-    def weighted_squares(self, weights: Array) -> Array:
-        squares = np.square(self.X.data, dtype=np.float64)
-        values = csr_array((squares, self.X.indices, self.X.indptr), shape=self.X.shape)
-        return np.ascontiguousarray((values.T @ np.ascontiguousarray(weights.T)).T)
+    def weighted_squares(self, weights: Array, scales: Array) -> Array:
+        squares = np.square(self.X.data / scales[self.X.indices], dtype=np.float64)
+        return np.ascontiguousarray(_transposed_times(self.X, squares, weights.T).T)
 
     def moments(self, weights: Array) -> Moments:
-        squares = self.weighted_squares(weights[None])[0]
-        return Moments.of(weights, self.X.T @ weights, squares)
+        X, counted = self.X, weights > 0
+        if not counted.all():  # others may hold anything
+            X, weights = X[counted], weights[counted]
+        sizes = np.abs(X.data)
+        low, high = SAFE_SIZES
+        # float64 holds the squares of all other numbers.
+        if X.dtype != np.float64 or not (((sizes < low) & (sizes > 0)) | (sizes > high)).any():
+            return _moments(X, X.data, weights)
+        largest = np.zeros(self.n_columns)
+        np.maximum.at(largest, X.indices, sizes)
+        exponents = np.frexp(largest)[1]
+        values = np.ldexp(X.data, -exponents[X.indices])
+        return _moments(X, values, weights).times_powers_of_two(exponents)
 
     def toarray(self) -> Array:
         return self.X.toarray().astype(np.float64, copy=False)
@@ -97,3 +107,17 @@ def _into(product: Array, out: Array | None) -> Array:
         return product
     out[...] = product
     return out
+
+
+def _moments(X: Any, values: Array, weights: Array) -> Moments:
+    """Return the moments of the columns of X with other values in the places of its own."""
+    squares = np.square(values, dtype=np.float64)
+    return Moments.of(
+        weights, _transposed_times(X, values, weights), _transposed_times(X, squares, weights)
+    )
+
+
+def _transposed_times(X: Any, values: Array, matrix: Array) -> Array:
+    """Return the transpose of X, with other values in the places of its own, times a matrix."""
+    replaced = csr_array((values, X.indices, X.indptr), shape=X.shape)
+    return replaced.T @ np.ascontiguousarray(matrix)

@@ -11,7 +11,9 @@ X is read as it lies. The objective is the same function, penalty included; only
 minimum gets shorter. Gradients follow by the chain rule, in operations on arrays of the size of W.
 
 Scales are chosen so that every coordinate has a curvature of about 1. With p (1 − p) ≈ c the
-curvature along W_kj is c σ_j² + l2, hence ``t_j² = c σ_j² + l2`` and ``t_0² = c``.
+curvature along W_kj is c σ_j² + l2, hence ``t_j² = c σ_j² + l2`` and ``t_0² = c``. Nothing is
+squared on the way, so that columns may be as large or as small as float64 has numbers for, but for
+room for sums of their values and for the inverses of their scales.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ from numpy.typing import NDArray
 from softmax_regression.design import Moments
 
 Array = NDArray[Any]
+
+# The largest size of a column whose values may be added up over rows, and the smallest scale that
+# a coefficient may be divided by.
+_LARGEST_SIZE, _LEAST_SCALE = 1e300, 1e-300
 
 
 class Coordinates:
@@ -49,21 +55,23 @@ class Coordinates:
         cls, moments: Moments, *, l2: float, n_classes: int, fit_intercept: bool
     ) -> Self:
         """Choose them by the means and variances of the columns."""
-        spread = moments.variances
+        check_sizes(moments.sizes())
+        spread = moments.deviations
         if not fit_intercept:
-            spread = spread + np.square(moments.means)
-        if not np.isfinite(spread).all():
-            column = int(np.flatnonzero(~np.isfinite(spread))[0])
-            raise ValueError(
-                f"X has values so large that their squares overflow, in column {column}. Divide it "
-                "by its largest absolute value."
-            )
-        # What rounding leaves of a constant column is no variance.
+            spread = np.hypot(spread, moments.means)
+        # What rounding leaves of a constant column is no deviation.
         noise = 64 * np.finfo(np.float64).eps * np.abs(moments.means)
-        spread = np.where(spread > np.square(noise), spread, 0.0)
+        spread = np.where(spread > noise, spread, 0.0)
         curvature = (n_classes - 1) / n_classes**2
-        scales = np.sqrt(curvature * spread + l2)
+        scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(l2))
         scales[scales == 0] = 1.0
+        if scales.min() < _LEAST_SCALE:
+            column = int(scales.argmin())
+            raise ValueError(
+                f"X varies so little in column {column}, by a standard deviation of "
+                f"{spread[column]:g}, that its coefficients overflow. Multiply it by a power of "
+                "10, or set C to a finite value."
+            )
         means = moments.means if fit_intercept else np.zeros_like(moments.means)
         return cls(means, scales, float(np.sqrt(curvature)))
 
@@ -97,10 +105,20 @@ class Coordinates:
 
     def moments(self, of_columns: Moments) -> Moments:
         """Return the moments of the columns of z for those of X's."""
-        variances = of_columns.variances / np.square(self.scales)
-        return Moments(of_columns.weight, self.rows(of_columns.means), variances)
+        deviations = of_columns.deviations / self.scales
+        return Moments(of_columns.weight, self.rows(of_columns.means), deviations)
 
     def columns(self, transposed: Array, out: Array) -> None:
         """Write zᵀ for the transpose of rows of X."""
         np.subtract(transposed, self.means[:, None], out=out)
         out /= self.scales[:, None]
+
+
+def check_sizes(sizes: Array) -> None:
+    """Raise if a column is so large that sums of its values overflow."""
+    too_large = np.flatnonzero(~(sizes <= _LARGEST_SIZE))  # NaN, where they have overflowed already
+    if len(too_large):
+        raise ValueError(
+            f"X has values so large that their sums overflow, in column {too_large[0]}. Divide it "
+            "by its largest absolute value."
+        )

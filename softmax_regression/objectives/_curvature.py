@@ -508,18 +508,21 @@ def _below_diagonal(order: int) -> NDArray[np.bool_]:
 
 def diagonal_of(objective: LinearCrossEntropy, params: Array) -> Array:
     """The diagonal of H, in the order of the flat vector."""
+    coordinates = objective.coordinates
+    n_columns = objective.design.n_columns
+    scales = np.ones(n_columns) if coordinates is None else coordinates.scales
 
     def sums(block: Design, p: Array, rows: slice) -> tuple[Array, Array, Array]:
         p *= 1 - p
         objective.loss.weigh(p, rows)
         weights = p.astype(np.float64, copy=False)
-        return block.weighted_squares(weights), block.weighted_sum(weights), weights.sum(axis=1)
+        squares = block.weighted_squares(weights, scales)
+        return squares, block.weighted_sum(weights), weights.sum(axis=1)
 
     squares, totals, weight = sum_parts(objective.map_probabilities(params, sums))
-    coordinates = objective.coordinates
     if coordinates is not None:
-        squares += coordinates.means * (coordinates.means * weight[:, None] - 2 * totals)
-        squares /= np.square(coordinates.scales)
+        means = coordinates.means / scales
+        squares += means * (means * weight[:, None] - 2 * totals / scales)
     intercept = weight[:, None] * objective.intercept_entry**2
     missing = objective.n_columns - squares.shape[1]  # of the columns: that of the intercept
     diagonal = np.concatenate([squares, intercept[:, :missing]], axis=1)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression.design import Design, Moments
+from softmax_regression.objectives._coordinates import check_sizes
 from softmax_regression.objectives._layers import Layout
 
 Array = NDArray[Any]
@@ -36,13 +37,13 @@ class InputScaling:
 
     @classmethod
     def standardizing(cls, moments: Moments, *, centred: bool) -> Self:
-        """Choose it by the means and variances of columns; a constant one is left as it is."""
-        means, squares = moments.means, moments.variances
+        """Choose it by the moments of the columns; a constant one is left as it is."""
+        check_sizes(moments.sizes())
+        means, spread = moments.means, moments.deviations
         if not centred:
-            means, squares = np.zeros_like(means), squares + np.square(means)
-        noise = np.square(64 * np.finfo(np.float64).eps * moments.means)
-        usable = np.isfinite(squares) & (squares > noise)
-        return cls(means, np.sqrt(np.where(usable, squares, 1.0)))
+            means, spread = np.zeros_like(means), np.hypot(spread, means)
+        noise = 64 * np.finfo(np.float64).eps * np.abs(moments.means)
+        return cls(means, np.where(spread > noise, spread, 1.0))
 
     @classmethod
     def none(cls, n_columns: int) -> Self:
@@ -55,13 +56,24 @@ class InputScaling:
             return design
         return design.standardized(self.means, self.scales, dtype)
 
-    def folded(self, layout: Layout, params: Array) -> Array:
-        """Return the parameters, in float64, of the network that takes x."""
+    def folded(self, layout: Layout, params: Array, dtype: Any) -> Array:
+        """Return the parameters, in some precision, of the network that takes x.
+
+        Intercepts belong to the weights as they are rounded: so what units see at the means stays.
+        """
         params = params.astype(np.float64)
         weights, intercepts = layout.views(params)
-        weights[0][...] /= self.scales[:, None]
-        intercepts[0][...] -= self.means @ weights[0]
-        return params
+        with np.errstate(over="ignore"):
+            rounded = (weights[0] / self.scales[:, None]).astype(dtype)
+        too_large = np.flatnonzero((np.isinf(rounded) & np.isfinite(weights[0])).any(axis=1))
+        if len(too_large):
+            raise ValueError(
+                f"X varies so little in column {too_large[0]} that its weights overflow "
+                f"{np.dtype(dtype)}: multiply the column by a power of 10."
+            )
+        weights[0][...] = rounded
+        intercepts[0][...] -= self.means @ rounded
+        return params.astype(dtype)
 
     def unfolded(self, layout: Layout, params: Array) -> Array:
         """Return the parameters, in float64, of the network that takes z."""

@@ -47,6 +47,9 @@ _UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the c
 _LEAST_ROWS = 64
 _MANY_CLASSES = 256  # by the matrix of whose pairs a step of the intercept would take longest
 _PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X
+_TINY = float(np.finfo(np.float64).tiny)
+# Sizes of columns whose products in float32, and sums of these, neither overflow nor lose digits.
+_SINGLE_PRECISION_SIZES = 1e-30, 1e30
 
 Add = Callable[[Array, Array, Any], None]  # of rows, their probabilities, and sums to add to
 
@@ -96,9 +99,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
         self.n_columns = n_columns
         self.intercept_entry = 1.0  # what stands in the column that belongs to the intercept
         self.coordinates: Coordinates | None = None  # those of X itself
-        self._penalized: Array = np.ones(n_columns)  # by how much: the ridge if l2 were 1
-        self._penalized[design.n_columns :] = 0.0
-        self.ridge: Array = l2 * self._penalized
+        self._ridge_roots: Array = np.ones(n_columns)  # the root of the ridge if l2 were 1
+        self._ridge_roots[design.n_columns :] = 0.0
+        self.ridge: Array = _ridge(l2, self._ridge_roots)
         self._probabilities: tuple[Array, Array] | None = None  # where, and what they are there
         self._dual: DualBound | None = None
         self.intercept = Intercept()
@@ -125,24 +128,32 @@ class LinearCrossEntropy(CrossEntropyObjective):
         other = self._copy()
         other.coordinates = coordinates
         other.intercept_entry = 1 / coordinates.intercept_scale
-        other._penalized = self._penalized.copy()
-        other._penalized[: self.design.n_columns] /= np.square(coordinates.scales)
-        other.ridge = self.l2 * other._penalized
-        return other
+        other._ridge_roots = self._ridge_roots.copy()
+        other._ridge_roots[: self.design.n_columns] /= coordinates.scales
+        other.ridge = _ridge(self.l2, other._ridge_roots)
+        return other.astype(self.dtype)
 
     def with_l2(self, l2: float) -> Self:
         """Return it with another strength of the penalty, in the same coordinates."""
         other = self._copy()
-        other.l2, other.ridge = l2, l2 * self._penalized
+        other.l2, other.ridge = l2, _ridge(l2, self._ridge_roots)
         if self._dual is not None:
             other._dual = self._dual.of(other)
         return other
 
     def astype(self, dtype: Any) -> Self:
-        """Return it as computed in another precision."""
+        """Return it as computed in another precision; in float64 where float32 has no room."""
         other = self._copy()
-        other.design = self.design.astype(dtype)
+        other.design = self.design.astype(dtype if self._is_in_range(dtype) else np.float64)
         return other
+
+    def _is_in_range(self, dtype: Any) -> bool:
+        """Whether sums in some precision neither overflow nor lose digits."""
+        if self.coordinates is None or np.dtype(dtype) == np.float64:
+            return True
+        scales, means = self.coordinates.scales, self.coordinates.means
+        low, high = _SINGLE_PRECISION_SIZES
+        return bool((scales >= low).all() and np.maximum(scales, np.abs(means)).max() <= high)
 
     def restricted(self, columns: NDArray[np.intp]) -> Self:
         """Return it as a function of the coefficients of some columns of X, and the intercept."""
@@ -153,7 +164,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
             self.width * n for n in (other.n_columns, len(columns))
         )
         kept = np.append(columns, np.arange(self.design.n_columns, self.n_columns))
-        other.ridge, other._penalized = self.ridge[kept], self._penalized[kept]
+        other.ridge, other._ridge_roots = self.ridge[kept], self._ridge_roots[kept]
         other._moments = None if self._moments is None else self._moments.select(columns)
         if self.coordinates is not None:
             other.coordinates = self.coordinates.select(columns)
@@ -410,7 +421,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
     # -- moments -----------------------------------------------------------------------------------
 
     def moments(self) -> Moments:
-        """Weighted means and variances of the columns of X, from one pass that is remembered."""
+        """Weighted means and deviations of the columns of X, from one pass that is remembered."""
         if self._moments is None:
             self._moments = self._measure_moments()
         return self._moments
@@ -601,6 +612,12 @@ class LinearCrossEntropy(CrossEntropyObjective):
         # By construction t² − l2 is c times the variance of a column (or its mean square).
         spread = np.maximum(1 - self.ridge, 0) / curvature  # and 1 for the intercept
         return 0.5 * float(spread.sum()) + float(self.ridge.max(initial=0))
+
+
+def _ridge(l2: float, roots: Array) -> Array:
+    """Return l2 times the squares of some roots: where it is a penalty, it does not vanish."""
+    ridge = np.square(np.sqrt(l2) * roots)
+    return np.maximum(ridge, np.where(roots > 0, _TINY, 0.0)) if l2 > 0 else ridge
 
 
 def centred(matrix: Array) -> Array:

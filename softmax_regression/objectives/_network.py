@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._threads import usable_threads
-from softmax_regression.design import Design
+from softmax_regression.design import Design, in_needed_precision
 from softmax_regression.functional import Activation
 from softmax_regression.objectives._base import CrossEntropyObjective, Rows
 from softmax_regression.objectives._dropout import Dropout
@@ -143,13 +143,15 @@ class Network:
 
     def scores(self, block: Design) -> Array:
         """Return those of some rows, (n_outputs, n_rows)."""
-        below: Any = block.times
         *hidden, last = self.weights
+        dtype = np.result_type(block.dtype, last.dtype)
+        below: Any = in_needed_precision(block, self.weights[0].T).times
         for weight, intercept in zip(hidden, self.intercepts, strict=False):  # all but the last
             units = below(weight)
             units += intercept
+            units = units.astype(dtype, copy=False)
             self.activation.value_into(units, units)
             below = units.dot
         scores = np.ascontiguousarray(below(last).T)
         scores += self.intercepts[-1][:, None]
-        return scores
+        return scores.astype(dtype, copy=False)

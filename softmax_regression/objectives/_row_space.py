@@ -7,6 +7,10 @@ at the minimum: every row of W is a combination of rows of X. With the triangula
     W = A Qᵀ,    W Xᵀ = A R,    ‖W‖ = ‖A‖
 
 so that A solves the same problem with Rᵀ, n_rows × n_rows, in the place of X, exactly.
+
+Rounding in a small column beside a much larger one is as if the small one had been changed a lot,
+unless the factorisation begins with the largest (A. Cox and N. Higham, "Stability of Householder QR
+factorization for weighted least squares problems", Numerical Analysis 1997).
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from numpy.typing import NDArray
 
 from softmax_regression._blas import orthonormal_columns
 from softmax_regression.design import DenseDesign
+from softmax_regression.objectives._coordinates import check_sizes
 from softmax_regression.objectives._linear import LinearCrossEntropy
 
 Array = NDArray[Any]
@@ -33,9 +38,15 @@ class RowSpace:
     """
 
     def __init__(self, objective: LinearCrossEntropy):
+        X = objective.design.X
+        sizes = np.abs(X).max(axis=0).astype(np.float64)
+        check_sizes(sizes)
+        order = np.argsort(-sizes, kind="stable")
         # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
-        columns = np.array(objective.design.X, dtype=np.float64, order="C").T
-        self.basis, triangle = orthonormal_columns(columns)
+        columns = np.ascontiguousarray(X[:, order], dtype=np.float64).T
+        ordered, triangle = orthonormal_columns(columns)
+        self.basis = np.empty_like(ordered)
+        self.basis[order] = ordered
         self.objective = LinearCrossEntropy(
             DenseDesign(np.ascontiguousarray(triangle.T)),
             objective.loss,
