@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.hostile_problems import Extended, Hostile, dense
+from benchmarks.hostile.problems import Extended, Hostile, dense
 
 
 class Objective:

@@ -183,9 +183,7 @@ def _rows(rng: np.random.Generator, words: list[str]) -> tuple[np.ndarray, np.nd
     return X, y, n_classes
 
 
-def _columns(
-    rng: np.random.Generator, X: np.ndarray, single: bool, words: list[str]
-) -> np.ndarray:
+def _columns(rng: np.random.Generator, X: np.ndarray, single: bool, words: list[str]) -> np.ndarray:
     """Repeat some columns, and move and scale them."""
     if rng.random() < 0.2:
         X = np.hstack([X, X[:, : X.shape[1] // 2 + 1]])
@@ -255,7 +253,8 @@ def _weigh(rng: np.random.Generator, hostile: Hostile) -> None:
         weight = 10.0 ** (middle + rng.uniform(-decades / 2, decades / 2, n_rows))
         weight[2:][rng.random(n_rows - 2) < 0.1] = 0.0
         if rng.random() < 0.1:
-            weight *= 1e300 / len(weight) / weight.max()
+            weight *= 1 / weight.max()
+            weight *= 1e300 / n_rows
         hostile.sample_weight = weight
         hostile.words.append(f"weights {weight[weight > 0].min():.0e} to {weight.max():.0e}")
     if n_classes > 2 and rng.random() < 0.2:
@@ -286,7 +285,9 @@ def _any_strength(rng: np.random.Generator, hostile: Hostile) -> float:
     """Draw a C, beside weights of order 1 or beside those that there are."""
     strength = 10.0 ** rng.uniform(-6, 6)
     if rng.random() < 0.6:
-        strength = float(np.clip(strength * len(hostile.y) / hostile.weights().sum(), 1e-300, 1e300))
+        strength = float(
+            np.clip(strength * len(hostile.y) / hostile.weights().sum(), 1e-300, 1e300)
+        )
     return float(strength)
 
 
@@ -295,7 +296,16 @@ def _with_ridge(rng: np.random.Generator, hostile: Hostile) -> None:
 
 
 def _without_penalty(rng: np.random.Generator, hostile: Hostile) -> None:
+    """Drop the penalty; where some rows differ from all others in a column, they are of one class.
+
+    Then a hyperplane has these on one side and all others in it (quasi-complete separation).
+    """
     hostile.parameters["C"] = np.inf
+    column = dense(hostile.X)[:, 0]
+    apart = column > column.min()
+    if hostile.y.ndim == 1 and apart.mean() < 0.5 and not (apart[0] and apart[1]):
+        hostile.y[apart] = 0 if apart[0] else 1
+        hostile.words.append("quasi-separable")
 
 
 def _with_zeros(rng: np.random.Generator, hostile: Hostile) -> None:
@@ -368,7 +378,9 @@ _PENALTIES: dict[str, Callable[[np.random.Generator, Hostile], None]] = {
 def _warm(rng: np.random.Generator, hostile: Hostile) -> None:
     """Fit to something else first."""
     C = hostile.parameters["C"]
-    other = float(np.clip((C if np.isfinite(C) else 1.0) * 10.0 ** rng.uniform(-5, 5), 1e-300, 1e300))
+    other = float(
+        np.clip((C if np.isfinite(C) else 1.0) * 10.0 ** rng.uniform(-5, 5), 1e-300, 1e300)
+    )
     X, y, weight = hostile.X, hostile.y, hostile.sample_weight
     what = str(rng.choice(["C", "labels", "units", "weights"]))
     if what == "labels":
