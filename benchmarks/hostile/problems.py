@@ -387,7 +387,9 @@ def _warm(rng: np.random.Generator, hostile: Hostile) -> None:
         y = y[rng.permutation(len(y))]
         weight = None
     elif what == "units":
-        X = X * X.dtype.type(10.0 ** rng.choice([-6, -1, 3, 9]))
+        factor = 10.0 ** rng.choice([-6, -1, 3, 9])
+        largest = float(np.abs(dense(X)).max())
+        X = X * X.dtype.type(factor if factor * largest < np.finfo(X.dtype).max else 1 / factor)
     elif what == "weights":
         weight = 10.0 ** rng.uniform(-3, 3, len(y))
     hostile.earlier = Earlier(X, y, weight, other)
