@@ -116,7 +116,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add(
         "--problems",
-        type=hostile.span,
+        type=hostile.seeds,
         default=hostile.USUAL,
         metavar="FIRST:LAST",
         help="seeds of the problems of hostile",

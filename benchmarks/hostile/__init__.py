@@ -20,16 +20,18 @@ _BAD = "wrong", "not finite", "crashed"
 Record = dict[str, Any]
 
 
-def span(text: str) -> range:
+def seeds(text: str) -> range:
     """Read ``FIRST:LAST``, the seeds from the first to before the last."""
     first, last = map(int, text.split(":"))
     if not 0 <= first < last:
-        raise ValueError(f"no seeds are from {first} to before {last}")
+        raise ValueError(f"there are no seeds from {first} to before {last}")
     return range(first, last)
 
 
 def run(
-    generators: Sequence[int] = tuple(GENERATORS), seeds: range = USUAL, folder: Path | None = None
+    generators: Sequence[int] = tuple(GENERATORS),
+    problems: range = USUAL,
+    folder: Path | None = None,
 ) -> Iterator[Record]:
     """Count how the fits end, and tell of each that is not as it should be.
 
@@ -45,13 +47,13 @@ def run(
     )
     for generator in generators:
         records = []
-        for seed in seeds:
+        for seed in problems:
             record = known.get((generator, seed))
             if record is None:
                 record = _tried(generator, seed)
                 _keep(path, record)
             records.append(record)
-        yield _summed(table, generator, seeds, records)
+        yield _summed(table, generator, problems, records)
 
 
 def _tried(generator: int, seed: int) -> Record:
@@ -81,7 +83,7 @@ def _keep(path: Path | None, record: Record) -> None:
             file.write(json.dumps(record, allow_nan=False) + "\n")
 
 
-def _summed(table: Table, generator: int, seeds: range, records: list[Record]) -> Record:
+def _summed(table: Table, generator: int, problems: range, records: list[Record]) -> Record:
     """Add a row to the table, and return it with the problems that ended badly."""
     counts = Counter(record["how"] for record in records)
     seconds = [record["seconds"] for record in records]
@@ -100,7 +102,7 @@ def _summed(table: Table, generator: int, seeds: range, records: list[Record]) -
     )
     return {
         "generator": generator,
-        "problems": f"{seeds.start}:{seeds.stop}",
+        "problems": f"{problems.start}:{problems.stop}",
         "tried": len(records),
         "counts": {how: counts[how] for how in ENDS},
         **totals,

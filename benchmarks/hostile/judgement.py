@@ -27,8 +27,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.hostile.objective import Objective
-from benchmarks.hostile.polish import Point, polish
+from benchmarks.hostile.polish import polish
 from benchmarks.hostile.problems import Extended, Hostile
+from benchmarks.hostile.standardized import Point
 from softmax_regression import SoftmaxRegression
 
 ENDS = "certified", "warned", "wrong", "not finite", "crashed", "refused"

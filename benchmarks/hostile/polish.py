@@ -9,165 +9,38 @@ in here can only leave a better point unfound.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import Bounds, minimize
 
-from benchmarks.hostile.objective import Objective, cross_entropy
+from benchmarks.hostile.objective import Objective
 from benchmarks.hostile.problems import Extended
+from benchmarks.hostile.standardized import Point, Standardized, norms
 
 # Orders up to which a Hessian is factored.
 _LARGEST_ORDERS = {np.dtype(np.float64): 800, np.dtype(Extended): 250}
 _SMALLEST_DECREASE = 1e-9  # as a fraction of the value, that a step must promise
 _LARGEST_DAMPING = 1e10  # of a Hessian with a diagonal of ones
-_LARGE_DAMPING = 1e-6  # with which a small step says nothing of a minimum
+_LARGE_DAMPING = 1e-6  # with which a small promise says nothing of a minimum
 _MAX_STEPS = 200
 _MAX_INNER_STEPS = 40  # for a quadratic model,
 _LENGTHS = 1.0, 0.3, 0.03, 1e-3, 1e-6  # of each as fractions
 _SHORTEST = 1e-10  # fraction of a step
-_LARGEST_FLOAT = 1e300
+_MAX_GROUP_STEPS = 20
+_MAX_LBFGS_STEPS = 300
+_SECONDS = 5.0  # for all methods together
 
-Point = tuple[np.ndarray, np.ndarray]  # coefficients and intercepts in extended precision
-
-
-@dataclass
-class Slopes:
-    """The value at some unknowns, and what derivatives need."""
-
-    value: float
-    gradient: np.ndarray
-    p: np.ndarray
+# Takes the objective, a start and the time by which to end; returns where it ends, and whether that
+# is a minimum for all that it sees.
+Method = Callable[[Standardized, np.ndarray, float], tuple[np.ndarray, bool]]
 
 
-class Standardized:
-    """The objective in units of a value, as a function of coefficients of standardised columns.
-
-    The unknowns are a matrix of a row for each output, with the intercepts, if there are any, in
-    its last column.
-    """
-
-    def __init__(self, objective: Objective, unit: np.longdouble, dtype: type = np.float64):
-        self._objective = objective
-        self.dtype = np.dtype(dtype)
-        X = objective.X
-        self._centre = X.mean(axis=0) if objective.fit_intercept else np.zeros(X.shape[1], Extended)
-        centred = X - self._centre
-        self._scales = np.sqrt(np.square(np.abs(centred).max(axis=0)) + objective.l2)
-        self._scales[self._scales == 0] = 1
-        columns = centred / self._scales
-        if objective.fit_intercept:
-            columns = np.hstack([columns, np.ones((len(X), 1))])
-        self.columns = columns.astype(dtype)
-        self.targets = objective.targets.astype(dtype)
-        self.weight = self._rounded(objective.weight / unit)
-        self.l1 = self._per_column(objective.l1 / unit / self._scales, 0.0)
-        self.l2 = self._per_column(objective.l2 / unit / self._scales**2, 0.0)
-        self.lower = self._per_column(objective.lower * self._scales, -np.inf)
-        self.upper = self._per_column(objective.upper * self._scales, np.inf)
-        self.grouped = objective.grouped and objective.l1 > 0
-        self.shape = objective.n_outputs, self.columns.shape[1]
-
-    def _per_column(self, values: np.ndarray, intercept: float) -> np.ndarray:
-        """Round values of coefficients, and add one for the intercept."""
-        if self._objective.fit_intercept:
-            last = np.full((*values.shape[:-1], 1), intercept)
-            values = np.concatenate([values, last], axis=-1)
-        return self._rounded(values)
-
-    def _rounded(self, values: np.ndarray) -> np.ndarray:
-        """Round to the precision, finite numbers to finite ones."""
-        finite = np.isfinite(values) & (self.dtype != Extended)
-        clipped = np.clip(values, -_LARGEST_FLOAT, _LARGEST_FLOAT)
-        return np.where(finite, clipped, values).astype(self.dtype)
-
-    def unknowns(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
-        """Return the unknowns of a model."""
-        coef, intercept = np.asarray(coef, Extended), np.asarray(intercept, Extended)
-        unknowns = coef * self._scales
-        if self._objective.fit_intercept:
-            unknowns = np.hstack([unknowns, (intercept + coef @ self._centre)[:, None]])
-        return np.clip(self._rounded(unknowns), self.lower, self.upper)
-
-    def model(self, unknowns: np.ndarray) -> Point:
-        """Return coefficients, exactly within their bounds, and intercepts."""
-        unknowns = unknowns.astype(Extended)
-        coef = unknowns[:, : len(self._scales)] / self._scales
-        coef = np.clip(coef, self._objective.lower, self._objective.upper)
-        intercept = np.zeros(len(coef), Extended)
-        if self._objective.fit_intercept:
-            intercept = unknowns[:, -1] - coef @ self._centre
-        return coef, intercept
-
-    @property
-    def bounded_columns(self) -> np.ndarray:
-        """Which columns have bounds."""
-        return (np.isfinite(self.lower) | np.isfinite(self.upper)).any(axis=0)
-
-    def _norms(self, unknowns: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.square(unknowns).sum(axis=0))
-
-    def value(self, unknowns: np.ndarray) -> float:
-        """Return the value."""
-        losses = cross_entropy(self.columns @ unknowns.T, self.targets)[0]
-        sizes = self._norms(unknowns) if self.grouped else np.abs(unknowns)
-        penalty = 0.5 * (self.l2 * np.square(unknowns)).sum() + (self.l1 * sizes).sum()
-        return self.weight @ losses + penalty
-
-    def smooth(self, unknowns: np.ndarray) -> Slopes:
-        """Return the value, and the gradient of all but the l1 penalty."""
-        losses, slopes, p = cross_entropy(self.columns @ unknowns.T, self.targets)
-        slopes = slopes[:, -self.shape[0] :]
-        gradient = (self.weight[:, None] * slopes).T @ self.columns + self.l2 * unknowns
-        sizes = self._norms(unknowns) if self.grouped else np.abs(unknowns)
-        penalty = 0.5 * (self.l2 * np.square(unknowns)).sum() + (self.l1 * sizes).sum()
-        return Slopes(self.weight @ losses + penalty, gradient, p)
-
-    def hessian_product(self, unknowns: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Return the product of the Hessian, without an l1 penalty, and a direction."""
-        p = cross_entropy(self.columns @ unknowns.T, self.targets)[2][:, -self.shape[0] :]
-        along = p * (self.columns @ direction.T)
-        curved = along - p * along.sum(axis=1, keepdims=True)
-        return (self.weight[:, None] * curved).T @ self.columns + self.l2 * direction
-
-    def hessian(self, unknowns: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """Return the Hessian of what is smooth at some unknowns, the norms of groups included."""
-        n_outputs, width = self.shape
-        hessian = np.empty((n_outputs, width, n_outputs, width), self.dtype)
-        rows, best = np.arange(len(p)), p.argmax(axis=1)
-        rest = 1 - p
-        p_without = p.copy()
-        p_without[rows, best] = 0
-        rest[rows, best] = p_without.sum(axis=1)
-        first = p.shape[1] - n_outputs
-        for k in range(n_outputs):
-            for m in range(k + 1):
-                factor = rest[:, first + k] if k == m else -p[:, first + m]
-                curvature = self.weight * p[:, first + k] * factor
-                block = (self.columns * curvature[:, None]).T @ self.columns
-                hessian[k, :, m], hessian[m, :, k] = block, block
-            hessian[k, :, k] += np.diag(self.l2)
-        free = (self.l2 == 0) & (self.l1 == 0) & ~self.bounded_columns
-        if n_outputs > 1:  # what all classes share there changes nothing, and shall not change
-            for j in np.flatnonzero(free):
-                hessian[:, j, :, j] += np.trace(hessian[:, j, :, j]) / n_outputs
-        if self.grouped:
-            norms = self._norms(unknowns)
-            for j in np.flatnonzero((norms > 0) & (self.l1 > 0)):
-                unit = unknowns[:, j] / norms[j]
-                hessian[:, j, :, j] += (
-                    self.l1[j] / norms[j] * (np.eye(n_outputs) - np.outer(unit, unit))
-                )
-        return hessian.reshape(n_outputs * width, -1)
-
-
-def polish(
-    objective: Objective, start: Point, value: np.longdouble, seconds: float = 5.0
-) -> tuple[np.longdouble, Point]:
+def polish(objective: Objective, start: Point, value: np.longdouble) -> tuple[np.longdouble, Point]:
     """Return the lowest objective found, and where, from a model with a value and from zero."""
-    until = perf_counter() + seconds
+    until = perf_counter() + _SECONDS
     best = value, start
     with np.errstate(all="ignore"):
         rounded, extended = (Standardized(objective, value, d) for d in (np.float64, Extended))
@@ -177,9 +50,6 @@ def polish(
             best = min(best, (objective(*found), found), key=lambda pair: pair[0])
         found = _lowest(extended, (_newton,), best[1], until)
         return min(best, (objective(*found), found), key=lambda pair: pair[0])
-
-
-Method = Callable[["Standardized", np.ndarray, float], tuple[np.ndarray, bool]]
 
 
 def _lowest(
@@ -207,7 +77,7 @@ def _newton(
     for _ in range(_MAX_STEPS):
         if standardized.grouped:
             unknowns = _with_groups(standardized, unknowns)
-        now = standardized.smooth(unknowns)
+        now = standardized.slopes(unknowns)
         lower, upper, gradient = _box(standardized, unknowns, now.gradient)
         flat, promise, damping = _step(
             standardized.hessian(unknowns, now.p),
@@ -258,9 +128,9 @@ def _box(
     upper = np.broadcast_to(standardized.upper, unknowns.shape)
     l1 = np.broadcast_to(standardized.l1, unknowns.shape)
     if standardized.grouped:
-        norms = np.sqrt(np.square(unknowns).sum(axis=0))
-        out = (norms == 0) & (standardized.l1 > 0)
-        gradient = gradient + standardized.l1 * unknowns / np.where(norms > 0, norms, 1)
+        sizes = norms(unknowns)
+        out = (sizes == 0) & (standardized.l1 > 0)
+        gradient = gradient + standardized.l1 * unknowns / np.where(sizes > 0, sizes, 1)
         return np.where(out, 0.0, lower), np.where(out, 0.0, upper), gradient
     if not l1.any():
         return lower, upper, gradient
@@ -273,28 +143,23 @@ def _box(
 
 
 def _with_groups(standardized: Standardized, unknowns: np.ndarray) -> np.ndarray:
-    """Let groups that lower the objective by it enter, or leave."""
-    gradient = standardized.smooth(unknowns).gradient
-    curvature = _diagonal_bound(standardized)
-    ahead = unknowns - gradient / curvature
-    sizes, least = np.sqrt(np.square(ahead).sum(axis=0)), standardized.l1 / curvature
+    """Let groups enter, or leave, by a step of proximal gradient, where that lowers the value."""
+    now = standardized.slopes(unknowns)
+    squares = np.square(standardized.columns)
+    curvature = 0.5 * standardized.weight @ squares + standardized.l2
+    curvature = np.maximum(curvature, np.finfo(np.float64).tiny)
+    ahead = unknowns - now.gradient / curvature
+    sizes, least = norms(ahead), standardized.l1 / curvature
     shrunk = ahead * np.maximum(0, 1 - least / np.where(sizes > 0, sizes, 1))
-    out, penalized = np.sqrt(np.square(unknowns).sum(axis=0)) == 0, standardized.l1 > 0
+    out, penalized = norms(unknowns) == 0, standardized.l1 > 0
     changes = penalized & (out | (sizes <= least))
-    value = standardized.value(unknowns)
-    for _ in range(20):
+    for _ in range(_MAX_GROUP_STEPS):
         other = np.where(changes, shrunk, unknowns)
-        if standardized.value(other) <= value:
+        if standardized.value(other) <= now.value:
             return other
-        shrunk = unknowns + 0.25 * (shrunk - unknowns) * out
+        shrunk = unknowns + 0.25 * (shrunk - unknowns) * out  # as steps of many add up
         changes = changes & out
     return unknowns
-
-
-def _diagonal_bound(standardized: Standardized) -> np.ndarray:
-    """Bound the curvature of a step that changes all columns."""
-    squares = np.square(standardized.columns)
-    return 0.5 * standardized.weight @ squares + standardized.l2 + np.finfo(np.float64).tiny
 
 
 def _step(
@@ -366,81 +231,81 @@ def _solved(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     return solution
 
 
-# -- L-BFGS, where that fails ----------------------------------------------------------------------
+# -- SciPy's methods, where that fails -------------------------------------------------------------
 
 
 def _lbfgs(
     standardized: Standardized, unknowns: np.ndarray, until: float
 ) -> tuple[np.ndarray, bool]:
-    """Return where SciPy's L-BFGS-B ends; with an l1 penalty, of positive and negative parts."""
+    """Run L-BFGS-B; with an l1 penalty on positive and negative parts, which makes it smooth."""
     if standardized.grouped or perf_counter() > until:
         return unknowns, False
-    l1 = np.broadcast_to(standardized.l1, unknowns.shape).ravel()
-    split = bool(l1.any())
-    size = unknowns.size
+    l1, lower, upper = (
+        np.broadcast_to(values, unknowns.shape).ravel()
+        for values in (standardized.l1, standardized.lower, standardized.upper)
+    )
+    flat, signs = unknowns.ravel(), np.ones((1, 1))
+    if l1.any():
+        signs = np.array([[1.0], [-1.0]])
+        lower, upper = np.tile(np.where(l1 > 0, 0.0, -np.inf), 2), np.full(2 * flat.size, np.inf)
+        flat = np.concatenate([np.maximum(flat, 0), np.maximum(-flat, 0)])
 
     def joined(parts: np.ndarray) -> np.ndarray:
-        both = parts[:size] - parts[size:] if split else parts
-        return both.reshape(unknowns.shape)
+        return (signs * parts.reshape(len(signs), -1)).sum(axis=0).reshape(unknowns.shape)
 
     def function(parts: np.ndarray) -> tuple[float, np.ndarray]:
-        if perf_counter() > until:
-            raise TimeoutError
-        now = standardized.smooth(joined(parts))
-        gradient = now.gradient.ravel()
+        now = standardized.slopes(joined(parts))
         if not np.isfinite(now.value):
-            return 1e300, np.zeros_like(parts)
-        if not split:
-            return now.value, gradient
-        return now.value, np.concatenate([gradient + l1, l1 - gradient])
+            return np.finfo(np.float64).max, np.zeros_like(parts)
+        return now.value, (signs * now.gradient.ravel() + l1).ravel()
 
-    flat = unknowns.ravel()
-    if split:
-        begin = np.concatenate([np.maximum(flat, 0), np.maximum(-flat, 0)])
-        intercepts = np.tile(l1 == 0, 2)
-        within = Bounds(np.where(intercepts, -np.inf, 0.0), np.full(2 * size, np.inf))
-    else:
-        begin = flat
-        within = Bounds(
-            *(
-                np.broadcast_to(side, unknowns.shape).ravel()
-                for side in (standardized.lower, standardized.upper)
-            )
-        )
-    reached = [begin]
-    with suppress(TimeoutError):
-        minimize(
-            function, begin, method="L-BFGS-B", jac=True, bounds=within,
-            callback=lambda parts: reached.append(parts.copy()),
-            options={"maxiter": 300, "maxcor": 20, "ftol": 1e-13, "gtol": 0.0},
-        )  # fmt: skip
-    return joined(reached[-1]), False
+    options = {"maxiter": _MAX_LBFGS_STEPS, "maxcor": 20, "ftol": 1e-13, "gtol": 0.0}
+    reached = _minimized(
+        function, flat, until, method="L-BFGS-B", bounds=Bounds(lower, upper), options=options
+    )
+    return joined(reached), False
 
 
 def _conjugate(
     standardized: Standardized, unknowns: np.ndarray, until: float
 ) -> tuple[np.ndarray, bool]:
-    """Return where SciPy's Newton method with conjugate gradients ends: for a large Hessian."""
+    """Run Newton's method with conjugate gradients, for a Hessian that is not factored."""
     smooth = not (standardized.l1.any() or standardized.bounded_columns.any())
     if not smooth or unknowns.size <= _LARGEST_ORDERS[standardized.dtype]:
         return unknowns, False
-    reached = [unknowns.ravel()]
+    shape = unknowns.shape
 
     def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        if perf_counter() > until:
-            raise TimeoutError
-        now = standardized.smooth(flat.reshape(unknowns.shape))
+        now = standardized.slopes(flat.reshape(shape))
         return now.value, now.gradient.ravel()
 
-    def product(flat: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        return standardized.hessian_product(
-            flat.reshape(unknowns.shape), direction.reshape(unknowns.shape)
-        ).ravel()
+    def product(flat: np.ndarray, along: np.ndarray) -> np.ndarray:
+        return standardized.hessian_product(flat.reshape(shape), along.reshape(shape)).ravel()
+
+    options = {"gtol": 0.0, "maxiter": _MAX_STEPS}
+    reached = _minimized(
+        function, unknowns.ravel(), until, method="trust-ncg", hessp=product, options=options
+    )
+    return reached.reshape(shape), True
+
+
+def _minimized(
+    function: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    start: np.ndarray,
+    until: float,
+    **how: Any,
+) -> np.ndarray:
+    """Return where SciPy has got to when it ends, or when the time does."""
+    reached = [start]
+
+    def timed(parts: np.ndarray) -> tuple[float, np.ndarray]:
+        if perf_counter() > until:
+            raise TimeoutError
+        return function(parts)
+
+    def callback(parts: np.ndarray) -> None:
+        reached[0] = parts.copy()
 
     with suppress(TimeoutError):
-        minimize(
-            function, unknowns.ravel(), method="trust-ncg", jac=True, hessp=product,
-            callback=lambda flat: reached.append(flat.copy()),
-            options={"gtol": 0.0, "maxiter": _MAX_STEPS},
-        )  # fmt: skip
-    return reached[-1].reshape(unknowns.shape), True
+        minimize(timed, start, jac=True, callback=callback, **how)
+    return reached[0]
