@@ -23,6 +23,7 @@ from benchmarks.hostile.standardized import Point, Standardized, norms
 # Orders up to which a Hessian is factored.
 _LARGEST_ORDERS = {np.dtype(np.float64): 800, np.dtype(Extended): 250}
 _SMALLEST_DECREASE = 1e-9  # as a fraction of the value, that a step must promise
+_SMALLEST_SLOPE = 1e-10  # beside a value of 1
 _LARGEST_DAMPING = 1e10  # of a Hessian with a diagonal of ones
 _LARGE_DAMPING = 1e-6  # with which a small promise says nothing of a minimum
 _MAX_STEPS = 200
@@ -31,6 +32,7 @@ _LENGTHS = 1.0, 0.3, 0.03, 1e-3, 1e-6  # of each as fractions
 _SHORTEST = 1e-10  # fraction of a step
 _MAX_GROUP_STEPS = 20
 _MAX_LBFGS_STEPS = 300
+_MAX_IDLE_STEPS = 10  # that lower the value by less than that fraction together
 _SECONDS = 5.0  # for all methods together
 
 # Takes the objective, a start and the time by which to end; returns where it ends, and whether that
@@ -39,29 +41,36 @@ Method = Callable[[Standardized, np.ndarray, float], tuple[np.ndarray, bool]]
 
 
 def polish(objective: Objective, start: Point, value: np.longdouble) -> tuple[np.longdouble, Point]:
-    """Return the lowest objective found, and where, from a model with a value and from zero."""
+    """Return the lowest objective found, and where.
+
+    It is looked for from a model with a value, and from zero unless there are many unknowns and a
+    minimum is found already.
+    """
     until = perf_counter() + _SECONDS
     best = value, start
     with np.errstate(all="ignore"):
         rounded, extended = (Standardized(objective, value, d) for d in (np.float64, Extended))
         zero = np.zeros_like(start[0]), np.zeros_like(start[1])
+        few = start[0].size <= _LARGEST_ORDERS[extended.dtype]
         for begin in (start, zero):
-            found = _lowest(rounded, (_newton, _lbfgs, _conjugate), begin, until)
+            found, ended = _lowest(rounded, (_newton, _lbfgs, _conjugate), begin, until)
             best = min(best, (objective(*found), found), key=lambda pair: pair[0])
-        found = _lowest(extended, (_newton,), best[1], until)
+            if ended and not few:
+                break
+        found, _ = _lowest(extended, (_newton,), best[1], until)
         return min(best, (objective(*found), found), key=lambda pair: pair[0])
 
 
 def _lowest(
     standardized: Standardized, methods: tuple[Method, ...], start: Point, until: float
-) -> Point:
+) -> tuple[Point, bool]:
     """Return where the methods end, one after the other until one is at a minimum."""
-    unknowns = standardized.unknowns(*start)
+    unknowns, ended = standardized.unknowns(*start), False
     for method in methods:
         unknowns, ended = method(standardized, unknowns, until)
         if ended:
             break
-    return standardized.model(unknowns)
+    return standardized.model(unknowns), ended
 
 
 # -- Newton's method -------------------------------------------------------------------------------
@@ -280,9 +289,14 @@ def _conjugate(
         return now.value, now.gradient.ravel()
 
     def product(flat: np.ndarray, along: np.ndarray) -> np.ndarray:
-        return standardized.hessian_product(flat.reshape(shape), along.reshape(shape)).ravel()
+        if perf_counter() > until:
+            raise TimeoutError
+        if known[0] is not flat:
+            known[:] = flat, standardized.slopes(flat.reshape(shape)).p
+        return standardized.hessian_product(known[1], along.reshape(shape)).ravel()
 
-    options = {"gtol": 0.0, "maxiter": _MAX_STEPS}
+    known: list[Any] = [None, None]
+    options = {"gtol": _SMALLEST_SLOPE, "maxiter": _MAX_STEPS}
     reached = _minimized(
         function, unknowns.ravel(), until, method="trust-ncg", hessp=product, options=options
     )
@@ -295,16 +309,22 @@ def _minimized(
     until: float,
     **how: Any,
 ) -> np.ndarray:
-    """Return where SciPy has got to when it ends, or when the time does."""
-    reached = [start]
+    """Return where SciPy has got to when the time is over, or its steps hardly matter any more."""
+    reached, values, latest = [start], [np.inf], [np.inf]
 
     def timed(parts: np.ndarray) -> tuple[float, np.ndarray]:
         if perf_counter() > until:
             raise TimeoutError
-        return function(parts)
+        value, gradient = function(parts)
+        latest[0] = min(latest[0], value)
+        return value, gradient
 
     def callback(parts: np.ndarray) -> None:
         reached[0] = parts.copy()
+        values.append(latest[0])
+        before = values[-_MAX_IDLE_STEPS:][0]
+        if before - latest[0] < _SMALLEST_DECREASE * latest[0]:
+            raise StopIteration
 
     with suppress(TimeoutError):
         minimize(timed, start, jac=True, callback=callback, **how)

@@ -98,9 +98,9 @@ class Standardized:
         penalty = 0.5 * (self.l2 * np.square(unknowns)).sum() + (self.l1 * sizes).sum()
         return Slopes(self.weight @ losses + penalty, gradient, p)
 
-    def hessian_product(self, unknowns: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    def hessian_product(self, p: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Return the product of the Hessian, without an l1 penalty, and a direction."""
-        p = cross_entropy(self.columns @ unknowns.T, self.targets)[2][:, -self.shape[0] :]
+        p = p[:, -self.shape[0] :]
         along = p * (self.columns @ direction.T)
         curved = along - p * along.sum(axis=1, keepdims=True)
         return (self.weight[:, None] * curved).T @ self.columns + self.l2 * direction
