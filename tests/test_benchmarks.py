@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 
 import mpmath
@@ -763,6 +765,21 @@ def test_stray_warnings_and_infinite_numbers_are_found_out(monkeypatch):
     assert ended.details.startswith("RuntimeWarning: divide by zero")
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer of processor time")
+def test_a_hostile_fit_that_takes_too_long_is_given_up(monkeypatch):
+    def fit(problem):
+        while True:
+            with suppress(Exception):
+                np.ones(1000).sum()
+
+    monkeypatch.setattr(judgement, "SLOW", 0.05)
+    monkeypatch.setattr(judgement, "fit", fit)
+    ended = judgement.end(plain_problem())
+    assert ended.how == "slow"
+    assert ended.seconds >= 0.05
+    assert signal.getsignal(signal.SIGPROF) == signal.SIG_DFL
+
+
 def test_a_warm_start_of_a_hostile_problem_comes_after_another_fit():
     problem = plain_problem()
     cold = judgement.fit(problem)
@@ -809,7 +826,8 @@ def test_ends_are_kept_and_problems_not_tried_again(tmp_path, monkeypatch, capsy
 
     monkeypatch.setattr(hostile, "end", end)
     (first,) = hostile.run([2], range(2), tmp_path)
-    assert first["tried"] == first["counts"]["wrong"] == first["slow"] == 2
+    assert first["tried"] == first["counts"]["wrong"] == 2
+    assert first["longest"] == 61.0
     (both,) = hostile.run([2], range(1, 4), tmp_path)
     assert both["tried"] == 3
     assert len(tried) == 4

@@ -14,11 +14,16 @@ objective, so that a certificate is never blamed for a fault of the other method
 - Wrong are also coefficients out of bounds, a gap above `tol` without a warning, and an
   `objective_` that is not the objective at the solution.
 - Of a fit that warns, the gap is *understated* by the same rule.
+- A fit that takes longer than a minute of processor time is *slow*, and given up where the system
+  has a timer for that.
 """
 
+import signal
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +37,8 @@ from benchmarks.hostile.problems import Extended, Hostile
 from benchmarks.hostile.standardized import Point
 from softmax_regression import SoftmaxRegression
 
-ENDS = "certified", "warned", "wrong", "not finite", "crashed", "refused"
+ENDS = "certified", "warned", "wrong", "not finite", "crashed", "refused", "slow"
+SLOW = 60.0  # seconds of processor time for a fit
 
 _REFUSALS = (  # of what can't be computed with; anything else that is raised is a crash
     "is too small to divide by",
@@ -42,6 +48,10 @@ _REFUSALS = (  # of what can't be computed with; anything else that is raised is
 _LEAST_GAP = 1e-5
 _OVER_CLAIM = 3.0
 _OVER_ROUNDING = 10.0
+
+
+class SlowError(BaseException):
+    """A fit takes too long: nothing in it shall catch that."""
 
 
 @dataclass
@@ -84,8 +94,11 @@ def end(hostile: Hostile) -> End:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model = fit(hostile)
+            with _limited_time():
+                model = fit(hostile)
             probabilities = model.predict_proba(hostile.X)
+        except SlowError:
+            ended = End("slow")
         except Exception as error:
             ended = _raised(error)
         else:
@@ -96,6 +109,25 @@ def end(hostile: Hostile) -> End:
         ended = _returned(hostile, model, probabilities, caught)
     ended.seconds, ended.check_seconds = seconds, time.process_time() - begin
     return ended
+
+
+@contextmanager
+def _limited_time() -> Iterator[None]:
+    """Raise `SlowError` when the time is over, on systems that have a timer of processor time."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def give_up(*_: Any) -> None:
+        raise SlowError
+
+    before = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, SLOW)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def fit(hostile: Hostile) -> SoftmaxRegression:
