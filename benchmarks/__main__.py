@@ -84,7 +84,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "small": lambda options: small.run(options.repeat),
     "memory": lambda options: memory.run(),
     "growth": lambda options: growth.run(options.repeat),
-    "hostile": lambda options: hostile.run(),
+    "hostile": lambda options: hostile.run(options.generator, options.problems, options.output),
     "epochs": lambda options: epochs.run(options.catalogue, options.repeat),
     "defaults": _defaults,
     "selection": lambda options: selection.run(options.catalogue, options.names, options.repeat),
@@ -114,7 +114,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--timeout", type=float, default=120, metavar="S", help="seconds for a fit of race, sparse")
     add("--repeat", type=int, default=5, metavar="N", help="rounds in which all take turns")
     add("--candidates", action="store_true", help="other parameters, in defaults")
-    add("--output", type=Path, metavar="FOLDER", help="for results.json and race.png")
+    add(
+        "--generator",
+        nargs="+",
+        type=int,
+        default=list(hostile.GENERATORS),
+        metavar="N",
+        choices=hostile.GENERATORS,
+        help="of the problems of hostile: 1, 2 or both",
+    )
+    add(
+        "--problems",
+        type=hostile.seeds,
+        default=hostile.USUAL,
+        metavar="FIRST:LAST",
+        help="seeds of the problems of hostile",
+    )
+    add("--output", type=Path, metavar="FOLDER", help="for results.json, race.png, hostile.jsonl")
     options = parser.parse_args(arguments)
     for part in options.parts:
         if part not in [*PARTS, "all"]:
@@ -138,6 +154,10 @@ def command(options: argparse.Namespace) -> str:
             words += [f"--{name}", *getattr(options, name)]
     if options.candidates:
         words.append("--candidates")
+    if options.generator != list(hostile.GENERATORS):
+        words += ["--generator", *map(str, options.generator)]
+    if options.problems != hostile.USUAL:
+        words.append(f"--problems {options.problems.start}:{options.problems.stop}")
     return " ".join([*words, f"--timeout {options.timeout:g}", f"--repeat {options.repeat}"])
 
 
