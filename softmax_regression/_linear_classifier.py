@@ -38,3 +38,10 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
     def _without_shared_part(self, coef: Array) -> Array:
         """Return W less what all classes share: that changes no probability, take the smallest."""
         return coef - coef.mean(axis=0)
+
+
+def penalty_name(C: float, l1_ratio: float) -> str | None:
+    """Return what scikit-learn calls a penalty, None if there is none."""
+    if np.isinf(C):
+        return None
+    return {0.0: "l2", 1.0: "l1"}.get(l1_ratio, "elasticnet")

@@ -26,7 +26,7 @@ from softmax_regression._bounds import coefficient_bounds
 from softmax_regression._callbacks import Watched, with_callbacks
 from softmax_regression._classifier import Array, Stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver, l2_of
-from softmax_regression._linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._linear_classifier import LinearSoftmaxClassifier, penalty_name
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
 from softmax_regression._targets import check_more_than_one_class
 from softmax_regression.design import Design
@@ -303,6 +303,15 @@ default='adaptive'
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+
+    @property
+    def penalty(self) -> str | None:
+        """What scikit-learn calls the penalty: 'l1', 'l2', 'elasticnet' or None.
+
+        `sklearn.feature_selection.SelectFromModel` goes by it: of an 'l1' penalty it keeps the
+        features whose coefficients are not 0, else those whose coefficients are large.
+        """
+        return penalty_name(self.C, self.l1_ratio)
 
     @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]

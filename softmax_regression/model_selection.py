@@ -28,7 +28,7 @@ from softmax_regression._folds import PathProgress, Rows, WholePath, check_folds
 from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._leave_one_out import leave_one_out_scores
-from softmax_regression._linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._linear_classifier import LinearSoftmaxClassifier, penalty_name
 from softmax_regression._scoring import ROW_SCORES, scorer_of
 from softmax_regression._targets import check_more_than_one_class, encode_targets, is_soft
 from softmax_regression._warm_starts import (
@@ -255,6 +255,11 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.class_weight = class_weight
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @property
+    def penalty(self) -> str | None:
+        """What scikit-learn calls the penalty that was chosen: see `SoftmaxRegression.penalty`."""
+        return penalty_name(self.C_, self.l1_ratio_)
 
     @with_callbacks  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
