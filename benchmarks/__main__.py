@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import (
     accuracy,
+    compatibility,
     defaults,
     epochs,
     growth,
@@ -83,6 +84,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "selection": lambda options: selection.run(options.catalogue, options.names, options.repeat),
     "sparse": _sparse,
     "accuracy": lambda options: accuracy.run(options.data),
+    "compatibility": lambda options: compatibility.run(),
 }
 
 
