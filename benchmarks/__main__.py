@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import (
     accuracy,
+    compatibility,
     defaults,
     epochs,
     growth,
@@ -92,6 +93,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "threads": _threads,
     "interrupts": lambda options: interrupts.run(),
     "accuracy": lambda options: accuracy.run(options.data),
+    "compatibility": lambda options: compatibility.run(),
 }
 
 

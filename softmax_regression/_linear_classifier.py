@@ -52,3 +52,10 @@ def linear_scores(rows: Design, coef: Any, intercept: Array) -> Array:
     scores = precise.scores(coef)
     scores += intercept[:, None]
     return scores if precise is rows else scores.astype(rows.dtype)
+
+
+def penalty_name(C: float, l1_ratio: float) -> str | None:
+    """Return what scikit-learn calls a penalty, None if there is none."""
+    if np.isinf(C):
+        return None
+    return {0.0: "l2", 1.0: "l1"}.get(l1_ratio, "elasticnet")

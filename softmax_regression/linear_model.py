@@ -28,7 +28,7 @@ from softmax_regression._classes_with_weight import ClassesWithWeight
 from softmax_regression._classifier import Array, Stream, check_parameters_of_stream
 from softmax_regression._full_batch import SOLVERS, Problem, choose_solver
 from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
-from softmax_regression._linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._linear_classifier import LinearSoftmaxClassifier, penalty_name
 from softmax_regression._objective_scale import l2_of, objective_of
 from softmax_regression._rounding import REMEDY, Rounding
 from softmax_regression._sparse_batch import SPARSE_SOLVER, SparseProblem
@@ -343,6 +343,15 @@ default='adaptive'
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+
+    @property
+    def penalty(self) -> str | None:
+        """What scikit-learn calls the penalty: 'l1', 'l2', 'elasticnet' or None.
+
+        `sklearn.feature_selection.SelectFromModel` goes by it: of an 'l1' penalty it keeps the
+        features whose coefficients are not 0, else those whose coefficients are large.
+        """
+        return penalty_name(self.C, self.l1_ratio)
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread

@@ -29,7 +29,11 @@ from softmax_regression._full_batch import SOLVERS
 from softmax_regression._grid import grid_of
 from softmax_regression._hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._leave_one_out import leave_one_out_scores
-from softmax_regression._linear_classifier import LinearSoftmaxClassifier, linear_scores
+from softmax_regression._linear_classifier import (
+    LinearSoftmaxClassifier,
+    linear_scores,
+    penalty_name,
+)
 from softmax_regression._rounding import Rounding
 from softmax_regression._scoring import ROW_SCORES, scorer_of
 from softmax_regression._targets import (
@@ -278,6 +282,11 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.class_weight = class_weight
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @property
+    def penalty(self) -> str | None:
+        """What scikit-learn calls the penalty that was chosen: see `SoftmaxRegression.penalty`."""
+        return penalty_name(self.C_, self.l1_ratio_)
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread

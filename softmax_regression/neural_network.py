@@ -54,6 +54,10 @@ from softmax_regression.solvers import (
 
 _FEW = 150  # rows: too few to set any aside
 _NARROW = 100  # inputs of a layer: its rate needs no reduction
+# Of the whole decrease of the loss, the share in the last half of the epochs at which it counts as
+# levelling off. Of a loss that decays exponentially, a fifteenth of that decrease is then to come.
+_LEVEL = 0.2
+_TELLING_EPOCHS = 10  # epochs that are enough to see that
 # Parameters that training takes as they are.
 _AS_THEY_ARE = (
     "activation",
@@ -409,9 +413,9 @@ default='constant'
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` cut training short (the last tenth of the epochs brought more than a
-            tenth of the whole decrease of the loss, so that it was not levelling off), if the loss
-            ended above that of guessing, or if training was interrupted.
+            If `max_iter`, `max_fun` or `max_time` cut training short (the last half of the epochs
+            brought more than a fifth of the whole decrease of the loss, which so was not levelling
+            off), if the loss ended above that of guessing, or if training was interrupted.
         """
         watched = Watched(self, X, y, sample_weight, self._most_epochs())
         with self._unchanged_on_failure():
@@ -762,7 +766,7 @@ default='constant'
         return f"{how} learning_rate_init"
 
     def _cut_short(self, result: SolverResult) -> bool:
-        """Whether the last tenth of the epochs brought more than a tenth of the whole decrease."""
+        """Whether training ended by a limit while the loss was not yet levelling off."""
         limits = (StopReason.MAX_ITER, StopReason.MAX_FUN, StopReason.MAX_TIME)
         # One that is planned to the end has levelled off by its own rate.
         if result.reason not in limits or LEARNING_RATES[self.learning_rate].planned:
@@ -770,8 +774,8 @@ default='constant'
         losses = result.loss_curve
         if len(losses) < 2:
             return True
-        recent = losses[-1 - max(1, len(losses) // 10)] - losses[-1]
+        recent = losses[-1 - len(losses) // 2] - losses[-1]
         noise = 0.0 if self.solver_ == "lbfgs" else self.tol
-        # fewer than ten say nothing of levelling off
-        share = 0.1 if len(losses) >= 10 else 0.0
+        # fewer say nothing of levelling off
+        share = _LEVEL if len(losses) >= _TELLING_EPOCHS else 0.0
         return recent > max(noise, share * (losses[0] - losses[-1]))

@@ -576,6 +576,16 @@ def test_a_loss_that_only_rounding_moves_is_flat(seed):
 
 
 @pytest.mark.parametrize("solver", MINIBATCH)
+def test_a_loss_that_more_epochs_would_lower_by_far_is_a_warning(solver):
+    X, y = problem()
+    model = plain((5,), solver=solver, learning_rate_init=0.003, max_iter=40, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="still falling: raise max_iter"):
+        model.fit(X, y)
+    longer = trained(clone(model).set_params(max_iter=160), X, y)
+    assert longer.loss_ < 0.7 * model.loss_
+
+
+@pytest.mark.parametrize("solver", MINIBATCH)
 def test_training_ends_when_the_loss_no_longer_improves(solver):
     X, y = problem()
     model = plain((5,), solver=solver, alpha=1.0, learning_rate_init=0.05, random_state=0)
