@@ -195,8 +195,9 @@ default='adaptive'
         inf where it is too large for a float.
     optimality_gap_ : float
         How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
-        by the dual problem; without a penalty (``C=inf``) or bounds on all sides, or with a class
-        of no weight beside an intercept, an estimate by the Newton decrement. Of float32 data it
+        by the dual problem; without a penalty (``C=inf``) or bounds on all sides, by a dual point
+        of a Newton step, which is a bound as long as the minimum is no farther away than about
+        twice the length of the solution, and an estimate else. Of float32 data it
         counts what rounding `coef_` and `intercept_` costs: where that is more than `tol` allows,
         as with features very far from 0 beside their deviation, a warning says so.
     loss_curve_ : list of float
@@ -217,8 +218,9 @@ default='adaptive'
     Scores of float32 rows are sums in float32, as long as a few of the rows show that these keep
     enough digits; else, as with features far from 0, in float64, which takes twice as long. Either
     way they are returned in float32.
-    A class whose rows all have weight 0 stays in `classes_`; with an intercept its probability
-    vanishes.
+    A class whose rows all have weight 0 stays in `classes_`. With an intercept, the other classes
+    are fitted without it, and it gets coefficients of 0 and an intercept so low that its
+    probability vanishes at every row of X. Where a single class has weight, its probability is 1.
 
     With `bounds`, Newton's method solves a quadratic model within them in each iteration, by active
     sets; 'lbfgs' is SciPy's L-BFGS-B. Of two classes, a feature whose coefficient is not negative
