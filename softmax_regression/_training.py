@@ -352,7 +352,7 @@ class Training:
             max_iter=self.recipe.max_iter,
             max_fun=self.recipe.max_fun,
             report=self.recipe.report,
-            watch=limit,
+            watch=limit.watch,
         )
         return limit.explain(result)
 

@@ -602,7 +602,7 @@ default='adaptive'
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report(),
-            watch=limit,
+            watch=limit.watch,
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
         return problem, limit.explain(result)

@@ -27,6 +27,11 @@ class TimeLimit:
         self._watch = watch
         self._used_up = False
 
+    @property
+    def watch(self) -> Watch | None:
+        """What a solver is to call; None if there is neither a limit nor anything else to call."""
+        return None if self._watch is None and np.isinf(self._end) else self
+
     def __call__(self, params: Array) -> bool:
         asked = self._watch is not None and self._watch(params)
         self._used_up = not asked and monotonic() >= self._end
