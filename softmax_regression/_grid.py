@@ -66,8 +66,8 @@ def _so_many(n: int, design: Design, targets: Targets, options: Sequence[Options
     least, most = min(firsts), _RANGE * max(firsts)
     if not 0 < least <= most < np.inf:
         raise ValueError(
-            f"Cs={n} finds no range: either no feature of X tells the classes apart, or X and "
-            "sample_weight are so large or small that C is no float64. Pass Cs as a list."
+            f"Cs={n} finds no range: X and sample_weight are so large or so small that float64 has "
+            "no room for C. Multiply sample_weight by a power of 10."
         )
     return np.geomspace(least, most, n)
 
@@ -77,6 +77,6 @@ def _least(design: Design, targets: Targets, options: Options) -> float:
     base = LinearCrossEntropy(design, targets.loss(design.dtype), 1.0, options.fit_intercept)
     strength = least_strength(base, options.penalty_grouping)
     if strength == 0:
-        return np.inf
+        raise ValueError("No feature of X tells the classes apart: pass Cs as a list.")
     largest = Fraction(options.l1_ratio) / (targets.total_weight * Fraction(strength))
     return (1 - _ROUNDING) * as_float(largest)

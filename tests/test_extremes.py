@@ -267,7 +267,7 @@ def test_a_grid_of_c_goes_with_columns_and_weights(of_weights, of_columns, group
         weight = np.ldexp(WEIGHT, of_weights)
         grid = softmax_path(np.ldexp(X, of_columns), y, sample_weight=weight, **how).Cs
     np.testing.assert_allclose(np.ldexp(grid, of_weights + of_columns), expected, rtol=1e-12)
-    with pytest.raises(ValueError, match=r"Cs=3 finds no range: .* Pass Cs as a list"):
+    with pytest.raises(ValueError, match=r"Cs=3 finds no range: .* Multiply sample_weight"):
         softmax_path(np.ldexp(X, 600), y, sample_weight=np.ldexp(WEIGHT, 1022), **how)
 
 
