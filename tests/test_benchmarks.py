@@ -728,11 +728,15 @@ def test_where_a_hyperplane_tells_classes_apart_only_a_warning_is_right():
     assert judgement.judge(problem, model, None).how == "wrong"
 
 
-def test_rounding_to_float32_is_not_charged():
+def test_what_rounding_to_float32_costs_is_charged():
     rows, _ = some_data(3)
-    problem = plain_problem(X=(rows[:, :3] + 1e5).astype(np.float32), l1_ratio=0.5)
+    problem = plain_problem(X=(rows[:, :3] + 3e6).astype(np.float32), l1_ratio=0.5)
     ended = judgement.end(problem)
-    assert (ended.how, ended.details) == ("certified", "")
+    assert ended.how == "warned"
+    assert not ended.understated
+    with pytest.warns(ConvergenceWarning):
+        model = changed(judgement.fit(problem), optimality_gap_=1e-9)
+    assert judgement.judge(problem, model, None).how == "wrong"
 
 
 def failing(error):

@@ -6,9 +6,8 @@ objective is evaluated in extended precision from `coef_` and `intercept_`, and 
 by a method of its own, from there and from zero; see `polish.py`. What is found counts only by that
 objective, so that a certificate is never blamed for a fault of the other method.
 
-- Not charged is what rounding to the precision of `coef_` may cost: ten times what it costs the
-  lowest point, or what a last digit changes at the solution. Of float32 data `objective_` is judged
-  instead, as that is what the certificate is about.
+- Not charged is what rounding to float64 may cost: ten times what it costs the lowest point, or
+  what a last digit changes at the solution. Rounding to float32 is: the gap is to count it.
 - Where there is no minimum, as without a penalty where a hyperplane tells the classes apart, the
   objective can always be undercut: only a warning is right.
 - Wrong are also coefficients out of bounds, a gap above `tol` without a warning, and an
@@ -180,10 +179,8 @@ def judge(hostile: Hostile, model: SoftmaxRegression, warning: str | None) -> En
         return End("warned" if warning else "certified", warning or "", claimed, 0.0)
     lowest, best = polish(objective, (model.coef_, model.intercept_), reached)
     rounding = _OVER_ROUNDING * _rounding(objective, model, reached, lowest, best)
-    single = model.coef_.dtype == np.float32
-    value = Extended(model.objective_) if single else reached
-    true = float((value - lowest) / value) if value > 0 else 0.0
-    uncharged = 0.0 if single else float(rounding / reached)
+    true = float((reached - lowest) / reached)
+    uncharged = float(rounding / reached) if model.coef_.dtype == np.float64 else 0.0
     untrue = true - uncharged > max(_OVER_CLAIM * claimed, _LEAST_GAP)
     how = {"claimed": claimed, "true": true}
     if warning is not None:
