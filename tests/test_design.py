@@ -4,6 +4,8 @@ The same tests run over dense X in C and in F order, over a strided view, and ov
 precisions; that nothing is copied or written is checked by what memory the designs share.
 """
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -279,3 +281,17 @@ def test_sparse_data_with_long_indices_can_be_used():
     np.testing.assert_allclose(
         design.scores(np.ones((1, 5)))[0], problem.X[3:20].sum(axis=1), rtol=1e-13, atol=1e-13
     )
+
+
+@pytest.mark.parametrize("layout", ["F", "strided"])
+@pytest.mark.parametrize("reuse", [False, True])
+def test_drawing_rows_copies_those_alone(layout, reuse):
+    X = LAYOUTS[layout](np.random.default_rng(0).normal(size=(20_000, 40)))
+    design, rows = as_design(X), np.array([5, 19_999, 5, 0])
+    room = design.room(len(rows)) if reuse else None
+    tracemalloc.start()
+    drawn = design.take(rows, room)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(drawn.X, X[rows])
+    assert peak < 100 * drawn.X.nbytes < X.nbytes

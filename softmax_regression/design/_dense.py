@@ -20,7 +20,7 @@ class DenseDesign(Design):
     def __getitem__(self, rows: Rows) -> Self:
         if isinstance(rows, slice) and rows == slice(0, self.n_rows) and self.X.dtype == self.dtype:
             return self
-        part = self.X[rows] if isinstance(rows, slice) else self.X.take(rows, axis=0)
+        part = self.X[rows] if isinstance(rows, slice) else self._drawn(rows)
         return type(self)(part.astype(self.dtype, copy=False))
 
     def room(self, n_rows: int) -> Self | None:
@@ -31,9 +31,21 @@ class DenseDesign(Design):
     def take(self, rows: NDArray[np.intp], room: Self | None = None) -> Self:
         if room is None:
             return self[rows]
-        # The mode spares NumPy a buffer of the same size; row numbers are never out of range.
-        self.X.take(rows, axis=0, out=room.X, mode="clip")
+        if self.X.flags.c_contiguous:
+            # The mode spares NumPy a buffer of the same size; row numbers are never out of range.
+            self.X.take(rows, axis=0, out=room.X, mode="clip")
+        else:
+            room.X[...] = self._drawn(rows)
         return room
+
+    def _drawn(self, rows: NDArray[np.intp]) -> Array:
+        """Return a copy of some rows.
+
+        NumPy's `take` is the quickest where rows lie in one piece, but first copies all of any
+        other array: of one in the order of Fortran, as DataFrames hold them, or of every second
+        row.
+        """
+        return self.X.take(rows, axis=0) if self.X.flags.c_contiguous else self.X[rows]
 
     def masked(self, draw: Callable[[Array], None]) -> Self:
         mask = np.empty_like(self.X)
