@@ -324,9 +324,7 @@ class BaseSoftmaxClassifier(
     @blas_held_to_one_thread
     def _map_blocks(self, design: Design, transform: Callable[[Array], Array]) -> Array:
         scorer, width = self._scorer()
-        of_no_row = transform(
-            scorer(design[:0])
-        )  # tells how many values a row has, and their dtype
+        of_no_row = transform(scorer(design[:0]))  # how many values a row has, of which dtype
         result = np.empty((design.n_rows, len(of_no_row)), dtype=of_no_row.dtype)
 
         def work(blocks: Sequence[slice]) -> None:

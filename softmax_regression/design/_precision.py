@@ -45,6 +45,6 @@ def in_needed_precision(rows: Design, coef: Any) -> Design:
         used = np.unique(sample.indices)
         sample, coef = sample[:, used].toarray(), coef[:, used]
     added_up = np.abs(sample).dot(np.abs(coef.toarray() if issparse(coef) else coef).T)
-    if np.maximum.reduce(added_up, axis=None) <= _LARGEST_SUM:
+    if np.maximum.reduce(added_up, axis=None, initial=0.0) <= _LARGEST_SUM:
         return rows
     return rows.astype(np.float64)[:]

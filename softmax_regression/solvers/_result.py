@@ -23,7 +23,9 @@ class StopReason(Enum):
     MAX_ITER = "it used up its iterations (max_iter)"
     MAX_FUN = "it used up its evaluations (max_fun)"
     ROUNDING = "rounding errors leave no direction to improve in"
-    ROUNDED = "coefficients and intercepts, rounded to the precision of X, are not at the minimum"
+    ROUNDED = (
+        "the coefficients and intercepts, rounded to the precision of X, are not at the minimum"
+    )
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
     STOPPED = "the callbacks asked it to"
     MAX_TIME = "it used up its time (max_time)"
