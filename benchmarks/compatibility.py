@@ -87,6 +87,8 @@ def _run_pytest(module: str) -> list[Result]:
 
     from benchmarks.in_place import InPlace
 
+    # Arrays of other libraries are refused: tests with them are skipped where this is not set.
+    os.environ.pop("SCIPY_ARRAY_API", None)
     folder, plugin = Path(sklearn.__file__).parent, InPlace(module)
     # Settings of pytest that a folder above scikit-learn's may hold are not for its tests.
     own = ["-c", os.devnull, f"--rootdir={folder}", "-p", "no:cacheprovider", "-p", "no:terminal"]

@@ -73,8 +73,8 @@ _LOGISTIC = {
         "test_max_iter saga max_iter3",
     ],
     _CALLBACKS: [
-        "test_logistic_regression_callback_support",
-        "test_logistic_regression_callback_fitted_estimator",
+        "test_logistic_regression_callback_support 0",
+        "test_logistic_regression_callback_support 2",
         "test_logistic_regression_callback_support_warning",
     ],
     "max_iter=0": ["test_zero_max_iter"],
@@ -99,6 +99,7 @@ _MLP = {
     ],
     "what verbose=True prints": ["test_verbose_sgd"],
     "rows of a single class": ["test_preserve_feature_names MLPClassifier"],
+    _STREAMS: ["test_mlp_partial_fit_after_fit MLPClassifier"],
 }
 
 TESTS: dict[str, dict[str, list[str]]] = {

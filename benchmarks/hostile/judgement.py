@@ -42,6 +42,7 @@ SLOW = 60.0  # seconds of processor time for a fit
 _REFUSALS = (  # of what can't be computed with; anything else that is raised is a crash
     "is too small to divide by",
     "so large that their squares overflow",
+    "are too large for float32",
     "infinity or a value too large",
 )
 _LEAST_GAP = 1e-5

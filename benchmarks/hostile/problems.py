@@ -58,7 +58,7 @@ class Hostile:
             totals = weight @ targets
             factors = np.zeros(len(totals), Extended)
             present = totals > 0
-            factors[present] = totals.sum() / (len(totals) * totals[present])
+            factors[present] = totals.sum() / (present.sum() * totals[present])
         else:
             factors = np.array([chosen.get(label, 1.0) for label in self.labels()], Extended)
         return weight * (targets @ factors)
