@@ -45,6 +45,7 @@ def test_scorers_are_right_for_columns_that_are_not_sorted(n_classes):
         assert scorer(model, X, names[y]) == pytest.approx(scorer(expected, X, names[y]), rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("estimator", [STREAM, NETWORK, SEARCH], ids=lambda e: type(e).__name__)
 def test_the_order_of_columns_changes_nothing(estimator, n_classes):
@@ -79,6 +80,7 @@ def test_a_stream_finds_columns_by_their_names(estimator):
     np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs
 @streams
 def test_classes_name_the_columns_of_an_array_from_then_on(estimator):
     X, names, y = problem(3)
@@ -97,6 +99,7 @@ def test_classes_name_the_columns_of_an_array_from_then_on(estimator):
         clone(estimator).partial_fit(X, P.to_numpy(), classes=["ant", "ant", "bee"])
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few epochs
 def test_validation_rows_find_columns_by_their_names():
     X, names, y = problem(3)
     train, test = slice(0, 150), slice(150, None)

@@ -14,9 +14,7 @@ from softmax_regression import (
     SmallMLP,
     SoftmaxRegression,
     SoftmaxRegressionCV,
-    _bounded_batch,
     _full_batch,
-    _sparse_batch,
     softmax_path,
 )
 from softmax_regression.objectives import _small
@@ -49,7 +47,7 @@ def fitted(model, *args, **kwargs):
 
 def stream_rows(monkeypatch):
     """Have small data treated as large data are: block by block, without a copy."""
-    for module in (_full_batch, _sparse_batch, _bounded_batch, _small):
+    for module in (_full_batch, _small):
         monkeypatch.setattr(module, "is_small", lambda design: False)
 
 

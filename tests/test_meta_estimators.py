@@ -1,5 +1,7 @@
 """Inside scikit-learn's meta-estimators, the estimators do what scikit-learn's own do there."""
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -259,6 +261,10 @@ LACKING = {"elimination", "elimination, validated", "selection", "search", "vali
 USES_OF_NETWORKS = {name: use for name, use in USES.items() if name not in LACKING}  # no coef_, C
 
 
+@pytest.mark.skipif(
+    "sample_weight" not in inspect.signature(MLPClassifier.fit).parameters,
+    reason="MLPClassifier takes no weights before scikit-learn 1.7",
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:Number of classes in training fold")
 @pytest.mark.parametrize("use", USES_OF_NETWORKS.values(), ids=USES_OF_NETWORKS)
