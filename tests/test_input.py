@@ -338,7 +338,7 @@ BAD_Y = {
     ),
     "numbers in a list of text": ([7, *NAMES[y][1:].tolist()], "type: int, str .* of one kind"),
     "numbers as objects": (y.astype(object), r"type: int .* numpy.asarray\(y, dtype=int\)"),
-    "periods": (pd.Series(pd.PeriodIndex.from_ordinals(y, freq="D")), "type: Period .*dtype=str"),
+    "periods": (pd.Series(pd.to_datetime(y, unit="D").to_period("D")), "type: Period .*dtype=str"),
     "one class": (np.zeros(len(y)), r"at least two classes .* only one class: 0\.0"),
     "one class of text": (np.full(len(y), "a"), "at least two classes .* only one class: 'a'"),
     "too short": (y[:10], "X and y must have the same number of rows, got 90 and 10"),
