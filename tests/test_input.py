@@ -194,6 +194,10 @@ class ElsewhereArray:
         return len(self.values)
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("sklearn.externals.array_api_compat") is None,
+    reason="scikit-learn before 1.7 does not come with what dispatches arrays",
+)
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "predict"])
 @both_streams
 def test_arrays_of_other_libraries_are_refused_where_they_would_be_handed_on(estimator, method):
@@ -432,6 +436,7 @@ def test_labels_of_every_dtype_for_text_and_numbers_are_labels(estimator, name):
     assert model.score(X, labels) == expected.score(X, plain)
 
 
+@pytest.mark.filterwarnings("ignore:unique with argument")  # by pandas before 3, of its own arrays
 @pytest.mark.parametrize("name", TYPED)
 @both_streams
 def test_so_are_those_of_a_stream(estimator, name):
@@ -871,8 +876,6 @@ def test_score_takes_negative_weights_and_labels_never_seen_as_scikit_learn_does
     peer = LogisticRegression().fit(X, y)
     assert peer.score(X, y + 1) == np.mean(peer.predict(X) == y + 1)
     assert peer.score(X, y, weight) == pytest.approx(weight @ (peer.predict(X) == y) / weight.sum())
-    with pytest.raises(ValueError, match="Mix of label input types"):
-        model.score(X, NAMES[y])
 
 
 # -- inside scikit-learn's tools -------------------------------------------------------------------
