@@ -37,7 +37,7 @@ B = TypeVar("B")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_WORTH_THREADS = 1e6  # multiplications: fewer take less time than it takes to wake a thread
+_WORTH_THREADS = 2e6  # multiplications: fewer take less time than it takes to wake a thread
 _LONG = 1 << 18  # entries of an array: so do passes over fewer
 _LONG_OPERATION = 4e9  # multiplications: some tenths of a second in one thread
 

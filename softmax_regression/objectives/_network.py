@@ -32,7 +32,7 @@ from softmax_regression.objectives._network_pass import Lane, NetworkPass
 
 Array = NDArray[Any]
 
-_WORTH_LANES = 50_000_000  # multiplications in a layer's product for a batch
+_WORTH_LANES = 10_000_000  # multiplications in a layer's product for a batch
 
 
 class NetworkCrossEntropy(CrossEntropyObjective):
