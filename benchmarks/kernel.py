@@ -12,6 +12,7 @@ from benchmarks.report import Table, number, progress, ratio
 from benchmarks.timing import compare
 from softmax_regression import SoftmaxRegression
 from softmax_regression._full_batch import Problem
+from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.objectives import LinearCrossEntropy
 
 _ENOUGH_ROWS = 1000
@@ -63,11 +64,14 @@ def contestants(X: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], object]]
     coef, intercept = away_from_minimum(base, X)
     return {
         **products(X, coef.astype(X.dtype)),
-        "loss + gradient": partial(base.value_and_gradient, base.from_model(coef, intercept)),
-        "in a fit": partial(
-            problem.objective.value_and_gradient, problem.from_model(coef, intercept)
-        ),
+        "loss + gradient": _in_threads(base, base.from_model(coef, intercept)),
+        "in a fit": _in_threads(problem.objective, problem.from_model(coef, intercept)),
     }
+
+
+def _in_threads(objective: LinearCrossEntropy, params: np.ndarray) -> Callable[[], object]:
+    """Return an evaluation that is shared out among threads, as `fit` does it."""
+    return partial(blas_held_to_one_thread(objective.value_and_gradient), params)
 
 
 def linear_objective(X: np.ndarray, y: np.ndarray) -> LinearCrossEntropy:
