@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
 from math import isfinite
+from operator import eq
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -152,6 +153,7 @@ class BaseSoftmaxClassifier(
     """
 
     _parts: ClassVar[frozenset[str]]  # the attributes that make up a model
+    _shape_names: ClassVar[tuple[str, ...]]  # what the shapes that `_shapes` returns are of
     _step_parameters: ClassVar[tuple[str, ...]] = (  # of the optimizer of minibatches
         "momentum",
         "nesterovs_momentum",
@@ -200,8 +202,8 @@ class BaseSoftmaxClassifier(
         """Return the parameters that say which model it is: a stream cannot go on with others."""
 
     @abstractmethod
-    def _shapes(self, n_features: int) -> list[tuple[str, Any, Any]]:
-        """Return what shapes there are, which they are, and which `classes_` and X ask for."""
+    def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return shapes of the model, and those that `classes_` and so many features ask for."""
 
     # -- predicting --------------------------------------------------------------------------------
 
@@ -346,7 +348,7 @@ class BaseSoftmaxClassifier(
             and _plain(X)
             and known.get("n_features_in_") == X.shape[1]
             and self.__sklearn_is_fitted__()
-            and all(shape == needed for _, shape, needed in self._shapes(X.shape[1]))
+            and eq(*self._shapes(X.shape[1]))
             and len(X) * len(self.classes_) <= _FEW_VALUES
         )
 
@@ -368,7 +370,7 @@ class BaseSoftmaxClassifier(
 
     def _check_shapes(self, n_features: int) -> None:
         """Raise unless classes, fitted arrays and so many features go together."""
-        for name, shape, needed in self._shapes(n_features):
+        for name, shape, needed in zip(self._shape_names, *self._shapes(n_features), strict=True):
             if shape != needed:
                 raise ValueError(
                     f"{name} must be {needed}, for {len(self.classes_)} classes in classes_ and "

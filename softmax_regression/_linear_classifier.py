@@ -18,6 +18,7 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
 
     fit_intercept: bool
     _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "coef_", "intercept_"})
+    _shape_names: ClassVar[tuple[str, ...]] = ("coef_.shape", "intercept_.shape")
 
     def _scorer(self) -> tuple[Any, int]:
         scores = partial(linear_scores, coef=self.coef_, intercept=self.intercept_)
@@ -26,12 +27,10 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
     def _model_parameters(self) -> dict[str, Any]:
         return {"fit_intercept": self.fit_intercept}
 
-    def _shapes(self, n_features: int) -> list[tuple[str, Any, Any]]:
+    def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        return [
-            ("coef_.shape", getattr(self.coef_, "shape", None), (n_outputs, n_features)),
-            ("intercept_.shape", getattr(self.intercept_, "shape", None), (n_outputs,)),
-        ]
+        found = getattr(self.coef_, "shape", None), getattr(self.intercept_, "shape", None)
+        return found, ((n_outputs, n_features), (n_outputs,))
 
     def _store(self, coef: Array, intercept: Array, rounding: Rounding) -> None:
         if not self.fit_intercept:

@@ -257,6 +257,10 @@ default='constant'
     _parts: ClassVar[frozenset[str]] = frozenset(
         {"classes_", "coefs_", "intercepts_", "_layer_sizes", "_activation"}
     )
+    _shape_names: ClassVar[tuple[str, ...]] = (
+        "The list of the shapes of coefs_",
+        "The list of the shapes of intercepts_",
+    )
     _step_parameters = (*BaseSoftmaxClassifier._step_parameters, "weight_decay", "max_grad_norm")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -546,17 +550,14 @@ default='constant'
         self.intercepts_: list[Array]
         self.coefs_, self.intercepts_ = Layout(self._layer_sizes).views(params)
 
-    def _shapes(self, n_features: int) -> list[tuple[str, Any, Any]]:
+    def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         sizes = [n_features, *self._layer_sizes[1:-1], n_outputs]
         coefs, intercepts = (
             [getattr(array, "shape", None) for array in arrays]
             for arrays in (self.coefs_, self.intercepts_)
         )
-        return [
-            ("The list of the shapes of coefs_", coefs, list(pairwise(sizes))),
-            ("The list of the shapes of intercepts_", intercepts, [(n,) for n in sizes[1:]]),
-        ]
+        return (coefs, intercepts), (list(pairwise(sizes)), [(n,) for n in sizes[1:]])
 
     def _model_parameters(self) -> dict[str, Any]:
         return {
