@@ -577,7 +577,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 f"a fold is chosen while another is to be had. Look at scoring={self.scoring!r} "
                 "and scores_.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if not self.refit and not isinstance(self.cv, str):
             self._average(found, rows[0].rounding)
