@@ -107,7 +107,9 @@ for name, values in losses.items():
 #
 # Below, chunk by chunk. A chunk that may be gone over until the fit is done yields more than one
 # pass over it does, and it takes several chunks until the stream pays off. After the jump the old
-# weights are a burden at first: even guessing (log 4 = 1.39) would be better.
+# weights are a burden at first: even guessing (log 4 = 1.39) would be better. Both models are
+# averages of the parameters that the steps lead to; once new rows are far more likely by the latest
+# parameters, as after the jump, the average begins anew.
 
 colors = dict(zip(losses, [BLUE, VERMILION, ORANGE, GREEN, "black"], strict=True))
 seen = chunk_size * np.arange(n_chunks) / 1000

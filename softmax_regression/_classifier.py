@@ -41,11 +41,12 @@ from softmax_regression._targets import (
 from softmax_regression._threads import blas_held_to_one_thread
 from softmax_regression.design import DenseDesign, Design, Moments, as_design
 from softmax_regression.functional import log_softmax, softmax
-from softmax_regression.objectives import InputScaling, Objective
+from softmax_regression.objectives import CrossEntropyObjective, InputScaling
 from softmax_regression.solvers import (
     LEARNING_RATES,
     SGD,
     Adam,
+    Averaging,
     LearningRate,
     Minibatches,
     Optimizer,
@@ -60,6 +61,10 @@ _FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than
 _LITTLE_WORK = 250_000  # multiplications, for which OpenBLAS wakes no thread
 _LITTLE_WORK_FOR_A_ROW = 9_000  # the same, in a product with a vector
 _MODEST = 30.0  # a score whose exponential keeps its digits, in float32 too
+MAX_COMPARED_ROWS = 2000  # Rows of a piece on which the model and the latest iterate are compared.
+# Log-likelihood ratio, in nats, at which a stream counts as changed. By Lorden's bound, were the
+# average the true model, that would happen by chance once in e²⁰ = 5·10⁸ rows or less often.
+CHANGE_EVIDENCE = 20.0
 # The smallest normal number of each dtype.
 _TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)}
 
@@ -82,8 +87,6 @@ class Stream:
         With its running averages.
     random_state : RandomState or None
         Where the order of rows comes from.
-    factor : float
-        By which the learning rate has fallen.
     n_rows : int
         Rows of positive weight so far.
     weight : Fraction
@@ -92,6 +95,13 @@ class Stream:
         Means and deviations of the columns so far, where they are wanted.
     scaling : InputScaling or None
         By the first piece's, where it is that which is wanted.
+    n_steps : int
+        Steps of the optimizer since the stream began or last changed.
+    offset : ndarray or None
+        Parameters that the optimizer has reached, less those of the model, in the coordinates of X;
+        None before the first piece.
+    evidence : float
+        Log-likelihood ratio of the parameters reached to the model, since it was last 0.
     """
 
     model: dict[str, Any]
@@ -99,11 +109,13 @@ class Stream:
     steps: dict[str, Any] | None = None
     optimizer: Optimizer | None = None
     random_state: Any = None
-    factor: float = 1.0
     n_rows: int = 0
     weight: Fraction = Fraction(0)
     moments: Moments | None = None
     scaling: InputScaling | None = None
+    n_steps: int = 0
+    offset: Array | None = None
+    evidence: float = 0.0
 
     def count(self, targets: Targets) -> float:
         """Count a piece; return its mean weight in units of the stream's so far."""
@@ -123,22 +135,44 @@ class Stream:
 
     def train(
         self,
-        objective: Objective,
+        objective: CrossEntropyObjective,
+        model: Array,
         params: Array,
         rate: LearningRate,
         batches: Minibatches,
         weight: float,
+        averaged: bool = True,
     ) -> float:
-        """Change `params` by a pass over a piece that has been counted; return its mean loss."""
+        """Make a pass over a piece that has been counted; return its mean loss.
+
+        Changes `params`, from which the optimizer steps, and `model`, their average.
+        """
         assert self.optimizer is not None
-        rate.factor = self.factor
+        n_rows = len(objective.rows)
         with np.errstate(over="ignore", invalid="ignore"):  # divergence is refused afterwards
-            loss = run_epoch(
-                objective, params, np.empty_like(params), self.optimizer, rate, batches, weight
-            )
-        rate.epoch_ended(self.n_rows)
-        self.factor = rate.factor
+            after = 1 / rate.initial if averaged else np.inf  # steps without an average
+            if self.n_steps > after and self._has_changed(objective, model, params):
+                model[...] = params
+                self.n_steps, self.evidence = 0, 0.0
+            rate = rate.in_stream(self.n_rows - n_rows, self.n_steps)
+            steps = Averaging(self.optimizer, np.inf, after, model, self.n_steps)
+            loss = run_epoch(objective, params, np.empty_like(params), steps, rate, batches, weight)
+        self.n_steps = steps.n_steps
         return loss
+
+    def _has_changed(self, objective: CrossEntropyObjective, model: Array, params: Array) -> bool:
+        """Whether rows that neither has seen are more likely by the iterate than by the average.
+
+        While a stream stands still, the average is the better model; when it changes, the latest
+        iterate follows first. Their log-likelihood ratio is added up and begins anew at 0 whenever
+        it falls below (Page, "Continuous inspection schemes", Biometrika 41, 1954; Lorden,
+        "Procedures for reacting to a change in distribution", Annals of Mathematical Statistics 42,
+        1971).
+        """
+        rows = objective.rows[:: -(-len(objective.rows) // MAX_COMPARED_ROWS)]
+        gain = objective.mean_loss(model, rows) - objective.mean_loss(params, rows)
+        self.evidence = max(0.0, self.evidence + len(rows) * gain)
+        return self.evidence > CHANGE_EVIDENCE
 
 
 class BaseSoftmaxClassifier(

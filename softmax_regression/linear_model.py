@@ -49,6 +49,7 @@ from softmax_regression.design import Design
 from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
 from softmax_regression.solvers import (
     LEARNING_RATES,
+    Averaging,
     LearningRate,
     RelativeGap,
     SolverResult,
@@ -155,7 +156,10 @@ default='adaptive'
         How the step size of 'sgd' and 'adam' changes: not at all; as
         ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss has
         stopped improving; along half a cosine to 0 at the end of `max_iter` epochs; or up in the
-        first tenth of them and then so down. The last two always take `max_iter` epochs.
+        first tenth of them and then so down. The last two always take `max_iter` epochs. In
+        `partial_fit`, which sees no epochs, 'adaptive' is
+        ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the number of steps
+        since the stream began or last changed.
     learning_rate_init : float or 'auto', default='auto'
         The first step size. 'auto' takes the inverse of a bound of the curvature for
         'sgd', and 0.03 for 'adam'. Both step in standardised coordinates.
@@ -214,7 +218,8 @@ default='adaptive'
     Notes
     -----
     Values and gradients, which decide where to stop, are computed in float64 block by block, and
-    products with the Hessian in the precision of X; 'sgd' and 'adam' compute in the precision of X.
+    products with the Hessian in the precision of X; 'sgd' and 'adam' compute in the precision of X,
+    and end at the average of the parameters over about the last epoch.
     Scores of float32 rows are sums in float32, as long as a few of the rows show that these keep
     enough digits; else, as with features far from 0, in float64, which takes twice as long. Either
     way they are returned in float32.
@@ -420,7 +425,12 @@ default='adaptive'
                 held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
                 result = rounding.certified(solved, result, *held, self.tol)
             # partial_fit may go on from here
-            stream = Stream(self._model_parameters(), moments=objective.moments())
+            n_rows = len(objective.rows)
+            stream = Stream(
+                self._model_parameters(),
+                moments=objective.moments(),
+                n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
+            )
             stream.count(targets)
             self._stream = state_of(vars(stream))
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
@@ -440,8 +450,13 @@ default='adaptive'
 
         The penalty is shared out over the whole stream: it counts as in `fit` on all rows so far.
         The coordinates are standardised by the means and variances of all rows of the stream so
-        far. Only 'invscaling' lowers the learning rate here, as 'adaptive' waits for a loss on the
-        same rows to stop falling.
+        far.
+
+        After the first ``1 / learning_rate_init`` steps, `coef_` and `intercept_` are an average of
+        the parameters that the steps lead to, weighted by the number of the step (Polyak and
+        Juditsky, 1992). Some rows of each piece first serve to compare this average with the latest
+        parameters: where these have become the more likely by a factor of e²⁰, the stream has
+        changed, and the average and an 'adaptive' learning rate begin anew.
 
         Parameters
         ----------
@@ -484,11 +499,15 @@ default='adaptive'
             previous = None if first else self._solution()
             self.classes_ = targets.classes
             watched.begin()
-            start = self._start(design.n_columns, previous)
-            unknowns = objective.from_model(*start)
-            loss = stream.train(objective, unknowns, rate, batches, weight)
-            self._refuse_divergence(unknowns, loss, 1)
-            self._store(*objective.to_model(unknowns), Rounding.of(base))
+            model = objective.from_model(*self._start(design.n_columns, previous))
+            params = model.copy()
+            if stream.offset is not None:
+                params += objective.from_model(*base.unpack(stream.offset))
+            loss = stream.train(objective, model, params, rate, batches, weight)
+            self._refuse_divergence(params, loss, 1)
+            self._store(*objective.to_model(model), Rounding.of(base))
+            reached = base.pack(*objective.to_model(params))
+            stream.offset = reached - base.pack(self.coef_, self.intercept_)
             self._stream = state_of(vars(stream))
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
@@ -623,12 +642,15 @@ default='adaptive'
         def attributes(unknowns: Array) -> dict[str, Any]:
             return self._attributes(classes, base, *objective.to_model(unknowns))
 
-        batches = self._batches(len(objective.rows), check_random_state(self.random_state))
+        n_rows = len(objective.rows)
+        batches = self._batches(n_rows, check_random_state(self.random_state))
+        rate = self._learning_rate(objective, 1 / batches.size - 1 / n_rows)
+        steps = self._optimizer(self.solver_)
         result = minimize_minibatch(
             objective,
             start,
-            self._optimizer(self.solver_),
-            self._learning_rate(objective, 1 / batches.size - 1 / len(objective.rows)),
+            Averaging(steps, length=batches.number(n_rows), after=1 / rate.initial),
+            rate,
             batches,
             tol=self.tol,
             max_iter=self.max_iter,

@@ -122,7 +122,9 @@ default='constant'
         ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss (or
         the validation's) has stopped improving; along half a cosine to 0 at the end of `max_iter`
         epochs; or up in the first tenth of them and then so down. The last two always take
-        `max_iter` epochs.
+        `max_iter` epochs. In `partial_fit`, 'adaptive' is
+        ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the number of steps
+        since the stream began or last changed.
     learning_rate_init : float or 'auto', default='auto'
         The first step size; of 'one-cycle' the largest. 'auto' is 0.003 where no layer has more
         than 100 inputs, else that times ``(100 / n_inputs) ** 0.5`` of the layer with the most: the
@@ -186,7 +188,8 @@ default='constant'
         prediction, `coefs_` and `intercepts_` are for X as it is.
     average : float, default=1.0
         Over the steps of how many last epochs 'adam' and 'sgd' average the parameters, with weights
-        that fade; 0 for no average. `partial_fit` does not.
+        that fade; 0 for no average. `partial_fit` averages over all steps since the stream began or
+        last changed, weighted by their numbers, after the first ``1 / learning_rate_init``.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
         The precision to train in: 'auto' is float32, but for X of up to 10,000 values, which take
         no longer in float64. Parameters and predictions have that of X.
@@ -477,6 +480,10 @@ default='constant'
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Update the network by one pass over some rows, in minibatches.
 
+        The network is an average of the parameters that the steps lead to, unless `average` is 0.
+        Where the latest parameters make new rows more likely by a factor of e²⁰, the stream has
+        changed, and the average begins anew.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -521,16 +528,25 @@ default='constant'
             start = self._start(recipe, targets.classes, previous, stream.random_state)
             self.classes_, self._activation = targets.classes, self.activation
             watched.begin()
-            params = start(scaling).astype(objective.dtype)
+            model = start(scaling)
+            params = model.copy()
+            if stream.offset is not None:
+                params += scaling.unfolded(objective.layout, stream.offset)
+            model, params = model.astype(objective.dtype), params.astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
-            loss = stream.train(objective, params, recipe.rate(), batches, weight)
+            averaged = self.average > 0
+            rate = recipe.rate()
+            loss = stream.train(objective, model, params, rate, batches, weight, averaged)
             self._refuse_divergence(params, loss, 1)
             before = {} if first else vars(self)
             self.t_ = before.get("t_", 0) + len(objective.rows)
-            self._stream = state_of(vars(stream))
             curve = [*before.get("loss_curve_", []), loss]
-            params = scaling.folded(objective.layout, params, design.dtype)
-            self._store(SolverResult(params, loss, 1, StopReason.MAX_ITER, curve))
+            reached, model = (
+                scaling.folded(objective.layout, at, design.dtype) for at in (params, model)
+            )
+            self._store(SolverResult(model, loss, 1, StopReason.MAX_ITER, curve))
+            stream.offset = reached - model
+            self._stream = state_of(vars(stream))
         watched.end()
         return self
 

@@ -1,6 +1,6 @@
 """What is minimised: a value and its derivatives as functions of one flat parameter vector."""
 
-from softmax_regression.objectives._base import Objective, Pass
+from softmax_regression.objectives._base import CrossEntropyObjective, Objective, Pass
 from softmax_regression.objectives._bounded import BoundedCrossEntropy
 from softmax_regression.objectives._coordinates import Coordinates
 from softmax_regression.objectives._curvature import (
@@ -39,6 +39,7 @@ __all__ = [
     "BlockFactor",
     "BoundedCrossEntropy",
     "Coordinates",
+    "CrossEntropyObjective",
     "Curvature",
     "Diagonal",
     "Dropout",

@@ -186,6 +186,15 @@ class CrossEntropyObjective(Objective):
         return self.loss.rows
 
     @abstractmethod
+    def scores(self, params: Array, block: Design) -> Array:
+        """Return the class-major scores of a block of rows."""
+
+    def mean_loss(self, params: Array, rows: NDArray[np.intp]) -> float:
+        """Return the weighted mean cross-entropy of some rows, without the penalty."""
+        scores = self.scores(params, self.design[rows])
+        return self.loss.value_and_residual(scores, rows) / len(rows)
+
+    @abstractmethod
     def _block_gradient(
         self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
     ) -> float:

@@ -264,6 +264,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
             params = self.pack(*self.to_model(params))
         return self.design.laid_out(self.matrix(params.astype(self.dtype, copy=False)))
 
+    def scores(self, params: Array, block: Design) -> Array:
+        return self._scores(block, self.for_rows(params))
+
     def _block_gradient(
         self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
     ) -> float:

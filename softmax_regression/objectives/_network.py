@@ -77,6 +77,9 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         self._lanes: list[Lane] = []
         self._spare: list[Array] = []  # memory for the gradients of all but the first
 
+    def scores(self, params: Array, block: Design) -> Array:
+        return Network(*self.layout.views(params), self.activation).scores(block)
+
     def _block_gradient(
         self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
     ) -> float:

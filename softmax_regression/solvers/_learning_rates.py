@@ -37,6 +37,14 @@ class LearningRate:
     def begin(self, n_steps: int) -> None:
         """Hear how many steps there will be at most."""
 
+    def in_stream(self, n_rows_seen: int, n_steps: int) -> LearningRate:
+        """Return the schedule for the next piece of a stream.
+
+        `n_rows_seen` rows came before it, and `n_steps` steps since the stream last changed.
+        """
+        self.epoch_ended(n_rows_seen)
+        return self
+
     def step_ended(self) -> None:
         """Adjust to another step."""
 
@@ -56,13 +64,47 @@ class InverseScaling(LearningRate):
 
 
 class Adaptive(LearningRate):
-    """Divided by 5 whenever the loss has stopped improving, until that is no use any more."""
+    """Divided by 5 whenever the loss has stopped improving, until that is no use any more.
+
+    In a stream, where every loss is of other rows, it falls with the number of steps instead.
+    """
+
+    def in_stream(self, n_rows_seen: int, n_steps: int) -> LearningRate:
+        return RootDecay(self.initial, n_steps)
 
     def reduce(self) -> bool:
         if self.factor <= _SMALLEST:
             return False
         self.factor /= _REDUCTION
         return True
+
+
+class RootDecay(LearningRate):
+    """``min(initial, (initial / t) ** 0.5)`` with t the number of steps.
+
+    The rate is constant for ``1 / initial`` steps, in which parameters of unit scale can reach
+    their place, and then proportional to ``t ** -0.5``: with that decay the average of the iterates
+    converges without knowledge of how flat the minimum is (Bach and Moulines, "Non-asymptotic
+    analysis of stochastic approximation algorithms for machine learning", NIPS 2011).
+
+    Parameters
+    ----------
+    initial : float
+        The first rate.
+    n_steps : int
+        Steps that have been taken.
+    """
+
+    def __init__(self, initial: float, n_steps: int):
+        super().__init__(initial)
+        self.n_steps = n_steps
+
+    @property
+    def current(self) -> float:
+        return self.initial / max(1.0, self.initial * self.n_steps) ** 0.5
+
+    def step_ended(self) -> None:
+        self.n_steps += 1
 
 
 class _Planned(LearningRate, ABC):

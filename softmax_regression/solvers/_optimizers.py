@@ -213,23 +213,38 @@ class Averaging(Optimizer):
     """Another optimizer, whose outcome is a running mean of the parameters.
 
     Where steps jump about a minimum, it is nearer than they are (Polyak and Juditsky, "Acceleration
-    of stochastic approximation by averaging", 1992). It forgets as it goes, and reaches back over
-    half of the steps while there are few.
+    of stochastic approximation by averaging", 1992). It forgets as it goes, and while it has seen
+    fewer steps than `length`, a step's weight grows with its number (Shamir and Zhang, "Stochastic
+    gradient descent for non-smooth optimization", ICML 2013).
 
     Parameters
     ----------
     steps : Optimizer
         The other.
     length : float
-        Over how many steps.
+        Over how many steps; inf for all, weighted by their numbers.
+    after : float
+        Number of the step at which the mean begins: until then it is where the steps are.
+    mean : ndarray, default=None
+        The mean so far, changed in place.
+    n_steps : int
+        How many steps have been taken so far.
     """
 
-    def __init__(self, steps: Optimizer, length: float):
+    def __init__(
+        self,
+        steps: Optimizer,
+        length: float,
+        after: float = 0.0,
+        mean: Array | None = None,
+        n_steps: int = 0,
+    ):
         self.steps = steps
         self.length = length
-        self.every = max(1, round(length / _LOOKS))
-        self.n_steps = 0
-        self.mean: Array | None = None
+        self.after = after
+        self.every = max(1, round(length / _LOOKS)) if length < np.inf else 1
+        self.n_steps = n_steps
+        self.mean = mean
 
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
         self.steps.step(params, gradient, learning_rate)
@@ -237,10 +252,10 @@ class Averaging(Optimizer):
         if self.mean is None:
             self.mean = params.copy()
         elif self.n_steps % self.every == 0:
-            share = max(self.every / self.length, 2 / (self.n_steps / self.every + 2))
-            np.subtract(params, self.mean, out=gradient)
-            gradient *= min(share, 1.0)
-            self.mean += gradient
+            n_averaged = max(0.0, self.n_steps - self.after)
+            share = max(self.every / self.length, 2 / (n_averaged / self.every + 2))
+            self.mean *= 1 - min(share, 1.0)
+            add_scaled(min(share, 1.0), params, self.mean)
 
     def epoch_ended(self) -> None:
         self.steps.epoch_ended()
