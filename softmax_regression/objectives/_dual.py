@@ -150,12 +150,11 @@ class DualBound:
         return self._half_square(slopes)
 
     def _half_square(self, slopes: Array) -> float:
-        """Σ slope² / (2 l2)."""
-        squares = np.add.reduce(np.square(slopes))
-        ridge = self.objective.ridge[: len(squares)]
+        """Σ slope² / (2 l2), where no square of a slope underflows."""
+        lengths = np.sqrt(self.objective.ridge[: slopes.shape[1]])
         with np.errstate(divide="ignore", over="ignore"):  # of a column that is hardly penalised
-            terms = np.divide(squares, ridge, out=np.zeros_like(squares), where=squares > 0)
-        return 0.5 * float(np.add.reduce(terms))
+            terms = np.divide(slopes, lengths, out=np.zeros_like(slopes), where=slopes != 0)
+            return 0.5 * float(np.vdot(terms, terms))
 
     def without_repair(self, gradient: Array) -> float:
         """Estimate what the gap would be at the best intercept: hardly less than this."""

@@ -88,11 +88,12 @@ class Penalty(ABC):
         norms, sizes = self.norms(coef), self.norms(slopes)
         shrunk = np.maximum(sizes - self.weights, 0)
         shrunk[shrunk <= _ROUNDING * sizes] = 0.0
-        off = np.square(shrunk - ridge * norms).sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            squares = np.where(off > 0, off / (2 * ridge), 0.0)
+        off = shrunk - ridge * norms
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            off = np.where(off != 0, off / np.sqrt(ridge), 0.0)  # before squares underflow
+        squares = 0.5 * float(np.vdot(off, off))
         slack = norms * np.maximum(self.weights - sizes, 0)
-        return float(squares.sum() + slack.sum() + self._misaligned(coef, slopes))
+        return squares + float(slack.sum()) + self._misaligned(coef, slopes)
 
     @abstractmethod
     def _misaligned(self, coef: Array, slopes: Array) -> float:
