@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 from benchmarks.datasets import Catalogue
 from benchmarks.report import Table, number, progress, ratio
 from softmax_regression import SmallMLP
-from softmax_regression.solvers import _minibatch
+from softmax_regression._solvers.minibatch import minibatch as _minibatch
 
 _EPOCHS = 5
 _LEAST = 0.3  # seconds for which the products of a small data set are repeated

@@ -11,9 +11,9 @@ from benchmarks.datasets import BUNDLED, FILES, Catalogue
 from benchmarks.report import Table, number, progress, ratio
 from benchmarks.timing import compare
 from softmax_regression import SoftmaxRegression
-from softmax_regression._full_batch import Problem
-from softmax_regression._threads import blas_held_to_one_thread
-from softmax_regression.objectives import LinearCrossEntropy
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.smooth import Problem
 
 _ENOUGH_ROWS = 1000
 _LARGE = {"mnist", "shuttle", "letter"}

@@ -8,10 +8,13 @@ from importlib.metadata import version
 
 from softmax_regression import functional
 from softmax_regression.inspection import CrossValidationDisplay, RegularizationPathDisplay
-from softmax_regression.linear_model import SoftmaxRegression
-from softmax_regression.model_selection import SoftmaxRegressionCV
+from softmax_regression.linear_model import (
+    SoftmaxPath,
+    SoftmaxRegression,
+    SoftmaxRegressionCV,
+    softmax_path,
+)
 from softmax_regression.neural_network import SmallMLP
-from softmax_regression.regularization_path import SoftmaxPath, softmax_path
 
 __version__ = version("softmax-regression")
 

@@ -15,14 +15,12 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.special import log_softmax
 
-from softmax_regression.design import as_design
+from softmax_regression._data.make import as_design
+from softmax_regression._losses.pointwise import make_loss
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.network.cross_entropy import NetworkCrossEntropy
+from softmax_regression._objectives.network.layers import Layout
 from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.objectives import (
-    Layout,
-    LinearCrossEntropy,
-    NetworkCrossEntropy,
-    make_loss,
-)
 
 
 def strided(X):

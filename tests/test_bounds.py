@@ -14,17 +14,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression.design import as_design
-from softmax_regression.objectives import (
-    BoundedCrossEntropy,
-    LinearCrossEntropy,
-    WideHessian,
-    _small,
-    hessian_of,
-    make_loss,
-)
-from softmax_regression.solvers._box import BoxModel
-from softmax_regression.solvers._wide_box import WideBoxModel
+from softmax_regression._curvature.factors import hessian_of
+from softmax_regression._curvature.wide_hessian import WideHessian
+from softmax_regression._data.make import as_design
+from softmax_regression._losses.pointwise import make_loss
+from softmax_regression._objectives.linear import one_block as _small
+from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._solvers.box.box import BoxModel
+from softmax_regression._solvers.box.wide_box import WideBoxModel
 
 SOLVERS = ("newton-cholesky", "lbfgs")
 NOT_NEGATIVE = (0, None)

@@ -10,7 +10,7 @@ from scipy.special import rel_entr, softmax
 from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression.objectives import SmallCrossEntropy, copied
+from softmax_regression._objectives.linear.one_block import SmallCrossEntropy, copied
 
 KINDS = {
     "n_classes": [2, 3],

@@ -18,12 +18,9 @@ from problems import (
     variants,
 )
 
-from softmax_regression.design import as_design
-from softmax_regression.objectives import (
-    LinearCrossEntropy,
-    OneBlockCrossEntropy,
-    SmallCrossEntropy,
-)
+from softmax_regression._data.make import as_design
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.one_block import OneBlockCrossEntropy, SmallCrossEntropy
 
 CHOICES = {
     "n_classes": [2, 3, 8],

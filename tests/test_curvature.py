@@ -7,25 +7,25 @@ import pytest
 from problems import Problem, dense_hessian, draw_params, linear_minimum, slopes, variants
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._full_batch import Problem as SolvedProblem
-from softmax_regression.objectives import (
+from softmax_regression._curvature import factors as _curvature
+from softmax_regression._curvature import schedule as _factors
+from softmax_regression._curvature.factors import (
     BlockFactor,
     Diagonal,
+    Factor,
     HessianFactor,
-    HessianFactors,
-    HessianPreconditioner,
-    OneBlockCrossEntropy,
-    RowFactor,
-    RowSpace,
-    Sample,
     SharedFactor,
-    SmallCrossEntropy,
-    WhitenedObjective,
-    _curvature,
-    _factors,
-    _linear,
+    SmallFactors,
 )
-from softmax_regression.objectives._curvature import Factor, SmallFactors
+from softmax_regression._curvature.preconditioner import HessianPreconditioner
+from softmax_regression._curvature.schedule import HessianFactors
+from softmax_regression._curvature.whitened import WhitenedObjective
+from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._data.sums import Sample
+from softmax_regression._objectives.linear import cross_entropy as _linear
+from softmax_regression._objectives.linear.one_block import OneBlockCrossEntropy, SmallCrossEntropy
+from softmax_regression._objectives.linear.row_space import RowSpace
+from softmax_regression._problems.smooth import Problem as SolvedProblem
 
 every_problem = pytest.mark.parametrize(
     "problem",

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from problems import LAYOUTS, Problem
 from scipy import sparse
 
-from softmax_regression.design import DenseDesign, SparseDesign, as_design
-from softmax_regression.design import _base as design_base
+from softmax_regression._data import design as design_base
+from softmax_regression._data.dense import DenseDesign
+from softmax_regression._data.make import as_design
+from softmax_regression._data.sparse import SparseDesign
 
 DENSE_LAYOUTS = [name for name in LAYOUTS if name != "csr"]
 DTYPES = [np.float64, np.float32]

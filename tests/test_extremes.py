@@ -10,14 +10,9 @@ from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 
-from softmax_regression import (
-    SmallMLP,
-    SoftmaxRegression,
-    SoftmaxRegressionCV,
-    _full_batch,
-    softmax_path,
-)
-from softmax_regression.objectives import _small
+from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
+from softmax_regression._objectives.linear import one_block as _small
+from softmax_regression._problems import smooth as _full_batch
 
 CONTAINERS = {"dense": np.asarray, "columns first": np.asfortranarray, "sparse": sparse.csr_array}
 every_container = pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)

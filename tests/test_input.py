@@ -31,7 +31,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils._param_validation import StrOptions
 
 from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
-from softmax_regression._targets import encode_targets
+from softmax_regression._estimators.targets import encode_targets
 from softmax_regression.functional import ACTIVATIONS
 
 LINEAR = SoftmaxRegression()

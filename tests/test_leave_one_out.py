@@ -6,7 +6,8 @@ from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.model_selection import LeaveOneOut
 
-from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV, _leave_one_out
+from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV
+from softmax_regression._problems import leave_one_out as _leave_one_out
 
 
 def truly_left_out(X, y, C, weight=None, n_rows=None, **params):

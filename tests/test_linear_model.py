@@ -15,10 +15,14 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from softmax_regression import SoftmaxRegression, _full_batch
+from softmax_regression import SoftmaxRegression
+from softmax_regression._curvature import preconditioner as _preconditioner
+from softmax_regression._curvature import schedule as _factors
+from softmax_regression._problems import smooth as _full_batch
+from softmax_regression._solvers import time_limit as _time_limit
+from softmax_regression._solvers.minibatch import minibatch as _minibatch
+from softmax_regression._solvers.newton.newton import FactoredDirections
 from softmax_regression.functional import softmax
-from softmax_regression.objectives import _factors, _preconditioner
-from softmax_regression.solvers import FactoredDirections, _minibatch, _time_limit
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
 MINIBATCH = ("sgd", "adam")

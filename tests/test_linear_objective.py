@@ -23,15 +23,15 @@ from problems import (
 )
 from scipy.special import entr, softmax
 
-from softmax_regression.design import _base as design_base
-from softmax_regression.design import as_design
-from softmax_regression.objectives import (
-    HessianFactor,
-    LinearCrossEntropy,
+from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._data import design as design_base
+from softmax_regression._data.make import as_design
+from softmax_regression._losses.pointwise import make_loss
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.one_block import (
     OneBlockCrossEntropy,
     SmallCrossEntropy,
     copied,
-    make_loss,
 )
 
 DATA = {"n_classes": [2, 3, 8], "soft": [False, True], "weighted": [False, True]}

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from problems import Problem, slope_along, variants
 
+from softmax_regression._losses.pointwise import SigmoidLoss, SoftmaxLoss, make_loss
 from softmax_regression.functional import cross_entropy, cross_entropy_gradient, sigmoid, softmax
-from softmax_regression.objectives import make_loss
-from softmax_regression.objectives._losses import SigmoidLoss, SoftmaxLoss
 
 CHOICES = {"n_classes": [2, 3, 12], "soft": [False, True], "weighted": [False, True]}
 

@@ -11,19 +11,16 @@ import numpy as np
 import pytest
 from problems import LAYOUTS, Problem, draw_params, slope_along, slopes, variants
 
-from softmax_regression.design import _base as design_base
-from softmax_regression.design import as_design
+from softmax_regression._data import design as design_base
+from softmax_regression._data.make import as_design
+from softmax_regression._losses.pointwise import make_loss
+from softmax_regression._objectives.network import batches as _network_pass
+from softmax_regression._objectives.network import cross_entropy as _network
+from softmax_regression._objectives.network.cross_entropy import Network, NetworkCrossEntropy
+from softmax_regression._objectives.network.dropout import Dropout
+from softmax_regression._objectives.network.input_scaling import InputScaling
+from softmax_regression._objectives.network.layers import Layout
 from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.objectives import (
-    Dropout,
-    InputScaling,
-    Layout,
-    Network,
-    NetworkCrossEntropy,
-    _network,
-    _network_pass,
-    make_loss,
-)
 
 HIDDEN = [(), (3,), (3, 2, 4)]
 DATA = {"n_classes": [2, 3], "soft": [False, True], "weighted": [False, True]}

@@ -17,9 +17,10 @@ from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from softmax_regression import SmallMLP, SoftmaxRegression, _held_out
+from softmax_regression import SmallMLP, SoftmaxRegression
+from softmax_regression._problems import held_out as _held_out
+from softmax_regression._solvers.minibatch import minibatch as _minibatch
 from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.solvers import _minibatch
 
 # What MLPClassifier does by default.
 AS_SCIKIT_LEARN = {

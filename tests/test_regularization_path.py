@@ -8,10 +8,12 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression import SoftmaxRegression, softmax_path
-from softmax_regression._full_batch import SOLVERS
-from softmax_regression._warm_starts import Predictor
-from softmax_regression.objectives import HessianPreconditioner, copied
-from softmax_regression.solvers import RelativeGap, TruncatedDirections, evaluate
+from softmax_regression._curvature.preconditioner import HessianPreconditioner
+from softmax_regression._objectives.linear.one_block import copied
+from softmax_regression._problems.smooth import SOLVERS
+from softmax_regression._problems.warm_starts import Predictor
+from softmax_regression._solvers.criteria import RelativeGap, evaluate
+from softmax_regression._solvers.newton.newton import TruncatedDirections
 
 CS = np.logspace(-3, 3, 7)
 

@@ -11,14 +11,10 @@ from scipy.special import log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from softmax_regression import (
-    SmallMLP,
-    SoftmaxRegression,
-    SoftmaxRegressionCV,
-    _full_batch,
-    softmax_path,
-)
-from softmax_regression.design import as_design, in_needed_precision
+from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
+from softmax_regression._data.make import as_design
+from softmax_regression._data.precision import in_needed_precision
+from softmax_regression._problems import smooth as _full_batch
 
 OFFSETS = [0.0, 1e3, 1e5, 1e6]
 

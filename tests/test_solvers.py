@@ -14,38 +14,37 @@ from problems import Problem, dense_hessian, draw_params, linear_minimum
 from sklearn.linear_model import LogisticRegression
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._full_batch import SOLVERS
-from softmax_regression.design import as_design
-from softmax_regression.objectives import (
-    HessianFactor,
-    LinearCrossEntropy,
-    Objective,
-    make_loss,
-)
-from softmax_regression.solvers import (
-    LEARNING_RATES,
-    SGD,
-    Adam,
-    FactoredDirections,
+from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._data.make import as_design
+from softmax_regression._losses.pointwise import make_loss
+from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.smooth import SOLVERS
+from softmax_regression._solvers.criteria import (
     GradientNorm,
-    Minibatches,
-    Optimizer,
     Point,
     RelativeGap,
-    SolverResult,
-    StopReason,
-    Validation,
-    _minibatch,
     certify,
     evaluate,
-    minimize_lbfgs,
+    newton_step,
+)
+from softmax_regression._solvers.lbfgs import minimize_lbfgs
+from softmax_regression._solvers.minibatch import minibatch as _minibatch
+from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
+from softmax_regression._solvers.minibatch.minibatch import (
+    Minibatches,
+    Validation,
     minimize_minibatch,
-    minimize_newton,
     run_epoch,
 )
-from softmax_regression.solvers._criteria import newton_step
-from softmax_regression.solvers._newton import _ConjugateGradients
-from softmax_regression.solvers._polish import polish
+from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Optimizer
+from softmax_regression._solvers.newton.newton import (
+    FactoredDirections,
+    _ConjugateGradients,
+    minimize_newton,
+)
+from softmax_regression._solvers.polish import polish
+from softmax_regression._solvers.result import SolverResult, StopReason
 
 ZOO = {
     "two_classes": Problem(n_classes=2, n_rows=60),

@@ -9,21 +9,22 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._sparse_batch import least_strength
-from softmax_regression.design import as_design
-from softmax_regression.functional import softmax
-from softmax_regression.objectives import (
-    GroupLasso,
-    HessianPreconditioner,
-    Lasso,
-    LinearCrossEntropy,
-    Matrix,
-    _small,
-    _submatrix,
-    make_loss,
+from softmax_regression._curvature import working_set as _submatrix
+from softmax_regression._curvature.preconditioner import HessianPreconditioner
+from softmax_regression._curvature.working_set import Matrix
+from softmax_regression._data.make import as_design
+from softmax_regression._losses.pointwise import make_loss
+from softmax_regression._objectives.linear import one_block as _small
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._penalties.lasso import GroupLasso, Lasso
+from softmax_regression._problems.sparse import least_strength
+from softmax_regression._solvers.proximal_newton.active_set import minimize_model
+from softmax_regression._solvers.proximal_newton.quadratic import (
+    FlatGroupLasso,
+    FlatLasso,
+    Quadratic,
 )
-from softmax_regression.solvers._active_set import minimize_model
-from softmax_regression.solvers._faces import FlatGroupLasso, FlatLasso, Quadratic
+from softmax_regression.functional import softmax
 
 GROUPINGS = ("none", "features")
 

@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from softmax_regression import SmallMLP, SoftmaxRegression
+from softmax_regression._solvers.minibatch.learning_rates import RootDecay
+from softmax_regression._solvers.minibatch.optimizers import SGD, Averaging
 from softmax_regression.functional import softmax
-from softmax_regression.solvers import SGD, Averaging
-from softmax_regression.solvers._learning_rates import RootDecay
 
 N_CLASSES = 3
 N_FEATURES = 10

@@ -15,20 +15,16 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from softmax_regression import (
-    SmallMLP,
-    SoftmaxRegression,
-    SoftmaxRegressionCV,
-    _full_batch,
-    _threads,
-    _warm_starts,
-    softmax_path,
-)
-from softmax_regression._threads import blas_held_to_one_thread, share_out, usable_threads
-from softmax_regression.design import DenseDesign
-from softmax_regression.design import _base as design_base
-from softmax_regression.objectives import BlockFactor, HessianFactor, RowFactor
-from softmax_regression.objectives import _network as network_objective
+from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
+from softmax_regression._curvature.factors import BlockFactor, HessianFactor
+from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._data import design as design_base
+from softmax_regression._data.dense import DenseDesign
+from softmax_regression._linalg import threads as _threads
+from softmax_regression._linalg.threads import blas_held_to_one_thread, share_out, usable_threads
+from softmax_regression._objectives.network import cross_entropy as network_objective
+from softmax_regression._problems import smooth as _full_batch
+from softmax_regression._problems import warm_starts as _warm_starts
 
 BLOCKS = [slice(10 * i, 10 * i + 10) for i in range(7)]
 

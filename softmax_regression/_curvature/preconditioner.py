@@ -1,0 +1,198 @@
+"""Which matrix stands for the Hessian, by what it costs.
+
+A factor of the Hessian made from a sample of the rows is nearly as good as the whole, if the sample
+is several times as large as the matrix and has the rows that matter: those about which the model is
+undecided, and those far out, which may be all that a rare feature or class has. They are drawn with
+probabilities in proportion to
+
+    (1 − ‖p_i‖²) · ‖z_i‖²
+
+which bounds a row's part in the trace of the Hessian (compare the leverage scores of Mahoney,
+"Randomized algorithms for matrices and data", 2011, and Xu, Yang, Roosta, Ré and Mahoney,
+"Sub-sampled Newton methods with non-uniform sampling", NeurIPS 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._curvature.factors import (
+    BlockFactor,
+    Curvature,
+    Diagonal,
+    HessianFactor,
+    SharedFactor,
+)
+from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._data.design import Design
+from softmax_regression._data.sums import Sample, regrouped
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+_LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
+_ROWS_PER_UNKNOWN = 5
+_SIZES_VALUES = 1 << 19  # numbers of X looked at together: sparse rows get dense meanwhile
+_ROUNDED = 1e-3  # the least pivot of a factor that rounding to float32 does no harm
+_LITTLE = 10_000_000  # operations that take no longer than what surrounds them: nothing to save
+_FASTER = 3.0  # operations of a symmetric update in the time of one in a product with few classes
+_PER_EIGENVECTOR = 10  # times the square of their length: operations of finding all eigenvectors
+_SLOWER = 3.0  # times: one that reads a factor from memory
+
+
+@dataclass
+class _Stage:
+    """A kind of matrix, and how many multiplications it takes."""
+
+    kind: Any
+    operations: float
+    solving: float
+    n_drawn: int | None  # rows that it is made from; None for one that cannot be sampled
+
+
+class HessianPreconditioner:
+    """Makes matrices that stand for the Hessian of a linear cross-entropy, in stages.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        In standardised coordinates.
+    rows_per_unknown : int, default=None
+        How many rows are drawn for each row of the matrix; by default 5.
+    """
+
+    def __init__(self, objective: LinearCrossEntropy, rows_per_unknown: int | None = None):
+        self.objective = objective
+        self.rows_per_unknown = rows_per_unknown or _ROWS_PER_UNKNOWN
+        self._may_be_rounded = True
+        self._row_sizes: Array | None = None
+        self._stages = self._choose()
+        self.n_stages = len(self._stages)
+
+    def __call__(self, params: Array) -> Curvature:
+        """Make the best at some parameters."""
+        return self.make(self.n_stages - 1, params)
+
+    def make(self, stage: int, params: Array) -> Curvature:
+        """Make the matrix of a stage."""
+        sample, kind = self.sample(params, stage), self._stages[stage].kind
+        if sample is None:
+            return kind(self.objective, params)
+        # What some of the rows say is not so precise that rounding matters, as a rule.
+        if kind is not SharedFactor and self._may_be_rounded:
+            rounded: HessianFactor | BlockFactor = kind(self.objective, params, sample, np.float32)
+            self._may_be_rounded = rounded.least_pivot > _ROUNDED
+            if self._may_be_rounded:
+                return rounded
+        return kind(self.objective, params, sample)
+
+    def sample(self, params: Array, stage: int = -1) -> Sample | None:
+        """Draw the rows that it is made of; None for all."""
+        n_drawn = self._stages[stage].n_drawn
+        return None if n_drawn is None else self.draw(params, n_drawn)
+
+    def n_products(self, stage: int) -> float:
+        """How many products, and solutions with its matrix, take the time of making the next."""
+        following = self._stages[min(stage + 1, self.n_stages - 1)]
+        if following.operations <= _LITTLE:
+            return 0.0
+        solving = _SLOWER * self._stages[stage].solving
+        return following.operations / _FASTER / (self._product + solving)
+
+    @property
+    def _product(self) -> float:
+        """How many multiplications a product with the Hessian takes."""
+        return max(1, 4 * self.objective.design.n_values * self.objective.width)
+
+    def _choose(self) -> list[_Stage]:
+        """Return which matrices stand for the Hessian, the better after the cheaper."""
+        n_classes, n_columns = self.objective.width, self.objective.n_columns
+        n_rows, order = self.objective.design.n_rows, max(1, n_classes - 1) * n_columns
+        if not _fits_by_rows(self.objective) and n_columns > _LARGEST_FACTOR:
+            return [_Stage(Diagonal, 0.0, 0.0, None)]
+        shared = self._stage(SharedFactor, n_columns, 1, n_classes)
+        blocks = self._stage(BlockFactor, n_columns, n_classes, n_classes)
+        whole = self._stage(HessianFactor, order, 1, 1)
+        stages = [whole if order <= _LARGEST_FACTOR else blocks]
+        if _fits_by_rows(self.objective):
+            operations = RowFactor.operations(self.objective)
+            solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
+            if order > _LARGEST_FACTOR or operations < whole.operations:
+                stages = [blocks, _Stage(RowFactor, operations, solving, None)]
+        if stages[-1].operations <= _LITTLE:
+            return stages[-1:]
+        # With many classes, what they have in common takes longer than a block for each.
+        n_drawn = self._n_drawn(n_columns, 1)
+        of_pairs = n_drawn * n_classes**2 + _PER_EIGENVECTOR * n_classes**3
+        if shared.operations + of_pairs > max(blocks.operations, self._product):
+            return stages if stages[0] is blocks else [blocks, *stages]
+        return [shared, *stages] if n_classes > 1 else stages
+
+    def _stage(self, kind: Any, order: int, repeats: int, n_solved: int) -> _Stage:
+        """Return what takes one or more factors of some order, and some solutions with those."""
+        n_drawn = self._n_drawn(order, repeats)
+        operations = repeats * (n_drawn * order**2 + order**3 / 3)
+        return _Stage(kind, operations, 2 * n_solved * order**2, n_drawn)
+
+    def _n_drawn(self, order: int, repeats: int) -> int:
+        """How many rows make matrices of some order: of each class some, too."""
+        n_rows = self.objective.design.n_rows
+        if repeats * n_rows * order**2 <= _LITTLE:
+            return n_rows
+        return min(n_rows, self.rows_per_unknown * (order + self.objective.width))
+
+    def draw(self, params: Array, n_rows: int) -> Sample | None:
+        """Draw rows by their part in the trace of the Hessian, always the same; None for all."""
+        if n_rows == self.objective.design.n_rows:
+            return None
+        importance = self._doubts(params)
+        importance *= self._sizes()
+        # so that no row is impossible, and none that becomes important is missed altogether
+        importance += 0.1 * importance.mean(dtype=np.float64) + np.finfo(np.float32).tiny
+        importance *= n_rows / importance.sum(dtype=np.float64)
+        chances = np.minimum(importance, 1, out=importance)
+        drawn = np.random.default_rng(0).random(len(chances), dtype=np.float32) < chances
+        rows = np.flatnonzero(drawn)
+        return Sample(rows, 1 / chances[rows].astype(np.float64))
+
+    def _doubts(self, params: Array) -> Array:
+        """1 − ‖p_i‖², with the weight of the row."""
+        objective = self.objective
+        doubts = np.empty(objective.design.n_rows, dtype=np.float32)
+
+        def doubt(block: Design, p: Array, rows: slice) -> None:
+            if objective.width == 1:
+                doubts[rows] = p[0] * (1 - p[0])
+            else:
+                doubts[rows] = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
+
+        objective.map_probabilities(params, doubt)
+        objective.loss.weigh(doubts, slice(None))
+        return doubts
+
+    def _sizes(self) -> Array:
+        """‖z_i‖², the same at all parameters."""
+        if self._row_sizes is None:
+            sizes = np.empty(self.objective.design.n_rows, dtype=np.float32)
+
+            def work(blocks: Sequence[slice]) -> None:
+                for rows in regrouped(blocks, max(1, _SIZES_VALUES // self.objective.n_columns)):
+                    columns = self.objective.columns(self.objective.design[rows])
+                    sizes[rows] = np.einsum("jn,jn->n", columns, columns)
+
+            self.objective.design.map_blocks(work, 1)
+            self._row_sizes = sizes
+        return self._row_sizes
+
+
+def _fits_by_rows(objective: LinearCrossEntropy) -> bool:
+    """Whether the rows are fewer than the unknowns, and there is room for matrices of theirs."""
+    n_rows, n_classes, n_columns = objective.design.n_rows, objective.width, objective.n_columns
+    largest = _LARGEST_FACTOR**2
+    fewer = n_classes > 1 and n_rows < (n_classes - 1) * n_columns
+    return fewer and max(n_rows**2, n_classes * n_columns**2) <= largest

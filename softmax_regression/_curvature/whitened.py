@@ -1,0 +1,91 @@
+r"""A linear cross-entropy in unknowns in which its Hessian is about the identity.
+
+With M = L Lᵀ for the Hessian at some point and its parameters as the origin, ``params = origin +
+L⁻ᵀ u``. Near the origin the objective is as round a bowl as M is a good picture of the Hessian, so
+that a method which knows only gradients gets on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._curvature.factors import Curvature
+from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+
+class WhitenedObjective(Objective):
+    """The objective as a function of u.
+
+    Parameters
+    ----------
+    base : LinearCrossEntropy
+        The objective.
+    origin : ndarray of shape (n_params,)
+        Where u is 0.
+    curvature : Curvature
+        M.
+    """
+
+    def __init__(self, base: LinearCrossEntropy, origin: Array, curvature: Curvature):
+        self.base = base
+        self.origin = origin
+        self.curvature = curvature
+        self.n_params = curvature.n_unknowns
+        self._last: tuple[Array, Array] | None = None  # where, and the base's gradient there
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        return self.base.rows
+
+    @property
+    def convex(self) -> bool:
+        return True
+
+    @property
+    def has_dual(self) -> bool:
+        return self.base.has_dual
+
+    def params(self, unknowns: Array) -> Array:
+        """Parameters of the objective for u."""
+        return self.origin + self.curvature.spread(unknowns)
+
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        value, gradient = self.base.value_and_gradient(self.params(params))
+        self._last = params.copy(), gradient
+        return value, self.curvature.gather(gradient)
+
+    def batch_value_and_gradient(
+        self, params: Array, rows: NDArray[np.intp], gradient: Array
+    ) -> float:
+        raise TypeError("Minibatches need coordinates that do not move.")
+
+    def hessian_product(self, params: Array, direction: Array) -> Array:
+        return self.curvature.gather(
+            self.base.hessian_product(self.params(params), self.curvature.spread(direction))
+        )
+
+    def optimality_gap(
+        self, params: Array, value: float, gradient: Array, enough: float = np.inf
+    ) -> float:
+        if not self.has_dual:
+            return np.nan
+        # The gradient in the parameters is not to be had from that in u: where rounding has it so,
+        # M is singular.
+        there = self.params(params)
+        if self._last is not None and np.array_equal(self._last[0], params):
+            gradient = self._last[1]
+        else:
+            value, gradient = self.base.value_and_gradient(there)
+        return self.base.optimality_gap(there, value, gradient, enough)
+
+    def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        return self.base.gap_by_newton(self.params(params), self.curvature.spread(step), decrement)
+
+    def separates(self, params: Array) -> bool:
+        return self.base.separates(self.params(params))

@@ -1,0 +1,167 @@
+r"""The Hessian of the linear cross-entropy by a matrix of the order of the rows.
+
+Of K classes and d columns the Hessian has the order K d; with fewer rows than that, these are the
+cheaper side. With B_k = 1/S · Σ_i s_i p_ik z_i z_iᵀ + diag(ridge), one block for each class, and A
+the matrix whose rows are √(s_i/S) p_i ⊗ z_i,
+
+    H = B − Aᵀ A
+
+to be inverted where the classes' parameters sum to 0, as all that a solver sees do. There
+
+    N = B⁻¹ − B⁻¹ Eᵀ (E B⁻¹ Eᵀ)⁻¹ E B⁻¹,        E x = Σ_k x_k
+
+stands for the inverse of B, and by the formula of Sherman, Morrison and Woodbury (Golub and Van
+Loan, *Matrix Computations*, section 2.1.4)
+
+    H⁻¹ = N + N Aᵀ (I − A N Aᵀ)⁻¹ A N
+
+in n K d (n + d) operations instead of n K² d².
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk
+
+from softmax_regression._curvature.factors import Curvature, Factor
+from softmax_regression._data.design import Design
+from softmax_regression._data.sums import sum_parts
+from softmax_regression._linalg.threads import share_out, usable_threads
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+
+class RowFactor(Curvature):
+    """H itself, if rounding lets it: see the module's text.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        With three classes or more.
+    params : ndarray of shape (n_params,)
+        Where.
+    """
+
+    def __init__(self, objective: LinearCrossEntropy, params: Array):
+        super().__init__(objective)
+        self._z, self._p = _rows(objective, params)
+        # With B_k = L_k L_kᵀ, the L_k⁻¹.
+        self._n_threads = usable_threads(self.operations(objective))
+        self._roots = self._roots_of_classes()
+        self._shared = Factor(np.einsum("kij,kil->jl", self._roots, self._roots, optimize=True))
+        self._factor = Factor(self._remainder())
+
+    @staticmethod
+    def operations(objective: LinearCrossEntropy) -> float:
+        """How many multiplications making one takes."""
+        n_rows, n_columns = objective.design.n_rows, objective.n_columns
+        of_class = n_columns * (n_rows + n_columns) ** 2
+        return objective.width * of_class + n_rows**3 / 3
+
+    @property
+    def n_unknowns(self) -> int:
+        return self._p.shape[0] * len(self._z) + len(self._z.T)
+
+    def spread(self, unknowns: Array) -> Array:
+        of_classes, of_rows = np.split(unknowns, [-len(self._z.T)])
+        of_classes = of_classes.reshape(len(self._p), -1) + self._whitened(
+            self._from_rows(self._factor.back(of_rows))
+        )
+        return self._flat(self._back(self._free(of_classes)))
+
+    def gather(self, gradient: Array) -> Array:
+        of_classes = self._free(self._whitened(self._matrix(gradient)))
+        of_rows = self._factor.forward(self._to_rows(self._back(of_classes)))
+        return np.concatenate([of_classes.ravel(), of_rows])
+
+    def solve(self, gradient: Array) -> Array:
+        by_blocks = self._solve_blocks(self._matrix(gradient))
+        rows = self._factor.solve(self._to_rows(by_blocks))
+        return self._flat(by_blocks + self._solve_blocks(self._from_rows(rows)))
+
+    def _roots_of_classes(self) -> Array:
+        """Return the L_k⁻¹, of shape (n_classes, n_columns, n_columns)."""
+
+        def work(classes: Sequence[Array]) -> list[Array]:
+            return [self._root_of(p) for p in classes]
+
+        return np.concatenate(share_out(work, list(self._p), self._n_threads))
+
+    def _root_of(self, p: Array) -> Array:
+        """L⁻¹ of a class."""
+        block = (self._z * p) @ self._z.T
+        block.flat[:: len(block) + 1] += self.objective.ridge
+        return Factor(block).inverse_root()
+
+    def _remainder(self) -> Array:
+        """I − A N Aᵀ."""
+        n_columns, n_rows = self._z.shape
+
+        def work(classes: Sequence[int]) -> tuple[Array, Array]:
+            remainder = np.zeros((n_rows, n_rows))
+            in_common = np.zeros((n_rows, n_columns))  # A B⁻¹ Eᵀ
+            for k in classes:
+                whitened = self._z.T @ self._roots[k].T
+                whitened *= self._p[k, :, None]
+                _add_gram(remainder, -1.0, whitened.T)
+                in_common += whitened @ self._roots[k]
+            return remainder, in_common
+
+        parts = share_out(work, range(len(self._p)), self._n_threads)
+        remainder, in_common = sum_parts(parts)
+        remainder.flat[:: n_rows + 1] += 1.0
+        _add_gram(remainder, 1.0, self._shared.forward(in_common.T))
+        remainder = np.triu(remainder)
+        remainder += np.triu(remainder, 1).T
+        return remainder
+
+    def _solve_blocks(self, matrix: Array) -> Array:
+        """N g."""
+        return self._back(self._free(self._whitened(matrix)))
+
+    def _whitened(self, matrix: Array) -> Array:
+        """L_k⁻¹ g_k."""
+        return np.matmul(self._roots, matrix[:, :, None])[:, :, 0]
+
+    def _back(self, whitened: Array) -> Array:
+        """L_k⁻ᵀ u_k."""
+        return np.matmul(whitened[:, None, :], self._roots)[:, 0, :]
+
+    def _free(self, whitened: Array) -> Array:
+        """Without what the sum of the classes' parameters, which is 0, leaves no choice."""
+        forces = self._shared.solve(np.einsum("ki,kij->j", whitened, self._roots, optimize=True))
+        return whitened - self._roots @ forces
+
+    def _to_rows(self, matrix: Array) -> Array:
+        """A x."""
+        return np.einsum("kn,kn->n", self._p, matrix @ self._z)
+
+    def _from_rows(self, rows: Array) -> Array:
+        """Aᵀ r."""
+        return (self._p * rows) @ self._z.T
+
+
+def _rows(objective: LinearCrossEntropy, params: Array) -> tuple[Array, Array]:
+    """Return √(s/S) z, (n_columns, n_rows), and the probabilities, (n_classes, n_rows)."""
+    n_rows = objective.design.n_rows
+    z = np.empty((objective.n_columns, n_rows))
+    probabilities = np.empty((objective.width, n_rows))
+
+    def keep(block: Design, p: Array, rows: slice) -> None:
+        np.multiply(objective.columns(block), 1 / np.sqrt(n_rows), out=z[:, rows])
+        probabilities[:, rows] = p
+
+    objective.map_probabilities(params, keep)
+    if objective.loss.weight is not None:
+        z *= np.sqrt(objective.loss.weight)
+    return z, probabilities
+
+
+def _add_gram(out: Array, factor: float, columns: Array) -> None:
+    """Add factor · aᵀ a to the upper triangle, in half of the operations of a general product."""
+    dsyrk(factor, columns, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)

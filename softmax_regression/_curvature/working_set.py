@@ -1,0 +1,172 @@
+r"""Some rows and columns of the Hessian, as a matrix or by products alone.
+
+A matrix of order m costs n_rows · m² operations, and m³ to factor. A product costs what two passes
+over the chosen columns of X do, whatever m is, and conjugate gradients take some tens of them for
+what a factor gives. So whoever asks gets the one that is cheaper (J. Nocedal and S. Wright,
+"Numerical Optimization", 2nd ed. 2006, ch. 5 and 7).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrs
+
+from softmax_regression._curvature.factors import diagonal_of, hessian_of
+from softmax_regression._curvature.preconditioner import HessianPreconditioner
+from softmax_regression._linalg.blas import cholesky
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+_PRODUCTS = 50  # that conjugate gradients take for what a matrix and its factors are for
+_PER_VALUE, _PER_ROW = 8, 50  # operations of a product that weigh as much as one of a matrix
+_ROWS_PER_ENTRY, _LEAST_ROWS = 5, 2000  # of a sample
+_JITTER = 1e-13  # of the diagonal
+_ENOUGH = 0.1  # of the residual is left by conjugate gradients
+_ITERATIONS = 50
+
+
+def submatrix(
+    objective: LinearCrossEntropy,
+    params: Array,
+    chosen: NDArray[np.bool_],
+    damping: float,
+    rough: bool,
+) -> Submatrix:
+    """Return H + damping for some entries of (W, b), class after class.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        F.
+    params : ndarray of shape (n_params,)
+        Where; coefficients that are not 0 are among the chosen.
+    chosen : ndarray of bool, (n_outputs, n_columns)
+        Which entries.
+    damping : float
+        What is added to the diagonal.
+    rough : bool
+        Whether some of the rows may stand for all.
+    """
+    used = np.flatnonzero(chosen[:, : objective.design.n_columns].any(axis=0))
+    if objective.coordinates is not None and 2 * len(used) < objective.design.n_columns:
+        intercept = chosen.shape[1] - objective.fit_intercept
+        kept = np.append(used, np.arange(intercept, chosen.shape[1]))
+        params = objective.matrix(params)[:, kept].ravel()
+        objective, chosen = objective.restricted(used), chosen[:, kept]
+    order = int(chosen.sum())
+    design = objective.design
+    product = objective.width * (_PER_VALUE * design.n_values + _PER_ROW * design.n_rows)
+    n_drawn = max(_ROWS_PER_ENTRY * order, _LEAST_ROWS)
+    sampled = rough and 2 * n_drawn < design.n_rows
+    if (n_drawn if sampled else design.n_rows) * order**2 <= _PRODUCTS * product:
+        sample = HessianPreconditioner(objective).draw(params, n_drawn) if sampled else None
+        matrix = hessian_of(objective, params, chosen, sample)
+        matrix.flat[:: order + 1] += damping
+        return Matrix(matrix)
+    return Products(objective, params, chosen, damping)
+
+
+class Submatrix(ABC):
+    """M, symmetric and positive semidefinite."""
+
+    diagonal: Array
+    quick: bool  # whether `solve` takes less than some tens of products
+
+    @abstractmethod
+    def product(self, vector: Array) -> Array:
+        """Return M v."""
+
+    @abstractmethod
+    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
+        """Return (M + bend)⁻¹ v in some of the entries, or something near it.
+
+        `bend` is a sparse array, of the order of the entries.
+        """
+
+
+class Matrix(Submatrix):
+    """It as a matrix, and Cholesky factors."""
+
+    quick = True
+
+    def __init__(self, matrix: Array):
+        self.matrix = matrix
+        self.diagonal = matrix.diagonal().copy()
+
+    def product(self, vector: Array) -> Array:
+        return self.matrix @ vector
+
+    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
+        matrix = self.matrix[np.ix_(entries, entries)]
+        if bend is not None:
+            matrix += bend.toarray()
+        diagonal = matrix.diagonal()
+        scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        matrix *= scale
+        matrix *= scale[:, None]
+        added = _JITTER
+        while True:
+            matrix.flat[:: len(matrix) + 1] = 1.0 + added
+            factor, info = cholesky(matrix)
+            if info == 0:
+                return scale * dpotrs(factor, scale * vector, lower=True)[0]
+            added *= 100
+
+
+class Products(Submatrix):
+    """Products with it, and conjugate gradients, preconditioned by the diagonal."""
+
+    quick = False
+
+    def __init__(
+        self,
+        objective: LinearCrossEntropy,
+        params: Array,
+        chosen: NDArray[np.bool_],
+        damping: float,
+    ):
+        # In the precision of X: its rows need no conversion, and steps no more digits than that.
+        self._objective, self._params = objective.astype(objective.design.X.dtype), params
+        self._chosen = np.flatnonzero(chosen)
+        self._damping = damping
+        self.diagonal = diagonal_of(objective, params)[self._chosen] + damping
+
+    def product(self, vector: Array) -> Array:
+        whole = np.zeros(self._objective.n_params)
+        whole[self._chosen] = vector
+        product = self._objective.hessian_product(self._params, whole)[self._chosen]
+        return product + self._damping * vector
+
+    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
+        whole = np.zeros(len(self._chosen))
+        inverse = (
+            self.diagonal[entries] if bend is None else self.diagonal[entries] + bend.diagonal()
+        )
+        inverse = 1 / np.where(inverse > 0, inverse, 1.0)
+        solution = np.zeros(len(entries))
+        left = vector.copy()
+        scaled = inverse * left
+        direction, square = scaled, float(left @ scaled)
+        enough = _ENOUGH**2 * square
+        for _ in range(_ITERATIONS):
+            whole[entries] = direction
+            product = self.product(whole)[entries]
+            if bend is not None:
+                product += bend @ direction
+            curvature = float(direction @ product)
+            if not curvature > 0:
+                break
+            length = square / curvature
+            solution += length * direction
+            left -= length * product
+            scaled = inverse * left
+            before, square = square, float(left @ scaled)
+            if square <= enough:
+                break
+            direction = scaled + square / before * direction
+        return solution

@@ -1,0 +1,121 @@
+"""Dense X: both products are one BLAS call, in whatever order X lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._data.design import Array, Design, Rows
+from softmax_regression._data.moments import Moments
+
+_NARROW = 16  # columns
+
+
+class DenseDesign(Design):
+    """A two-dimensional array, C- or F-ordered, never copied."""
+
+    def __getitem__(self, rows: Rows) -> Self:
+        if isinstance(rows, slice) and rows == slice(0, self.n_rows) and self.X.dtype == self.dtype:
+            return self
+        part = self.X[rows] if isinstance(rows, slice) else self._drawn(rows)
+        return type(self)(part.astype(self.dtype, copy=False))
+
+    def room(self, n_rows: int) -> Self | None:
+        if self.X.dtype != self.dtype:
+            return None
+        return type(self)(np.empty((n_rows, self.n_columns), dtype=self.dtype))
+
+    def take(self, rows: NDArray[np.intp], room: Self | None = None) -> Self:
+        if room is None:
+            return self[rows]
+        if self.X.flags.c_contiguous:
+            # The mode spares NumPy a buffer of the same size; row numbers are never out of range.
+            self.X.take(rows, axis=0, out=room.X, mode="clip")
+        else:
+            room.X[...] = self._drawn(rows)
+        return room
+
+    def _drawn(self, rows: NDArray[np.intp]) -> Array:
+        """Return a copy of some rows.
+
+        NumPy's `take` is the quickest where rows lie in one piece, but first copies all of any
+        other array: of one in the order of Fortran, as DataFrames hold them, or of every second
+        row.
+        """
+        return self.X.take(rows, axis=0) if self.X.flags.c_contiguous else self.X[rows]
+
+    def masked(self, draw: Callable[[Array], None]) -> Self:
+        mask = np.empty_like(self.X)
+        draw(mask)
+        self.X *= mask
+        return self
+
+    def scores(self, coef: Any, out: Array | None = None) -> Array:
+        if out is None:
+            return coef.dot(self.X.T)  # coef's own, as it may be sparse
+        return np.matmul(coef, self.X.T, out=out)
+
+    def times(self, matrix: Array, out: Array | None = None) -> Array:
+        if out is None:
+            return self.X.dot(matrix)  # for a single row much quicker than matmul
+        return np.matmul(self.X, matrix, out=out)
+
+    def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
+        return np.matmul(self.X.T, matrix, out=out)
+
+    def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
+        return np.matmul(residuals, self.X, out=out)
+
+    def standardized(self, means: Array, scales: Array, dtype: Any) -> Self:
+        out = np.empty(self.X.shape, dtype=dtype)
+        for rows in self.blocks(1):  # in float64, as a mean may be all that a value is
+            block = np.subtract(self.X[rows], means, dtype=np.float64)
+            np.divide(block, scales, out=out[rows], casting="same_kind")
+        return type(self)(out)
+
+    def weighted_squares(self, weights: Array, scales: Array) -> Array:
+        return weights @ np.square(np.divide(self.X, scales, dtype=np.float64))
+
+    def moments(self, weights: Array) -> Moments:
+        X, counted = self.X, weights > 0
+        if not counted.all():  # others may hold anything
+            X, weights = X[counted], weights[counted]
+        moments = _moments(X, weights)
+        if X.dtype != np.float64:  # float64 holds the squares of all other numbers
+            return moments
+        doubtful = moments.doubtful()
+        varying = doubtful[(X[:, doubtful] != X[:1, doubtful]).any(axis=0)]
+        if not len(varying):
+            return moments
+        values = X[:, varying]
+        exponents = np.frexp(np.abs(values).max(axis=0))[1]
+        anew = _moments(np.ldexp(values, -exponents), weights)
+        return moments.with_columns(varying, anew.times_powers_of_two(exponents))
+
+    def toarray(self) -> Array:
+        return self.X.astype(np.float64, copy=False)
+
+    @property
+    def n_values(self) -> int:
+        return int(self.X.size)
+
+    def bytes_per_row(self) -> int:
+        return self.n_columns * self.dtype.itemsize
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _moments(X: Array, weights: Array) -> Moments:
+    """Return the moments of the columns; what overflows is infinite or NaN."""
+    origin = X[0] if len(X) else np.zeros(X.shape[1])
+    # From the first row, not from 0: the variance is no difference of large numbers then.
+    if X.shape[1] <= _NARROW:  # NumPy is slow along short rows
+        moved = np.empty(X.shape[::-1])
+        np.subtract(X.T, origin[:, None], out=moved, dtype=np.float64)
+    else:
+        moved = np.subtract(X, origin, dtype=np.float64).T
+    totals = moved @ weights
+    np.square(moved, out=moved)  # in place: new memory takes longer than the squares
+    return Moments.of(weights, totals, moved @ weights, origin)

@@ -1,0 +1,26 @@
+"""The one place that asks what kind of matrix X is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scipy.sparse import issparse
+
+from softmax_regression._data.dense import DenseDesign
+from softmax_regression._data.design import Design
+from softmax_regression._data.sparse import SparseDesign
+
+
+def as_design(X: Any) -> Design:
+    """Wrap a validated floating-point matrix, dense or sparse.
+
+    Columns-first sparse matrices (CSC) are converted: they cannot be cut into rows. Entries that
+    are stored twice are summed, in a copy.
+    """
+    if not issparse(X):
+        return DenseDesign(X)
+    rows = X.tocsr()
+    if not rows.has_canonical_format:
+        rows = rows.copy() if rows is X else rows
+        rows.sum_duplicates()
+    return SparseDesign(rows)

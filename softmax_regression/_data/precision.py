@@ -1,0 +1,50 @@
+"""Whether sums of products with X keep their digits in the precision of X.
+
+Rounding makes a sum of products wrong by a part of what is added up, not of what comes out: scores
+of features far from 0 are small differences of large terms. Where that may matter, they are to be
+computed in float64, which takes twice as long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from softmax_regression._data.design import Design
+
+Array = NDArray[Any]
+
+_LARGEST_ERROR = 3e-5  # nats of a score, at worst
+_LARGEST_SUM = _LARGEST_ERROR / float(np.finfo(np.float32).eps)
+_SAMPLED_ROWS, _SAMPLED_OUTPUTS = 4, 16  # What lies far from 0 does so in nearly all rows.
+
+
+def in_needed_precision(rows: Design, coef: Any) -> Design:
+    """Return rows such that their products with coefficients keep enough digits.
+
+    Parameters
+    ----------
+    rows : Design
+        Some rows of X.
+    coef : {ndarray, sparse array} of shape (n_outputs, n_columns)
+        The coefficients.
+
+    Returns
+    -------
+    Design
+        The same rows, or a copy in float64.
+    """
+    if rows.dtype != np.float32 or coef.dtype != np.float32:
+        return rows
+    sample = rows.X[:: max(1, rows.n_rows // _SAMPLED_ROWS)]
+    coef = coef[:: max(1, coef.shape[0] // _SAMPLED_OUTPUTS)]
+    if issparse(sample):
+        used = np.unique(sample.indices)
+        sample, coef = sample[:, used].toarray(), coef[:, used]
+    added_up = np.abs(sample).dot(np.abs(coef.toarray() if issparse(coef) else coef).T)
+    if np.maximum.reduce(added_up, axis=None, initial=0.0) <= _LARGEST_SUM:
+        return rows
+    return rows.astype(np.float64)[:]

@@ -1,0 +1,61 @@
+"""What the linear models share: scores from `coef_` and `intercept_`, and how these are stored."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.linear_model._base import SparseCoefMixin
+
+from softmax_regression._data.design import Design
+from softmax_regression._data.precision import in_needed_precision
+from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._problems.rounding import Rounding
+
+
+class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore[misc]
+    """A classifier whose scores are ``W x + b``."""
+
+    fit_intercept: bool
+    _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "coef_", "intercept_"})
+    _shape_names: ClassVar[tuple[str, ...]] = ("coef_.shape", "intercept_.shape")
+
+    def _scorer(self) -> tuple[Any, int]:
+        scores = partial(linear_scores, coef=self.coef_, intercept=self.intercept_)
+        return scores, len(self.intercept_)
+
+    def _model_parameters(self) -> dict[str, Any]:
+        return {"fit_intercept": self.fit_intercept}
+
+    def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
+        found = getattr(self.coef_, "shape", None), getattr(self.intercept_, "shape", None)
+        return found, ((n_outputs, n_features), (n_outputs,))
+
+    def _store(self, coef: Array, intercept: Array, rounding: Rounding) -> None:
+        if not self.fit_intercept:
+            intercept = np.zeros(len(coef))
+        if len(coef) > 1:
+            coef, intercept = self._without_shared_part(coef), intercept - intercept.mean()
+        self.coef_: Any  # sparse after sparsify()
+        self.coef_, self.intercept_ = rounding.model(coef, intercept)
+
+    def _without_shared_part(self, coef: Array) -> Array:
+        """Return W less what all classes share: that changes no probability, take the smallest."""
+        return coef - coef.mean(axis=0)
+
+
+def linear_scores(rows: Design, coef: Any, intercept: Array) -> Array:
+    """Return ``W x + b`` of some rows, class-major: rounded to their precision in the end."""
+    precise = in_needed_precision(rows, coef)
+    scores = precise.scores(coef)
+    scores += intercept[:, None]
+    return scores if precise is rows else scores.astype(rows.dtype)
+
+
+def penalty_name(C: float, l1_ratio: float) -> str | None:
+    """Return what scikit-learn calls a penalty, None if there is none."""
+    if np.isinf(C):
+        return None
+    return {0.0: "l2", 1.0: "l1"}.get(l1_ratio, "elasticnet")

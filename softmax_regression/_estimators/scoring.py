@@ -1,0 +1,42 @@
+"""How good predictions are: row by row from scores where that will do, else by a scorer.
+
+Log-loss and accuracy are means over rows. Computed from scores they need no probabilities that
+round to 0 or 1, take no scorer's detours, and take class probabilities for labels.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn.metrics import get_scorer
+
+from softmax_regression._losses.row_scores import hits, log_losses
+from softmax_regression._losses.targets import Targets
+
+Array = NDArray[Any]
+
+
+# By the names of scikit-learn's scorers, each a function of class-major scores and targets.
+ROW_SCORES: dict[str, Callable[[Array, Targets], Array]] = {
+    "neg_log_loss": lambda scores, targets: -log_losses(scores, targets),
+    "accuracy": hits,
+}
+
+
+def scorer_of(scoring: Any, classes: Array) -> Any:
+    """Return a scorer that knows all classes, as a few rows need not have a row of each."""
+    scorer = get_scorer(scoring)
+    function = getattr(scorer, "_score_func", None)
+    known = inspect.signature(function).parameters if function is not None else {}
+    if "labels" not in known:
+        return scorer
+    named: dict[str, Any] = {"labels": classes}
+    if len(classes) == 2 and "pos_label" in known:
+        named["pos_label"] = classes[1]
+    knowing = copy(scorer)  # with what it has requested of metadata routing
+    knowing._kwargs = named | scorer._kwargs
+    return knowing

@@ -1,0 +1,71 @@
+"""Objects as dicts of arrays, numbers and strings, and back.
+
+What a fitted estimator keeps is made of these alone. So tools that look at a model before they load
+it, such as skops, find nothing in it that they do not know, and no module of the package but those
+of the estimators has to be where it was when a model was pickled.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from softmax_regression._data.moments import Moments
+from softmax_regression._objectives.network.input_scaling import InputScaling
+from softmax_regression._solvers.minibatch.optimizers import (
+    SGD,
+    Adam,
+    Averaging,
+    Clipping,
+    Decaying,
+    FadingSum,
+)
+
+# By the names that states have them under, each of which is told by its attributes.
+_CLASSES: dict[str, type] = {
+    "Adam": Adam,
+    "Averaging": Averaging,
+    "Clipping": Clipping,
+    "Decaying": Decaying,
+    "FadingSum": FadingSum,
+    "InputScaling": InputScaling,
+    "Moments": Moments,
+    "SGD": SGD,
+}
+_NAMES = {known: name for name, known in _CLASSES.items()}
+
+
+def state_of(value: Any) -> Any:
+    """Return a value with a dict in the place of each object, those in dicts included."""
+    if isinstance(value, dict):
+        return {name: state_of(part) for name, part in value.items()}
+    if isinstance(value, np.random.RandomState):
+        return {"class": "RandomState", **value.get_state(legacy=False)}
+    if isinstance(value, Fraction):
+        return {"class": "Fraction", "ratio": list(value.as_integer_ratio())}
+    if type(value) in _NAMES:
+        return {"class": _NAMES[type(value)], **state_of(vars(value))}
+    return value
+
+
+def from_state(state: Any) -> Any:
+    """Return the value that `state_of` was given, with copies of its arrays."""
+    if isinstance(state, np.ndarray):
+        return np.array(state)
+    if not isinstance(state, dict):
+        return state
+    parts = {name: from_state(part) for name, part in state.items()}
+    name = parts.pop("class", None)
+    if name is None:
+        return parts
+    if name == "RandomState":
+        random_state = np.random.RandomState(getattr(np.random, parts["bit_generator"])())
+        random_state.set_state(parts)
+        return random_state
+    if name == "Fraction":
+        return Fraction(*parts["ratio"])
+    value: Any = object.__new__(_CLASSES[name])
+    vars(value).update(parts)
+    return value

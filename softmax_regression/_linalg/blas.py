@@ -1,0 +1,48 @@
+"""Operations of BLAS and LAPACK that NumPy has no name for, or that take long.
+
+While BLAS libraries are held to one thread, a long one has more: see `threads.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr
+from scipy.linalg.blas import daxpy, saxpy
+from scipy.linalg.lapack import dpotrf, dpotri
+
+from softmax_regression._linalg.threads import blas_threads
+
+Array = NDArray[Any]
+
+_AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
+
+
+def add_scaled(factor: float, x: Array, to: Array) -> None:
+    """``to += factor * x`` in one pass, for contiguous vectors of one dtype."""
+    _AXPY[to.dtype](x, to, a=factor)
+
+
+def cholesky(matrix: Array, overwrite: bool = False) -> tuple[Array, int]:
+    """Return L, for the lower triangle of ``L Lᵀ``, and 0; another number if there is none.
+
+    What is above the diagonal is left as it is. In the order of Fortran, the matrix may be
+    overwritten.
+    """
+    with blas_threads(len(matrix) ** 3 / 6):
+        return dpotrf(matrix, lower=True, clean=False, overwrite_a=overwrite)
+
+
+def inverse_by_cholesky(lower: Array) -> Array:
+    """Return the lower triangle of ``(L Lᵀ)⁻¹``; what is above the diagonal has no meaning."""
+    with blas_threads(len(lower) ** 3 / 3):
+        return dpotri(lower, lower=True)[0]
+
+
+def orthonormal_columns(matrix: Array) -> tuple[Array, Array]:
+    """Return Q and R of ``matrix = Q R``; it has no more columns than rows, and is overwritten."""
+    n_rows, n_columns = matrix.shape
+    with blas_threads(2 * n_rows * n_columns**2):
+        return qr(matrix, overwrite_a=True, mode="economic", check_finite=False)

@@ -1,0 +1,167 @@
+"""Cross-entropy of minibatches: residuals at once, values when all of a stretch are through.
+
+A training loop needs the gradient of a batch now and its loss at the end of the epoch. So targets
+of a stretch of batches are gathered together, batch by batch in memory, multiplied by what a row
+counts for, and a batch leaves behind only what its logarithms are of: they are taken for the whole
+stretch. The formulae are those of `_losses`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._losses.pointwise import PointwiseLoss
+
+Array = NDArray[Any]
+
+
+class BatchTargets(ABC):
+    """Targets of consecutive batches of given sizes.
+
+    Parameters
+    ----------
+    loss : PointwiseLoss
+        Targets and weights of all rows.
+    sizes : sequence of int
+        Rows of each batch.
+    whole_sizes : sequence of int
+        Rows of the batches that these are parts of: the mean is over those.
+    dtype : dtype
+        Of scores.
+    """
+
+    def __init__(
+        self, loss: PointwiseLoss, sizes: Sequence[int], whole_sizes: Sequence[int], dtype: Any
+    ):
+        self.loss = loss
+        self.parts = [slice(a, b) for a, b in pairwise(accumulate(sizes, initial=0))]
+        self._whole_sizes = np.repeat(np.asarray(whole_sizes, dtype), sizes)
+        # of a row in the sum over the stretch, and in the mean of its batch
+        self._weights, self._scales = (np.empty_like(self._whole_sizes) for _ in range(2))
+
+    def fill(self, rows: NDArray[np.intp], share: float) -> None:
+        """Gather the targets of some rows, each to count for `share` times its weight."""
+        self._weights[...] = share
+        self.loss.weigh(self._weights, rows)
+        np.divide(self._weights, self._whole_sizes, out=self._scales)
+        self._gather(rows)
+
+    @abstractmethod
+    def _gather(self, rows: NDArray[np.intp]) -> None:
+        """Gather them, the weights being known."""
+
+    @abstractmethod
+    def residual(self, batch: int, scores: Array) -> None:
+        """Overwrite class-major scores with their gradient of the mean over the batch."""
+
+    @abstractmethod
+    def total(self) -> float:
+        """Return the weighted sum of all rows' cross-entropy, once each had its residual."""
+
+
+class SoftmaxTargets(BatchTargets):
+    """Three classes or more. Labels are gathered as probabilities, so there is one way for all."""
+
+    def __init__(
+        self, loss: PointwiseLoss, sizes: Sequence[int], whole_sizes: Sequence[int], dtype: Any
+    ):
+        super().__init__(loss, sizes, whole_sizes, dtype)
+        n_classes = loss.n_outputs
+        self._targets = np.zeros(n_classes * len(self._scales), dtype)
+        self._normalizers = np.ones_like(self._scales)  # Σ_k exp(z_k − max z)
+        self._at_targets = 0.0  # Σ s y (z − max z)
+        # where the first class of a row is, and how far from there the next
+        self._first = np.concatenate(
+            [n_classes * part.start + np.arange(part.stop - part.start) for part in self.parts]
+        )
+        self._step = np.repeat(sizes, sizes)
+        self._batches = []
+        for part, whole in zip(self.parts, whole_sizes, strict=True):
+            targets = self._targets[n_classes * part.start : n_classes * part.stop]
+            n_rows = part.stop - part.start
+            self._batches.append(
+                (
+                    targets.reshape(n_classes, n_rows),
+                    self._scales[part],
+                    self._normalizers[part],
+                    np.empty(n_rows, dtype),
+                    whole,
+                )
+            )
+
+    def _gather(self, rows: NDArray[np.intp]) -> None:
+        self._at_targets = 0.0
+        if self.loss.targets.ndim == 1:
+            at = self.loss.targets.take(rows)
+            at *= self._step
+            at += self._first
+            self._targets.fill(0)
+            self._targets[at] = self._scales
+            return
+        for part, (targets, scales, *_) in zip(self.parts, self._batches, strict=True):
+            self.loss.targets.take(rows[part], axis=1, out=targets, mode="clip")
+            targets *= scales
+
+    def residual(self, batch: int, scores: Array) -> None:
+        targets, scales, normalizers, room, n_rows = self._batches[batch]
+        scores -= np.maximum.reduce(scores, axis=0, out=room)
+        self._at_targets += n_rows * float(np.vdot(targets, scores))
+        np.exp(scores, out=scores)
+        np.add.reduce(scores, axis=0, out=normalizers)
+        np.divide(scales, normalizers, out=room)
+        scores *= room
+        scores -= targets
+
+    def total(self) -> float:
+        logarithms = np.log(self._normalizers, dtype=np.float64)
+        return float(np.dot(self._weights, logarithms)) - self._at_targets
+
+
+class SigmoidTargets(BatchTargets):
+    """Two classes, one score."""
+
+    def __init__(
+        self, loss: PointwiseLoss, sizes: Sequence[int], whole_sizes: Sequence[int], dtype: Any
+    ):
+        super().__init__(loss, sizes, whole_sizes, dtype)
+        self._second, self._tails, self._margins = (np.zeros_like(self._scales) for _ in range(3))
+        self._batches = [
+            tuple(array[part] for array in (self._second, self._scales, self._tails, self._margins))
+            for part in self.parts
+        ]
+
+    def _gather(self, rows: NDArray[np.intp]) -> None:
+        targets = self.loss.targets
+        self._second[...] = (targets if targets.ndim == 1 else targets[-1]).take(rows)
+
+    def residual(self, batch: int, scores: Array) -> None:
+        second, scales, tails, margins = self._batches[batch]
+        z = scores[0]
+        np.abs(z, out=tails)
+        np.negative(tails, out=tails)
+        np.exp(tails, out=tails)
+        np.maximum(z, 0, out=margins)
+        margins -= second * z
+        np.maximum(tails, z >= 0, out=z)
+        z /= 1 + tails
+        z -= second
+        z *= scales
+
+    def total(self) -> float:
+        losses = np.log1p(self._tails, dtype=np.float64)
+        losses += self._margins
+        return float(np.dot(self._weights, losses))
+
+
+def batch_targets(
+    loss: PointwiseLoss, sizes: Sequence[int], whole_sizes: Sequence[int], dtype: Any
+) -> BatchTargets:
+    """Choose between the two by the number of classes."""
+    kind = SigmoidTargets if loss.n_outputs == 1 else SoftmaxTargets
+    return kind(loss, sizes, whole_sizes, dtype)

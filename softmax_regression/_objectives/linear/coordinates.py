@@ -1,0 +1,124 @@
+r"""The linear model in coordinates in which all features have the same scale.
+
+On data as it comes, one feature is in millimetres and the next in years, and the level sets of the
+objective are needles. Optimisers want circles. Instead of changing X this changes the unknowns:
+with column means μ, positive scales t_j for the features and t_0 for the intercept,
+
+    Ṽ = W diag(t),  ṽ_0 = t_0 (b + W μ)        W = Ṽ diag(t)⁻¹,  b = ṽ_0 / t_0 − W μ
+
+so that scores are Ṽ z + ṽ_0/t_0 with z = (x − μ)/t: the model of centred and scaled features, while
+X is read as it lies. The objective is the same function, penalty included; only the path to its
+minimum gets shorter. Gradients follow by the chain rule, in operations on arrays of the size of W.
+
+Scales are chosen so that every coordinate has a curvature of about 1. With p (1 − p) ≈ c the
+curvature along W_kj is c σ_j² + l2, hence ``t_j² = c σ_j² + l2`` and ``t_0² = c``. Nothing is
+squared on the way, so that columns may be as large or as small as float64 has numbers for, but for
+room for sums of their values and for the inverses of their scales.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._data.moments import Moments
+
+Array = NDArray[Any]
+
+# The largest size of a column whose values may be added up over rows, and the smallest scale that
+# a coefficient may be divided by.
+_LARGEST_SIZE, _LEAST_SCALE = 1e300, 1e-300
+
+
+class Coordinates:
+    """The linear map between the two sets of unknowns.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_columns,)
+        μ; zeros for a model without intercept, which cannot be centred.
+    scales : ndarray of shape (n_columns,)
+        t, positive.
+    intercept_scale : float
+        t_0, positive.
+    """
+
+    def __init__(self, means: Array, scales: Array, intercept_scale: float = 1.0):
+        self.means = means
+        self.scales = scales
+        self.intercept_scale = intercept_scale
+
+    @classmethod
+    def standardizing(
+        cls, moments: Moments, *, l2: float, n_classes: int, fit_intercept: bool
+    ) -> Self:
+        """Choose them by the means and variances of the columns."""
+        check_sizes(moments.sizes())
+        spread = moments.deviations
+        if not fit_intercept:
+            spread = np.hypot(spread, moments.means)
+        # What rounding leaves of a constant column is no deviation.
+        noise = 64 * np.finfo(np.float64).eps * np.abs(moments.means)
+        spread = np.where(spread > noise, spread, 0.0)
+        curvature = (n_classes - 1) / n_classes**2
+        scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(l2))
+        scales[scales == 0] = 1.0
+        if scales.min() < _LEAST_SCALE:
+            column = int(scales.argmin())
+            raise ValueError(
+                f"X varies so little in column {column}, by a standard deviation of "
+                f"{spread[column]:g}, that its coefficients overflow. Multiply it by a power of "
+                "10, or set C to a finite value."
+            )
+        means = moments.means if fit_intercept else np.zeros_like(moments.means)
+        return cls(means, scales, float(np.sqrt(curvature)))
+
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        """Return those of some of the columns."""
+        return type(self)(self.means[columns], self.scales[columns], self.intercept_scale)
+
+    def to_model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
+        """Return (W, b) for (Ṽ, ṽ_0)."""
+        coef = coef / self.scales
+        return coef, intercept / self.intercept_scale - coef @ self.means if len(
+            intercept
+        ) else intercept
+
+    def from_model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
+        """Return (Ṽ, ṽ_0) for (W, b)."""
+        if len(intercept):
+            intercept = self.intercept_scale * (intercept + coef @ self.means)
+        return coef * self.scales, intercept
+
+    def pull_back(self, coef: Array, intercept: Array) -> None:
+        """Turn a gradient in (W, b) into one in (Ṽ, ṽ_0), in place."""
+        if len(intercept):
+            coef -= np.outer(intercept, self.means)
+            intercept /= self.intercept_scale
+        coef /= self.scales
+
+    def rows(self, X: Array) -> Array:
+        """Return z for rows of X."""
+        return (X - self.means) / self.scales
+
+    def moments(self, of_columns: Moments) -> Moments:
+        """Return the moments of the columns of z for those of X's."""
+        deviations = of_columns.deviations / self.scales
+        return Moments(of_columns.weight, self.rows(of_columns.means), deviations)
+
+    def columns(self, transposed: Array, out: Array) -> None:
+        """Write zᵀ for the transpose of rows of X."""
+        np.subtract(transposed, self.means[:, None], out=out)
+        out /= self.scales[:, None]
+
+
+def check_sizes(sizes: Array) -> None:
+    """Raise if a column is so large that sums of its values overflow."""
+    too_large = np.flatnonzero(~(sizes <= _LARGEST_SIZE))  # NaN, where they have overflowed already
+    if len(too_large):
+        raise ValueError(
+            f"X has values so large that their sums overflow, in column {too_large[0]}. Divide it "
+            "by its largest absolute value."
+        )

@@ -1,0 +1,65 @@
+r"""Fewer rows than columns: the penalised problem in as many unknowns as there are rows.
+
+The part of W that is orthogonal to all rows of X changes no score and costs a penalty, so it is 0
+at the minimum: every row of W is a combination of rows of X. With the triangular factor of
+``Xᵀ = Q R``, Q of shape (n_columns, n_rows) with orthonormal columns,
+
+    W = A Qᵀ,    W Xᵀ = A R,    ‖W‖ = ‖A‖
+
+so that A solves the same problem with Rᵀ, n_rows × n_rows, in the place of X, exactly.
+
+Rounding in a small column beside a much larger one is as if the small one had been changed a lot,
+unless the factorisation begins with the largest (A. Cox and N. Higham, "Stability of Householder QR
+factorization for weighted least squares problems", Numerical Analysis 1997).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._data.dense import DenseDesign
+from softmax_regression._linalg.blas import orthonormal_columns
+from softmax_regression._objectives.linear.coordinates import check_sizes
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+
+Array = NDArray[Any]
+
+
+class RowSpace:
+    """The problem in the space of the rows, and the way back.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        The problem in the coordinates of X, with a penalty.
+    """
+
+    def __init__(self, objective: LinearCrossEntropy):
+        X = objective.design.X
+        sizes = np.abs(X).max(axis=0).astype(np.float64)
+        check_sizes(sizes)
+        order = np.argsort(-sizes, kind="stable")
+        # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
+        columns = np.ascontiguousarray(X[:, order], dtype=np.float64).T
+        ordered, triangle = orthonormal_columns(columns)
+        self.basis = np.empty_like(ordered)
+        self.basis[order] = ordered
+        self.objective = LinearCrossEntropy(
+            DenseDesign(np.ascontiguousarray(triangle.T)),
+            objective.loss,
+            objective.l2,
+            objective.fit_intercept,
+        )
+
+    def coef(self, rotated: Array) -> Array:
+        """W for A."""
+        return rotated @ self.basis.T
+
+    def rotated(self, coef: Array) -> Array:
+        """A for W, without what is orthogonal to the rows."""
+        if not coef.any():  # as most often, where a fit begins
+            return np.zeros((len(coef), self.basis.shape[1]))
+        return coef @ self.basis

@@ -1,0 +1,161 @@
+r"""Cross-entropy of a feed-forward network, its gradient by back-propagation.
+
+Layer l multiplies by W_l, adds b_l and applies the activation f; the last layer's scores go to the
+loss. Hidden layers are held row by row, as X is, so that A_0 = X:
+
+    Z_l = A_{l−1} W_l + b_l,    A_l = f(Z_l),    scores = Z_Lᵀ
+    Δ_L = residuals s (p − y),  Δ_l = Δ_{l+1} W_{l+1}ᵀ ∘ f'(Z_l)
+    ∂F/∂W_l = 1/S · A_{l−1}ᵀ Δ_l + l2 · W_l,    ∂F/∂b_l = 1/S · 1ᵀ Δ_l
+
+(Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 323,
+1986.) With dropout, A_{l−1} is multiplied by a mask in the first line of these and Δ_{l−1} in the
+second. Parameters lie in one flat vector, all weights W_1 … W_L and then all intercepts b_1 … b_L:
+an optimiser's step is a few passes over one array, and the penalised part is its front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._data.design import Design
+from softmax_regression._data.precision import in_needed_precision
+from softmax_regression._linalg.threads import usable_threads
+from softmax_regression._losses.pointwise import PointwiseLoss
+from softmax_regression._objectives.base import CrossEntropyObjective, Rows
+from softmax_regression._objectives.network.batches import Lane, NetworkPass
+from softmax_regression._objectives.network.dropout import Dropout
+from softmax_regression._objectives.network.layers import Layout, Passage
+from softmax_regression.functional import Activation
+
+Array = NDArray[Any]
+
+_WORTH_LANES = 10_000_000  # multiplications in a layer's product for a batch
+
+
+class NetworkCrossEntropy(CrossEntropyObjective):
+    """F(params); see the module's text for the mathematics.
+
+    Parameters
+    ----------
+    design : Design
+        X.
+    loss : PointwiseLoss
+        Targets and weights of the same rows.
+    layout : Layout
+        Sizes of the layers.
+    activation : Activation
+        f, the same in all hidden layers.
+    l2 : float
+        Strength of the penalty on weights beside a mean cross-entropy.
+    dropout : Dropout, default=None
+        What leaves out units in `batch_value_and_gradient`.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        loss: PointwiseLoss,
+        layout: Layout,
+        activation: Activation,
+        l2: float,
+        dropout: Dropout | None = None,
+    ):
+        super().__init__(
+            design,
+            loss,
+            l2,
+            n_params=layout.n_params,
+            n_penalized=layout.n_weights,
+            width=max(fan_out for _, (_, fan_out) in layout.weights),
+        )
+        self.layout = layout
+        self.activation = activation
+        self.dropout = dropout
+        self._lanes: list[Lane] = []
+        self._spare: list[Array] = []  # memory for the gradients of all but the first
+
+    def scores(self, params: Array, block: Design) -> Array:
+        return Network(*self.layout.views(params), self.activation).scores(block)
+
+    def _block_gradient(
+        self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
+    ) -> float:
+        total = 0.0
+
+        def residual(scores: Array) -> None:
+            nonlocal total
+            total = self.loss.value_and_residual(scores, rows)
+
+        passage = Passage(self.layout, self.activation, block.n_rows, self.dtype)
+        passage.there_and_back(block, params, residual, out)
+        return total
+
+    def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> NetworkPass:
+        lanes = self._lanes_for(max(len(batch) for batch in batches))
+        # The mean weight is 1 over all rows, and more over those that may be drawn if others have
+        # weight 0.
+        share = len(self.rows) / self.design.n_rows
+        spare = self._spare[: len(lanes) - 1]
+        return NetworkPass(lanes, batches, share, self.l2, self.n_penalized, spare)
+
+    def batch_value_and_gradient(
+        self, params: Array, rows: NDArray[np.intp], gradient: Array
+    ) -> float:
+        alone = self.begin_pass([rows])
+        alone.gradient(params, gradient)
+        return alone.value()
+
+    def in_lanes(self, n_rows: int) -> bool:
+        """Whether threads share out a batch, or are left to BLAS, if it wants any."""
+        return n_rows * self.n_penalized >= _WORTH_LANES
+
+    def _lanes_for(self, n_rows: int) -> list[Lane]:
+        """Return what batches of so many rows are divided between."""
+        n_lanes = usable_threads() if self.in_lanes(n_rows) else 1
+        while len(self._lanes) < n_lanes:
+            if self._lanes:
+                self._spare.append(np.empty(self.n_params, self.dtype))
+            self._lanes.append(
+                Lane(self.design, self.loss, self.layout, self.activation, self.dropout)
+            )
+        return self._lanes[:n_lanes]
+
+
+class Network:
+    """A trained network, ready to predict.
+
+    Parameters
+    ----------
+    weights : sequence of ndarray of shape (n_inputs, n_units)
+        W_1, …, W_L: what is written there later is seen.
+    intercepts : sequence of ndarray of shape (n_units,)
+        b_1, …, b_L, likewise.
+    activation : Activation
+        f.
+    """
+
+    def __init__(
+        self, weights: Sequence[Array], intercepts: Sequence[Array], activation: Activation
+    ):
+        self.weights = weights
+        self.intercepts = intercepts
+        self.activation = activation
+
+    def scores(self, block: Design) -> Array:
+        """Return those of some rows, (n_outputs, n_rows)."""
+        *hidden, last = self.weights
+        dtype = np.result_type(block.dtype, last.dtype)
+        below: Any = in_needed_precision(block, self.weights[0].T).times
+        for weight, intercept in zip(hidden, self.intercepts, strict=False):  # all but the last
+            units = below(weight)
+            units += intercept
+            units = units.astype(dtype, copy=False)
+            self.activation.value_into(units, units)
+            below = units.dot
+        scores = np.ascontiguousarray(below(last).T)
+        scores += self.intercepts[-1][:, None]
+        return scores.astype(dtype, copy=False)

@@ -1,0 +1,176 @@
+r"""Penalties that make zeros: the lasso, each coefficient by itself, and the group lasso.
+
+Beside a smooth F, which may hold a ridge l2/2 ‖W‖² already (elastic net), stands
+
+    Ω(W) = Σ_j ω_j Σ_k |W_kj|     or     Ω(W) = Σ_j ω_j ‖W_:j‖₂
+
+with a weight ω_j for each column: in the coordinates of `coordinates.py`, where W_:j is divided by
+a scale t_j, that is the strength l1 divided by t_j. Call ‖·‖ the norm of a *unit* (an entry, or a
+column); at the minimum, with A the gradient of F in W,
+
+    W_u = 0 where ‖A_u‖ ≤ ω_u,     A_u = −ω_u W_u / ‖W_u‖ elsewhere.
+
+With a ridge r_j the conjugate of penalty and ridge together is Σ_u (‖A_u‖ − ω_u)₊² / (2 r_u), and
+without one it is 0 where all ‖A_u‖ ≤ ω_u and infinite elsewhere. What Fenchel and Young's
+inequality leaves at W and −A is written here as a sum of terms none of which is negative: the dual
+bound adds them up, and close to the minimum no digits are lost (R. Rifkin and R. Lippert, "Value
+regularization and Fenchel duality", JMLR 8, 2007).
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+_NO_SHIFT = 1e-9  # of the largest coefficient of a column: smaller ones are rounding errors
+
+
+class Penalty(ABC):
+    """Ω; see the module's text.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_features,)
+        ω, positive.
+    """
+
+    def __init__(self, weights: Array):
+        self.weights = weights
+
+    def scaled(self, factor: float) -> Self:
+        """Return factor · Ω."""
+        other = copy.copy(self)
+        other.weights = factor * self.weights
+        return other
+
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        """Return Ω of some of the columns."""
+        other = copy.copy(self)
+        other.weights = self.weights[columns]
+        return other
+
+    @abstractmethod
+    def norms(self, matrix: Array) -> Array:
+        """Return ‖·‖ of all units: (n_outputs, n_features), or (1, n_features) for columns."""
+
+    def value(self, coef: Array) -> float:
+        """Ω(W)."""
+        return float((self.norms(coef).sum(axis=0) * self.weights).sum())
+
+    def ratios(self, slopes: Array) -> Array:
+        """‖A_u‖ / ω_u: at most 1 for a unit that may be 0."""
+        norms = self.norms(slopes)
+        with np.errstate(divide="ignore", over="ignore"):  # of a column that is hardly penalised
+            return np.divide(norms, self.weights, out=np.zeros_like(norms), where=norms > 0)
+
+    def residual(self, coef: Array, slopes: Array) -> Array:
+        """Return the subgradient of F + Ω that is smallest: 0 at the minimum."""
+        norms = self.norms(coef)
+        zero = norms == 0
+        # Where W_u is 0, the part of A_u that the penalty can't balance.
+        size = self.norms(slopes)
+        kept = np.maximum(size - self.weights, 0) / np.where(size > 0, size, 1.0)
+        direction = coef / np.where(zero, 1.0, norms)
+        return np.where(zero, kept * slopes, slopes + self.weights * direction)
+
+    def conjugate_gap(self, coef: Array, slopes: Array, ridge: Array) -> float:
+        """Ω(W) + r/2 W² + its conjugate at −A, plus A·W: not negative, and 0 at the minimum.
+
+        Infinite where there is no ridge and some ‖A_u‖ > ω_u.
+        """
+        norms, sizes = self.norms(coef), self.norms(slopes)
+        shrunk = np.maximum(sizes - self.weights, 0)
+        shrunk[shrunk <= _ROUNDING * sizes] = 0.0
+        off = shrunk - ridge * norms
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            off = np.where(off != 0, off / np.sqrt(ridge), 0.0)  # before squares underflow
+        squares = 0.5 * float(np.vdot(off, off))
+        slack = norms * np.maximum(self.weights - sizes, 0)
+        return squares + float(slack.sum()) + self._misaligned(coef, slopes)
+
+    @abstractmethod
+    def _misaligned(self, coef: Array, slopes: Array) -> float:
+        """Σ ‖W_u‖ ‖A_u‖ + W_u·A_u: 0 where A points against W."""
+
+    @abstractmethod
+    def shift(self, coef: Array, ridge: Array) -> Array:
+        """What to subtract from all classes, in each column, for the least penalty.
+
+        It changes no probability: at the minimum it is 0.
+        """
+
+    @abstractmethod
+    def with_units(self, chosen: Array, n_outputs: int) -> Array:
+        """Return which entries belong to the chosen units: bool, (n_outputs, n_features)."""
+
+
+class Lasso(Penalty):
+    """Σ_j ω_j Σ_k |W_kj|: units are entries."""
+
+    def norms(self, matrix: Array) -> Array:
+        return np.abs(matrix)
+
+    def _misaligned(self, coef: Array, slopes: Array) -> float:
+        along = coef * slopes
+        return float(2 * along[along > 0].sum())
+
+    def shift(self, coef: Array, ridge: Array) -> Array:
+        """Σ_k r/2 (w_k − c)² + ω |w_k − c| falls up to a median (Tibshirani and others, glmnet).
+
+        With r > 0 it is that of the w_k and of mean + ω/r · (K − 2 i)/K for i = 0 … K.
+        """
+        n_classes = len(coef)
+        shift = np.zeros(coef.shape[1])
+        some = np.flatnonzero(coef.any(axis=0))
+        if n_classes == 1 or not len(some):
+            return shift
+        w, r = np.sort(coef[:, some], axis=0), ridge[some]
+        low, high = w[(n_classes - 1) // 2], w[n_classes // 2]
+        found = np.clip(0.0, low, high)
+        curved = r > 0
+        if curved.any():
+            steps = (n_classes - 2 * np.arange(n_classes + 1)) / n_classes
+            w, r = w[:, curved], r[curved]
+            points = w.mean(axis=0) + np.multiply.outer(steps, self.weights[some][curved] / r)
+            found[curved] = np.sort(np.concatenate([w, points]), axis=0)[n_classes]
+        found[np.abs(found) <= _NO_SHIFT * np.abs(coef[:, some]).max(axis=0)] = 0.0
+        shift[some] = found
+        return shift
+
+    def with_units(self, chosen: Array, n_outputs: int) -> Array:
+        return chosen
+
+
+class GroupLasso(Penalty):
+    """Σ_j ω_j ‖W_:j‖₂: units are columns, which all classes keep or drop together."""
+
+    def norms(self, matrix: Array) -> Array:
+        return np.sqrt(np.einsum("kj,kj->j", matrix, matrix))[None]
+
+    def _misaligned(self, coef: Array, slopes: Array) -> float:
+        some = coef.any(axis=0)
+        w, a = coef[:, some], slopes[:, some]
+        wide, steep = np.linalg.norm(w, axis=0), np.linalg.norm(a, axis=0)
+        # ‖w‖ ‖a‖ + w·a is half of the square of what follows: no difference of like numbers.
+        apart = np.sqrt(steep) * w / np.sqrt(wide) + np.sqrt(wide) * a / np.sqrt(
+            np.where(steep > 0, steep, 1.0)
+        )
+        return 0.5 * float(np.square(apart).sum())
+
+    def shift(self, coef: Array, ridge: Array) -> Array:
+        """Return the mean, which is that of the smallest norm."""
+        return coef.mean(axis=0) if len(coef) > 1 else np.zeros(coef.shape[1])
+
+    def with_units(self, chosen: Array, n_outputs: int) -> Array:
+        return np.repeat(chosen, n_outputs, axis=0)
+
+
+# How coefficients are grouped, by the name of the estimator's parameter.
+PENALTIES: dict[str, type[Penalty]] = {"none": Lasso, "features": GroupLasso}

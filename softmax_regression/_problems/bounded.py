@@ -1,0 +1,86 @@
+"""How `SoftmaxRegression` is fitted with bounds on its coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds
+
+from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.one_block import in_float64
+from softmax_regression._solvers.box.box import BoxDirections
+from softmax_regression._solvers.criteria import best_start
+from softmax_regression._solvers.lbfgs import minimize_lbfgs
+from softmax_regression._solvers.newton.newton import minimize_newton
+from softmax_regression._solvers.result import SolverResult
+
+Array = NDArray[Any]
+
+_LARGEST_ORDER = 1000  # of a Hessian that is made and factored in each iteration
+
+
+class BoundedProblem:
+    """A linear cross-entropy within bounds, in standardised coordinates.
+
+    Parameters
+    ----------
+    base : LinearCrossEntropy
+        The objective in the coordinates of X.
+    lower, upper : ndarray of shape (n_outputs, n_features)
+        The bounds of W.
+    """
+
+    def __init__(self, base: LinearCrossEntropy, lower: Array, upper: Array):
+        self._bounds = lower, upper
+        self._standardized = base.standardized()
+        coordinates = self._standardized.coordinates
+        assert coordinates is not None
+        smooth = in_float64(self._standardized)
+        with np.errstate(over="ignore"):  # a bound beyond all numbers is none
+            box = coordinates.scales * lower, coordinates.scales * upper
+        self.objective = BoundedCrossEntropy(smooth, *box)
+
+    def from_model(self, coef: Array, intercept: Array) -> Array:
+        """Return the unknowns for W and b, W moved to within its bounds."""
+        return self.objective.within(
+            self._standardized.from_model(np.clip(coef, *self._bounds), intercept)
+        )
+
+    def to_model(self, unknowns: Array) -> tuple[Array, Array]:
+        """Return W and b; what is at a bound is so to the last digit."""
+        coef, intercept = self._standardized.to_model(unknowns)
+        matrix, _ = self._standardized.unpack(unknowns)
+        for bound, side in zip(self._bounds, self.objective.box, strict=True):
+            coef = np.where(matrix == self._standardized.unpack(side)[0], bound, coef)
+        return np.clip(coef, *self._bounds), intercept
+
+    def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
+        """Run one of `BOUNDED_SOLVERS` from the best of some starts; `how` is for it."""
+        return BOUNDED_SOLVERS[solver](self.objective, best_start(self.objective, starts), **how)
+
+
+def choose_bounded_solver(problem: BoundedProblem) -> str:
+    """Choose a solver for `solver="auto"`.
+
+    On raw data, L-BFGS-B takes hundreds of iterations, where Newton's method takes about ten.
+    """
+    few = problem.objective.order <= _LARGEST_ORDER
+    return "newton-cholesky" if few else "lbfgs"
+
+
+def _newton(objective: BoundedCrossEntropy, start: Array, **how: Any) -> SolverResult:
+    return minimize_newton(objective, start, BoxDirections(objective), **how)
+
+
+def _lbfgs(objective: BoundedCrossEntropy, start: Array, **how: Any) -> SolverResult:
+    return minimize_lbfgs(objective, start, bounds=Bounds(*objective.box), **how)
+
+
+BOUNDED_SOLVERS: dict[str, Callable[..., SolverResult]] = {
+    "lbfgs": _lbfgs,
+    "newton-cholesky": _newton,
+}

@@ -1,0 +1,125 @@
+r"""Fitting only the classes that have weight, and putting the others back into the model.
+
+A class that only rows of weight 0 belong to has no part in the loss but the probability that it
+takes from the others. With an intercept the infimum is reached as that intercept goes to −∞: what
+is left is the model of the other classes, which has a minimum and a certificate of its own. So the
+fit is made without such classes. They come back with coefficients of 0 (or the nearest that bounds
+allow) and an intercept so low that their probability vanishes beside rounding at every row of X.
+
+Without an intercept every class has a finite place in the minimum, and nothing is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._data.design import Design
+from softmax_regression._losses.targets import Targets
+
+Array = NDArray[Any]
+
+
+class ClassesWithWeight:
+    """Which classes are fitted.
+
+    Parameters
+    ----------
+    targets : Targets
+        Labels and weights of all classes.
+    fit_intercept : bool
+        Whether the model has an intercept.
+
+    Attributes
+    ----------
+    fitted : ndarray of bool, shape (n_classes,)
+        The classes that are.
+    targets : Targets
+        Labels and weights of those.
+    """
+
+    def __init__(self, targets: Targets, fit_intercept: bool):
+        self.fitted = np.ones(len(targets.classes), dtype=bool)
+        if fit_intercept:
+            self.fitted = targets.class_totals() > 0
+        self._score_each = targets.score_each
+        self.targets = targets if self.are_all else targets.of_classes(self.fitted)
+
+    @property
+    def n_scores(self) -> int:
+        """How many scores a row has: one for two classes, else one for each class."""
+        n_classes = len(self.fitted)
+        return 1 if n_classes == 2 and not self._score_each else n_classes
+
+    @property
+    def are_all(self) -> bool:
+        """Whether no class is left out."""
+        return bool(self.fitted.all())
+
+    @property
+    def is_one(self) -> bool:
+        """Whether a single class is fitted: its probability is 1 whatever X is."""
+        return int(self.fitted.sum()) == 1
+
+    def restrict(self, rows: Array) -> Array:
+        """Return the rows of the fitted classes, of an array with a row for each score."""
+        return rows[self.fitted] if len(rows) == len(self.fitted) else rows
+
+    def expand(
+        self, coef: Array, intercept: Array, design: Design, others: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return W and b of all classes.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_fitted, n_features)
+            W of the fitted classes; of a single one, it is not looked at.
+        intercept : ndarray of shape (n_fitted,)
+            Their b.
+        design : Design
+            X.
+        others : ndarray of shape (n_scores, n_features), default=None
+            Coefficients for the classes that are left out, and for a single one that is fitted; by
+            default zeros.
+        """
+        if self.are_all:
+            return coef, intercept
+        if others is None:
+            others = np.zeros((self.n_scores, design.n_columns))
+        one_score = len(others) < len(self.fitted)
+        scored = np.concatenate([np.zeros_like(others), others]) if one_score else others.copy()
+        offsets = np.zeros(len(self.fitted))
+        if not self.is_one:
+            scored[self.fitted], offsets[self.fitted] = coef, intercept
+        offsets[~self.fitted] = self._least_lead(scored, offsets, design) + log_vanishing(
+            design.dtype
+        )
+        if one_score:
+            return others, offsets[1:] - offsets[:1]
+        return scored, offsets
+
+    def expand_scores(self, scores: Array) -> Array:
+        """Return class-major scores of all classes for those of the fitted ones."""
+        if self.are_all:
+            return scores
+        whole = np.empty((len(self.fitted), scores.shape[1]), dtype=scores.dtype)
+        whole[self.fitted] = scores
+        whole[~self.fitted] = scores.max(axis=0) + log_vanishing(scores.dtype)
+        return whole if self.n_scores > 1 else whole[1:] - whole[:1]
+
+    def _least_lead(self, coef: Array, intercept: Array, design: Design) -> Array:
+        """Return by how much the best of the fitted classes at least leads before each other."""
+        least = np.full(int((~self.fitted).sum()), np.inf)
+        coef = coef.astype(design.dtype)
+        for rows in design.blocks(len(coef)):
+            scores = design[rows].scores(coef) + intercept[:, None]
+            lead = scores[self.fitted].max(axis=0) - scores[~self.fitted]
+            np.minimum(least, lead.min(axis=1), out=least)
+        return least
+
+
+def log_vanishing(dtype: Any) -> float:
+    """Return the logarithm of a probability that no sum with others shows in some precision."""
+    return 2 * float(np.log(np.finfo(dtype).eps))

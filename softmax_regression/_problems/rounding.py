@@ -1,0 +1,91 @@
+r"""W and b in the precision of X: how they are rounded, and what that costs.
+
+Features far from 0 make W x and b nearly cancel. Were both rounded to float32 by themselves, each
+score would be off by a part in 10⁷ of what cancels. So b is found anew for the rounded W: with
+column means μ, ``b + (W − round(W)) μ`` keeps the scores of the mean row, and what is left of
+rounding W counts by the deviations of the features alone. The rounding of b itself remains.
+
+What the objective at the rounded model lies above that at the solution, one evaluation tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.bounded import BoundedProblem
+from softmax_regression._problems.smooth import Problem
+from softmax_regression._problems.sparse import SparseProblem
+from softmax_regression._solvers.criteria import evaluate
+from softmax_regression._solvers.result import SolverResult, StopReason
+
+Array = NDArray[Any]
+
+# For whoever is told that rounding has moved a model off the minimum.
+REMEDY = "Pass X as float64, or subtract from each feature its mean."
+
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How the models of some X are rounded.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The precision of X.
+    means : ndarray of shape (n_columns,)
+        μ; zeros for a model without intercept, and in float64, which rounds nothing.
+    """
+
+    dtype: np.dtype[Any]
+    means: Array
+
+    @classmethod
+    def of(cls, objective: LinearCrossEntropy) -> Self:
+        """Return how models for an objective, in the coordinates of X, are rounded."""
+        if objective.dtype == np.float64 or not objective.fit_intercept:
+            return cls(objective.dtype, np.zeros(objective.design.n_columns))
+        return cls(objective.dtype, objective.moments().means)
+
+    def model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
+        """Return copies of W and b in the precision of X."""
+        with np.errstate(over="ignore"):
+            rounded = coef.astype(self.dtype)
+        too_large = np.flatnonzero(~np.isfinite(rounded).all(axis=0))
+        if len(too_large):
+            column = int(too_large[0])
+            raise ValueError(
+                f"The coefficients of column {column} of X, up to "
+                f"{np.abs(coef[:, column]).max():.1e}, are too large for {self.dtype}: multiply "
+                "the column by a power of 10."
+            )
+        if self.dtype != np.float64:
+            intercept = intercept + (coef - rounded) @ self.means
+        return rounded, intercept.astype(self.dtype)
+
+    def certified(
+        self,
+        problem: Problem | SparseProblem | BoundedProblem,
+        result: SolverResult,
+        coef: Array,
+        intercept: Array,
+        tol: float,
+    ) -> SolverResult:
+        """Return a result with the objective and the gap of the rounded W and b.
+
+        Their gap is that of the solution and the difference between the two objectives.
+        """
+        if self.dtype == np.float64:
+            return result
+        value = evaluate(problem.objective, problem.from_model(coef, intercept)).value
+        gap = (result.remaining * result.value + value - result.value) / max(value, _TINY)
+        reason = result.reason
+        if reason is StopReason.CONVERGED and gap > tol:
+            reason = StopReason.ROUNDED
+        return replace(result, value=value, remaining=float(np.clip(gap, 0, 1)), reason=reason)

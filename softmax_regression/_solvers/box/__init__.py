@@ -1,0 +1,1 @@
+"""Newton steps within bounds of the parameters."""

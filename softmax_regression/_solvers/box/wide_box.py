@@ -1,0 +1,93 @@
+r"""Quadratic models in a box, with far more entries than the Hessian has rank, by their dual.
+
+    q(d) = g·d + ½ dᵀ R d + ½ ‖A d‖²    for  l ≤ d ≤ u
+
+with R diagonal and A of few rows. For any α, ½ ‖A d‖² ≥ α·A d − ½ ‖α‖², so that q is at least the
+minimum over the box of what is then on the right, which falls apart into single entries:
+
+    d(α) = −(g + Aᵀ α) / R,  clipped to between l and u
+
+The largest of these lower bounds is the minimum of q. As a function of α it is smooth and concave,
+a quadratic function in pieces, with the gradient A d(α) − α and the Hessian −(I + A D Aᵀ), where D
+is R⁻¹ for the entries that are not clipped and 0 for the others. Newton's method takes a few steps
+(X. Li, D. Sun and K.-C. Toh, "A highly efficient semismooth Newton augmented Lagrangian method for
+solving lasso problems", SIAM J. Optimization 28, 2018). At each, q(d(α)) exceeds the bound by
+½ ‖A d(α) − α‖².
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrs
+
+from softmax_regression._curvature.wide_hessian import WideHessian
+from softmax_regression._linalg.blas import cholesky
+
+Array = NDArray[Any]
+
+_STEPS = 50
+_TRIALS = 30  # of a step's length
+_SUFFICIENT = 1e-4  # of the decrease that the slope promises
+
+
+class WideBoxModel:
+    """q, and where it is lowest so far.
+
+    Parameters
+    ----------
+    hessian : WideHessian
+        R and A.
+    slope : ndarray of shape (order,)
+        g.
+    lower, upper : ndarray of shape (order,)
+        l ≤ 0 and u ≥ 0.
+    """
+
+    def __init__(self, hessian: WideHessian, slope: Array, lower: Array, upper: Array):
+        self.hessian = hessian
+        self.slope = slope
+        self.lower, self.upper = lower, upper
+        self.at = np.zeros_like(slope)
+        self.change = 0.0
+
+    def minimize(self, precision: float) -> None:
+        """Go on until q is above its minimum by a small part of what it has fallen."""
+        alpha = np.zeros(self.hessian.n_scores)
+        value, left, free = self._dual(alpha)
+        for _ in range(_STEPS):
+            if self.change < 0 and 0.5 * float(left @ left) <= -precision * self.change:
+                return
+            inner = self.hessian.inner(free / self.hessian.ridge)
+            inner.flat[:: len(inner) + 1] += 1.0
+            factor, _ = cholesky(inner)
+            step = dpotrs(factor, left, lower=True)[0]
+            promised, length = float(left @ step), 1.0
+            for _ in range(_TRIALS):
+                trial = self._dual(alpha + length * step)
+                if trial[0] >= value + _SUFFICIENT * length * promised:
+                    break
+                length /= 2
+            else:
+                return  # rounding errors
+            alpha = alpha + length * step
+            value, left, free = trial
+
+    def _dual(self, alpha: Array) -> tuple[float, Array, NDArray[np.bool_]]:
+        """Return the lower bound, its gradient, and which entries are not clipped.
+
+        The place that it comes from is kept if q is lower there than anywhere before.
+        """
+        ridge = self.hessian.ridge
+        slope = self.slope + self.hessian.backward(alpha)
+        goal = -slope / ridge
+        at = np.clip(goal, self.lower, self.upper)
+        product = self.hessian.forward(at)
+        separate = 0.5 * float(at @ (ridge * at))
+        bound = float(slope @ at) + separate - 0.5 * float(alpha @ alpha)
+        change = float(self.slope @ at) + separate + 0.5 * float(product @ product)
+        if change < self.change:
+            self.at, self.change = at, change
+        return bound, product - alpha, (self.lower < goal) & (goal < self.upper)

@@ -1,0 +1,1 @@
+"""Stochastic gradients: passes over minibatches, optimizers, learning rates."""

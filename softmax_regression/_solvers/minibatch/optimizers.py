@@ -1,0 +1,270 @@
+"""Steps of stochastic gradient methods, on one flat parameter vector, in place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._linalg.blas import add_scaled
+from softmax_regression._linalg.threads import in_parts
+
+Array = NDArray[Any]
+
+_SMALLEST_UNIT = 1e-9  # float32 has room for its inverse times any gradient
+_LOOKS = 16  # at the parameters, for a running mean: more of them cost passes and change little
+
+
+class Optimizer(ABC):
+    """Turns gradients into steps and keeps what it remembers of them between calls.
+
+    One belongs to one parameter vector. Its memory is made at the first step.
+    """
+
+    @abstractmethod
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        """Change `params` by one step. `gradient` may be overwritten."""
+
+    def epoch_ended(self) -> None:  # noqa: B027 - most have nothing to do
+        """Hear that all rows have been seen once more."""
+
+    def outcome(self, params: Array) -> Array:
+        """Return what the steps have led to, which need not be where they are."""
+        return params
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum.
+
+    ``v ← momentum · v − rate · g``, then ``params ← params + v``; or, looking ahead along v as
+    Nesterov does, ``params ← params + momentum · v − rate · g`` (Sutskever et al., "On the
+    importance of initialization and momentum in deep learning", ICML 2013).
+
+    Parameters
+    ----------
+    momentum : float
+        Between 0 and 1.
+    nesterov : bool
+        Whether to look ahead.
+    """
+
+    def __init__(self, momentum: float = 0.9, nesterov: bool = True):
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.velocity: Array | None = None
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        if self.velocity is None:
+            self.velocity = np.zeros_like(params)
+        self.velocity *= self.momentum
+        add_scaled(-learning_rate, gradient, self.velocity)
+        if self.nesterov:
+            add_scaled(-learning_rate, gradient, params)
+            add_scaled(self.momentum, self.velocity, params)
+        else:
+            params += self.velocity
+
+    def epoch_ended(self) -> None:
+        _drop_denormals(self.velocity)
+
+
+class Adam(Optimizer):
+    """Steps of about equal size in every parameter (Kingma and Ba, "Adam", ICLR 2015).
+
+    Running means m of the gradient and v of its square; the step is ``−rate · m / (√v + epsilon)``,
+    with the rate corrected for m and v having started at 0.
+
+    Both means are kept as sums in units that fade (`FadingSum`): what would multiply every entry
+    goes into the rate, two numbers instead of passes.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float
+        How slowly m and v forget: in [0, 1).
+    epsilon : float
+        Keeps the step finite where the gradient has been 0.
+    """
+
+    def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_steps = 0
+        self.total: FadingSum | None = None
+        self.squares: FadingSum | None = None
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        if self.total is None or self.squares is None:
+            self.total = FadingSum(np.zeros_like(params), self.beta_1)
+            self.squares = FadingSum(np.zeros_like(params), self.beta_2)
+        self.n_steps += 1
+        total, squares = self.total.faded(), self.squares.faded()
+        new_1, new_2 = 1 / self.total.unit, 1 / self.squares.unit
+        # √v is this times the root of `squares`
+        of_root = ((1 - self.beta_2) * self.squares.unit) ** 0.5
+        undo = (1 - self.beta_2**self.n_steps) ** 0.5 / (1 - self.beta_1**self.n_steps)
+        rate = learning_rate * undo * (1 - self.beta_1) * self.total.unit / of_root
+        epsilon = self.epsilon / of_root
+
+        def update(part: slice) -> None:
+            p, g, m, v = params[part], gradient[part], total[part], squares[part]
+            add_scaled(new_1, g, m)
+            np.multiply(g, g, out=g)
+            add_scaled(new_2, g, v)
+            np.sqrt(v, out=g)
+            g += epsilon
+            np.divide(m, g, out=g)
+            add_scaled(-rate, g, p)
+
+        in_parts(update, len(params))
+
+    def epoch_ended(self) -> None:
+        if self.total is not None:
+            _drop_denormals(self.total.values)
+
+
+class FadingSum:
+    """A sum of vectors, multiplied by a number below 1 before each.
+
+    That number goes into the unit, and into the vectors themselves only when the unit is small.
+
+    Parameters
+    ----------
+    values : ndarray
+        The sum in units of `unit`.
+    kept : float
+        What it is multiplied by.
+    """
+
+    def __init__(self, values: Array, kept: float):
+        self.values = values
+        self.kept = kept
+        self.unit = 1.0
+
+    def faded(self) -> Array:
+        """Multiply the sum; what is added to the array returned is to be divided by `unit`."""
+        self.unit *= self.kept
+        if self.unit < _SMALLEST_UNIT:
+            self.values *= self.unit
+            self.unit = 1.0
+        return self.values
+
+
+class Decaying(Optimizer):
+    """Another optimizer, with weights that decay beside its steps.
+
+    They shrink by ``rate · decay`` of themselves, whatever the gradient (Loshchilov and Hutter,
+    "Decoupled weight decay regularization", ICLR 2019: with Adam, AdamW).
+
+    Parameters
+    ----------
+    steps : Optimizer
+        The other.
+    decay : float
+        How fast.
+    n_weights : int
+        Length of the front part of the vector that decays.
+    """
+
+    def __init__(self, steps: Optimizer, decay: float, n_weights: int):
+        self.steps = steps
+        self.decay = decay
+        self.n_weights = n_weights
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        params[: self.n_weights] *= 1 - learning_rate * self.decay
+        self.steps.step(params, gradient, learning_rate)
+
+    def epoch_ended(self) -> None:
+        self.steps.epoch_ended()
+
+
+class Clipping(Optimizer):
+    """Another optimizer, with gradients shortened to a largest norm.
+
+    (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML
+    2013.)
+
+    Parameters
+    ----------
+    steps : Optimizer
+        The other.
+    max_norm : float
+        The largest Euclidean norm.
+    """
+
+    def __init__(self, steps: Optimizer, max_norm: float):
+        self.steps = steps
+        self.max_norm = max_norm
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        norm = float(np.dot(gradient, gradient)) ** 0.5
+        if norm > self.max_norm:
+            gradient *= self.max_norm / norm
+        self.steps.step(params, gradient, learning_rate)
+
+    def epoch_ended(self) -> None:
+        self.steps.epoch_ended()
+
+
+class Averaging(Optimizer):
+    """Another optimizer, whose outcome is a running mean of the parameters.
+
+    Where steps jump about a minimum, it is nearer than they are (Polyak and Juditsky, "Acceleration
+    of stochastic approximation by averaging", 1992). It forgets as it goes, and while it has seen
+    fewer steps than `length`, a step's weight grows with its number (Shamir and Zhang, "Stochastic
+    gradient descent for non-smooth optimization", ICML 2013).
+
+    Parameters
+    ----------
+    steps : Optimizer
+        The other.
+    length : float
+        Over how many steps; inf for all, weighted by their numbers.
+    after : float
+        Number of the step at which the mean begins: until then it is where the steps are.
+    mean : ndarray, default=None
+        The mean so far, changed in place.
+    n_steps : int
+        How many steps have been taken so far.
+    """
+
+    def __init__(
+        self,
+        steps: Optimizer,
+        length: float,
+        after: float = 0.0,
+        mean: Array | None = None,
+        n_steps: int = 0,
+    ):
+        self.steps = steps
+        self.length = length
+        self.after = after
+        self.every = max(1, round(length / _LOOKS)) if length < np.inf else 1
+        self.n_steps = n_steps
+        self.mean = mean
+
+    def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
+        self.steps.step(params, gradient, learning_rate)
+        self.n_steps += 1
+        if self.mean is None:
+            self.mean = params.copy()
+        elif self.n_steps % self.every == 0:
+            n_averaged = max(0.0, self.n_steps - self.after)
+            share = max(self.every / self.length, 2 / (n_averaged / self.every + 2))
+            self.mean *= 1 - min(share, 1.0)
+            add_scaled(min(share, 1.0), params, self.mean)
+
+    def epoch_ended(self) -> None:
+        self.steps.epoch_ended()
+
+    def outcome(self, params: Array) -> Array:
+        return params if self.mean is None else self.mean
+
+
+def _drop_denormals(memory: Array | None) -> None:
+    """Set to 0 what has nearly decayed to it: arithmetic on denormal numbers is slow."""
+    if memory is not None:
+        memory[np.abs(memory) < np.finfo(memory.dtype).tiny * 1e8] = 0

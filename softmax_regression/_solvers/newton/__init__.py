@@ -1,0 +1,1 @@
+"""Newton's method, with exact and with inexact steps."""

@@ -1,0 +1,1 @@
+"""Proximal Newton for penalties that make zeros, and its quadratic subproblems."""

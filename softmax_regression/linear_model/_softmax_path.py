@@ -1,0 +1,218 @@
+"""`softmax_path`: the models of multinomial logistic regression for a whole grid of C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from softmax_regression._data.make import as_design
+from softmax_regression._estimators.features import validated
+from softmax_regression._estimators.hints import LinearSolvers
+from softmax_regression._estimators.targets import encode_targets
+from softmax_regression._estimators.types import (
+    ClassWeight,
+    PathSolver,
+    PenaltyGrouping,
+    validate_params,
+)
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression._losses.targets import check_more_than_one_class
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._penalties.lasso import PENALTIES
+from softmax_regression._problems.grid import grid_of
+from softmax_regression._problems.rounding import Rounding
+from softmax_regression._problems.smooth import SOLVERS
+from softmax_regression._problems.warm_starts import (
+    Options,
+    Progress,
+    solutions,
+    warn_unless_converged,
+)
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SoftmaxPath:
+    """The models for a grid of C, as `softmax_path` returns them.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    Cs : ndarray of shape (n_Cs,)
+        C, increasing.
+    coefs : ndarray of shape (n_Cs, n_classes, n_features), or (n_Cs, 1, n_features)
+        W for each C, of the dtype of X; of two classes one row, as in `coef_`.
+    intercepts : ndarray of shape (n_Cs, n_classes), or (n_Cs, 1)
+        b for each C; zeros without intercept.
+    objectives : ndarray of shape (n_Cs,)
+        The objective at each of them.
+    optimality_gaps : ndarray of shape (n_Cs,)
+        By what fraction of itself each objective can at most lie above its minimum.
+    n_iter : ndarray of shape (n_Cs,)
+        Iterations that each took.
+    """
+
+    classes: Array
+    Cs: Array
+    coefs: Array
+    intercepts: Array
+    objectives: Array
+    optimality_gaps: Array
+    n_iter: Array
+
+
+@validate_params(
+    {
+        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "solver": [LinearSolvers({"auto", *SOLVERS})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "penalty_grouping": [StrOptions(set(PENALTIES))],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+@blas_held_to_one_thread
+def softmax_path(
+    X: Any,
+    y: Any,
+    *,
+    Cs: Any = 10,
+    l1_ratio: float = 0.0,
+    penalty_grouping: PenaltyGrouping = "none",
+    fit_intercept: bool = True,
+    class_weight: ClassWeight = None,
+    sample_weight: Any = None,
+    solver: PathSolver = "auto",
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    verbose: int | bool = 0,
+) -> SoftmaxPath:
+    r"""Fit multinomial logistic regression for a whole grid of C.
+
+    For each C the minimum, over W and b, of what `SoftmaxRegression` minimises,
+
+    .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b)) + \tfrac12 \|W\|_F^2
+
+    or its elastic net or group lasso, with `l1_ratio`.
+
+    From the smallest C upward, each fit begins where the last ones lead to, and what they have in
+    common is computed once: so that it takes a fraction of the time of as many separate fits.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Training data.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels, or class probabilities.
+    Cs : int or array-like of shape (n_Cs,), default=10
+        Inverse strengths of the penalty, positive, ``inf`` for none, in any order. An integer
+        stands for so many of them with equal ratios: from 1e-4 to 1e4; with `l1_ratio` above 0,
+        from the largest at which all coefficients are 0 to 1000 times that.
+    l1_ratio : float, default=0.0
+        The share of the penalty that is not squared, between 0 and 1: above 0, coefficients become
+        exactly 0; see `SoftmaxRegression`.
+    penalty_grouping : {'none', 'features'}, default='none'
+        Whether they become 0 one by one, or those of a feature in all classes together.
+    fit_intercept : bool, default=True
+        Whether to add an intercept b to the scores. It is not penalised.
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights, 1 for classes that are not
+        named. 'balanced' gives all classes the same total.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Non-negative weights s.
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
+        How each model is found; see `SoftmaxRegression`.
+    tol : float, default=1e-6
+        The relative optimality gap to reach for each C.
+    max_iter : int, default=1000
+        Most iterations for each C.
+    verbose : int or bool, default=0
+        Whether to print a line for each C; 2, one for each iteration, too.
+
+    Returns
+    -------
+    SoftmaxPath
+        The models, in order of increasing C.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data or parameters out of range.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If the solver stopped before `tol` was reached for some C.
+
+    See Also
+    --------
+    SoftmaxRegressionCV : Chooses C along such paths.
+    RegularizationPathDisplay : Draws one.
+
+    References
+    ----------
+    J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized linear models
+    via coordinate descent", Journal of Statistical Software 33, 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from softmax_regression import softmax_path
+    >>> X, y = load_iris(return_X_y=True)
+    >>> path = softmax_path(X, y, Cs=[0.01, 1, 100])
+    >>> path.coefs.shape
+    (3, 3, 4)
+    >>> abs(path.coefs).sum(axis=(1, 2)).round(1)
+    array([ 1.7, 12.5, 40.1])
+    """
+    validate = partial(
+        check_array, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X"
+    )
+    with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+        design = as_design(validated(X, validate))
+    targets = encode_targets(
+        y,
+        design.n_rows,
+        classes=None,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        estimator="softmax_path",
+    )
+    check_more_than_one_class(targets, "softmax_path")
+    options = Options(fit_intercept, solver, tol, max_iter, float(l1_ratio), penalty_grouping)
+    grid = grid_of(Cs, design, targets, [options])
+    report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
+    progress = Progress(report, int(verbose))
+    rounding = Rounding.of(
+        LinearCrossEntropy(design, targets.loss(design.dtype), 0.0, fit_intercept)
+    )
+    coefs, intercepts, endings = [], [], []
+    for solution in solutions(design, targets, grid, options, progress):
+        coef, intercept = solution.model()
+        held = rounding.model(coef, intercept if fit_intercept else np.zeros(len(coef)))
+        coefs.append(held[0])
+        intercepts.append(held[1])
+        endings.append(solution.held(*held, rounding, targets, tol).ending())
+    warn_unless_converged(endings, "softmax_path", tol, stacklevel=4)  # two are decorators
+    return SoftmaxPath(
+        targets.classes,
+        grid,
+        np.stack(coefs),
+        np.stack(intercepts),
+        np.array([ending.objective for ending in endings]),
+        np.array([ending.gap for ending in endings]),
+        np.array([ending.n_iter for ending in endings], dtype=np.int32),
+    )

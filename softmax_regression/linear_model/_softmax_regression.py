@@ -1,0 +1,766 @@
+"""`SoftmaxRegression`: multinomial logistic regression as a scikit-learn estimator.
+
+This file speaks scikit-learn: parameters, validation, fitted attributes. What is minimised is in
+`objectives/`, how in `solvers/`.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from fractions import Fraction
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from softmax_regression._data.design import Design
+from softmax_regression._estimators.bounds import coefficient_bounds
+from softmax_regression._estimators.callbacks import Watched
+from softmax_regression._estimators.classifier import Array, Stream, check_parameters_of_stream
+from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
+from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier, penalty_name
+from softmax_regression._estimators.state import state_of
+from softmax_regression._estimators.types import (
+    Auto,
+    ClassWeight,
+    LearningRateSchedule,
+    LinearSolver,
+    PenaltyGrouping,
+    RandomState,
+    available_if,
+    fit_context,
+)
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression._losses.targets import check_more_than_one_class
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._penalties.lasso import PENALTIES
+from softmax_regression._problems.bounded import (
+    BOUNDED_SOLVERS,
+    BoundedProblem,
+    choose_bounded_solver,
+)
+from softmax_regression._problems.classes_with_weight import ClassesWithWeight
+from softmax_regression._problems.objective_scale import l2_of, objective_of
+from softmax_regression._problems.rounding import REMEDY, Rounding
+from softmax_regression._problems.smooth import SOLVERS, Problem, choose_solver
+from softmax_regression._problems.sparse import SPARSE_SOLVER, SparseProblem
+from softmax_regression._solvers.criteria import RelativeGap, best_start, certify, evaluate
+from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
+from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
+from softmax_regression._solvers.minibatch.optimizers import Averaging
+from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression._solvers.time_limit import TimeLimit
+
+_MINIBATCH = {"sgd", "adam"}
+
+
+def _can_stream(estimator: SoftmaxRegression) -> bool:
+    if estimator.solver in (*SOLVERS, SPARSE_SOLVER):
+        raise AttributeError(
+            f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
+        )
+    if estimator.bounds is not None:
+        raise AttributeError(
+            "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
+            "rows at once."
+        )
+    if isinstance(estimator.l1_ratio, Real) and 0 < estimator.l1_ratio <= 1:
+        raise AttributeError(
+            f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "
+            "l1_ratio=0, or fit all rows at once."
+        )
+    check_parameters_of_stream(estimator)
+    return True
+
+
+class SoftmaxRegression(LinearSoftmaxClassifier):
+    r"""Multinomial logistic regression: a linear score for each class, softmax on top.
+
+    Minimises the objective of scikit-learn's `LogisticRegression`, convex and with one minimum,
+
+    .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b))
+        + \tfrac{1 - \rho}{2} \|W\|_F^2 + \rho \|W\|_1
+
+    with ρ = `l1_ratio`, by default 0, whose gradient in the scores is :math:`C s_i (p_i - y_i)`.
+    With two classes there is one score, its sigmoid is the probability of the second class, and W
+    is one row.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the penalty: positive, larger for less penalty, ``inf`` for none. The
+        intercept is never penalised.
+    l1_ratio : float, default=0.0
+        ρ, between 0 (ridge) and 1 (lasso); between them, the elastic net. Above 0 many coefficients
+        are exactly 0.
+    penalty_grouping : {'none', 'features'}, default='none'
+        Of which coefficients the penalty makes zeros: each by itself; or all that belong to a
+        feature together, with :math:`\rho \sum_j \|W_{:j}\|_2` in the place of
+        :math:`\rho \|W\|_1`, the group lasso (without a factor for the number of classes, as in
+        glmnet). Matters only with `l1_ratio` above 0.
+    bounds : (lower, upper) or None, default=None
+        Bounds of the coefficients: each a number, None for no bound on that side, or an array that
+        can be broadcast to the shape of `coef_`: (n_features,) for a bound for each feature. So
+        ``(0, None)`` asks for coefficients that are not negative, and equal bounds fix them. The
+        intercept is free. What ends at a bound is exactly there. Needs `l1_ratio` 0, and a solver
+        that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'; `partial_fit` does not.
+    fit_intercept : bool, default=True
+        Whether to add an intercept b to the scores.
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
+        have weight 1. 'balanced' gives all classes the same total.
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky', 'proximal-newton', 'sgd', 'adam'}, \
+            default='auto'
+        - 'newton-cholesky': Newton's method with the Hessian itself, of order
+          (n_classes − 1) · n_features: the fewest iterations, best where that is small;
+        - 'newton-cg': Newton's method with conjugate gradients, preconditioned by a Hessian that is
+          made from a sample of the rows, in part, or only on its diagonal, as the size allows;
+        - 'lbfgs': quasi-Newton through SciPy, in unknowns whitened by the same matrix;
+        - 'sgd', 'adam': minibatches. They get near the optimum in a few passes over large data,
+          and serve `partial_fit`;
+        - 'proximal-newton': Newton's method with the Hessian of the coefficients that are not 0:
+          the one for `l1_ratio` above 0, and for nothing else;
+        - 'auto': for `fit` 'proximal-newton' with `l1_ratio` above 0, else 'newton-cholesky' up to
+          an order of 128 and 'newton-cg' beyond; for `partial_fit` 'adam'. With `bounds`,
+          'newton-cholesky' up to an order of 1000, of n_classes · (n_features + 1) or, where that
+          is far smaller, n_classes · n_samples; and 'lbfgs' beyond.
+    tol : float, default=1e-6
+        The solvers of all rows stop once the objective provably lies within this fraction of the
+        minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and
+        'adam' ask for this much decrease of an epoch's mean loss.
+    max_iter : int, default=1000
+        Most iterations, or epochs of 'sgd' and 'adam'.
+    max_time : float, default=None
+        Seconds after which no other iteration or epoch is begun.
+    warm_start : bool, default=False
+        Whether `fit` begins at the previous solution; where the data have become others,
+        solvers of all rows leave it if the null model is better.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the order of rows of 'sgd' and 'adam'. The other solvers use no randomness.
+    verbose : int or bool, default=0
+        Whether to print a line for each iteration.
+    batch_size : int or 'auto', default='auto'
+        Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
+default='adaptive'
+        How the step size of 'sgd' and 'adam' changes: not at all; as
+        ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss has
+        stopped improving; along half a cosine to 0 at the end of `max_iter` epochs; or up in the
+        first tenth of them and then so down. The last two always take `max_iter` epochs. In
+        `partial_fit`, which sees no epochs, 'adaptive' is
+        ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the number of steps
+        since the stream began or last changed.
+    learning_rate_init : float or 'auto', default='auto'
+        The first step size. 'auto' takes the inverse of a bound of the curvature for
+        'sgd', and 0.03 for 'adam'. Both step in standardised coordinates.
+    power_t : float, default=0.5
+        The exponent of 'invscaling'.
+    shuffle : bool, default=True
+        Whether 'sgd' and 'adam' take the rows in a new order in each epoch.
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of Adam's averages of the gradient and of its square, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps Adam's steps finite.
+    n_iter_no_change : int or inf, default=10
+        Epochs without enough improvement after which 'sgd' and 'adam' lower the learning rate or
+        stop.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for class probabilities, the names of their columns. They are sorted, and the
+        columns of all that is returned are in their order.
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        W, of the dtype of X.
+    intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
+        b; zeros without intercept.
+    n_iter_ : ndarray of shape (1,)
+        Iterations or epochs done.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if X had names that are all strings.
+    objective_ : float
+        The objective above at `coef_` and `intercept_` (for ``C=inf`` its first term, without C);
+        inf where it is too large for a float.
+    optimality_gap_ : float
+        How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
+        by the dual problem; without a penalty (``C=inf``) or bounds on all sides, by a dual point
+        of a Newton step, which is a bound as long as the minimum is no farther away than about
+        twice the length of the solution, and an estimate else. Of float32 data it
+        counts what rounding `coef_` and `intercept_` costs: where that is more than `tol` allows,
+        as with features very far from 0 beside their deviation, a warning says so.
+    loss_curve_ : list of float
+        After each iteration, the objective divided by C times the sum of weights.
+    solver_ : str
+        The solver that ran.
+
+    See Also
+    --------
+    SmallMLP : A network with hidden layers on the same loss and solvers.
+    softmax_regression.functional : The mathematics as plain functions.
+    sklearn.linear_model.LogisticRegression : The same model; `coef_` agrees to solver tolerance.
+
+    Notes
+    -----
+    Values and gradients, which decide where to stop, are computed in float64 block by block, and
+    products with the Hessian in the precision of X; 'sgd' and 'adam' compute in the precision of X,
+    and end at the average of the parameters over about the last epoch.
+    Scores of float32 rows are sums in float32, as long as a few of the rows show that these keep
+    enough digits; else, as with features far from 0, in float64, which takes twice as long. Either
+    way they are returned in float32.
+    A class whose rows all have weight 0 stays in `classes_`. With an intercept, the other classes
+    are fitted without it, and it gets coefficients of 0 and an intercept so low that its
+    probability vanishes at every row of X. Where a single class has weight, its probability is 1.
+
+    With `bounds`, Newton's method solves a quadratic model within them in each iteration, by active
+    sets; 'lbfgs' is SciPy's L-BFGS-B. Of two classes, a feature whose coefficient is not negative
+    can only speak for the second. With three or more, what counts are differences between classes,
+    and a number added to the coefficients of a feature in all classes changes no probability: a
+    lower bound of 0 does not say that the probability of a class rises with the feature, and where
+    it is the only one, it restricts the model by the penalty alone.
+
+    References
+    ----------
+    C. M. Bishop, *Pattern Recognition and Machine Learning*, section 4.3.4.
+    T. Hastie, R. Tibshirani and J. Friedman, *The Elements of Statistical Learning*, section 4.4.
+    D. Bertsekas, "Projected Newton methods for optimization problems with simple constraints",
+    *SIAM J. Control and Optimization* 20, 1982.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from softmax_regression import SoftmaxRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SoftmaxRegression().fit(X, y)
+    >>> model.predict_proba(X[:1]).round(3)
+    array([[0.982, 0.018, 0.   ]])
+    >>> model.score(X, y).__round__(3)
+    0.973
+    >>> model.optimality_gap_ <= 1e-6
+    True
+
+    Evidence only for a class, not against it:
+
+    >>> model = SoftmaxRegression(bounds=(0, None)).fit(X, y)
+    >>> model.coef_.round(1)
+    array([[0. , 1.6, 0. , 0. ],
+           [0.9, 0. , 1.6, 0. ],
+           [0.4, 0. , 4. , 2.7]])
+    """
+
+    _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
+        "penalty": "l1_ratio is 0 for 'l2', 1 for 'l1' and between them for 'elasticnet'; None is "
+        "C=inf",
+    }
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "penalty_grouping": [StrOptions(set(PENALTIES))],
+        "bounds": ["array-like", None],
+        "fit_intercept": ["boolean"],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(LEARNING_RATES))],
+        "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "shuffle": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+    }
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        penalty_grouping: PenaltyGrouping = "none",
+        bounds: Any = None,
+        fit_intercept: bool = True,
+        class_weight: ClassWeight = None,
+        solver: LinearSolver = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        max_time: float | None = None,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int | bool = 0,
+        batch_size: int | Auto = "auto",
+        learning_rate: LearningRateSchedule = "adaptive",
+        learning_rate_init: float | Auto = "auto",
+        power_t: float = 0.5,
+        shuffle: bool = True,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+    ):
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.penalty_grouping = penalty_grouping
+        self.bounds = bounds
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.shuffle = shuffle
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+
+    @property
+    def penalty(self) -> str | None:
+        """What scikit-learn calls the penalty: 'l1', 'l2', 'elasticnet' or None.
+
+        `sklearn.feature_selection.SelectFromModel` goes by it: of an 'l1' penalty it keeps the
+        features whose coefficients are not 0, else those whose coefficients are large.
+        """
+        return penalty_name(self.C, self.l1_ratio)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Find the minimum of the objective.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels; or class probabilities, rows that sum to 1, whose columns are the classes: those
+            of a DataFrame by their names, in any order, those of an array 0, 1, 2, ….
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A weight of 0 is the same as leaving the row out, an integer
+            weight the same as repeating it.
+
+        Returns
+        -------
+        SoftmaxRegression
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or parameters out of range; the estimator is then as it was before.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the solver stopped before `tol` was reached.
+        """
+        self._check_solver()
+        watched = Watched(self, X, y, sample_weight, self.max_iter)
+        with self._unchanged_on_failure():
+            previous = self._solution() if self.warm_start and self._has_model() else None
+            design = self._validate_rows(X, reset=True)
+            targets = self._encode(y, design, sample_weight)
+            check_more_than_one_class(targets, type(self).__name__)
+            self.classes_ = targets.classes
+            classes = ClassesWithWeight(targets, self.fit_intercept)
+            objective = self._objective(design, classes.targets, targets.total_weight)
+            rounding = Rounding.of(objective)
+            start = self._start(design.n_columns, previous)
+            start = classes.restrict(start[0]), classes.restrict(start[1])
+            watched.begin()
+            if classes.is_one:
+                # Its probability is 1 at the minimum.
+                self.solver_: str = self.solver
+                result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
+                model = objective.unpack(np.zeros(objective.n_params))
+                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+            elif self.solver in _MINIBATCH:
+                problem, result = self._minimize_batches(classes, objective, *start, watched)
+                model = problem.to_model(result.params)
+                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                result = self._certified(classes, problem, result)
+            else:
+                # An earlier solution may be far out where the data are others.
+                starts = [objective.null_model(), *([] if previous is None else [start])]
+                solved, result = self._minimize(classes, objective, starts, watched)
+                model = solved.to_model(result.params)
+                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
+                result = rounding.certified(solved, result, *held, self.tol)
+            # partial_fit may go on from here
+            n_rows = len(objective.rows)
+            stream = Stream(
+                self._model_parameters(),
+                moments=objective.moments(),
+                n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
+            )
+            stream.count(targets)
+            self._stream = state_of(vars(stream))
+            self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
+            self.loss_curve_ = result.loss_curve
+            self.optimality_gap_ = float(result.remaining)
+            self.objective_ = objective_of(result.value, self.C, targets.total_weight)
+            self.objective_ += self._penalty_of_others(classes, design.n_columns)
+        watched.end()
+        self._warn(result)
+        return self
+
+    @available_if(_can_stream)
+    @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Update the model by one pass over some rows, in minibatches.
+
+        The penalty is shared out over the whole stream: it counts as in `fit` on all rows so far.
+        The coordinates are standardised by the means and variances of all rows of the stream so
+        far.
+
+        After the first ``1 / learning_rate_init`` steps, `coef_` and `intercept_` are an average of
+        the parameters that the steps lead to, weighted by the number of the step (Polyak and
+        Juditsky, 1992). Some rows of each piece first serve to compare this average with the latest
+        parameters: where these have become the more likely by a factor of e²⁰, the stream has
+        changed, and the average and an 'adaptive' learning rate begin anew.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The next rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Their labels, or class probabilities: columns of a DataFrame are found by their names.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of the stream: needed in the first call (unless y holds probabilities). With
+            class probabilities in an array, whose columns have no names, they name these, here and
+            from then on; by default these are in the order of `classes_`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        SoftmaxRegression
+            The updated estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or parameters out of range; the estimator is then as it was before.
+        """
+        watched = Watched(self, X, y, sample_weight, 0)
+        with self._unchanged_on_failure():
+            first = not self._has_model()
+            columns = self._stream_classes(classes, y, first)
+            design = self._validate_rows(X, reset=first)
+            targets = self._encode(y, design, sample_weight, columns)
+            self.solver_ = self._stream_solver()
+            stream = self._resumed_stream(self.solver_, first)
+            stream.columns = np.searchsorted(targets.classes, columns)
+            weight = stream.count(targets)
+            base = self._objective(design, targets, stream.weight)
+            # Scales are those of all rows so far: a feature may be constant in the first piece.
+            objective = base.standardized(stream.average(base.moments(), targets.total_weight))
+            batches = self._batches(len(base.rows), stream.random_state)
+            rate = self._learning_rate(objective, 1 / batches.size)
+            previous = None if first else self._solution()
+            self.classes_ = targets.classes
+            watched.begin()
+            model = objective.from_model(*self._start(design.n_columns, previous))
+            params = model.copy()
+            if stream.offset is not None:
+                params += objective.from_model(*base.unpack(stream.offset))
+            loss = stream.train(objective, model, params, rate, batches, weight)
+            self._refuse_divergence(params, loss, 1)
+            self._store(*objective.to_model(model), Rounding.of(base))
+            reached = base.pack(*objective.to_model(params))
+            stream.offset = reached - base.pack(self.coef_, self.intercept_)
+            self._stream = state_of(vars(stream))
+            for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
+                self.__dict__.pop(certificate, None)
+            before = {} if first else vars(self)
+            self.n_iter_ = np.array([before.get("n_iter_", [0])[0] + 1], dtype=np.int32)
+            self.loss_curve_ = [*before.get("loss_curve_", []), loss]
+        watched.end()
+        return self
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _check_solver(self) -> None:
+        if self.l1_ratio == 0 and self.solver == SPARSE_SOLVER:
+            raise ValueError(
+                f"solver={SPARSE_SOLVER!r} needs l1_ratio above 0, got {self.l1_ratio!r}: leave "
+                "solver='auto'."
+            )
+        if self.l1_ratio > 0 and self.solver not in ("auto", SPARSE_SOLVER):
+            raise ValueError(
+                f"solver={self.solver!r} makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks "
+                f"for: set solver='auto' or {SPARSE_SOLVER!r}, or l1_ratio=0."
+            )
+        if self.bounds is None:
+            return
+        if self.l1_ratio > 0:
+            raise ValueError(
+                f"bounds do not go together with l1_ratio={self.l1_ratio!r}: set l1_ratio=0, or "
+                "bounds=None."
+            )
+        if self.solver not in ("auto", *BOUNDED_SOLVERS):
+            raise ValueError(
+                f"solver={self.solver!r} does not keep coefficients within bounds: set "
+                "solver='auto', 'lbfgs' or 'newton-cholesky', or bounds=None."
+            )
+
+    @property
+    def _sparse(self) -> bool:
+        """Whether there is a penalty that makes zeros."""
+        return bool(self.l1_ratio > 0 and np.isfinite(self.C))
+
+    def _posed(
+        self, classes: ClassesWithWeight, base: LinearCrossEntropy
+    ) -> tuple[str, Problem | SparseProblem | BoundedProblem]:
+        """Return the name of the solver of all rows, and the problem in its unknowns."""
+        if self.bounds is not None:
+            within = coefficient_bounds(self.bounds, self.classes_, base.design.n_columns)
+            bounded = BoundedProblem(base, *(classes.restrict(side) for side in within))
+            known = self.solver != "auto"
+            return self.solver if known else choose_bounded_solver(bounded), bounded
+        if self._sparse:
+            l1 = self.l1_ratio * l2_of(self.C, classes.targets.total_weight)
+            return SPARSE_SOLVER, SparseProblem(base, l1, self.penalty_grouping)
+        problem = Problem(base)
+        chosen = self.solver in ("auto", SPARSE_SOLVER)
+        return choose_solver(problem) if chosen else self.solver, problem
+
+    def _objective(
+        self, design: Design, targets: Any, total_weight: Fraction
+    ) -> LinearCrossEntropy:
+        l2 = (1.0 - self.l1_ratio) * l2_of(self.C, total_weight)
+        return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
+
+    def _solution(self) -> tuple[Array, Array, Array]:
+        """Return classes, coefficients and intercepts to go on from."""
+        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
+        return self.classes_, coef, self.intercept_
+
+    def _stream_solver(self) -> str:
+        return "adam" if self.solver == "auto" else self.solver
+
+    def _start(self, n_features: int, previous: Any) -> tuple[Array, Array]:
+        """Return W and b to begin with, those of an earlier solution if there is one."""
+        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
+        start_coef = np.zeros((n_scores, n_features))
+        start_intercept = np.zeros(n_scores if self.fit_intercept else 0)
+        if previous is None:
+            return start_coef, start_intercept
+        known, coef, intercept = previous
+        if coef.shape != start_coef.shape or not np.array_equal(known, self.classes_):
+            raise ValueError(
+                "warm_start=True needs the classes and features of the previous fit: those were "
+                f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
+                f"{len(self.classes_)} classes {self.classes_.tolist()} and {n_features} features."
+            )
+        start_coef[...] = coef
+        start_intercept[...] = intercept if self.fit_intercept else []
+        return start_coef, start_intercept
+
+    def _minimize(
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        starts: list[tuple[Array, Array]],
+        watched: Watched,
+    ) -> tuple[Problem | SparseProblem | BoundedProblem, SolverResult]:
+        """Run a solver on all rows at once, from the best start; return problem and result."""
+        self.solver_, problem = self._posed(classes, base)
+        unknowns = [problem.from_model(*start) for start in starts]
+
+        def attributes(reached: Array) -> dict[str, Any]:
+            return self._attributes(classes, base, *problem.to_model(reached))
+
+        limit = TimeLimit(
+            self.max_time,
+            watched.steps("iteration", attributes, lambda: best_start(problem.objective, unknowns)),
+        )
+        result = problem.minimize(
+            self.solver_,
+            unknowns,
+            criterion=RelativeGap(),
+            tol=self.tol,
+            max_iter=self.max_iter,
+            report=self._report(),
+            watch=limit.watch,
+        )
+        self._refuse_divergence(result.params, result.value, result.n_iter)
+        return problem, limit.explain(result)
+
+    def _minimize_batches(
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        coef: Array,
+        intercept: Array,
+        watched: Watched,
+    ) -> tuple[LinearCrossEntropy, SolverResult]:
+        """Run a solver on minibatches; return the objective in float64, and where it ended."""
+        self.solver_ = self.solver
+        objective = base.standardized()
+        start = objective.from_model(coef, intercept)
+
+        def attributes(unknowns: Array) -> dict[str, Any]:
+            return self._attributes(classes, base, *objective.to_model(unknowns))
+
+        n_rows = len(objective.rows)
+        batches = self._batches(n_rows, check_random_state(self.random_state))
+        rate = self._learning_rate(objective, 1 / batches.size - 1 / n_rows)
+        steps = self._optimizer(self.solver_)
+        result = minimize_minibatch(
+            objective,
+            start,
+            Averaging(steps, length=batches.number(n_rows), after=1 / rate.initial),
+            rate,
+            batches,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_iter_no_change=self.n_iter_no_change,
+            max_time=self.max_time,
+            report=self._report(),
+            watch=watched.steps("epoch", attributes, lambda: start),
+        )
+        self._refuse_divergence(result.params, result.value, result.n_iter)
+        return objective.astype(np.float64), result
+
+    def _certified(
+        self, classes: ClassesWithWeight, objective: LinearCrossEntropy, result: SolverResult
+    ) -> SolverResult:
+        """Return a result of minibatches with the objective and the gap of the model held.
+
+        An epoch's mean is of many parameters.
+        """
+        held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
+        end = evaluate(objective, objective.from_model(*held))
+        remaining = certify(RelativeGap(), self.tol, objective, end)
+        return replace(result, value=end.value, remaining=remaining)
+
+    def _learning_rate(self, objective: LinearCrossEntropy, noise: float) -> LearningRate:
+        """Make the schedule; `noise` is the variance of a batch's mean in units of a row's."""
+        if not isinstance(self.learning_rate_init, str):
+            initial = self.learning_rate_init
+        elif self.solver_ == "adam":
+            initial = 0.03
+        else:
+            # Momentum lengthens steps by 1 / (1 - momentum), which a batch's noise can't stand.
+            longer = self.momentum / max(1 - self.momentum, 1e-3)
+            initial = 1 / (objective.curvature_bound() * (1 + longer * noise))
+        return LEARNING_RATES[self.learning_rate](initial, self.power_t)
+
+    def _without_shared_part(self, coef: Array) -> Array:
+        # A solver that makes zeros, or keeps within bounds, has taken the smallest already.
+        kept = self._sparse or self.bounds is not None
+        return coef if kept else super()._without_shared_part(coef)
+
+    def _of_all_classes(
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        coef: Array,
+        intercept: Array,
+    ) -> tuple[Array, Array]:
+        """Return W and b with the classes that have no weight, and so were not fitted."""
+        if classes.are_all:
+            return coef, intercept
+        others = self._smallest_coef(base.design.n_columns)
+        return classes.expand(coef, intercept, base.design, others)
+
+    def _smallest_coef(self, n_features: int) -> Array:
+        """Return the W of the smallest penalty: zeros, or what bounds allow nearest to them."""
+        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
+        zeros = np.zeros((n_scores, n_features))
+        if self.bounds is None:
+            return zeros
+        return np.clip(zeros, *coefficient_bounds(self.bounds, self.classes_, n_features))
+
+    def _penalty_of_others(self, classes: ClassesWithWeight, n_features: int) -> float:
+        """Return what the coefficients that were not fitted add to the objective."""
+        if classes.are_all or np.isinf(self.C):
+            return 0.0
+        coef = self._smallest_coef(n_features)
+        if not classes.is_one:
+            coef = coef[~classes.fitted]
+        return 0.5 * float(np.vdot(coef, coef))
+
+    def _attributes(
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        coef: Array,
+        intercept: Array,
+    ) -> dict[str, Any]:
+        """Return what it takes to predict with W and b of the fitted classes."""
+        model = copy.copy(self)
+        model._store(*self._of_all_classes(classes, base, coef, intercept), Rounding.of(base))
+        return {"coef_": model.coef_, "intercept_": model.intercept_}
+
+    def _warn(self, result: SolverResult) -> None:
+        # Bounds may ask for that.
+        worse = self.bounds is None and self._worse_than_guessing(result)
+        wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED
+        if result.reason in wanted and not worse:
+            return
+        gap = "how far above the minimum is not known"
+        if result.remaining < 1:
+            gap = f"at most a fraction of {result.remaining:.1e} of it above the minimum"
+        self._warn_stopped(
+            result,
+            f": the objective is {self.objective_:.6g}, {gap}, and tol={self.tol:g}. "
+            + self._remedy(result, worse),
+        )
+
+    def _remedy(self, result: SolverResult, worse: bool) -> str:
+        if worse and self.solver_ in _MINIBATCH:
+            return "That is worse than guessing: lower learning_rate_init."
+        if result.reason is StopReason.SEPARABLE:
+            return "Set C to a finite value."
+        if result.reason is StopReason.INTERRUPTED:
+            return "The parameters reached so far are kept."
+        if result.reason is StopReason.MAX_TIME:
+            return "Raise max_time or tol."
+        if result.reason is StopReason.ROUNDED:
+            return REMEDY
+        if result.reason is StopReason.ROUNDING:
+            if self.coef_.dtype != np.float64:
+                return "Pass float64 data, or raise tol."
+            return (
+                "Beside values so large, or so unequal, the penalty is lost in rounding errors: "
+                "standardize the features, lower C, or raise tol."
+            )
+        if self.solver_ in _MINIBATCH or self.solver_ == "lbfgs":
+            other = "newton-cg" if self.bounds is None else "newton-cholesky"
+            return f"Raise max_iter or tol, or try solver={other!r}."
+        return "Raise max_iter or tol."

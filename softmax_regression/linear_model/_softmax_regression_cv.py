@@ -1,0 +1,670 @@
+"""`SoftmaxRegressionCV`: softmax regression that chooses C by cross-validation.
+
+This file speaks scikit-learn. What happens in a fold is in `folds.py`, how the models of a path
+are found in `warm_starts.py`, and leaving out single rows in `leave_one_out.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch
+from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled, process_routing
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
+from sklearn.utils.validation import _check_method_params
+
+from softmax_regression._estimators.callbacks import Watched
+from softmax_regression._estimators.classifier import Array
+from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
+from softmax_regression._estimators.linear_classifier import (
+    LinearSoftmaxClassifier,
+    linear_scores,
+    penalty_name,
+)
+from softmax_regression._estimators.path_progress import PathProgress
+from softmax_regression._estimators.scoring import ROW_SCORES, scorer_of
+from softmax_regression._estimators.targets import encode_targets, is_soft, relative_weights
+from softmax_regression._estimators.types import (
+    ClassWeight,
+    PathSolver,
+    PenaltyGrouping,
+    fit_context,
+)
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression._losses.targets import Targets, check_more_than_one_class
+from softmax_regression._penalties.lasso import PENALTIES
+from softmax_regression._problems.folds import (
+    Rows,
+    WholePath,
+    check_folds,
+    paths_of_folds,
+)
+from softmax_regression._problems.grid import grid_of
+from softmax_regression._problems.leave_one_out import leave_one_out_scores
+from softmax_regression._problems.rounding import Rounding
+from softmax_regression._problems.smooth import SOLVERS
+from softmax_regression._problems.warm_starts import (
+    Ending,
+    Guide,
+    Options,
+    solutions,
+    warn_unless_converged,
+)
+from softmax_regression.linear_model._softmax_regression import SoftmaxRegression
+
+
+@dataclass
+class Found:
+    """What a cross-validation found out.
+
+    Parameters
+    ----------
+    coefs : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs, n_features)
+        W of each fold, l1_ratio and C; with leave-one-out a single one, that of all rows.
+    intercepts : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs)
+        b.
+    scores : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
+        Scores; with leave-one-out one for each row.
+    weights : ndarray of shape (n_folds,) or None
+        By which scores are averaged.
+    endings : list of list of list of Ending
+        How each fit ended, in the same order.
+    wholes : list of WholePath or None
+        For each l1_ratio, the models of all rows, if they have been fitted.
+    """
+
+    coefs: Array
+    intercepts: Array
+    scores: Array
+    weights: Array | None
+    endings: list[list[list[Ending]]]
+    wholes: list[WholePath | None]
+
+    def means(self) -> Array:
+        """Return the mean score for each C."""
+        return np.average(self.scores, axis=0, weights=self.weights)
+
+    def standard_errors(self) -> Array:
+        """Return the standard error of each mean."""
+        weights: Array = np.ones(len(self.scores)) if self.weights is None else self.weights
+        n_counted = int(np.count_nonzero(weights))
+        squares = np.square(self.scores - self.means())
+        variances = np.tensordot(np.square(weights / weights.sum()), squares, 1)
+        return np.sqrt(variances * n_counted / max(n_counted - 1, 1))
+
+
+class SoftmaxRegressionCV(LinearSoftmaxClassifier):
+    r"""Multinomial logistic regression that chooses C by cross-validation.
+
+    The models for all C are fitted along a path (see `softmax_path`), to all rows and to each fold,
+    and the C with the best mean score is that of the model chosen.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (n_Cs,), default=10
+        The values of C to choose from, positive, ``inf`` for no penalty. An integer stands for so
+        many of them with equal ratios: from 1e-4 to 1e4, as in `LogisticRegressionCV`; if no
+        `l1_ratios` are 0, from the largest at which all coefficients are 0, by the l1_ratio for
+        which that is least, to 1000 times that of the one for which it is largest.
+    l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
+        The shares of the penalty that are not squared to choose from, between 0 and 1: above 0,
+        coefficients become exactly 0; see `SoftmaxRegression`.
+    penalty_grouping : {'none', 'features'}, default='none'
+        Whether they become 0 one by one, or those of a feature in all classes together.
+    fit_intercept : bool, default=True
+        Whether to add an intercept b to the scores.
+    cv : int, cross-validation generator, iterable or 'loo', default=None
+        The folds: their number (None is 5; stratified and not shuffled), an object that splits, or
+        an iterable of pairs of arrays of row numbers. 'loo' leaves out one row at a time, from one
+        fit for each C: see Notes. A number of folds is made of the rows of positive weight.
+    scoring : str, callable or None, default='neg_log_loss'
+        How good a model is on rows left out: a name of scikit-learn's or a function
+        ``scorer(estimator, X, y)``; larger is better. None is accuracy. Class probabilities for y,
+        and ``cv='loo'``, go with 'neg_log_loss' and 'accuracy' alone.
+    selection : {'best', '1se'}, default='best'
+        'best' takes the C with the best mean score; '1se' the smallest whose mean is within one
+        standard error of that, a simpler model that cannot be told from the best (the
+        one-standard-error rule).
+    refit : bool, default=True
+        Whether to fit all rows with the C chosen. Otherwise the coefficients of the folds, each
+        with the C that is best for it, are averaged, and so are these C.
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
+        How each model is found; see `SoftmaxRegression`.
+    tol : float, default=1e-6
+        The relative optimality gap to reach.
+    max_iter : int, default=1000
+        Most iterations of a fit.
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights in fits, not in scores.
+        'balanced' gives all classes the same total over all rows.
+    n_jobs : int, default=None
+        Folds that are worked on at the same time, each in a thread that uses one core. With one, it
+        may use several.
+    verbose : int or bool, default=0
+        Whether to print a line for each fit; 2, one for each iteration, too.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    C_ : float
+        The C chosen.
+    coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        W of the model of all rows.
+    intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
+        b.
+    Cs_ : ndarray of shape (n_Cs,)
+        The values of C, increasing.
+    l1_ratio_, l1_ratios_ : float, ndarray of shape (n_l1_ratios,)
+        The l1_ratio chosen, and all of them.
+    scores_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
+        Scores of the rows left out; for ``cv='loo'`` each row is a fold.
+    mean_scores_, standard_errors_ : ndarray of shape (n_l1_ratios, n_Cs)
+        Their means over folds, and the standard errors of these.
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_classes, n_features + 1)
+        W of each fold, and b in the last column if there is an intercept; for ``cv='loo'`` the one
+        path of all rows. For two classes there is one row in the place of n_classes.
+    n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
+        Iterations of each fit; for ``cv='loo'`` those of the one path.
+    objective_, optimality_gap_ : float
+        Of the model of all rows: see `SoftmaxRegression`. Only with `refit`.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if X had names that are all strings.
+
+    See Also
+    --------
+    softmax_path : The models for a grid of C.
+    CrossValidationDisplay : Draws the scores against C.
+    RegularizationPathDisplay : Draws the coefficients against C.
+    sklearn.linear_model.LogisticRegressionCV : Has the same attributes, with
+        ``use_legacy_attributes=False``.
+
+    Notes
+    -----
+    With l1_ratio 0 the folds begin where the models of all rows lead to. Each takes at least one
+    step of Newton's method from there: so, whatever `tol`, no score is that of a model which has
+    seen the rows left out. Callbacks see a task for each path and in that one for each C; all are
+    finished, whatever they answer.
+
+    With ``cv='loo'`` each C takes one fit, of all rows. What a model without row i would say of it
+    follows in closed form from the Hessian at the minimum: one step of Newton's method with the row
+    left out. The few rows by which more changes than such a step can tell are left out in earnest,
+    at most 50 for each C. The order of the Hessian, (n_classes − 1) times n_features or, if there
+    are more features than rows, n_samples, can be 5000 at most.
+
+    With metadata routing (``sklearn.set_config(enable_metadata_routing=True)``), `fit` passes
+    ``groups`` on to the splitter and `sample_weight` to a scorer that asks for it; without, the
+    scores of the folds are weighted by `sample_weight` if that is given.
+
+    References
+    ----------
+    L. Breiman, J. Friedman, R. Olshen and C. Stone, *Classification and Regression Trees*, 1984,
+    section 3.4.3, for the one-standard-error rule.
+
+    K. Rahnama Rad and A. Maleki, "A scalable estimate of the out-of-sample prediction error via
+    approximate leave-one-out cross-validation", JRSS B 82, 2020.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from softmax_regression import SoftmaxRegressionCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = SoftmaxRegressionCV(Cs=[0.01, 0.1, 1, 10, 100], cv="loo").fit(X, y)
+    >>> model.C_
+    1.0
+    >>> model.mean_scores_.round(3)
+    array([[-0.269, -0.138, -0.099, -0.115, -0.155]])
+    """
+
+    # `score` has no use for it but in the scorer, which has to ask for it.
+    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
+
+    _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
+        "C": "Cs holds the values to choose from",
+        "l1_ratio": "l1_ratios holds the values to choose from",
+        "penalty": "l1_ratios are 0 for 'l2', 1 for 'l1' and between them for 'elasticnet'",
+        "random_state": "only folds can be drawn at random, as by "
+        "cv=StratifiedKFold(5, shuffle=True, random_state=0)",
+        "use_legacy_attributes": "its attributes are as LogisticRegressionCV's with False",
+    }
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "l1_ratios": ["array-like"],
+        "penalty_grouping": [StrOptions(set(PENALTIES))],
+        "fit_intercept": ["boolean"],
+        "cv": ["cv_object", StrOptions({"loo"})],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "selection": [StrOptions({"best", "1se"})],
+        "refit": ["boolean"],
+        "solver": [LinearSolvers({"auto", *SOLVERS})],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        Cs: Any = 10,
+        l1_ratios: Any = (0.0,),
+        penalty_grouping: PenaltyGrouping = "none",
+        fit_intercept: bool = True,
+        cv: Any = None,
+        scoring: str | Callable[..., Any] | None = "neg_log_loss",
+        selection: Literal["best", "1se"] = "best",
+        refit: bool = True,
+        solver: PathSolver = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        class_weight: ClassWeight = None,
+        n_jobs: int | None = None,
+        verbose: int | bool = 0,
+    ):
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.penalty_grouping = penalty_grouping
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.refit = refit
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @property
+    def penalty(self) -> str | None:
+        """What scikit-learn calls the penalty that was chosen: see `SoftmaxRegression.penalty`."""
+        return penalty_name(self.C_, self.l1_ratio_)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    @blas_held_to_one_thread
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
+        """Choose C, and fit the model with it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or class probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A weight of 0 is the same as leaving the row out.
+        **params : dict
+            What metadata routing passes on to the splitter and the scorer, such as ``groups``.
+
+        Returns
+        -------
+        SoftmaxRegressionCV
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or parameters out of range; the estimator is then as it was before.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the solver stopped before `tol` was reached in some fits.
+        UserWarning
+            If a score is not finite.
+        """
+        _raise_for_params(params, self, "fit")
+        watched = Watched(self, X, y, sample_weight, None)
+        with self._unchanged_on_failure():
+            if self.selection == "1se" and not self.refit and self.cv != "loo":
+                raise ValueError("selection='1se' needs refit=True: a single fold has no error.")
+            design = self._validate_rows(X, reset=True)
+            if np.isscalar(sample_weight):
+                sample_weight = np.full(design.n_rows, sample_weight)
+            routed = self._routed("fit", params | {"sample_weight": sample_weight})
+            targets = self._encode(y, design, sample_weight)
+            check_more_than_one_class(targets, type(self).__name__)
+            self.l1_ratios_ = self._ratios()
+            options = [self._options(ratio) for ratio in self.l1_ratios_.tolist()]
+            Cs = grid_of(self.Cs, design, targets, options)
+            rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in options]
+            self.classes_ = targets.classes
+            watched.begin()
+            if isinstance(self.cv, str):
+                found = self._leave_one_out(rows[0], routed.scorer.score, watched)
+            else:
+                found = self._cross_validate(rows, design.X, y, routed, watched)
+            endings = [e for fold in found.endings for path in fold for e in path]
+            self._keep(found, Cs)
+            endings += self._choose(found, rows, watched)
+        watched.end()
+        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=4)
+        return self
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
+        """How good the model is on some rows, by `scoring`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Their true labels, or class probabilities.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        **score_params : dict
+            What metadata routing passes on to the scorer.
+
+        Returns
+        -------
+        float
+            The score: larger is better.
+        """
+        _raise_for_params(score_params, self, "score")
+        routed = self._routed("score", score_params | {"sample_weight": sample_weight})
+        if self.scoring in (None, "accuracy"):
+            return super().score(X, y, **routed.scorer.score)
+        if self._row_score() is None:
+            scorer = scorer_of(self.scoring, self.classes_)
+            return float(scorer(self, X, y, **routed.scorer.score))
+        scores = np.atleast_2d(self.decision_function(X).T)
+        targets = encode_targets(
+            y,
+            scores.shape[1],
+            classes=self.classes_,
+            sample_weight=routed.scorer.score.get("sample_weight"),
+            class_weight=None,
+            estimator=type(self).__name__,
+        )
+        return float(np.average(self._row_score()(scores, targets), weights=targets.weight))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say what goes to the splitter and to the scorer.
+
+        Returns
+        -------
+        MetadataRouter
+            How metadata are routed.
+        """
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        if not isinstance(self.cv, str):
+            router.add(
+                splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split")
+            )
+        return router.add(
+            scorer=get_scorer(self.scoring or "accuracy"),
+            method_mapping=MethodMapping()
+            .add(caller="fit", callee="score")
+            .add(caller="score", callee="score"),
+        )
+
+    # -- pieces ------------------------------------------------------------------------------------
+
+    def _ratios(self) -> Array:
+        ratios = np.asarray(self.l1_ratios)
+        numbers = ratios.ndim == 1 and ratios.size > 0 and ratios.dtype.kind in "iuf"
+        if not numbers or not ((ratios >= 0) & (ratios <= 1)).all():
+            raise ValueError(
+                f"l1_ratios must be a list of numbers between 0 and 1, got {self.l1_ratios!r}."
+            )
+        if ratios.any() and isinstance(self.cv, str):
+            raise ValueError(
+                f"cv='loo' is for l1_ratio=0 alone, got l1_ratios={self.l1_ratios!r}: pass a "
+                "number of folds."
+            )
+        return ratios.astype(np.float64)
+
+    def _options(self, l1_ratio: float) -> Options:
+        return Options(
+            self.fit_intercept,
+            self.solver,
+            self.tol,
+            self.max_iter,
+            l1_ratio,
+            self.penalty_grouping,
+        )
+
+    def _without_shared_part(self, coef: Array) -> Array:
+        # A solver that makes zeros has taken the smallest already.
+        return coef if self.l1_ratio_ > 0 else super()._without_shared_part(coef)
+
+    def _row_score(self) -> Any:
+        """Return what scores row by row; None if `scoring` takes a scorer."""
+        return ROW_SCORES.get(self.scoring or "accuracy") if not callable(self.scoring) else None
+
+    def _routed(self, caller: str, params: dict[str, Any]) -> Bunch:
+        given = {name: value for name, value in params.items() if value is not None}
+        if _routing_enabled():
+            routed = process_routing(self, caller, **given)
+            return Bunch(splitter=routed.get("splitter", Bunch(split={})), scorer=routed.scorer)
+        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
+
+    def _progress(self, watched: Watched, rows: Rows, fold: int | None = None) -> PathProgress:
+        """Return who is told of a path, of a fold or of all rows."""
+        report, ratio = self._report(), rows.options.l1_ratio
+        names = ["all rows" if fold is None else f"fold {fold}"]
+        if len(self.l1_ratios_) > 1:
+            names.insert(0, f"l1_ratio={ratio:g}")
+
+        def attributes(C: float, coef: Array, intercept: Array) -> dict[str, Any]:
+            model = copy.copy(self)
+            model.C_, model.l1_ratio_ = C, ratio
+            model.coef_, model.intercept_ = coef, intercept
+            known = "classes_", "C_", "l1_ratio_", "coef_", "intercept_"
+            return {name: getattr(model, name) for name in known}
+
+        return PathProgress(
+            watched.part("path" if fold is None else "fold", len(rows.Cs)),
+            attributes,
+            None if report is None else lambda line: report(", ".join([*names, line])),
+            int(self.verbose),
+        )
+
+    def _cross_validate(
+        self, rows: list[Rows], X: Any, y: Any, routed: Bunch, watched: Watched
+    ) -> Found:
+        targets = rows[0].targets
+        labels = np.asarray(y) if is_soft(y) else targets.classes[targets.encoded]
+        score_params = routed.scorer.score
+        folds = self._folds(X, labels, targets, score_params, routed.splitter.split)
+        check_folds(targets, folds)
+        if self._row_score() is not None:
+            score: Any = _ByRow(self._row_score(), rows[0], score_params)
+        elif is_soft(y):
+            raise ValueError(
+                f"scoring={self.scoring!r} needs labels, but y holds class probabilities. Use "
+                "'neg_log_loss' or 'accuracy'."
+            )
+        else:
+            score = _ByScorer(self, X, labels, score_params)
+        wholes: list[WholePath | None] = []
+        by_ratio = []
+        for part in rows:
+            whole = None
+            if part.options.l1_ratio == 0:
+                whole = part.whole(self._progress(watched, part))
+            told = [self._progress(watched, part, fold) for fold in range(len(folds))]
+            by_ratio.append(paths_of_folds(part, folds, score, whole, self.n_jobs, told))
+            wholes.append(whole)
+        of_folds = list(zip(*by_ratio, strict=True))
+        return Found(
+            np.stack([[path.coefs for path in paths] for paths in of_folds]),
+            np.stack([[path.intercepts for path in paths] for paths in of_folds]),
+            np.stack([[path.scores for path in paths] for paths in of_folds]),
+            None,
+            [[path.endings for path in paths] for paths in of_folds],
+            wholes,
+        )
+
+    def _folds(
+        self,
+        X: Any,
+        labels: Array,
+        targets: Targets,
+        score_params: dict[str, Any],
+        split_params: dict[str, Any],
+    ) -> list[tuple[Array, Array]]:
+        """Return the rows that each fold fits, and those that it scores.
+
+        Those of weight 0 are not scored, and a number of folds is made of the others alone. A
+        splitter of the user's may count on having all rows.
+        """
+        weight = score_params.get("sample_weight")
+        scored = np.ones(len(labels), dtype=bool) if weight is None else np.asarray(weight) != 0
+        counted = np.flatnonzero(scored | (targets.row_weights() != 0))
+        if self.cv is None or isinstance(self.cv, Integral):
+            labels = labels[counted]
+            splits = check_cv(self.cv, labels, classifier=True).split(counted, labels)
+            folds = [(counted[train], counted[test]) for train, test in splits]
+        else:
+            splits = check_cv(self.cv).split(X, labels, **split_params)
+            folds = [(_row_numbers(train), _row_numbers(test)) for train, test in splits]
+        return [(train, test[scored[test]]) for train, test in folds]
+
+    def _leave_one_out(self, rows: Rows, score_params: dict[str, Any], watched: Watched) -> Found:
+        row_score = self._row_score()
+        if row_score is None:
+            raise ValueError(
+                f"cv='loo' scores one row at a time, which scoring={self.scoring!r} does not. Use "
+                "'neg_log_loss' or 'accuracy', or a number of folds."
+            )
+        whole, scores = WholePath([], [], Guide()), []
+        progress = self._progress(watched, rows)
+        progress.begin()
+        for solution in solutions(rows.design, rows.targets, rows.Cs, rows.options, progress):
+            left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.options)
+            scores.append(row_score(left_out, rows.targets))
+            whole.models.append(rows.model(solution))
+            whole.endings.append(rows.ending(solution, *whole.models[-1]))
+            progress.model(solution.C, *whole.models[-1])
+        progress.end()
+        return Found(
+            np.stack([coef for coef, _ in whole.models])[None, None],
+            np.stack([intercept for _, intercept in whole.models])[None, None],
+            np.stack(scores, axis=1)[:, None],
+            relative_weights(score_params.get("sample_weight")),
+            [[whole.endings]],
+            [whole],
+        )
+
+    def _keep(self, found: Found, Cs: Array) -> None:
+        """Store what the cross-validation found."""
+        self.Cs_ = Cs
+        self.scores_ = found.scores
+        self.mean_scores_ = found.means()
+        self.standard_errors_ = found.standard_errors()
+        paths = found.coefs
+        if self.fit_intercept:
+            paths = np.concatenate([paths, found.intercepts[..., None]], axis=-1)
+        self.coefs_paths_ = paths
+        n_iter = [[[e.n_iter for e in path] for path in fold] for fold in found.endings]
+        self.n_iter_ = np.array(n_iter, dtype=np.int32)
+
+    def _choose(self, found: Found, rows: list[Rows], watched: Watched) -> list[Ending]:
+        """Choose C, store the model, and return how its fit ended, if there was one."""
+        n_bad = int((~np.isfinite(found.scores)).sum())
+        if n_bad:
+            warnings.warn(
+                f"{n_bad} of {found.scores.size} scores are not finite; no C with such a score in "
+                f"a fold is chosen while another is to be had. Look at scoring={self.scoring!r} "
+                "and scores_.",
+                UserWarning,
+                stacklevel=5,
+            )
+        if not self.refit and not isinstance(self.cv, str):
+            self._average(found, rows[0].rounding)
+            for of_all_rows in ("objective_", "optimality_gap_"):  # an earlier fit's
+                self.__dict__.pop(of_all_rows, None)
+            return []
+        means = np.where(np.isfinite(self.mean_scores_), self.mean_scores_, -np.inf)
+        ratio, best = (int(at) for at in np.unravel_index(means.argmax(), means.shape))
+        if self.selection == "1se":
+            enough = means[ratio, best] - self.standard_errors_[ratio, best]
+            best = int(np.flatnonzero(means[ratio] >= enough)[0])
+        self.C_, self.l1_ratio_ = float(self.Cs_[best]), float(self.l1_ratios_[ratio])
+        model, ending = self._refitted(found.wholes[ratio], rows[ratio], best, watched)
+        self.coef_, self.intercept_ = model
+        self.objective_, self.optimality_gap_ = ending.objective, ending.gap
+        return [] if isinstance(self.cv, str) else [ending]  # one of leave-one-out is known
+
+    def _refitted(
+        self, whole: WholePath | None, rows: Rows, best: int, watched: Watched
+    ) -> tuple[tuple[Array, Array], Ending]:
+        """Return the model of all rows for one C."""
+        if whole is not None:
+            return whole.models[best], whole.endings[best]
+        rows = Rows(rows.original, rows.targets, rows.Cs[[best]], rows.options)
+        progress = self._progress(watched, rows)
+        progress.begin()
+        (solution,) = solutions(rows.design, rows.targets, rows.Cs, rows.options, progress)
+        model = rows.model(solution)
+        progress.model(solution.C, *model)
+        progress.end()
+        return model, rows.ending(solution, *model)
+
+    def _average(self, found: Found, rounding: Rounding) -> None:
+        """Average the best models of the folds."""
+        folds = np.arange(len(found.scores))
+        scores = np.nan_to_num(found.scores.reshape(len(folds), -1), nan=-np.inf)
+        ratios, bests = np.unravel_index(scores.argmax(axis=1), found.scores.shape[1:])
+        self.C_ = float(self.Cs_[bests].mean())
+        self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())
+        coef = found.coefs[folds, ratios, bests].mean(axis=0, dtype=np.float64)
+        intercept = found.intercepts[folds, ratios, bests].mean(axis=0, dtype=np.float64)
+        self._store(coef, intercept, rounding)
+
+
+class _ByRow:
+    """The weighted mean of what each row scores."""
+
+    def __init__(self, row_score: Any, rows: Rows, params: dict[str, Any]):
+        self.row_score = row_score
+        self.rows = rows
+        self.weight = params.get("sample_weight")
+
+    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
+        scores = linear_scores(self.rows.original[rows], coef, intercept)
+        values = self.row_score(scores, self.rows.targets.of(rows))
+        weight = None if self.weight is None else np.asarray(self.weight)[rows]
+        return float(np.average(values, weights=relative_weights(weight)))
+
+
+class _ByScorer:
+    """What a scorer of scikit-learn says."""
+
+    def __init__(self, model: SoftmaxRegressionCV, X: Any, y: Array, params: dict[str, Any]):
+        self.scorer = scorer_of(model.scoring, model.classes_)
+        self.classes = model.classes_
+        self.fit_intercept = model.fit_intercept
+        self.X = X
+        self.y = y
+        self.params = params
+
+    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
+        model = SoftmaxRegression(C=C, fit_intercept=self.fit_intercept)
+        model.classes_, model.n_features_in_ = self.classes, coef.shape[1]
+        model.coef_, model.intercept_ = coef, intercept
+        params = _check_method_params(self.X, self.params, indices=rows)
+        return float(self.scorer(model, self.X[rows], self.y[rows], **params))
+
+
+def _row_numbers(rows: Any) -> Array:
+    """Return the numbers of some rows, which may be given by a mask."""
+    rows = np.asarray(rows)
+    if rows.dtype == bool:
+        return np.flatnonzero(rows)
+    return rows if len(rows) else rows.astype(np.intp)  # an empty list makes an array of floats

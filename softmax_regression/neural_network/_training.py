@@ -1,0 +1,383 @@
+"""How `SmallMLP` is trained: in which coordinates and precision, on which rows, and how often.
+
+Training is a `Recipe` applied to rows. Where some are set aside to say when to stop, it is applied
+once to the others, and then, if they are few, anew to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._data.dense import DenseDesign
+from softmax_regression._data.design import Design
+from softmax_regression._estimators.callbacks import Watched
+from softmax_regression._estimators.classifier import most_probable
+from softmax_regression._losses.targets import Targets
+from softmax_regression._objectives.network.cross_entropy import Network, NetworkCrossEntropy
+from softmax_regression._objectives.network.dropout import Dropout
+from softmax_regression._objectives.network.input_scaling import InputScaling
+from softmax_regression._objectives.network.layers import Layout
+from softmax_regression._problems.held_out import HeldOut, split
+from softmax_regression._problems.objective_scale import as_float
+from softmax_regression._solvers.criteria import GradientNorm
+from softmax_regression._solvers.lbfgs import minimize_lbfgs
+from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
+from softmax_regression._solvers.minibatch.minibatch import (
+    Minibatches,
+    Validation,
+    minimize_minibatch,
+)
+from softmax_regression._solvers.minibatch.optimizers import Averaging, Optimizer
+from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
+from softmax_regression._solvers.time_limit import TimeLimit
+from softmax_regression.functional import ACTIVATIONS
+
+Array = NDArray[Any]
+Score = Callable[[Array], float]  # of the network with some parameters
+
+_MANY = 10_000  # rows: so many that a tenth of them will not be missed
+_LITTLE = 10_000  # values of X
+
+
+@dataclass
+class NetworkResult(SolverResult):
+    """The end of training, in the coordinates of X.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows that an epoch saw.
+    """
+
+    n_rows: int = 0
+
+    @property
+    def n_rows_seen(self) -> int:
+        """By all epochs."""
+        return self.n_iter * self.n_rows
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`SmallMLP`'s parameters, as training needs them.
+
+    Parameters
+    ----------
+    solver : {'adam', 'sgd', 'lbfgs'}
+        What minimises.
+    layer_sizes : sequence of int
+        Inputs, units of each hidden layer, outputs.
+    dropout : sequence of float
+        Rates for the inputs and for each hidden layer.
+    alpha : float
+        Strength of the penalty, in scikit-learn's units.
+    dtype : str or dtype
+        The precision, or 'auto'.
+    optimizer : callable
+        Makes the rule for a step.
+    deal : callable
+        Gives the batches for a number of rows, and what draws their order.
+    report : callable or None
+        Takes a line of text after each epoch.
+    activation, learning_rate, learning_rate_init, power_t, max_iter, max_fun, max_time, tol, \
+n_iter_no_change, label_smoothing, standardize, average
+        As `SmallMLP`'s.
+    """
+
+    solver: str
+    layer_sizes: Sequence[int]
+    activation: str
+    dropout: Sequence[float]
+    alpha: float
+    label_smoothing: float
+    standardize: bool
+    dtype: Any
+    optimizer: Callable[[], Optimizer]
+    deal: Callable[[int, np.random.RandomState], Minibatches]
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    max_fun: int
+    max_time: float | None
+    tol: float
+    n_iter_no_change: float
+    average: float
+    report: Report | None
+
+    def draw(self, random_state: np.random.RandomState) -> Array:
+        """Draw initial parameters (Glorot and Bengio)."""
+        layout = Layout(self.layer_sizes)
+        params = np.empty(layout.n_params)
+        factor = 2.0 if self.activation == "logistic" else 6.0
+        for weights, intercepts in zip(*layout.views(params), strict=True):
+            bound = np.sqrt(factor / sum(weights.shape))
+            weights[...] = random_state.uniform(-bound, bound, weights.shape)
+            intercepts[...] = random_state.uniform(-bound, bound, intercepts.shape)
+        return params
+
+    def scaling(self, design: Design, targets: Targets) -> InputScaling:
+        """Choose the coordinates of the features to train in."""
+        if not self.standardize:
+            return InputScaling.none(design.n_columns)
+        moments = design.moments(targets.row_weights())
+        return InputScaling.standardizing(moments, centred=isinstance(design, DenseDesign))
+
+    def objective(
+        self,
+        design: Design,
+        targets: Targets,
+        scaling: InputScaling,
+        random_state: np.random.RandomState,
+    ) -> NetworkCrossEntropy:
+        """Return what is minimised for some rows."""
+        dtype = self._precision(design)
+        loss = targets.loss(dtype, self.label_smoothing)
+        # scikit-learn's penalty is divided by the weight of the rows that a step looks at
+        n_counted = len(loss.rows)
+        size = n_counted if self.solver == "lbfgs" else self.deal(n_counted, random_state).size
+        return NetworkCrossEntropy(
+            scaling.design(design, dtype),
+            loss,
+            Layout(self.layer_sizes),
+            ACTIVATIONS[self.activation],
+            self._l2(n_counted / size, targets, dtype),
+            self._drop(random_state),
+        )
+
+    def _l2(self, factor: float, targets: Targets, dtype: Any) -> float:
+        """Return the strength of the penalty beside a mean."""
+        l2 = as_float(Fraction(float(self.alpha * factor)) / targets.total_weight)
+        if l2 > np.finfo(dtype).max:
+            raise ValueError(
+                f"alpha={self.alpha!r} divided by the sum of weights "
+                f"{as_float(targets.total_weight):g} overflows: lower alpha, or multiply "
+                "sample_weight by a power of 10."
+            )
+        return l2
+
+    def rate(self) -> LearningRate:
+        """Make the schedule."""
+        return LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
+
+    def _precision(self, design: Design) -> np.dtype[Any]:
+        """Return the precision to train in; for little data the higher one takes no longer."""
+        if self.dtype != "auto":
+            return np.dtype(self.dtype)
+        return np.dtype(np.float64 if design.n_values <= _LITTLE else np.float32)
+
+    def _drop(self, random_state: np.random.RandomState) -> Dropout | None:
+        """Return what leaves units out, if any are."""
+        if not any(self.dropout):
+            return None
+        return Dropout(self.dropout, random_state.randint(np.iinfo(np.int32).max))
+
+
+@dataclass(frozen=True)
+class HeldOutRows:
+    """Rows to validate on.
+
+    Parameters
+    ----------
+    design : Design
+        Their features.
+    targets : Targets
+        Of the same rows.
+    score : callable or None
+        Scores parameters on them; None for the accuracy.
+    """
+
+    design: Design
+    targets: Targets
+    score: Score | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A recipe and what goes with it in one call of `fit`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How.
+    start : callable
+        Gives the initial parameters, for the features as they are scaled.
+    random_state : RandomState
+        Where the order of rows, masks and the choice of those held out come from.
+    watched : Watched
+        The callbacks.
+    refuse : callable
+        Raises if it is given a result that diverged.
+    stop_early : bool
+        Whether rows that are held out say when to stop.
+    by_loss : bool
+        Whether they say so by their loss, rather than their score.
+    """
+
+    recipe: Recipe
+    start: Callable[[InputScaling], Array]
+    random_state: np.random.RandomState
+    watched: Watched
+    refuse: Callable[[SolverResult], None]
+    stop_early: bool
+    by_loss: bool
+
+    def on(
+        self,
+        design: Design,
+        targets: Targets,
+        held_out: HeldOutRows | None = None,
+        n_epochs: int | None = None,
+        max_time: float | None = None,
+    ) -> NetworkResult:
+        """Train on some rows, stopping by others or after so many epochs."""
+        scaling = self.recipe.scaling(design, targets)
+        objective = self.recipe.objective(design, targets, scaling, self.random_state)
+        params = self.start(scaling).astype(objective.dtype)
+        task = "iteration" if self.recipe.solver == "lbfgs" else "epoch"
+
+        def in_x(params: Array) -> Array:
+            return scaling.folded(objective.layout, params, design.dtype)
+
+        def attributes(params: Array) -> dict[str, Any]:
+            weights, intercepts = objective.layout.views(in_x(params))
+            return {"coefs_": weights, "intercepts_": intercepts}
+
+        watch = self.watched.steps(task, attributes, lambda: params)
+        if self.recipe.solver == "lbfgs":
+            result = self._minimize(objective, params, watch)
+        else:
+            validate = self._validation(held_out, objective, scaling, in_x)
+            result = self._minimize_batches(objective, params, validate, watch, n_epochs, max_time)
+        self.refuse(result)
+        return NetworkResult(
+            **vars(result) | {"params": in_x(result.params)}, n_rows=len(objective.rows)
+        )
+
+    def without_some(
+        self,
+        design: Design,
+        targets: Targets,
+        fraction: float,
+        score_on: Callable[[NDArray[np.intp]], Score | None],
+        anew: bool,
+    ) -> NetworkResult:
+        """Train with some rows set aside; of a few, all get to train in the end.
+
+        Parameters
+        ----------
+        design, targets
+            All rows.
+        fraction : float
+            How many of them to set aside.
+        score_on : callable
+            Gives what scores parameters on some rows.
+        anew : bool
+            Whether to train on all in the end, if they are few.
+        """
+        began = monotonic()
+        rows, others = split(targets, fraction, self.random_state)
+        held_out = HeldOutRows(design[others], targets.of(others), score_on(others))
+        result = self.on(design[rows], targets.of(rows), held_out)
+        known_pace = self.recipe.learning_rate in ("constant", "invscaling")
+        ended = result.reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
+        if not (anew and len(rows) <= _MANY and known_pace and ended):
+            return result
+        max_time = self.recipe.max_time
+        left = None if max_time is None else max_time - (monotonic() - began)
+        if left is not None and left <= 0:
+            return result
+        return self._anew(design, targets, result, left)
+
+    def _anew(
+        self, design: Design, targets: Targets, result: NetworkResult, max_time: float | None
+    ) -> NetworkResult:
+        """Train on all rows for the best number of epochs; if that can't be, keep the result."""
+        n_epochs = result.best_epoch
+        try:
+            anew = self.on(design, targets, n_epochs=n_epochs, max_time=max_time)
+        except KeyboardInterrupt:
+            return replace(result, reason=StopReason.INTERRUPTED)
+        if anew.reason is not StopReason.MAX_ITER:
+            return replace(result, reason=anew.reason)
+        # It was for the held-out rows to say when to stop.
+        chosen = n_epochs < len(result.validations or [])
+        reason = StopReason.NO_IMPROVEMENT if chosen else result.reason
+        return replace(anew, validations=result.validations, reason=reason)
+
+    def _validation(
+        self,
+        rows: HeldOutRows | None,
+        objective: NetworkCrossEntropy,
+        scaling: InputScaling,
+        in_x: Callable[[Array], Array],
+    ) -> Callable[[Array], Validation] | None:
+        """Return what looks at parameters after each epoch."""
+        if rows is None:
+            return None
+        held_out = HeldOut(scaling.design(rows.design, objective.dtype), rows.targets)
+
+        def validate(params: Array) -> Validation:
+            score = None if rows.score is None else partial(rows.score, in_x(params))
+            scores = Network(*objective.layout.views(params), objective.activation).scores
+            return held_out.validate(scores, most_probable, score, self.by_loss)
+
+        return validate
+
+    def _minimize(
+        self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
+    ) -> SolverResult:
+        """Run L-BFGS."""
+        limit = TimeLimit(self.recipe.max_time, watch)
+        result = minimize_lbfgs(
+            objective,
+            params.astype(np.float64),
+            criterion=GradientNorm(),
+            tol=self.recipe.tol,
+            max_iter=self.recipe.max_iter,
+            max_fun=self.recipe.max_fun,
+            report=self.recipe.report,
+            watch=limit.watch,
+        )
+        return limit.explain(result)
+
+    def _minimize_batches(
+        self,
+        objective: NetworkCrossEntropy,
+        params: Array,
+        validate: Callable[[Array], Validation] | None,
+        watch: Watch | None,
+        n_epochs: int | None,
+        max_time: float | None,
+    ) -> SolverResult:
+        """Run a solver on minibatches."""
+        recipe = self.recipe
+        max_time = recipe.max_time if max_time is None else max_time
+        n_rows = len(objective.rows)
+        batches = recipe.deal(n_rows, self.random_state)
+        steps = recipe.optimizer()
+        if recipe.average:
+            steps = Averaging(steps, recipe.average * batches.number(n_rows))
+        return minimize_minibatch(
+            objective,
+            params,
+            steps,
+            recipe.rate(),
+            batches,
+            tol=recipe.tol,
+            max_iter=n_epochs or recipe.max_iter,
+            n_iter_no_change=np.inf if n_epochs else recipe.n_iter_no_change,
+            max_time=max_time,
+            validate=validate,
+            stop_early=self.stop_early,
+            report=recipe.report,
+            watch=watch,
+        )

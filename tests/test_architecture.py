@@ -1,0 +1,100 @@
+"""The rooms of the package: which folders there are, and that imports only go down."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import softmax_regression
+
+ROOT = Path(softmax_regression.__file__).parent
+
+# From top to bottom: a file imports from its own room and from those below.
+ROOMS = [
+    "inspection",
+    "linear_model",
+    "neural_network",
+    "_estimators",
+    "_problems",
+    "_solvers",
+    "_curvature",
+    "_objectives",
+    "_penalties",
+    "_losses",
+    "_data",
+    "_linalg",
+    "functional",
+]
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported(path):
+    """Modules of the package that a file imports, those for type checkers included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def within(path):
+    return [name for name in imported(path) if name.partition(".")[0] == "softmax_regression"]
+
+
+def room(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_every_folder_has_its_place():
+    folders = {path.relative_to(ROOT).parts[0] for path in FILES if path.parent != ROOT}
+    assert folders == set(ROOMS)
+
+
+def test_the_root_holds_public_names_only():
+    assert {path.name for path in ROOT.iterdir() if path.suffix} <= {"__init__.py", "py.typed"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_only_go_down(path):
+    mine = room(module_of(path))
+    if not mine:
+        return
+    higher = [module for module in within(path) if ROOMS.index(room(module)) < ROOMS.index(mine)]
+    assert not higher
+
+
+def test_there_is_no_circle_between_files():
+    graph = {name: set(within(path)) & set(MODULES) for name, path in MODULES.items()}
+    done, under_way = set(), []
+
+    def visit(module):
+        assert module not in under_way, " → ".join([*under_way, module])
+        if module in done:
+            return
+        under_way.append(module)
+        for other in sorted(graph[module] - {module}):
+            visit(other)
+        under_way.pop()
+        done.add(module)
+
+    for module in graph:
+        visit(module)
+
+
+def test_private_folders_hold_no_public_api():
+    public = [name for name in MODULES if room(name) and not room(name).startswith("_")]
+    assert {room(name) for name in public} == {r for r in ROOMS if not r.startswith("_")}
+    for name in public:
+        files = name.split(".")[2:]
+        assert all(part.startswith("_") for part in files), name
