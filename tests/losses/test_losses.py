@@ -6,7 +6,7 @@ tested on both; that the first is the second on the scores (0, z) ties them toge
 
 import numpy as np
 import pytest
-from problems import Problem, slope_along, variants
+from zoo import Problem, slope_along, variants
 
 from softmax_regression._losses.pointwise import SigmoidLoss, SoftmaxLoss, make_loss
 from softmax_regression.functional import cross_entropy, cross_entropy_gradient, sigmoid, softmax

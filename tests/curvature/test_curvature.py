@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import Problem, dense_hessian, draw_params, linear_minimum, slopes, variants
+from zoo import Problem, dense_hessian, draw_params, linear_minimum, slopes, variants
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature import factors as _curvature

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import (
+from zoo import (
     Problem,
     dense_hessian,
     draw_params,

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from problems import Problem
 from scipy import sparse
 from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from zoo import Problem
 
 from softmax_regression import SoftmaxRegression, softmax_path
 from softmax_regression._curvature.preconditioner import HessianPreconditioner

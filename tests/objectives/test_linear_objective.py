@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import (
+from scipy.special import entr, softmax
+from zoo import (
     LAYOUTS,
     Problem,
     dense_hessian,
@@ -21,7 +22,6 @@ from problems import (
     slopes,
     variants,
 )
-from scipy.special import entr, softmax
 
 from softmax_regression._curvature.factors import HessianFactor
 from softmax_regression._data import design as design_base

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import LAYOUTS, Problem, draw_params, slope_along, slopes, variants
+from zoo import LAYOUTS, Problem, draw_params, slope_along, slopes, variants
 
 from softmax_regression._data import design as design_base
 from softmax_regression._data.make import as_design

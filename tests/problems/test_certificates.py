@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
-from problems import Problem, draw_params, variants
 from scipy.optimize import minimize
 from scipy.special import rel_entr, softmax
 from sklearn.exceptions import ConvergenceWarning
+from zoo import Problem, draw_params, variants
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression._objectives.linear.one_block import SmallCrossEntropy, copied

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import LAYOUTS, Problem
 from scipy import sparse
+from zoo import LAYOUTS, Problem
 
 from softmax_regression._data import design as design_base
 from softmax_regression._data.dense import DenseDesign

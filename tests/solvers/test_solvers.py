@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import Problem, dense_hessian, draw_params, linear_minimum
 from sklearn.linear_model import LogisticRegression
+from zoo import Problem, dense_hessian, draw_params, linear_minimum
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature.factors import HessianFactor

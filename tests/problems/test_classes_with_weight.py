@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from problems import LAYOUTS
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
+from zoo import LAYOUTS
 
 from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 

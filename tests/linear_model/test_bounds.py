@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from problems import slope_along
 from scipy.optimize import Bounds, minimize
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -12,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from zoo import slope_along
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature.factors import hessian_of

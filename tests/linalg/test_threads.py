@@ -10,10 +10,10 @@ from itertools import count
 
 import numpy as np
 import pytest
-from problems import Problem, draw_params
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info, threadpool_limits
+from zoo import Problem, draw_params
 
 from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 from softmax_regression._curvature.factors import BlockFactor, HessianFactor
