@@ -18,10 +18,11 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from softmax_regression._estimators.bounds import coefficient_bounds
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import Array, Stream, check_parameters_of_stream
+from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier, penalty_name
 from softmax_regression._estimators.state import state_of
+from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
     Auto,
     ClassWeight,

@@ -20,13 +20,9 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import (
-    Array,
-    BaseSoftmaxClassifier,
-    Stream,
-    check_parameters_of_stream,
-)
+from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
 from softmax_regression._estimators.state import state_of
+from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.targets import encode_targets
 from softmax_regression._estimators.types import (
     Activation,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import most_probable
+from softmax_regression._estimators.prediction import most_probable
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.network.cross_entropy import Network, NetworkCrossEntropy
 from softmax_regression._objectives.network.dropout import Dropout
