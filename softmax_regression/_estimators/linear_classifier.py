@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.linear_model._base import SparseCoefMixin
 
 from softmax_regression._data.design import Design
@@ -32,6 +33,29 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         found = getattr(self.coef_, "shape", None), getattr(self.intercept_, "shape", None)
         return found, ((n_outputs, n_features), (n_outputs,))
+
+    def _solution(self) -> tuple[Array, Array, Array]:
+        """Return classes, coefficients and intercepts to go on from."""
+        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
+        return self.classes_, coef, self.intercept_
+
+    def _start(self, n_features: int, previous: Any) -> tuple[Array, Array]:
+        """Return W and b to begin with, those of an earlier solution if there is one."""
+        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
+        start_coef = np.zeros((n_scores, n_features))
+        start_intercept = np.zeros(n_scores if self.fit_intercept else 0)
+        if previous is None:
+            return start_coef, start_intercept
+        known, coef, intercept = previous
+        if coef.shape != start_coef.shape or not np.array_equal(known, self.classes_):
+            raise ValueError(
+                "warm_start=True needs the classes and features of the previous fit: those were "
+                f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
+                f"{len(self.classes_)} classes {self.classes_.tolist()} and {n_features} features."
+            )
+        start_coef[...] = coef
+        start_intercept[...] = intercept if self.fit_intercept else []
+        return start_coef, start_intercept
 
     def _store(self, coef: Array, intercept: Array, rounding: Rounding) -> None:
         if not self.fit_intercept:

@@ -12,7 +12,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
@@ -47,7 +46,6 @@ from softmax_regression._problems.choice import (
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of, objective_of
 from softmax_regression._problems.problem import PosedProblem
-from softmax_regression._problems.progress import ROUNDING_REMEDY
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.criteria import RelativeGap, best_start, certify, evaluate
@@ -56,6 +54,7 @@ from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
 from softmax_regression._solvers.minibatch.optimizers import Averaging
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.time_limit import TimeLimit
+from softmax_regression.linear_model._remedies import remedy
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
@@ -530,31 +529,8 @@ default='adaptive'
             bounds,
         )
 
-    def _solution(self) -> tuple[Array, Array, Array]:
-        """Return classes, coefficients and intercepts to go on from."""
-        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
-        return self.classes_, coef, self.intercept_
-
     def _stream_solver(self) -> str:
         return "adam" if self.solver == "auto" else self.solver
-
-    def _start(self, n_features: int, previous: Any) -> tuple[Array, Array]:
-        """Return W and b to begin with, those of an earlier solution if there is one."""
-        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
-        start_coef = np.zeros((n_scores, n_features))
-        start_intercept = np.zeros(n_scores if self.fit_intercept else 0)
-        if previous is None:
-            return start_coef, start_intercept
-        known, coef, intercept = previous
-        if coef.shape != start_coef.shape or not np.array_equal(known, self.classes_):
-            raise ValueError(
-                "warm_start=True needs the classes and features of the previous fit: those were "
-                f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
-                f"{len(self.classes_)} classes {self.classes_.tolist()} and {n_features} features."
-            )
-        start_coef[...] = coef
-        start_intercept[...] = intercept if self.fit_intercept else []
-        return start_coef, start_intercept
 
     def _minimize(
         self,
@@ -707,28 +683,11 @@ default='adaptive'
         self._warn_stopped(
             result,
             f": the objective is {self.objective_:.6g}, {gap}, and tol={self.tol:g}. "
-            + self._remedy(result, worse),
+            + remedy(
+                result,
+                self.solver_,
+                worse=worse,
+                dtype=self.coef_.dtype,
+                bounded=self.bounds is not None,
+            ),
         )
-
-    def _remedy(self, result: SolverResult, worse: bool) -> str:
-        if worse and self.solver_ in MINIBATCH_SOLVERS:
-            return "That is worse than guessing: lower learning_rate_init."
-        if result.reason is StopReason.SEPARABLE:
-            return "Set C to a finite value."
-        if result.reason is StopReason.INTERRUPTED:
-            return "The parameters reached so far are kept."
-        if result.reason is StopReason.MAX_TIME:
-            return "Raise max_time or tol."
-        if result.reason is StopReason.ROUNDED:
-            return ROUNDING_REMEDY
-        if result.reason is StopReason.ROUNDING:
-            if self.coef_.dtype != np.float64:
-                return "Pass float64 data, or raise tol."
-            return (
-                "Beside values so large, or so unequal, the penalty is lost in rounding errors: "
-                "standardize the features, lower C, or raise tol."
-            )
-        if self.solver_ in MINIBATCH_SOLVERS or self.solver_ == "lbfgs":
-            other = "newton-cg" if self.bounds is None else "newton-cholesky"
-            return f"Raise max_iter or tol, or try solver={other!r}."
-        return "Raise max_iter or tol."
