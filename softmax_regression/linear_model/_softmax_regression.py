@@ -410,14 +410,16 @@ default='adaptive'
             elif self.solver in MINIBATCH_SOLVERS:
                 problem, result = self._minimize_batches(classes, objective, *start, watched)
                 model = problem.to_model(result.params)
-                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                whole = self._of_all_classes(classes, objective, *model, result.value)
+                self._store(*whole, rounding)
                 result = self._certified(classes, problem, result)
             else:
                 # An earlier solution may be far out where the data are others.
                 starts = [objective.null_model(), *([] if previous is None else [start])]
                 solved, result = self._minimize(specification, classes, objective, starts, watched)
                 model = solved.to_model(result.params)
-                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                whole = self._of_all_classes(classes, objective, *model, result.value)
+                self._store(*whole, rounding)
                 held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
                 result = rounding.certified(solved, result, *held, self.tol)
             # partial_fit may go on from here
@@ -635,12 +637,13 @@ default='adaptive'
         base: LinearCrossEntropy,
         coef: Array,
         intercept: Array,
+        value: float = 1.0,
     ) -> tuple[Array, Array]:
         """Return W and b with the classes that have no weight, and so were not fitted."""
         if classes.are_all:
             return coef, intercept
         others = self._smallest_coef(base.design.n_columns)
-        return classes.expand(coef, intercept, base.design, others)
+        return classes.expand(coef, intercept, base.design, others, value)
 
     def _smallest_coef(self, n_features: int) -> Array:
         """Return the W of the smallest penalty: zeros, or what bounds allow nearest to them."""

@@ -30,6 +30,8 @@ _SLOPE_LEFT = 0.3  # of the slope at the start of a line: below, the next direct
 _TRIALS = 40  # of a line search; it halves or doubles, so that none of the common needs them all
 _STILL_GOOD = 0.03  # of the decrement is left, at most, if a factor is to be used again
 _PATIENCE = 5  # iterations that change nothing but rounding errors: one may be lucky
+_PROGRESS_ITERATIONS = 100  # Newton's method converges in far fewer, where it converges
+_PROGRESS = 0.99  # of the value so many iterations ago: more says that it does not
 _FALLEN = 10.0  # times less is then the square of the gradient: quicker to see
 _TINY = float(np.finfo(np.float64).tiny)
 _SURE = 1e-3  # of the value: if a step along a path promises no more, it leads to the minimum
@@ -383,6 +385,7 @@ def _minimize(
     best, smallest = point, np.inf
     loss_curve: list[float] = []
     reason, idle = StopReason.MAX_ITER, 0
+    checkpoint = np.inf, np.inf  # value, and what remained, some iterations ago
 
     def tell(number: int, point: Point, remaining: float) -> None:
         if report is not None:
@@ -417,6 +420,12 @@ def _minimize(
                 break
             point = following
             loss_curve.append(point.value)
+            if len(loss_curve) % _PROGRESS_ITERATIONS == 0:
+                value, left = checkpoint
+                if point.value > _PROGRESS * value and smallest > 0.5 * left:
+                    reason = StopReason.ROUNDING
+                    break
+                checkpoint = point.value, smallest
         if reason is StopReason.ROUNDING and smallest <= tol:  # at the start: it was too soon then
             reason = StopReason.CONVERGED
         at_hand = direction is not None and directions.exact and len(loss_curve) < max_iter
