@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,7 +13,36 @@ from sklearn.linear_model._base import SparseCoefMixin
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
 from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._estimators.hints import hint
 from softmax_regression._problems.rounding import Rounding
+
+
+class PenaltyName:
+    """An attribute that is computed, unless a subclass has a parameter of its name and sets it.
+
+    Parameters
+    ----------
+    name_of : callable
+        Takes an estimator and returns what scikit-learn calls its penalty.
+    """
+
+    def __init__(self, name_of: Callable[[Any], str | None]):
+        self._name_of = name_of
+        self.__doc__ = name_of.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, estimator: Any, owner: type | None = None) -> Any:
+        if estimator is None:
+            return self
+        own = vars(estimator)
+        return own[self._name] if self._name in own else self._name_of(estimator)
+
+    def __set__(self, estimator: Any, value: Any) -> None:
+        if (sentence := hint(type(estimator), [self._name])) is not None:
+            raise AttributeError(sentence)
+        vars(estimator)[self._name] = value
 
 
 class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore[misc]

@@ -15,11 +15,15 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from softmax_regression._estimators.bounds import coefficient_bounds
+from softmax_regression._estimators.bounds import coefficient_bounds, smallest_coefficients
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
-from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier, penalty_name
+from softmax_regression._estimators.linear_classifier import (
+    LinearSoftmaxClassifier,
+    PenaltyName,
+    penalty_name,
+)
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
@@ -42,6 +46,7 @@ from softmax_regression._problems.choice import (
     SPARSE_SOLVER,
     check_solver,
     choose,
+    solver_without_unknowns,
 )
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of, objective_of
@@ -200,7 +205,8 @@ default='adaptive'
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
-        The solver that ran.
+        The solver that ran, never 'auto'. Where a single class has weight, there is nothing to
+        minimise, and it is the one for the smallest problems.
 
     See Also
     --------
@@ -216,6 +222,12 @@ default='adaptive'
     Scores of float32 rows are sums in float32, as long as a few of the rows show that these keep
     enough digits; else, as with features far from 0, in float64, which takes twice as long. Either
     way they are returned in float32.
+
+    X is not copied, except in small problems and, once, where its order in memory would make each
+    step slow: an array that is neither in the order of C nor in that of Fortran (such as every
+    second column of another), and for 'sgd', 'adam' and `partial_fit` one in the order of Fortran,
+    as DataFrames hold their values.
+
     A class whose rows all have weight 0 stays in `classes_`. With an intercept, the other classes
     are fitted without it, and it gets coefficients of 0 and an intercept so low that its
     probability vanishes at every row of X. Where a single class has weight, its probability is 1.
@@ -344,12 +356,13 @@ default='adaptive'
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
 
-    @property
+    @PenaltyName
     def penalty(self) -> str | None:
         """What scikit-learn calls the penalty: 'l1', 'l2', 'elasticnet' or None.
 
         `sklearn.feature_selection.SelectFromModel` goes by it: of an 'l1' penalty it keeps the
-        features whose coefficients are not 0, else those whose coefficients are large.
+        features whose coefficients are not 0, else those whose coefficients are large. In a
+        subclass that has a parameter of this name, it is that parameter.
         """
         return penalty_name(self.C, self.l1_ratio)
 
@@ -389,6 +402,8 @@ default='adaptive'
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and self._has_model() else None
             design = self._validate_rows(X, reset=True)
+            if self.solver in MINIBATCH_SOLVERS:
+                design = design.in_rows()
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
             self.classes_ = targets.classes
@@ -403,7 +418,7 @@ default='adaptive'
             watched.begin()
             if classes.is_one:
                 # Its probability is 1 at the minimum.
-                self.solver_: str = self.solver
+                self.solver_: str = solver_without_unknowns(specification, self.C)
                 result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
                 model = objective.unpack(np.zeros(objective.n_params))
                 self._store(*self._of_all_classes(classes, objective, *model), rounding)
@@ -483,7 +498,7 @@ default='adaptive'
         with self._unchanged_on_failure():
             first = not self._has_model()
             columns = self._stream_classes(classes, y, first)
-            design = self._validate_rows(X, reset=first)
+            design = self._validate_rows(X, reset=first).in_rows()
             targets = self._encode(y, design, sample_weight, columns)
             self.solver_ = self._stream_solver()
             stream = self._resumed_stream(self.solver_, first)
@@ -642,22 +657,14 @@ default='adaptive'
         """Return W and b with the classes that have no weight, and so were not fitted."""
         if classes.are_all:
             return coef, intercept
-        others = self._smallest_coef(base.design.n_columns)
+        others = smallest_coefficients(self.bounds, self.classes_, base.design.n_columns)
         return classes.expand(coef, intercept, base.design, others, value)
-
-    def _smallest_coef(self, n_features: int) -> Array:
-        """Return the W of the smallest penalty: zeros, or what bounds allow nearest to them."""
-        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
-        zeros = np.zeros((n_scores, n_features))
-        if self.bounds is None:
-            return zeros
-        return np.clip(zeros, *coefficient_bounds(self.bounds, self.classes_, n_features))
 
     def _penalty_of_others(self, classes: ClassesWithWeight, n_features: int) -> float:
         """Return what the coefficients that were not fitted add to the objective."""
         if classes.are_all or np.isinf(self.C):
             return 0.0
-        coef = self._smallest_coef(n_features)
+        coef = smallest_coefficients(self.bounds, self.classes_, n_features)
         if not classes.is_one:
             coef = coef[~classes.fitted]
         return 0.5 * float(np.vdot(coef, coef))

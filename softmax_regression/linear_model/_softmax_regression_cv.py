@@ -25,6 +25,7 @@ from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._estimators.linear_classifier import (
     LinearSoftmaxClassifier,
+    PenaltyName,
     penalty_name,
 )
 from softmax_regression._estimators.path_progress import PathProgress
@@ -247,7 +248,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @property
+    @PenaltyName
     def penalty(self) -> str | None:
         """What scikit-learn calls the penalty that was chosen: see `SoftmaxRegression.penalty`."""
         return penalty_name(self.C_, self.l1_ratio_)

@@ -19,9 +19,9 @@ from softmax_regression.neural_network._training import HeldOutRows, Recipe
 Array = NDArray[Any]
 
 _FEW = 150  # rows: too few to set any aside
-# Of the whole decrease of the loss, the share in the last half of the epochs at which it counts as
-# levelling off. Of a loss that decays exponentially, a fifteenth of that decrease is then to come.
-_LEVEL = 0.2
+# What the last half of the epochs has to bring for the loss to count as still falling: shares of
+# the loss that is left and of its whole decrease. Below, more epochs hardly make a better network.
+_OF_WHAT_IS_LEFT, _OF_THE_DECREASE = 0.1, 0.02
 _TELLING_EPOCHS = 10  # epochs that are enough to see that
 
 
@@ -92,20 +92,25 @@ def check_dropout(dropout: Any, n_layers: int, solver: str, asked: str) -> None:
         )
 
 
-def is_cut_short(result: SolverResult, solver: str, learning_rate: str, tol: float) -> bool:
+def is_cut_short(
+    result: SolverResult, solver: str, learning_rate: str, tol: float, early_stopping: Any
+) -> bool:
     """Whether training ended by a limit while the loss was not yet levelling off."""
     limits = (StopReason.MAX_ITER, StopReason.MAX_FUN, StopReason.MAX_TIME)
     # One that is planned to the end has levelled off by its own rate.
     if result.reason not in limits or LEARNING_RATES[learning_rate].planned:
         return False
-    losses = result.loss_curve
+    losses = np.asarray(result.loss_curve)
+    if result.validations and early_stopping:  # for them to say when to stop
+        losses = np.minimum.accumulate([seen.loss for seen in result.validations])
     if len(losses) < 2:
         return True
     recent = losses[-1 - len(losses) // 2] - losses[-1]
     noise = 0.0 if solver == "lbfgs" else tol
-    # fewer say nothing of levelling off
-    share = _LEVEL if len(losses) >= _TELLING_EPOCHS else 0.0
-    return recent > max(noise, share * (losses[0] - losses[-1]))
+    if len(losses) >= _TELLING_EPOCHS:  # fewer say nothing of levelling off
+        fallen = losses[0] - losses[-1]
+        noise = max(noise, _OF_WHAT_IS_LEFT * losses[-1], _OF_THE_DECREASE * fallen)
+    return bool(recent > noise)
 
 
 def starting_point(

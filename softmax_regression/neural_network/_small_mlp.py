@@ -417,8 +417,9 @@ default='constant'
         -----
         sklearn.exceptions.ConvergenceWarning
             If `max_iter`, `max_fun` or `max_time` cut training short (the last half of the epochs
-            brought more than a fifth of the whole decrease of the loss, which so was not levelling
-            off), if the loss ended above that of guessing, or if training was interrupted.
+            lowered the loss, with early stopping that on the validation rows, by more than a tenth
+            of what it is at the end and more than a fiftieth of its whole decrease), if the loss
+            ended above that of guessing, or if training was interrupted.
         """
         watched = Watched(self, X, y, sample_weight, self._most_epochs())
         with self._unchanged_on_failure():
@@ -663,7 +664,7 @@ default='constant'
             remedy = "The parameters reached so far are kept."
         elif result.reason is StopReason.ROUNDING and result.n_iter == 0:
             remedy = f"No step was taken at all: {self._gentler()}."
-        elif is_cut_short(result, self.solver_, self.learning_rate, self.tol):
+        elif is_cut_short(result, self.solver_, self.learning_rate, self.tol, self.early_stopping):
             limit = "max_time" if result.reason is StopReason.MAX_TIME else "max_iter"
             remedy = f"The loss was still falling: raise {limit}, or {self._gentler('raise')}."
         else:

@@ -309,9 +309,7 @@ class Training:
         if anew.reason is not StopReason.MAX_ITER:
             return replace(result, reason=anew.reason)
         # It was for the held-out rows to say when to stop.
-        chosen = n_epochs < len(result.validations or [])
-        reason = StopReason.NO_IMPROVEMENT if chosen else result.reason
-        return replace(anew, validations=result.validations, reason=reason)
+        return replace(anew, validations=result.validations, reason=result.reason)
 
     def _validation(
         self,
