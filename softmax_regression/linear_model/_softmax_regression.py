@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from softmax_regression._estimators.bounds import coefficient_bounds, smallest_coefficients
 from softmax_regression._estimators.callbacks import Watched
@@ -24,6 +24,7 @@ from softmax_regression._estimators.linear_classifier import (
     PenaltyName,
     penalty_name,
 )
+from softmax_regression._estimators.parameters import LINEAR, MINIBATCHES, constraints, described
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
@@ -39,7 +40,6 @@ from softmax_regression._estimators.types import (
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._problems.choice import (
     MINIBATCH_SOLVERS,
     SOLVERS,
@@ -81,6 +81,7 @@ def _can_stream(estimator: SoftmaxRegression) -> bool:
     return True
 
 
+@described
 class SoftmaxRegression(LinearSoftmaxClassifier):
     r"""Multinomial logistic regression: a linear score for each class, softmax on top.
 
@@ -114,11 +115,10 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'; `partial_fit` does not.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
-    class_weight : dict or 'balanced', default=None
-        Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
-        have weight 1. 'balanced' gives all classes the same total.
-    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky', 'proximal-newton', 'sgd', 'adam'}, \
-            default='auto'
+    {class_weight}
+    solver : str, default='auto'
+        How the minimum is found, by one of:
+
         - 'newton-cholesky': Newton's method with the Hessian itself, of order
           (n_classes − 1) · n_features: the fewest iterations, best where that is small;
         - 'newton-cg': Newton's method with conjugate gradients, preconditioned by a Hessian that is
@@ -149,15 +149,17 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         Whether to print a line for each iteration.
     batch_size : int or 'auto', default='auto'
         Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
-default='adaptive'
-        How the step size of 'sgd' and 'adam' changes: not at all; as
-        ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss has
-        stopped improving; along half a cosine to 0 at the end of `max_iter` epochs; or up in the
-        first tenth of them and then so down. The last two always take `max_iter` epochs. In
-        `partial_fit`, which sees no epochs, 'adaptive' is
-        ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the number of steps
-        since the stream began or last changed.
+    learning_rate : str, default='adaptive'
+        How the step size of 'sgd' and 'adam' changes:
+
+        - 'constant': not at all;
+        - 'invscaling': as ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
+        - 'adaptive': divided by 5 whenever the loss has stopped improving; in `partial_fit`, which
+          sees no epochs, ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the
+          number of steps since the stream began or last changed;
+        - 'cosine': along half a cosine to 0 at the end of `max_iter` epochs;
+        - 'one-cycle': up in the first tenth of them, and then so down. The last two always take
+          `max_iter` epochs.
     learning_rate_init : float or 'auto', default='auto'
         The first step size. 'auto' takes the inverse of a bound of the curvature for
         'sgd', and 0.03 for 'adam'. Both step in standardised coordinates.
@@ -165,14 +167,8 @@ default='adaptive'
         The exponent of 'invscaling'.
     shuffle : bool, default=True
         Whether 'sgd' and 'adam' take the rows in a new order in each epoch.
-    momentum : float, default=0.9
-        Momentum of 'sgd', between 0 and 1.
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of Adam's averages of the gradient and of its square, in [0, 1).
-    epsilon : float, default=1e-8
-        Keeps Adam's steps finite.
+    {optimizers}
+    {adam}
     n_iter_no_change : int or inf, default=10
         Epochs without enough improvement after which 'sgd' and 'adam' lower the learning rate or
         stop.
@@ -274,33 +270,10 @@ default='adaptive'
     }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **constraints(*LINEAR, "l1_ratio", *MINIBATCHES),
         "C": [Interval(Real, 0, None, closed="right")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "penalty_grouping": [StrOptions(set(PENALTIES))],
         "bounds": ["array-like", None],
-        "fit_intercept": ["boolean"],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *MINIBATCH_SOLVERS})],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(LEARNING_RATES))],
-        "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "shuffle": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
     }
 
     def __init__(

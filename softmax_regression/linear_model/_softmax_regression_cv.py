@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled, process_routing
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 
 from softmax_regression._estimators.callbacks import Watched
@@ -28,6 +28,7 @@ from softmax_regression._estimators.linear_classifier import (
     PenaltyName,
     penalty_name,
 )
+from softmax_regression._estimators.parameters import LINEAR, constraints, described
 from softmax_regression._estimators.path_progress import PathProgress
 from softmax_regression._estimators.scoring import ROW_SCORES, scorer_of
 from softmax_regression._estimators.targets import encode_targets, is_soft, relative_weights
@@ -39,7 +40,6 @@ from softmax_regression._estimators.types import (
 )
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
-from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._problems.folds import (
     Rows,
     WholePath,
@@ -61,6 +61,7 @@ from softmax_regression.linear_model._validation_scores import (
 )
 
 
+@described
 class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     r"""Multinomial logistic regression that chooses C by cross-validation.
 
@@ -77,8 +78,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
         The shares of the penalty that are not squared to choose from, between 0 and 1: above 0,
         coefficients become exactly 0; see `SoftmaxRegression`.
-    penalty_grouping : {'none', 'features'}, default='none'
-        Whether they become 0 one by one, or those of a feature in all classes together.
+    {path_penalty_grouping}
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     cv : int, cross-validation generator, iterable or 'loo', default=None
@@ -96,8 +96,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     refit : bool, default=True
         Whether to fit all rows with the C chosen. Otherwise the coefficients of the folds, each
         with the C that is best for it, are averaged, and so are these C.
-    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
-        How each model is found; see `SoftmaxRegression`.
+    {path_solver}
     tol : float, default=1e-6
         The relative optimality gap to reach.
     max_iter : int, default=1000
@@ -199,20 +198,14 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        **constraints("Cs", *LINEAR),
         "l1_ratios": ["array-like"],
-        "penalty_grouping": [StrOptions(set(PENALTIES))],
-        "fit_intercept": ["boolean"],
         "cv": ["cv_object", StrOptions({"loo"})],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "selection": [StrOptions({"best", "1se"})],
         "refit": ["boolean"],
         "solver": [LinearSolvers({"auto", *SOLVERS})],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
     }
 
     def __init__(

@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._estimators.parameters import FITS, MINIBATCHES, constraints, described
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
@@ -38,7 +39,6 @@ from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.network.cross_entropy import Network
 from softmax_regression._objectives.network.layers import Layout
-from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.minibatch.optimizers import Clipping, Decaying, Optimizer
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression.functional import ACTIVATIONS
@@ -83,6 +83,7 @@ def _can_stream(estimator: SmallMLP) -> bool:
     return True
 
 
+@described
 class SmallMLP(BaseSoftmaxClassifier):
     r"""A small feed-forward network (multi-layer perceptron) with softmax output.
 
@@ -112,15 +113,17 @@ class SmallMLP(BaseSoftmaxClassifier):
         or 'sgd' (decoupled weight decay: with 'adam', AdamW). Not for 'lbfgs'.
     batch_size : int or 'auto', default='auto'
         Rows in a minibatch; 'auto' is a fiftieth of all, but at least 32 and at most 256.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
-default='constant'
-        How the step size of 'sgd' and 'adam' changes: not at all; as
-        ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss (or
-        the validation's) has stopped improving; along half a cosine to 0 at the end of `max_iter`
-        epochs; or up in the first tenth of them and then so down. The last two always take
-        `max_iter` epochs. In `partial_fit`, 'adaptive' is
-        ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the number of steps
-        since the stream began or last changed.
+    learning_rate : str, default='constant'
+        How the step size of 'sgd' and 'adam' changes:
+
+        - 'constant': not at all;
+        - 'invscaling': as ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
+        - 'adaptive': divided by 5 whenever the loss (or the validation's) has stopped improving; in
+          `partial_fit`, ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the
+          number of steps since the stream began or last changed;
+        - 'cosine': along half a cosine to 0 at the end of `max_iter` epochs;
+        - 'one-cycle': up in the first tenth of them, and then so down. The last two always take
+          `max_iter` epochs.
     learning_rate_init : float or 'auto', default='auto'
         The first step size; of 'one-cycle' the largest. 'auto' is 0.003 where no layer has more
         than 100 inputs, else that times ``(100 / n_inputs) ** 0.5`` of the layer with the most: the
@@ -140,10 +143,7 @@ default='constant'
         Whether to print a line for each epoch.
     warm_start : bool, default=False
         Whether `fit` begins at the previous solution.
-    momentum : float, default=0.9
-        Momentum of 'sgd', between 0 and 1.
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
+    {optimizers}
     early_stopping : bool or 'auto', default='auto'
         Whether to stop when `scoring` on validation rows has not improved for `n_iter_no_change`
         epochs; the best epoch's parameters are kept. Validation rows are those given to `fit`, or
@@ -158,10 +158,7 @@ default='constant'
         What early stopping goes by: the loss on the validation rows, None for the accuracy, or
         any of scikit-learn's scorers, by name or as a function of (estimator, X, y); most of
         these want labels, not class probabilities.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of Adam's averages of the gradient and of its square, in [0, 1).
-    epsilon : float, default=1e-8
-        Keeps Adam's steps finite.
+    {adam}
     n_iter_no_change : int or inf, default=10
         Epochs without enough improvement after which training ends.
     max_fun : int, default=15000
@@ -170,9 +167,7 @@ default='constant'
         Seconds after which no other epoch is begun.
     max_grad_norm : float, default=None
         Longer gradients of a minibatch are shortened to this Euclidean norm. Not for 'lbfgs'.
-    class_weight : dict or 'balanced', default=None
-        Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
-        have weight 1. 'balanced' gives all classes the same total.
+    {class_weight}
     dropout : float or array-like of float, default=0.0
         The probability with which a hidden unit is left out of a training step; or one for the
         features and one for each hidden layer. Below 1. Not for 'lbfgs'.
@@ -262,36 +257,16 @@ default='constant'
     )
     _step_parameters = (*BaseSoftmaxClassifier._step_parameters, "weight_decay", "max_grad_norm")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **constraints(*FITS, *MINIBATCHES),
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions({"auto", "adam", "sgd", "lbfgs"})],
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(LEARNING_RATES))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "label_smoothing": [Interval(Real, 0, 1, closed="both")],
