@@ -102,8 +102,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         Number of units in each hidden layer. An empty list is softmax regression.
     activation : str, default='relu'
         Activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
-        which are 'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'softplus', 'silu'
-        and 'gelu'.
+        which are 'identity', 'logistic' or 'sigmoid', 'tanh', 'relu', 'leaky_relu', 'elu',
+        'softplus', 'silu' and 'gelu'.
     solver : {'auto', 'adam', 'sgd', 'lbfgs'}, default='auto'
         'adam' and 'sgd' train on minibatches, 'lbfgs' on all rows at a time, which suits small
         data. 'auto' is 'lbfgs' for fewer than 150 rows, unless an option is given that it doesn't
@@ -264,7 +264,7 @@ default='constant'
     _step_parameters = (*BaseSoftmaxClassifier._step_parameters, "weight_decay", "max_grad_norm")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions({*ACTIVATIONS, "sigmoid"})],
         "solver": [StrOptions({"auto", "adam", "sgd", "lbfgs"})],
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -435,7 +435,7 @@ default='constant'
             recipe = self._recipe()
             start = self._start(recipe, targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
-            self._activation: str = self.activation
+            self._activation: str = ACTIVATIONS[self.activation].name
             watched.begin()
             training = Training(
                 recipe,
@@ -519,7 +519,8 @@ default='constant'
             objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else self._solution()
             start = self._start(recipe, targets.classes, previous, stream.random_state)
-            self.classes_, self._activation = targets.classes, self.activation
+            self.classes_ = targets.classes
+            self._activation = ACTIVATIONS[self.activation].name
             watched.begin()
             params = start(scaling).astype(objective.dtype)
             batches = self._batches(len(objective.rows), stream.random_state)
@@ -562,7 +563,7 @@ default='constant'
     def _model_parameters(self) -> dict[str, Any]:
         return {
             "hidden_layer_sizes": self._hidden_sizes(),
-            "activation": self.activation,
+            "activation": ACTIVATIONS[self.activation].name,
             "standardize": self.standardize,
         }
 
@@ -606,7 +607,7 @@ default='constant'
                 f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
                 f"{self._layer_sizes}."
             )
-        if self._activation != self.activation:
+        if self._activation != ACTIVATIONS[self.activation].name:
             raise ValueError(
                 "warm_start=True goes on with the network of the previous fit, whose activation is "
                 f"{self._activation!r}, not {self.activation!r}: set it back, or warm_start=False."
