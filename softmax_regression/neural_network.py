@@ -60,7 +60,6 @@ _LEVEL = 0.2
 _TELLING_EPOCHS = 10  # epochs that are enough to see that
 # Parameters that training takes as they are.
 _AS_THEY_ARE = (
-    "activation",
     "label_smoothing",
     "standardize",
     "dtype",
@@ -626,6 +625,7 @@ default='constant'
         return Recipe(
             solver=self.solver_,
             layer_sizes=self._layer_sizes,
+            activation=ACTIVATIONS[self.activation].name,
             learning_rate_init=rate,
             dropout=self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]],
             alpha=alpha,
