@@ -345,7 +345,7 @@ class CrossValidationDisplay:
         estimator : SoftmaxRegressionCV
             A fitted estimator.
         negate_score : bool, default=None
-            Whether to draw minus the score; by default for scorers whose name begins with 'neg_',
+            Whether to draw minus the score; by default for scorers whose name begins with ``'neg_'``,
             which are then called by what they negate.
         label : str, default=None
             What the line is called in a legend.

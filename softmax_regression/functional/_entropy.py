@@ -131,10 +131,10 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: Axis = -1) -> Array:
 
 def _check_sums(p: Array, axes: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
     if not p.min(initial=0) >= 0:
-        raise ValueError(f"{name} must be probabilities, not negative or NaN, got {p.min()}.")
+        raise ValueError(f"{name} must not be negative or NaN, got {p.min()}.")
     error = np.abs(p.sum(axis=axes) - 1).max(initial=0)
     if not error <= (1e-6 if dtype == np.float64 else 1e-2 if dtype == np.float16 else 1e-4):
         raise ValueError(
-            f"{name} must be probabilities that sum to 1, got a sum that is off by {error:.3g}; "
-            "of scores take softmax first."
+            f"{name} must sum to 1, got a sum that is off by {error:.3g}; of scores take softmax "
+            "first."
         )

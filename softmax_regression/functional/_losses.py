@@ -25,7 +25,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None, *, dtype: Any = np.
 
     Returns
     -------
-    ndarray of shape (*labels.shape, n_classes)
+    ndarray of shape ``(*labels.shape, n_classes)``
 
     Raises
     ------
