@@ -1,5 +1,6 @@
 """Settings of Sphinx, which builds the site: ``python -m sphinx -W docs docs/_build``."""
 
+import inspect
 import sys
 import warnings
 from pathlib import Path
@@ -25,7 +26,13 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "mathml",
 ]
-exclude_patterns = ["_build", "standalone", "gallery/**/*.ipynb", "gallery/**/*.py", "sg_execution_times.rst"]
+exclude_patterns = [
+    "_build",
+    "standalone",
+    "gallery/**/*.ipynb",
+    "gallery/**/*.py",
+    "sg_execution_times.rst",
+]
 templates_path = ["_templates"]
 default_role = "py:obj"
 
@@ -83,5 +90,21 @@ def join_continued_lines(app, what, name, obj, options, lines):
             lines[k : k + 2] = [lines[k][:-1].rstrip() + " " + lines[k + 1].strip()]
 
 
+def signature_of_init(app, what, name, obj, options, signature, return_annotation):
+    """Show a class with the parameters of its __init__, where a __new__ takes any."""
+    if what != "class":
+        return None
+    own = inspect.signature(obj)
+    parameters = [p.replace(annotation=inspect.Parameter.empty) for p in own.parameters.values()]
+    return str(own.replace(parameters=parameters)), return_annotation
+
+
+def strip_last_line_of_code(app, docname, source):
+    """Drop the empty line with which an example ends, so that doctest sees where its output does."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", join_continued_lines, priority=100)  # before numpydoc
+    app.connect("autodoc-process-signature", signature_of_init)
+    app.connect("source-read", strip_last_line_of_code)

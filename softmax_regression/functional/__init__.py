@@ -5,7 +5,7 @@ is documented here, and their activations are these.
 
 The whole of softmax regression is in three lines. A model gives every class a score z_k, softmax
 turns the scores into probabilities, and cross-entropy is minus the log-probability of what
-happened:
+happened::
 
     p_k = exp(z_k) / sum_j exp(z_j)
     L   = -sum_k y_k log p_k = log(sum_j exp(z_j)) - sum_k y_k z_k      (y sums to 1)

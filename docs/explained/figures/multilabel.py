@@ -27,10 +27,15 @@ for axes, answer, title, names in (
     (panels[1], choices, "softmax of two classes", {}),
 ):
     axes.imshow(
-        answer.reshape(301, 301), cmap=colours, vmin=0, vmax=3, origin="lower", extent=(-3, 3, -3, 3)
+        answer.reshape(301, 301),
+        cmap=colours,
+        vmin=0,
+        vmax=3,
+        origin="lower",
+        extent=(-3, 3, -3, 3),
     )
     axes.scatter(*X.T, s=4, color=GREY, alpha=0.5)
     for place, name in {**names, (1.7, -1.7): "sport", (-1.7, 1.7): "money"}.items():
         axes.annotate(name, place, ha="center", fontsize=14)
-    axes.set(xlabel="feature 0", ylabel="feature 1", title=title)
+    axes.set(xlabel="feature 0", ylabel="feature 1", title=title, xlim=(-3, 3), ylim=(-3, 3))
 plt.show()

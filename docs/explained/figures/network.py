@@ -29,7 +29,9 @@ for k, ink in enumerate(x):
 for axes, title in ((picture, "a handwritten 2"), (quarters, "x")):
     axes.set(xticks=[], yticks=[], title=title)
 
-places = [[(k, (len(layer) - 1) / 2 - j) for j in range(len(layer))] for k, layer in enumerate(layers)]
+places = [
+    [(k, (len(layer) - 1) / 2 - j) for j in range(len(layer))] for k, layer in enumerate(layers)
+]
 for W, before, after in zip(weights, places, places[1:], strict=False):
     for (i, j), weight in np.ndenumerate(W):
         (x0, y0), (x1, y1) = before[i], after[j]
