@@ -62,7 +62,11 @@ def test_every_folder_has_its_place():
 
 
 def test_the_root_holds_public_names_only():
-    assert {path.name for path in ROOT.iterdir() if path.suffix} <= {"__init__.py", "py.typed"}
+    assert {path.name for path in ROOT.iterdir() if path.suffix} <= {
+        "__init__.py",
+        "__main__.py",
+        "py.typed",
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

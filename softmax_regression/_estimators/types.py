@@ -55,6 +55,7 @@ LearningRateSchedule = Literal["constant", "invscaling", "adaptive", "cosine", "
 Activation = Literal[
     "identity",
     "logistic",
+    "sigmoid",
     "tanh",
     "relu",
     "leaky_relu",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -250,20 +249,72 @@ def _gelu_slope(z: Array, a: Array, out: Array) -> None:
     np.add(ndtr(clipped), clipped * density, out=out)
 
 
-ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
-    {
-        activation.name: activation
-        for activation in (
-            Activation("identity", _identity, _identity_slope),
-            Activation("logistic", _sigmoid_into, _sigmoid_slope),
-            Activation("tanh", _tanh, _tanh_slope),
-            Activation("relu", _relu, _relu_slope),
-            Activation("leaky_relu", _leaky_relu, _leaky_relu_slope),
-            Activation("elu", _elu, _elu_slope),
-            Activation("softplus", _softplus, _softplus_slope),
-            Activation("silu", _silu, _silu_slope),
-            Activation("gelu", _gelu, _gelu_slope),
-        )
-    }
+class Activations(Mapping[str, Activation]):
+    r"""The activations by name, each a function with its slope.
+
+    ``ACTIVATIONS["relu"](z)`` is f(z) and ``ACTIVATIONS["relu"].derivative(z)`` is f'(z); both take
+    arrays of any shape. The names are what `SmallMLP` takes as its `activation`. With
+    σ(z) = 1 / (1 + exp(−z)) and Φ, φ the distribution function and density of the standard normal
+    distribution:
+
+    ===========  ==============================  ================================
+    name         f(z)                            f'(z)
+    ===========  ==============================  ================================
+    identity     z                               1
+    logistic     σ(z)                            σ(z) (1 − σ(z)), at most 1/4
+    tanh         tanh(z)                         1 − tanh(z)²
+    relu         max(z, 0)                       1 for z > 0, else 0
+    leaky_relu   z for z > 0, else 0.01 z        1 for z > 0, else 0.01
+    elu          z for z > 0, else exp(z) − 1    1 for z > 0, else exp(z)
+    softplus     log(1 + exp(z))                 σ(z)
+    silu         z σ(z)                          σ(z) + z σ(z) (1 − σ(z))
+    gelu         z Φ(z)                          Φ(z) + z φ(z)
+    ===========  ==============================  ================================
+
+    'sigmoid' is another name of 'logistic'. The mapping is read-only.
+
+    Examples
+    --------
+    >>> list(ACTIVATIONS)
+    ['identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'softplus', 'silu', 'gelu']
+    >>> ACTIVATIONS["tanh"].derivative([0.0, 2.0]).round(3)
+    array([1.   , 0.071])
+    >>> ACTIVATIONS["sigmoid"].name
+    'logistic'
+    """
+
+    def __init__(self, activations: Iterable[Activation], aliases: Mapping[str, str]):
+        self._activations = {activation.name: activation for activation in activations}
+        self._aliases = dict(aliases)
+
+    def __getitem__(self, name: str) -> Activation:
+        try:
+            return self._activations[self._aliases.get(name, name)]
+        except KeyError:
+            names = ", ".join([*self._activations, *self._aliases])
+            raise KeyError(f"no activation is called {name!r}; there are {names}.") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._activations)
+
+    def __len__(self) -> int:
+        return len(self._activations)
+
+    def __repr__(self) -> str:
+        return f"<activations {', '.join(self)}>"
+
+
+ACTIVATIONS = Activations(
+    (
+        Activation("identity", _identity, _identity_slope),
+        Activation("logistic", _sigmoid_into, _sigmoid_slope),
+        Activation("tanh", _tanh, _tanh_slope),
+        Activation("relu", _relu, _relu_slope),
+        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope),
+        Activation("elu", _elu, _elu_slope),
+        Activation("softplus", _softplus, _softplus_slope),
+        Activation("silu", _silu, _silu_slope),
+        Activation("gelu", _gelu, _gelu_slope),
+    ),
+    aliases={"sigmoid": "logistic"},
 )
-"""Activations by name: identity, logistic, tanh, relu, leaky_relu, elu, softplus, silu, gelu."""

@@ -25,7 +25,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None, *, dtype: Any = np.
 
     Returns
     -------
-    ndarray of shape (*labels.shape, n_classes)
+    ndarray of shape ``(*labels.shape, n_classes)``
 
     Raises
     ------
@@ -64,7 +64,8 @@ def cross_entropy(
     Parameters
     ----------
     scores : array-like of shape (..., n_classes)
-        Scores (logits), not probabilities.
+        Scores (logits), not probabilities, which would go through softmax a second time: of
+        probabilities p give ``log(p)``.
     targets : array-like of int of shape (...,) or of float of shape (..., n_classes)
         Labels from 0 to n_classes − 1, or rows of class probabilities.
     sample_weight : array-like of shape (...,), default=None
@@ -90,6 +91,7 @@ def cross_entropy(
     --------
     cross_entropy_gradient : Its gradient in the scores, p − y.
     squared_error : What one might minimise instead, and why not.
+    entropy, kl_divergence : What it cannot fall below, and the rest.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm, and its derivative: the Jacobian and products with it.
+"""Softmax, its logarithm, the log-sum-exp, and the derivative: the Jacobian and products with it.
 
 Inside, the axes of the classes are a tuple of negative numbers, so that they remain the same where
 a temperature or a vector has more axes than the scores.
@@ -130,6 +130,55 @@ def log_softmax(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLike = 
     shifted = shift(scores, axes, _as_temperature(temperature, scores, axes))
     with np.errstate(over="ignore"):
         return (shifted - log_total(shifted, axes)).astype(dtype, copy=False)
+
+
+def logsumexp(scores: ArrayLike, *, axis: Axis = -1, keepdims: bool = False) -> Array:
+    r"""The logarithm of the sum of exponentials, without overflow.
+
+    .. math:: \log \sum_j e^{z_j} = m + \log \sum_j e^{z_j - m}, \qquad m = \max_j z_j
+
+    It is a soft maximum: at least the largest score, and at most log(n_classes) above it. Its
+    gradient is :func:`softmax`, and ``log_softmax(z) = z - logsumexp(z)``.
+
+    Parameters
+    ----------
+    scores : array-like of shape (..., n_classes)
+        Scores (logits): any real numbers, −inf and +inf included.
+    axis : int, tuple of int or None, default=-1
+        The axes to sum over, as in :func:`softmax`.
+    keepdims : bool, default=False
+        Whether the axes that are summed over stay, with size 1.
+
+    Returns
+    -------
+    ndarray of the floating dtype of `scores`
+        One number for each row of scores; −inf for a row of nothing but −inf.
+
+    Raises
+    ------
+    TypeError
+        If `scores` is complex or not numeric.
+    ValueError
+        If `scores` has no axis `axis`, or that axis is empty.
+
+    References
+    ----------
+    P. Blanchard, D. J. Higham and N. J. Higham, "Accurately computing the log-sum-exp and softmax
+    functions", IMA Journal of Numerical Analysis 41(4), 2021.
+
+    Examples
+    --------
+    >>> float(logsumexp([1000.0, 1000.0]))          # 1000 + log 2, though exp(1000) overflows
+    1000.6931471805599
+    >>> logsumexp([[1.0, 2.0, 3.0], [-np.inf, -np.inf, -np.inf]]).round(3)
+    array([3.408,  -inf])
+    """
+    scores, axes, dtype = as_scores(scores, axis)
+    top = scores.max(axis=axes, keepdims=True)
+    # Where all are −inf, differences are not numbers; their sum of exponentials is 0 all the same.
+    total = log_total(shift(np.where(top == -np.inf, 0, scores), axes), axes)
+    total = (top + total).astype(dtype, copy=False)
+    return total if keepdims else total.squeeze(axis=axes)
 
 
 def softmax_jacobian(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLike = 1.0) -> Array:
@@ -289,9 +338,11 @@ def _of_rows(temperature: Array, shape: tuple[int, ...], axes: tuple[int, ...]) 
     return _in_rows(np.broadcast_to(temperature, ones), axes)
 
 
-def as_scores(scores: ArrayLike, axis: Axis) -> tuple[Array, tuple[int, ...], np.dtype[Any]]:
+def as_scores(
+    scores: ArrayLike, axis: Axis, name: str = "scores"
+) -> tuple[Array, tuple[int, ...], np.dtype[Any]]:
     """Return scores to compute with, the axes of the classes, and the dtype of the result."""
-    array, dtype = as_floating(scores, "scores")
+    array, dtype = as_floating(scores, name)
     try:
         given = range(array.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
         axes = tuple(sorted({index(a) if a < 0 else index(a) - array.ndim for a in given}))
@@ -300,11 +351,11 @@ def as_scores(scores: ArrayLike, axis: Axis) -> tuple[Array, tuple[int, ...], np
             f"axis must be an integer, a tuple of integers or None, got {axis!r}."
         ) from None
     if not axes or axes[0] < -array.ndim or axes[-1] >= 0:
-        raise ValueError(f"scores of shape {array.shape} have no axis {axis} to hold the classes.")
+        raise ValueError(f"{name} of shape {array.shape} have no axis {axis} to hold the classes.")
     if len(axes) < len(given):
-        raise ValueError(f"axis={axis} names an axis of scores of shape {array.shape} twice.")
+        raise ValueError(f"axis={axis} names an axis of {name} of shape {array.shape} twice.")
     if 0 in [array.shape[a] for a in axes]:
-        raise ValueError(f"scores of shape {array.shape} have no classes along axis {axis}.")
+        raise ValueError(f"{name} of shape {array.shape} have no classes along axis {axis}.")
     return array, axes, dtype
 
 

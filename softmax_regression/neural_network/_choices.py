@@ -14,6 +14,7 @@ from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.neural_network._training import HeldOutRows, Recipe
 
 Array = NDArray[Any]
@@ -130,7 +131,7 @@ def starting_point(
             f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
             f"{network._layer_sizes}."
         )
-    if network._activation != network.activation:
+    if network._activation != ACTIVATIONS[network.activation].name:
         raise ValueError(
             "warm_start=True goes on with the network of the previous fit, whose activation is "
             f"{network._activation!r}, not {network.activation!r}: set it back, or set "

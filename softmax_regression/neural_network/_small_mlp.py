@@ -56,7 +56,6 @@ from softmax_regression.neural_network._training import Recipe, Score, Training
 _NARROW = 100  # inputs of a layer: its rate needs no reduction
 # Parameters that training takes as they are.
 _AS_THEY_ARE = (
-    "activation",
     "label_smoothing",
     "standardize",
     "dtype",
@@ -99,8 +98,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         Number of units in each hidden layer. An empty list is softmax regression.
     activation : str, default='relu'
         Activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
-        which are 'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'softplus', 'silu'
-        and 'gelu'.
+        which are 'identity', 'logistic' or 'sigmoid', 'tanh', 'relu', 'leaky_relu', 'elu',
+        'softplus', 'silu' and 'gelu'.
     solver : {'auto', 'adam', 'sgd', 'lbfgs'}, default='auto'
         'adam' and 'sgd' train on minibatches, 'lbfgs' on all rows at a time, which suits small
         data. 'auto' is 'lbfgs' for fewer than 150 rows, unless an option is given that it doesn't
@@ -259,7 +258,7 @@ class SmallMLP(BaseSoftmaxClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **constraints(*FITS, *MINIBATCHES),
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions({*ACTIVATIONS, "sigmoid"})],
         "solver": [StrOptions({"auto", "adam", "sgd", "lbfgs"})],
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean", StrOptions({"auto"})],
@@ -410,7 +409,7 @@ class SmallMLP(BaseSoftmaxClassifier):
             recipe = self._recipe()
             start = starting_point(self, recipe, targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
-            self._activation: str = self.activation
+            self._activation: str = ACTIVATIONS[self.activation].name
             watched.begin()
             training = Training(
                 recipe,
@@ -498,7 +497,8 @@ class SmallMLP(BaseSoftmaxClassifier):
             objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else self._solution()
             start = starting_point(self, recipe, targets.classes, previous, stream.random_state)
-            self.classes_, self._activation = targets.classes, self.activation
+            self.classes_ = targets.classes
+            self._activation = ACTIVATIONS[self.activation].name
             watched.begin()
             model = start(scaling)
             params = model.copy()
@@ -550,7 +550,7 @@ class SmallMLP(BaseSoftmaxClassifier):
     def _model_parameters(self) -> dict[str, Any]:
         return {
             "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
-            "activation": self.activation,
+            "activation": ACTIVATIONS[self.activation].name,
             "standardize": self.standardize,
         }
 
@@ -578,6 +578,7 @@ class SmallMLP(BaseSoftmaxClassifier):
         return Recipe(
             solver=self.solver_,
             layer_sizes=self._layer_sizes,
+            activation=ACTIVATIONS[self.activation].name,
             learning_rate_init=rate,
             dropout=self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]],
             alpha=alpha,

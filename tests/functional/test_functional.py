@@ -9,6 +9,8 @@ divides by zero on the way.
 
 import functools
 import itertools
+import pydoc
+import re
 
 import numpy as np
 import pytest
@@ -23,7 +25,10 @@ from softmax_regression.functional import (
     ACTIVATIONS,
     cross_entropy,
     cross_entropy_gradient,
+    entropy,
+    kl_divergence,
     log_softmax,
+    logsumexp,
     one_hot,
     sigmoid,
     sigmoid_derivative,
@@ -410,6 +415,9 @@ CALLS = {
     "softmax_jacobian": lambda z, v, y, s: softmax_jacobian(z, temperature=2.0),
     "softmax_jvp": lambda z, v, y, s: softmax_jvp(z, v, temperature=2.0),
     "softmax_vjp": lambda z, v, y, s: softmax_vjp(z, v, temperature=2.0),
+    "logsumexp": lambda z, v, y, s: logsumexp(z),
+    "entropy": lambda z, v, y, s: entropy(y),
+    "kl_divergence": lambda z, v, y, s: kl_divergence(y, y[::-1]),
     "sigmoid": lambda z, v, y, s: sigmoid(z),
     "sigmoid_derivative": lambda z, v, y, s: sigmoid_derivative(z),
     "cross_entropy": lambda z, v, y, s: cross_entropy(z, y, sample_weight=s, label_smoothing=0.1),
@@ -900,6 +908,20 @@ def test_registry_holds_exactly_the_documented_names_each_under_its_own():
     assert tuple(ACTIVATIONS) == NAMES
     for name, activation in ACTIVATIONS.items():
         assert activation.name == name
+
+
+def test_sigmoid_is_another_name_of_logistic_and_unknown_names_are_told_all():
+    assert ACTIVATIONS["sigmoid"] is ACTIVATIONS["logistic"]
+    assert "sigmoid" in ACTIVATIONS
+    assert "relo" not in ACTIVATIONS
+    with pytest.raises(KeyError, match=r"'relo'; there are identity, .*, gelu, sigmoid"):
+        ACTIVATIONS["relo"]
+
+
+def test_help_on_the_registry_lists_each_activation():
+    text = pydoc.render_doc(ACTIVATIONS, renderer=pydoc.plaintext)
+    assert all(re.search(rf"{name} +.*z", text) for name in NAMES)
+    assert "gelu" in repr(ACTIVATIONS)
 
 
 def test_registry_and_its_entries_are_read_only():

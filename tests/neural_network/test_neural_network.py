@@ -1140,3 +1140,18 @@ def test_the_default_rate_falls_with_the_widest_layer():
             for value in ("auto", rate)
         ]
         np.testing.assert_array_equal(*(parameters(model) for model in found))
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_sigmoid_is_another_name_of_logistic(solver):
+    X, y = make_moons(80, noise=0.2, random_state=0)
+    by_name = {
+        name: SmallMLP(8, activation=name, solver=solver, max_iter=20, random_state=0)
+        for name in ("sigmoid", "logistic")
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        p = [model.fit(X, y).predict_proba(X) for model in by_name.values()]
+        np.testing.assert_array_equal(*p)
+        renamed = by_name["sigmoid"].set_params(warm_start=True, activation="logistic")
+        renamed.fit(X, y)
