@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from softmax_regression._classes_with_weight import ClassesWithWeight
 from softmax_regression._features import validated
 from softmax_regression._targets import check_more_than_one_class, encode_targets
 from softmax_regression.design import as_design
-from softmax_regression.inference._information import Coordinates, Likelihood
+from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._separation import Cone, cone
 
 Array = NDArray[Any]
@@ -22,43 +23,66 @@ Array = NDArray[Any]
 _MOST_NAMED = 6
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Separation:
     """What `detect_separation` finds.
 
-    Parameters
+    Attributes
     ----------
     kind : {'none', 'quasi-complete', 'complete'}
         Whether some direction in the coefficients tells all rows apart, or some without an error in
         the others, so that there is no finite maximum likelihood estimate.
-    directions : DataFrame of shape (n_features + 1, n_classes - 1)
-        Of the coefficients, intercepts first, against the first class: ``inf`` or ``-inf`` where
-        the estimate is infinite, 0 where it is finite, and NaN where it is infinite, but the rows
-        do not say in which direction.
     n_separated : int
         How many rows, of positive weight, are told apart from at least one other class.
     """
 
     kind: str
-    directions: pd.DataFrame
     n_separated: int
-
-    @property
-    def separated(self) -> bool:
-        """Whether there is no finite estimate."""
-        return self.kind != "none"
-
-    @property
-    def features(self) -> list[Any]:
-        """The features with an infinite coefficient in some class; the intercept is not counted."""
-        table = self.directions.drop(index="intercept", errors="ignore")
-        return list(table.index[(table != 0).any(axis=1)])
+    _cone: Cone
+    _to_model: Array
+    _labels: list[Any]
+    _first: int
+    _classes: Array
 
     def __bool__(self) -> bool:
-        return self.separated
+        return self.kind != "none"
+
+    def _table(self, read: Any) -> Array:
+        """Return what is read of each coefficient, features by classes."""
+        n_classes, width = len(self._classes), len(self._to_model)
+        table = np.zeros((width, n_classes - 1))
+        for k in range(n_classes - 1):
+            for j, row in enumerate(self._to_model):
+                function = np.zeros((n_classes - 1, width))
+                function[k] = row
+                table[j, k] = read(function.ravel())
+        return table
+
+    @cached_property
+    def features(self) -> list[Any]:
+        """The features with an infinite coefficient in some class; the intercept is not counted."""
+        if not self:
+            return []
+        infinite = self._table(self._cone.moves).any(axis=1)
+        places = np.flatnonzero(infinite)
+        return [self._labels[j] for j in places if j >= self._first]
+
+    @cached_property
+    def directions(self) -> pd.DataFrame:
+        """The coefficients, intercepts first, against the first class.
+
+        ``inf`` or ``-inf`` where the estimate is infinite, 0 where it is finite, and NaN where it
+        is infinite, but the rows do not say in which direction. Takes two linear programs for each
+        infinite coefficient.
+        """
+        return pd.DataFrame(
+            self._table(self._cone.sign),
+            index=pd.Index(np.array(self._labels, dtype=object), name="feature"),
+            columns=pd.Index(self._classes[1:], name="class"),
+        )
 
     def __str__(self) -> str:
-        if not self.separated:
+        if not self:
             return "No separation: the maximum likelihood estimate exists."
         table = self.directions[(self.directions != 0).any(axis=1)]
         return (
@@ -67,6 +91,9 @@ class Separation:
             "Coefficients against the first class that are infinite (NaN: in either direction):\n"
             f"{table.to_string()}"
         )
+
+    def __repr__(self) -> str:
+        return f"<Separation: {self.kind}>"
 
 
 def detect_separation(
@@ -157,15 +184,18 @@ def detect_separation(
 
 def separation(likelihood: Likelihood, names: list[Any]) -> Separation:
     """Return what there is of separation in the rows of a likelihood."""
-    n_classes = likelihood.n_classes
-    found = cone(*_rows_of_weight(likelihood), n_classes)
-    labels = [*(["intercept"] if likelihood.coordinates.fit_intercept else []), *names]
-    frame = pd.DataFrame(
-        _directions(found, likelihood.coordinates, n_classes),
-        index=pd.Index(np.array(labels, dtype=object), name="feature"),
-        columns=pd.Index(likelihood.classes[1:], name="class"),
+    found = cone(*_rows_of_weight(likelihood), likelihood.n_classes)
+    coordinates = likelihood.coordinates
+    first = int(coordinates.fit_intercept)
+    return Separation(
+        kind=found.kind,
+        n_separated=found.n_separated,
+        _cone=found,
+        _to_model=coordinates.matrix(),
+        _labels=[*["intercept"] * first, *names],
+        _first=first,
+        _classes=likelihood.classes,
     )
-    return Separation(found.kind, frame, found.n_separated)
 
 
 def _names(X: Any) -> list[Any]:
@@ -182,18 +212,6 @@ def _rows_of_weight(likelihood: Likelihood) -> tuple[Array, Array]:
         at, labels = np.nonzero(labels)
         rows = rows[at]
     return likelihood.rows(rows).T, labels
-
-
-def _directions(found: Cone, coordinates: Coordinates, n_classes: int) -> Array:
-    """Return the sign of each coefficient in the cone, features by classes."""
-    to_model = coordinates.matrix()
-    table = np.zeros((len(to_model), n_classes - 1))
-    for k in range(n_classes - 1):
-        for j, row in enumerate(to_model):
-            function = np.zeros((n_classes - 1, len(to_model)))
-            function[k] = row
-            table[j, k] = found.sign(function.ravel())
-    return table
 
 
 def named(features: list[Any]) -> str:

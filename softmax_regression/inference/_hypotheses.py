@@ -45,14 +45,14 @@ def hypothesis_matrix(hypotheses: Any, index: pd.MultiIndex) -> Array:
         hypotheses = hypotheses.to_numpy()
     if len(hypotheses) and isinstance(hypotheses[0], Mapping):
         rows = np.zeros((len(hypotheses), len(index)))
-        for row, hypothesis in zip(rows, hypotheses, strict=True):
+        for i, hypothesis in enumerate(hypotheses):
             for label, factor in hypothesis.items():
                 if label not in index:
                     raise ValueError(
                         f"The hypothesis names {label!r}, and a parameter is named by its class "
                         f"and its feature: {', '.join(map(str, index[:3]))}, …."
                     )
-                row[index.get_loc(label)] += factor
+                rows[i, index.get_loc(label)] += factor
         return rows
     rows = np.atleast_2d(np.asarray(hypotheses, dtype=np.float64))
     if rows.ndim != 2 or rows.shape[1] != len(index):
@@ -68,9 +68,9 @@ def wald(estimate: Array, covariance: Array) -> WaldTest:
     roots = np.sqrt(covariance.diagonal())
     roots = np.where(roots > 0, roots, 1.0)
     values, vectors = eigh(covariance / roots / roots[:, None])
-    kept = values > _DEPENDENT * values[-1]
+    kept = values > _DEPENDENT * values.max()
     coordinates = vectors.T @ (estimate / roots)
-    size = np.linalg.norm(estimate / roots)
+    size = float(np.linalg.norm(estimate / roots))
     if (np.abs(coordinates[~kept]) > 1e-6 * max(size, 1.0)).any():
         raise ValueError("The hypotheses contradict each other, or the values are not possible.")
     statistic = float(np.sum(coordinates[kept] ** 2 / values[kept]))

@@ -1,4 +1,4 @@
-"""`infer`: from a fitted model and its rows to `InferenceResults`, or to an error that says why not."""
+"""`infer`: from a fitted model and its rows to `InferenceResults`, or an error that says why."""
 
 from __future__ import annotations
 
@@ -184,8 +184,7 @@ def _check_options(model: Any, cov_type: str, weights: str) -> None:
     for name, value, known in (("cov_type", cov_type, COVARIANCES), ("weights", weights, WEIGHTS)):
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
-    ratio = getattr(model, "l1_ratio_", None)
-    ratio = getattr(model, "l1_ratio", 0.0) if ratio is None else ratio
+    ratio: Any = getattr(model, "l1_ratio_", getattr(model, "l1_ratio", 0.0))
     if ratio > 0 and np.isfinite(_strength(model)):
         raise ValueError(
             f"With l1_ratio={ratio!r} the model has selected its features by the same rows, which "
@@ -194,8 +193,8 @@ def _check_options(model: Any, cov_type: str, weights: str) -> None:
         )
     if getattr(model, "bounds", None) is not None:
         raise ValueError(
-            "With bounds, estimates at a bound have no normal distribution: refit with bounds=None, "
-            "or the features that are not at a bound with C=inf on other rows."
+            "With bounds, estimates at a bound have no normal distribution: refit with "
+            "bounds=None, or the features that are not at a bound with C=inf on other rows."
         )
     if model.class_weight is not None and weights == "frequency":
         raise ValueError(

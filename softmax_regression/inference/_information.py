@@ -142,6 +142,8 @@ class Likelihood:
         1 / C; 0 for no penalty.
     one_score : bool
         Whether the penalty is that of two classes with a single score.
+    coordinates : Coordinates, default=None
+        Of the unknowns; by default those of the rows.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class Likelihood:
         fit_intercept: bool,
         strength: float = 0.0,
         one_score: bool = False,
+        coordinates: Coordinates | None = None,
     ):
         self.design = design
         self.classes = targets.classes
@@ -172,7 +175,9 @@ class Likelihood:
         )
         self._loss = scaled.loss(np.float64)
         self.weight = scaled.weight
-        self.coordinates = Coordinates.standardizing(self._moments(), fit_intercept)
+        if coordinates is None:
+            coordinates = Coordinates.standardizing(self._moments(), fit_intercept)
+        self.coordinates = coordinates
         self.strength = strength
         shared = 0.0 if one_score else 1 / self.n_classes
         self.class_penalty: Array = np.eye(self.n_classes - 1) - shared
@@ -309,6 +314,40 @@ class Likelihood:
 
         (loss,) = self._map(work, self.n_classes + self.width)
         return float(loss + 0.5 * u @ np.kron(self.class_penalty, np.diag(self.ridge)) @ u)
+
+    def gradient(self, u: Array) -> tuple[Array, float]:
+        """Return the gradient of F without the penalty, and `least` of `Evaluation`."""
+
+        def work(rows: slice) -> tuple[Any, ...]:
+            z = self.rows(rows)
+            residuals = self._residuals(u, z, rows)[1]
+            sizes = np.abs(residuals)[:, self._loss.row_weights(rows) > 0]
+            return residuals[1:] @ z.T, _Least(sizes.min(initial=np.inf))
+
+        gradient, least = self._map(work, 2 * self.n_classes + self.width)
+        return gradient.ravel(), float(least.value)
+
+    def largest_change(self, step: Array) -> float:
+        """Return by how much a step changes the scores of a row of weight at most."""
+
+        def work(rows: slice) -> tuple[Any, ...]:
+            scores = self._scores(step, self.rows(rows))[:, self._loss.row_weights(rows) > 0]
+            change = scores.max(axis=0) - scores.min(axis=0)
+            return (_Least(-change.max(initial=0.0)),)
+
+        (least,) = self._map(work, self.n_classes + self.width)
+        return float(-least.value)
+
+    def sample(self, rows: NDArray[np.intp]) -> Likelihood:
+        """Return that of some rows, in the same unknowns, with weights for all."""
+        targets = self.targets.of(rows)
+        return Likelihood(
+            self.design[rows],
+            targets,
+            total_weight=self.total_weight,
+            fit_intercept=self.coordinates.fit_intercept,
+            coordinates=self.coordinates,
+        )
 
     def meat(self, u: Array, *, squared_weights: bool) -> Array:
         """Return the sum of the outer products of the rows' scores.

@@ -172,11 +172,11 @@ class InferenceResults:
         elif method == "profile":
             self._check_likelihood("method='profile'", "method='wald'")
             rows = self._parameters.matrix()
-            ends = [*zip(*(self._profile(row, root) for row in rows), strict=True)]
+            ends = list(np.array([self._profile(row, root) for row in rows]).T)
         else:
             raise ValueError(f"method must be 'wald' or 'profile', got {method!r}.")
         return pd.DataFrame(
-            dict(zip(("lower", "upper"), map(np.array, ends), strict=True)),
+            dict(zip(("lower", "upper"), ends, strict=True)),
             index=self._parameters.index,
         )
 

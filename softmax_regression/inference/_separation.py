@@ -16,8 +16,9 @@ separated data in binary logistic regression models*, Oxford, 2007)
 therefore ends with s_ik = 1 for every pair that is separated, and 0 for all others. A coefficient
 is infinite if it is not 0 all over the cone, which two more programs for each coefficient tell.
 
-Only some pairs are given to the program at first: where even these are not separated, none are; and
-where they are, those that the direction found does not settle are added.
+Only some pairs are given to the program at first, and those that its answer does not settle are
+added: pairs that do not gain along the direction found, but have a margin along others in which the
+pairs that were found not to gain have none.
 """
 
 from __future__ import annotations
@@ -63,18 +64,20 @@ class Cone:
     gains: Array
     n_separated: int
 
+    def moves(self, function: Array) -> bool:
+        """Whether a linear function is not 0 all over the cone, and so unbounded."""
+        along = np.abs(function @ self.basis).max(initial=0.0)
+        return bool(along > _TOLERANCE * np.linalg.norm(function))
+
     def sign(self, function: Array) -> float:
         """Return inf or −inf if a linear function only rises or falls in the cone.
 
         It is 0 if the function vanishes in it, and NaN if it may do both.
         """
-        if self.kind == "none":
+        if not self.moves(function):
             return 0.0
-        along = function @ self.basis
-        size = np.linalg.norm(function)
-        if not np.abs(along).max(initial=0.0) > _TOLERANCE * size:
-            return 0.0
-        rises, falls = (self._largest(sign * along) > _TOLERANCE * size for sign in (1, -1))
+        along, enough = function @ self.basis, _TOLERANCE * np.linalg.norm(function)
+        rises, falls = (self._largest(sign * along) > enough for sign in (1, -1))
         if rises and falls:
             return np.nan
         return np.inf if rises else -np.inf if falls else 0.0
@@ -100,7 +103,9 @@ class Pairs:
     """
 
     def __init__(self, z: Array, labels: Array, n_classes: int):
-        self.z, self.labels, self.n_classes = z, labels, n_classes
+        sizes = np.abs(z).max(axis=1, initial=0.0)
+        self.z: Array = z / np.where(sizes > 0, sizes, 1.0)[:, None]  # no sign changes by that
+        self.labels, self.n_classes = labels, n_classes
         self.n_params = (n_classes - 1) * z.shape[1]
         others = np.arange(n_classes - 1)
         self.rows = np.repeat(np.arange(len(z)), n_classes - 1)
@@ -185,7 +190,7 @@ def independent_columns(z: Array) -> NDArray[np.intp]:
 
 def _null_space(pairs: Pairs, chosen: Array) -> Array:
     """Return a basis of the directions along which some pairs do not gain."""
-    upper = np.zeros((0, pairs.n_params))
+    upper = np.zeros((1, pairs.n_params))
     step = max(1, 4 * pairs.n_params)
     for start in range(0, len(chosen), step):
         block = pairs.matrix(chosen[start : start + step]).toarray()
@@ -203,32 +208,37 @@ def _separated_pairs(pairs: Pairs) -> NDArray[np.bool_] | None:
     given = rng.permutation(n_pairs)[:room]
     for _ in range(_MOST_ROUNDS):
         direction, gains = _program(pairs, given)
-        if not (gains > _SEPARATED).any():
-            return None
-        margins = pairs.margins(direction)
-        rest = np.ones(n_pairs, dtype=bool)
-        rest[given] = False
-        open_ = np.flatnonzero(rest & (margins <= _SEPARATED))
-        if not len(open_):
-            separated = margins > _SEPARATED
-            separated[given] = gains > _SEPARATED
-            return separated
-        worst = open_[np.argsort(margins[open_], kind="stable")]
-        given = np.concatenate([given, worst[:room]])
-    return None
+        gaining = gains > _SEPARATED
+        # Directions in which no row loses lie where pairs that cannot gain do not.
+        span = _null_space(pairs, given[~gaining])
+        margins, sizes = pairs.margins(direction), np.zeros(n_pairs)
+        for along in span.T:
+            np.maximum(sizes, np.abs(pairs.margins(along)), out=sizes)
+        unsettled = (sizes > _TOLERANCE) & (margins <= _SEPARATED)
+        unsettled[given] = False
+        if not unsettled.any():
+            separated = (sizes > _TOLERANCE) & (margins > _SEPARATED)
+            separated[given] = gaining
+            return separated if separated.any() else None
+        left = np.flatnonzero(unsettled)
+        order = np.argsort(margins[left] - sizes[left], kind="stable")
+        given = np.concatenate([given, left[order[:room]]])
+    raise RuntimeError("The linear programs of separation did not come to an end.")
 
 
 def _program(pairs: Pairs, given: Array) -> tuple[Array, Array]:
     """Solve the program for some pairs; return the direction, and what each gains up to 1."""
     n, q = len(given), pairs.n_params
     constraints = hstack([-pairs.matrix(given), eye_array(n)], format="csr")
-    found = linprog(
-        np.append(np.zeros(q), -np.ones(n)),
-        A_ub=constraints,
-        b_ub=np.zeros(n),
-        bounds=np.append(np.tile([-_BOX, _BOX], (q, 1)), np.tile([0.0, 1.0], (n, 1)), axis=0),
-        method="highs",
-    )
-    if found.status != 0:
-        raise RuntimeError(f"The linear program of separation was not solved: {found.message}")
-    return found.x[:q], found.x[q:]
+    # Of its ways HiGHS gives one up now and then, as it says, for want of digits.
+    for method in ("highs", "highs-ipm", "highs-ds"):
+        found = linprog(
+            np.append(np.zeros(q), -np.ones(n)),
+            A_ub=constraints,
+            b_ub=np.zeros(n),
+            bounds=np.append(np.tile([-_BOX, _BOX], (q, 1)), np.tile([0.0, 1.0], (n, 1)), axis=0),
+            method=method,
+        )
+        if found.status == 0:
+            return found.x[:q], found.x[q:]
+    raise RuntimeError(f"The linear program of separation was not solved: {found.message}")
