@@ -7,6 +7,7 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 from numbers import Integral, Real
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
@@ -46,6 +48,7 @@ from softmax_regression._types import (
     fit_context,
 )
 from softmax_regression.design import Design
+from softmax_regression.inference._suspicion import no_finite_minimum
 from softmax_regression.objectives import PENALTIES, LinearCrossEntropy
 from softmax_regression.solvers import (
     LEARNING_RATES,
@@ -384,7 +387,8 @@ default='adaptive'
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If the solver stopped before `tol` was reached.
+            If the solver stopped before `tol` was reached; or if with ``C=inf`` there is no finite
+            minimum, because classes can be told apart, some rows or all of them, without an error.
         """
         self._check_solver()
         watched = Watched(self, X, y, sample_weight, self.max_iter)
@@ -428,8 +432,9 @@ default='adaptive'
             self.optimality_gap_ = float(result.remaining)
             self.objective_ = objective_of(result.value, self.C, targets.total_weight)
             self.objective_ += self._penalty_of_others(classes, design.n_columns)
+            separation = self._separation(design, classes, result)
         watched.end()
-        self._warn(result)
+        self._warn(result, separation)
         return self
 
     @available_if(_can_stream)
@@ -711,7 +716,31 @@ default='adaptive'
         model._store(*self._of_all_classes(classes, base, coef, intercept), Rounding.of(base))
         return {"coef_": model.coef_, "intercept_": model.intercept_}
 
-    def _warn(self, result: SolverResult) -> None:
+    def _separation(
+        self, design: Design, classes: ClassesWithWeight, result: SolverResult
+    ) -> str | None:
+        """Say why there is no finite minimum, if a penalty is missing; None if there is one."""
+        penalized = bool(np.isfinite(self.C)) or self.bounds is not None
+        if penalized or classes.is_one or self.solver in _MINIBATCH:
+            return None
+        return no_finite_minimum(
+            design,
+            classes.targets,
+            classes.restrict(self.coef_).astype(np.float64),
+            classes.restrict(self.intercept_).astype(np.float64),
+            fit_intercept=self.fit_intercept,
+            names=getattr(self, "feature_names_in_", None),
+            proved=result.reason is StopReason.SEPARABLE,
+        )
+
+    def _warn(self, result: SolverResult, separation: str | None) -> None:
+        if separation is not None:
+            warnings.warn(
+                f"SoftmaxRegression(C=inf) has no finite optimum: {separation}",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+            return
         # Bounds may ask for that.
         worse = self.bounds is None and self._worse_than_guessing(result)
         wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED
@@ -729,8 +758,6 @@ default='adaptive'
     def _remedy(self, result: SolverResult, worse: bool) -> str:
         if worse and self.solver_ in _MINIBATCH:
             return "That is worse than guessing: lower learning_rate_init."
-        if result.reason is StopReason.SEPARABLE:
-            return "Set C to a finite value."
         if result.reason is StopReason.INTERRUPTED:
             return "The parameters reached so far are kept."
         if result.reason is StopReason.MAX_TIME:

@@ -43,6 +43,10 @@ _FIRST_PAIRS = 6  # for each unknown
 _MOST_ROUNDS = 60
 
 
+class UnsolvedProgramError(RuntimeError):
+    """HiGHS did not solve a program."""
+
+
 @dataclass(frozen=True)
 class Cone:
     """All directions along which no row loses.
@@ -223,7 +227,7 @@ def _separated_pairs(pairs: Pairs) -> NDArray[np.bool_] | None:
         left = np.flatnonzero(unsettled)
         order = np.argsort(margins[left] - sizes[left], kind="stable")
         given = np.concatenate([given, left[order[:room]]])
-    raise RuntimeError("The linear programs of separation did not come to an end.")
+    raise UnsolvedProgramError("The programs of separation did not come to an end.")
 
 
 def _program(pairs: Pairs, given: Array) -> tuple[Array, Array]:
@@ -241,4 +245,4 @@ def _program(pairs: Pairs, given: Array) -> tuple[Array, Array]:
         )
         if found.status == 0:
             return found.x[:q], found.x[q:]
-    raise RuntimeError(f"The linear program of separation was not solved: {found.message}")
+    raise UnsolvedProgramError(f"The program of separation was not solved: {found.message}")

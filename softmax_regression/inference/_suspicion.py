@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from softmax_regression._targets import Targets
 from softmax_regression.design import Design
-from softmax_regression.inference._detection import Separation, named, separation
+from softmax_regression.inference._detection import named, separation
 from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._newton import Factor, SingularInformationError, maximize
+from softmax_regression.inference._separation import UnsolvedProgramError
 
 Array = NDArray[Any]
 
@@ -27,17 +28,18 @@ _CALM = 0.05  # nats: changes of scores that are no sign of separation
 _SAMPLE = 4000, 10  # rows, and rows for each unknown
 
 
-def separation_of_fit(
+@np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+def no_finite_minimum(
     design: Design,
     targets: Targets,
     coef: Array,
     intercept: Array,
     *,
     fit_intercept: bool,
-    names: list[Any],
-    sure: bool = False,
-) -> Separation | None:
-    """Return what separation an unpenalised fit has run into; None if none.
+    names: Any,
+    proved: bool,
+) -> str | None:
+    """Say why an unpenalised fit has no finite minimum; None if it has one.
 
     Parameters
     ----------
@@ -47,11 +49,14 @@ def separation_of_fit(
         W and b of these classes: a row for each, or one for two.
     fit_intercept : bool
         Whether the model has an intercept.
-    names : list
+    names : array-like or None
         What the features are called.
-    sure : bool, default=False
-        Whether to go straight to linear programming.
+    proved : bool
+        Whether the fit tells all rows apart, which proves it.
     """
+    labels = [f"x{j}" for j in range(design.n_columns)] if names is None else list(names)
+    if proved:
+        return _sentence("complete", labels)
     if (len(targets.classes) - 1) * (design.n_columns + fit_intercept) > MOST_PARAMS:
         return None
     likelihood = Likelihood(
@@ -60,21 +65,22 @@ def separation_of_fit(
     if len(coef) > 1:
         coef, intercept = coef[1:] - coef[0], intercept[1:] - intercept[0]
     u = likelihood.coordinates.unknowns(coef, intercept).ravel()
-    if not sure and _is_calm(likelihood, u):
+    if not np.isfinite(u).all() or _is_calm(likelihood, u):
         return None
-    found = separation(likelihood, names)
-    return found if found else None
+    try:
+        found = separation(likelihood, labels)
+    except UnsolvedProgramError:  # which is no reason to lose a fit
+        return None
+    return _sentence(found.kind, found.features) if found else None
 
 
-def message(found: Separation) -> str:
-    """Say what was found."""
-    what = "some rows" if found.kind == "quasi-complete" else "all rows"
-    features = named(found.features)
-    grows = f"the coefficients of {features} grow" if features else "the intercepts grow"
+def _sentence(kind: str, features: list[Any]) -> str:
+    what = "some rows" if kind == "quasi-complete" else "all rows"
+    grows = f"the coefficients of {named(features)} grow" if features else "the intercepts grow"
     return (
-        f"{found.kind} separation: {what} can be told apart without an error, so that {grows} "
-        "without bound, and where the fit stopped depends on tol alone. Set C to a finite value, "
-        "or see softmax_regression.inference.detect_separation."
+        f"{what} can be told apart from other classes without an error ({kind} separation), so "
+        f"that {grows} without bound, and where the fit stops depends on tol. Set C to a finite "
+        "value, or see softmax_regression.inference.detect_separation."
     )
 
 
@@ -82,7 +88,10 @@ def _is_calm(likelihood: Likelihood, u: Array) -> bool:
     """Whether a fit is at a minimum, as far as a quick look or some full steps show."""
     try:
         gradient, least = likelihood.gradient(u)
-        step = -Factor.of(_sampled(likelihood).evaluate(u).information).solve(gradient)
+        information = _sampled(likelihood).evaluate(u).information
+        if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
+            return True  # values so large say nothing
+        step = -Factor.of(information).solve(gradient)
         if least > -4 * gradient @ step or likelihood.largest_change(step) < _CALM:
             return True
     except SingularInformationError:
