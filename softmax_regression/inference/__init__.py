@@ -6,12 +6,20 @@ there is a finite maximum likelihood estimate to begin with.
 """
 
 from softmax_regression.inference._detection import Separation, detect_separation
+from softmax_regression.inference._displays import (
+    CoefficientDisplay,
+    EffectDisplay,
+    MarginalEffectDisplay,
+)
 from softmax_regression.inference._infer import FIRST, infer
 from softmax_regression.inference._results import InferenceResults
 
 __all__ = [
     "FIRST",
+    "CoefficientDisplay",
+    "EffectDisplay",
     "InferenceResults",
+    "MarginalEffectDisplay",
     "Separation",
     "detect_separation",
     "infer",

@@ -75,11 +75,12 @@ def no_finite_minimum(
 
 
 def _sentence(kind: str, features: list[Any]) -> str:
-    what = "some rows" if kind == "quasi-complete" else "all rows"
+    what = "the classes can be told apart perfectly"
+    if kind == "quasi-complete":
+        what = "some rows can be told apart from other classes without an error"
     grows = f"the coefficients of {named(features)} grow" if features else "the intercepts grow"
     return (
-        f"{what} can be told apart from other classes without an error ({kind} separation), so "
-        f"that {grows} without bound, and where the fit stops depends on tol. Set C to a finite "
+        f"{what} ({kind} separation), so that {grows} without bound, and where the fit stops depends on tol. Set C to a finite "
         "value, or see softmax_regression.inference.detect_separation."
     )
 
