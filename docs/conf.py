@@ -100,7 +100,7 @@ def signature_of_init(app, what, name, obj, options, signature, return_annotatio
 
 
 def strip_last_line_of_code(app, docname, source):
-    """Drop the empty line with which an example ends, so that doctest sees where its output does."""
+    """Drop the empty line that ends an example, so that doctest sees where its output ends."""
     source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 

@@ -14,6 +14,7 @@ ROOMS = [
     "inspection",
     "linear_model",
     "neural_network",
+    "inference",
     "_estimators",
     "_problems",
     "_solvers",

@@ -13,6 +13,14 @@ from softmax_regression._problems.progress import ROUNDING_REMEDY
 from softmax_regression._solvers.result import SolverResult, StopReason
 
 
+def what_is_left(result: SolverResult, objective: float, tol: float) -> str:
+    """Say how far above the minimum the objective may be."""
+    gap = "how far above the minimum is not known"
+    if result.remaining < 1:
+        gap = f"at most a fraction of {result.remaining:.1e} of it above the minimum"
+    return f": the objective is {objective:.6g}, {gap}, and tol={tol:g}. "
+
+
 def remedy(
     result: SolverResult, solver: str, *, worse: bool, dtype: np.dtype[Any], bounded: bool
 ) -> str:

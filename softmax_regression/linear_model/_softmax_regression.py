@@ -7,14 +7,17 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from softmax_regression._data.design import Design
 from softmax_regression._estimators.bounds import coefficient_bounds, smallest_coefficients
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import Array
@@ -59,7 +62,8 @@ from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
 from softmax_regression._solvers.minibatch.optimizers import Averaging
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.time_limit import TimeLimit
-from softmax_regression.linear_model._remedies import remedy
+from softmax_regression.inference._suspicion import no_finite_minimum
+from softmax_regression.linear_model._remedies import remedy, what_is_left
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
@@ -368,7 +372,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If the solver stopped before `tol` was reached.
+            If the solver stopped before `tol` was reached; or if with ``C=inf`` there is no finite
+            minimum, because classes can be told apart, some rows or all of them, without an error.
         """
         check_solver(self.solver, self.l1_ratio, self.bounds is not None)
         watched = Watched(self, X, y, sample_weight, self.max_iter)
@@ -424,8 +429,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             self.optimality_gap_ = float(result.remaining)
             self.objective_ = objective_of(result.value, self.C, targets.total_weight)
             self.objective_ += self._penalty_of_others(classes, design.n_columns)
+            separation = self._separation(design, classes, result)
         watched.end()
-        self._warn(result)
+        self._warn(result, separation)
         return self
 
     @available_if(_can_stream)
@@ -654,18 +660,39 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         model._store(*self._of_all_classes(classes, base, coef, intercept), Rounding.of(base))
         return {"coef_": model.coef_, "intercept_": model.intercept_}
 
-    def _warn(self, result: SolverResult) -> None:
+    def _separation(
+        self, design: Design, classes: ClassesWithWeight, result: SolverResult
+    ) -> str | None:
+        """Say why there is no finite minimum, if a penalty is missing; None if there is one."""
+        penalized = bool(np.isfinite(self.C)) or self.bounds is not None
+        if penalized or classes.is_one or self.solver in MINIBATCH_SOLVERS:
+            return None
+        return no_finite_minimum(
+            design,
+            classes.targets,
+            classes.restrict(self.coef_).astype(np.float64),
+            classes.restrict(self.intercept_).astype(np.float64),
+            fit_intercept=self.fit_intercept,
+            names=getattr(self, "feature_names_in_", None),
+            proved=result.reason is StopReason.SEPARABLE,
+        )
+
+    def _warn(self, result: SolverResult, separation: str | None) -> None:
+        if separation is not None:
+            warnings.warn(
+                f"SoftmaxRegression(C=inf) has no finite optimum: {separation}",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+            return
         # Bounds may ask for that.
         worse = self.bounds is None and self._worse_than_guessing(result)
         wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED
         if result.reason in wanted and not worse:
             return
-        gap = "how far above the minimum is not known"
-        if result.remaining < 1:
-            gap = f"at most a fraction of {result.remaining:.1e} of it above the minimum"
         self._warn_stopped(
             result,
-            f": the objective is {self.objective_:.6g}, {gap}, and tol={self.tol:g}. "
+            what_is_left(result, self.objective_, self.tol)
             + remedy(
                 result,
                 self.solver_,

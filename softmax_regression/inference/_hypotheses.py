@@ -1,0 +1,142 @@
+"""Tests of linear hypotheses, and of features over all classes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.stats import chi2
+
+from softmax_regression.inference._information import Likelihood
+from softmax_regression.inference._newton import Factor, maximize
+
+Array = NDArray[Any]
+
+_DEPENDENT = 1e-11  # of the largest eigenvalue, in units of the standard errors
+
+
+class WaldTest(NamedTuple):
+    """What a Wald test finds.
+
+    Parameters
+    ----------
+    statistic : float
+        χ².
+    df : int
+        Its degrees of freedom: how many of the hypotheses are independent.
+    pvalue : float
+        The probability of a larger one if the hypotheses hold.
+    """
+
+    statistic: float
+    df: int
+    pvalue: float
+
+
+def hypothesis_matrix(hypotheses: Any, index: pd.MultiIndex) -> Array:
+    """Return a row of numbers for each hypothesis, from how users may write them."""
+    if isinstance(hypotheses, Mapping):
+        hypotheses = [hypotheses]
+    if isinstance(hypotheses, pd.DataFrame | pd.Series):
+        hypotheses = hypotheses.to_numpy()
+    if len(hypotheses) and isinstance(hypotheses[0], Mapping):
+        rows = np.zeros((len(hypotheses), len(index)))
+        for i, hypothesis in enumerate(hypotheses):
+            for label, factor in hypothesis.items():
+                if label not in index:
+                    raise ValueError(
+                        f"The hypothesis names {label!r}, and a parameter is named by its class "
+                        f"and its feature: {', '.join(map(str, index[:3]))}, …."
+                    )
+                rows[i, index.get_loc(label)] += factor
+        return rows
+    rows = np.atleast_2d(np.asarray(hypotheses, dtype=np.float64))
+    if rows.ndim != 2 or rows.shape[1] != len(index):
+        raise ValueError(
+            f"hypotheses must have {len(index)} columns, one for each parameter in the order of "
+            f"cov_params(), got shape {rows.shape}."
+        )
+    return rows
+
+
+def wald(estimate: Array, covariance: Array) -> WaldTest:
+    """Test whether all of some estimates are 0."""
+    roots = np.sqrt(covariance.diagonal())
+    roots = np.where(roots > 0, roots, 1.0)
+    values, vectors = eigh(covariance / roots / roots[:, None])
+    kept = values > _DEPENDENT * values.max()
+    coordinates = vectors.T @ (estimate / roots)
+    size = float(np.linalg.norm(estimate / roots))
+    if (np.abs(coordinates[~kept]) > 1e-6 * max(size, 1.0)).any():
+        raise ValueError("The hypotheses contradict each other, or the values are not possible.")
+    statistic = float(np.sum(coordinates[kept] ** 2 / values[kept]))
+    df = int(kept.sum())
+    return WaldTest(statistic, df, float(chi2.sf(statistic, df)))
+
+
+def checked_terms(terms: Any, names: Sequence[Any]) -> dict[Any, list[int]]:
+    """Return the columns of each term."""
+    if terms is None:
+        terms = list(names)
+    if not isinstance(terms, Mapping):
+        terms = {term: [term] for term in ([terms] if isinstance(terms, str) else terms)}
+    return {term: [column_of(c, names) for c in as_columns(cs)] for term, cs in terms.items()}
+
+
+def as_columns(columns: Any) -> list[Any]:
+    """Return a list of columns, of one that stands alone too."""
+    return [columns] if isinstance(columns, str) or np.ndim(columns) == 0 else list(columns)
+
+
+def column_of(name: Any, names: Sequence[Any]) -> int:
+    """Return the number of a feature."""
+    found = [j for j, known in enumerate(names) if known == name]
+    if not found:
+        raise ValueError(
+            f"There is no feature {name!r}: features are {', '.join(map(str, names))}."
+        )
+    return found[0]
+
+
+def term_test(
+    likelihood: Likelihood, u: Array, covariance: Array, value: float, columns: list[int], how: str
+) -> WaldTest:
+    """Test whether the coefficients of some columns are 0 in all classes.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        The rows.
+    u : ndarray of shape (n_params,)
+        The maximum.
+    covariance : ndarray of shape (n_params, n_params)
+        Its covariance.
+    value : float
+        F there.
+    columns : list of int
+        The columns of X.
+    how : {'wald', 'lr', 'score'}
+        By what.
+    """
+    first = int(likelihood.coordinates.fit_intercept)
+    within = np.zeros((likelihood.n_classes - 1, likelihood.width), dtype=bool)
+    within[:, np.array(columns) + first] = True
+    tested = within.ravel()
+    if how == "wald":
+        return wald(u[tested], covariance[np.ix_(tested, tested)])
+    # Where the others go, by the quadratic model, as those that are tested go to 0.
+    of_tested = Factor.of(covariance[np.ix_(tested, tested)])
+    start = u - covariance[:, tested] @ of_tested.solve(u[tested])
+    start[tested] = 0.0
+    restricted = maximize(likelihood, start, np.eye(len(u))[:, ~tested])
+    if how == "lr":
+        statistic = 2 * (restricted.value - value)
+    else:
+        at = likelihood.evaluate(restricted.u)
+        statistic = float(at.gradient @ Factor.of(at.information).solve(at.gradient))
+    df = int(tested.sum())
+    return WaldTest(max(statistic, 0.0), df, float(chi2.sf(statistic, df)))

@@ -1,0 +1,299 @@
+"""`infer`: from a fitted model and its rows to `InferenceResults`, or an error that says why."""
+
+from __future__ import annotations
+
+import copy
+from enum import Enum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression.inference._covariance import COVARIANCES, WEIGHTS, checked_groups, sandwich
+from softmax_regression.inference._detection import named, separation
+from softmax_regression.inference._information import Likelihood, likelihood_of
+from softmax_regression.inference._newton import (
+    Factor,
+    Maximum,
+    SingularInformationError,
+    maximize,
+)
+from softmax_regression.inference._parameters import Parameters
+from softmax_regression.inference._results import InferenceResults
+
+Array = NDArray[Any]
+CovType = Literal["nonrobust", "HC0", "HC1", "cluster"]
+Weights = Literal["frequency", "sampling"]
+
+_SAME = 1e-5  # of the objective, by which that of the same rows may differ from the model's
+_NEAR = 1e-2  # of the objective, within which of the minimum a model must be
+_INVOLVED = 1e-4  # of the largest entry of a direction, from which a column is part of it
+
+
+class Reference(Enum):
+    """The default of `reference`, as any label may name a class."""
+
+    FIRST = "the first class"
+
+    def __repr__(self) -> str:
+        return "FIRST"
+
+
+FIRST = Reference.FIRST
+
+
+@blas_held_to_one_thread
+def infer(
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    cov_type: CovType = "nonrobust",
+    groups: Any = None,
+    reference: Any = FIRST,
+    weights: Weights = "frequency",
+) -> InferenceResults:
+    r"""Say what the coefficients of a fitted softmax regression are worth.
+
+    With the log-likelihood's Hessian −A at the maximum and u_i the rows' scores, the covariance of
+    the estimate is :math:`A^{-1}`, or :math:`A^{-1} (\sum_i u_i u_i^\top) A^{-1}` where the model
+    need not be right.
+
+    Parameters
+    ----------
+    model : SoftmaxRegression or SoftmaxRegressionCV
+        Fitted to all rows at once, with an L2 penalty or none. It is not changed.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The rows that it was fitted to.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Their labels, or class probabilities.
+    sample_weight : array-like of shape (n_samples,), default=None
+        The weights that it was fitted with.
+    cov_type : {'nonrobust', 'HC0', 'HC1', 'cluster'}, default='nonrobust'
+        The covariance: the inverse observed information; the sandwich; the sandwich times
+        n / (n − k), with n observations and k parameters; or that of scores summed within groups,
+        times G / (G − 1) · (n − 1) / (n − k), for rows that are dependent within G groups.
+    groups : array-like of shape (n_samples,), default=None
+        The group of each row, for 'cluster'.
+    reference : label or None, default=FIRST
+        The class that the coefficients compare others with: any label; by default the first of
+        `classes_`. None for the coefficients that sum to 0 over classes, as `coef_` does. Of two
+        classes there is one row of coefficients, and None is the same as the first.
+    weights : {'frequency', 'sampling'}, default='frequency'
+        What a weight of 2 means: two rows, so that `nobs` is the sum of weights; or a row drawn
+        with half the probability, so that `nobs` is the number of rows, weights are scaled to a
+        mean of 1, and the covariance is robust: 'nonrobust' then stands for 'HC0'.
+
+    Returns
+    -------
+    InferenceResults
+        The estimates, their covariance, and what follows from them.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not those the model was fitted to, the maximum likelihood estimate does not
+        exist, features are collinear, or there is no inference for the model: with `l1_ratio`
+        above 0 or `bounds`, whose selection no standard error knows of.
+    TypeError
+        If it is no softmax regression.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+
+    Notes
+    -----
+    A model ends within `tol` of the minimum of its objective. From there a few steps of Newton's
+    method lead to the minimum itself, and what is reported belongs to that.
+
+    With a finite `C` the estimate is the mode of a posterior with a normal prior, 'nonrobust' is
+    its Laplace approximation, the inverse Hessian of the penalised objective, and the others are
+    the frequentist covariance around the estimate. It is biased towards 0 by the penalty, which no
+    covariance shows: a p-value then is no test of the coefficient. Coefficients against a reference
+    have the prior covariance that the penalty of all classes gives to differences between two.
+
+    Classes without weight are left out, as `fit` leaves them out.
+
+    References
+    ----------
+    A. Agresti, *Categorical Data Analysis*, chapter 8.
+    H. White, "Maximum likelihood estimation of misspecified models", *Econometrica* 50, 1982.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from softmax_regression import SoftmaxRegression
+    >>> from softmax_regression.inference import infer
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> X, y = X[["sepal width (cm)", "petal width (cm)"]][50:], y[50:]
+    >>> model = SoftmaxRegression(C=np.inf).fit(X, y)
+    >>> results = infer(model, X, y)
+    >>> results.params.round(2)
+    class                 2
+    feature
+    intercept        -20.86
+    sepal width (cm)  -1.84
+    petal width (cm)  15.80
+    """
+    _check_options(model, cov_type, weights)
+    sampling = weights == "sampling"
+    likelihood, u, scale = likelihood_of(model, X, y, sample_weight, sampling=sampling)
+    at = checked_groups(groups, cov_type, likelihood.design.n_rows)
+    names = _feature_names(model, likelihood.design.n_columns)
+    parameters = _parameters(likelihood, names, reference)
+    _check_rows(model, likelihood, u, scale)
+    maximum = _maximum(likelihood, u, names)
+    nobs = float(likelihood.n_rows_of_weight) if sampling else likelihood.total_weight
+    bread = Factor.of(maximum.evaluation.information).inverse()
+    if sampling and cov_type == "nonrobust":
+        cov_type = "HC0"
+    covariance = bread
+    if cov_type != "nonrobust":
+        covariance = sandwich(
+            likelihood, maximum.u, bread, cov_type, nobs=nobs, groups=at, sampling=sampling
+        )
+    return InferenceResults(
+        cov_type=cov_type,
+        weights=weights,
+        nobs=nobs,
+        C=_strength(model),
+        llf=maximum.log_likelihood,
+        llnull=likelihood.null_log_likelihood(),
+        _likelihood=likelihood,
+        _parameters=parameters,
+        _u=maximum.u,
+        _covariance=covariance,
+        _bread=bread,
+        _value=maximum.value,
+        _n_effective=_effective(maximum, bread, likelihood),
+        _model=copy.copy(model),
+        _n_groups=0 if at is None else len(np.unique(at)),
+    )
+
+
+def _check_options(model: Any, cov_type: str, weights: str) -> None:
+    if not isinstance(model, LinearSoftmaxClassifier):
+        raise TypeError(
+            f"infer needs a SoftmaxRegression or a SoftmaxRegressionCV, got {type(model).__name__}."
+            " Of a pipeline, pass the last step and the X that it was fitted to."
+        )
+    model._check_parts()
+    for name, value, known in (("cov_type", cov_type, COVARIANCES), ("weights", weights, WEIGHTS)):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+    ratio: Any = getattr(model, "l1_ratio_", getattr(model, "l1_ratio", 0.0))
+    if ratio > 0 and np.isfinite(_strength(model)):
+        raise ValueError(
+            f"With l1_ratio={ratio!r} the model has selected its features by the same rows, which "
+            "standard errors do not know of: refit the features it kept with C=inf, on other rows, "
+            "and infer from these."
+        )
+    if getattr(model, "bounds", None) is not None:
+        raise ValueError(
+            "With bounds, estimates at a bound have no normal distribution: refit with "
+            "bounds=None, or the features that are not at a bound with C=inf on other rows."
+        )
+    if model.class_weight is not None and weights == "frequency":
+        raise ValueError(
+            f"With class_weight={model.class_weight!r} a weight does not count rows: pass "
+            "weights='sampling', or refit with class_weight=None."
+        )
+    if not hasattr(model, "objective_"):
+        raise ValueError(
+            "The model was trained by partial_fit, or without refit, and is at no minimum: call "
+            "fit on all rows."
+        )
+
+
+def _strength(model: Any) -> float:
+    return float(getattr(model, "C_", None) or model.C)
+
+
+def _feature_names(model: Any, n_features: int) -> Array:
+    names = np.empty(n_features, dtype=object)
+    names[:] = list(getattr(model, "feature_names_in_", [f"x{j}" for j in range(n_features)]))
+    return names
+
+
+def _parameters(likelihood: Likelihood, names: Array, reference: Any) -> Parameters:
+    if reference is None:
+        return Parameters.of(likelihood, names, None, symmetric=True)
+    classes = likelihood.classes.tolist()
+    if reference is FIRST:
+        reference = likelihood.classes[0]
+    elif reference not in classes:
+        raise ValueError(
+            f"reference must be one of the classes with rows of weight, {classes}, or None, got "
+            f"{reference!r}."
+        )
+    return Parameters.of(likelihood, names, reference, symmetric=False)
+
+
+def _check_rows(model: Any, likelihood: Likelihood, u: Array, scale: float) -> None:
+    """Raise unless the model's own objective is that of these rows, and is near its minimum."""
+    known = model.objective_ if np.isinf(_strength(model)) else model.objective_ / _strength(model)
+    found = likelihood.value(u) / scale
+    rounding = 1e-9 * likelihood.total_weight / scale
+    if not abs(found - known) <= _SAME * abs(known) + rounding:
+        raise ValueError(
+            f"The objective of the model is {found:.9g} for these rows, and was {known:.9g} for "
+            "those it was fitted to (divided by C): pass the X, y and sample_weight of its fit."
+        )
+    if not model.optimality_gap_ <= _NEAR:
+        raise ValueError(
+            f"The model may lie {model.optimality_gap_:.1e} of its objective above the minimum: "
+            "fit it with a smaller tol, more iterations, or solver='auto'."
+        )
+
+
+def _maximum(likelihood: Likelihood, u: Array, names: Array) -> Maximum:
+    """Return the maximum of the likelihood near a model, or raise where there is none."""
+    try:
+        maximum = maximize(likelihood, u)
+    except SingularInformationError as error:
+        _refuse_separation(likelihood, names)
+        raise ValueError(_collinear(likelihood, names, error.directions)) from None
+    if not maximum.regular:
+        _refuse_separation(likelihood, names)
+    return maximum
+
+
+def _refuse_separation(likelihood: Likelihood, names: Array) -> None:
+    if likelihood.strength:
+        return
+    found = separation(likelihood, list(names))
+    if found:
+        raise ValueError(
+            f"The maximum likelihood estimate does not exist: {found.kind} separation, with "
+            f"infinite coefficients of {named(found.features) or 'the intercept'}. See "
+            "detect_separation; merge classes or leave the features out, or set C to a finite "
+            "value."
+        )
+
+
+def _collinear(likelihood: Likelihood, names: Array, directions: Array) -> str:
+    """Say which columns cannot be told apart."""
+    coordinates = likelihood.coordinates
+    first = int(coordinates.fit_intercept)
+    constant = [names[j] for j in np.flatnonzero(~coordinates.varies)]
+    if constant:
+        what = "constant, as the intercept is" if first else "zero"
+        return f"The information is singular: {named(constant)} is {what}. Leave it out."
+    sizes = np.abs(directions).reshape(-1, coordinates.width, directions.shape[1]).max(axis=0)
+    sizes = sizes[first:] / np.maximum(sizes.max(axis=0), np.finfo(float).tiny)
+    involved = [names[j] for j in np.flatnonzero((sizes > _INVOLVED).any(axis=1))]
+    beside = " (beside the intercept)" if first else ""
+    return (
+        f"The information is singular: {named(involved)} are collinear{beside}. Leave one of them "
+        "out, as the reference level of a categorical feature, or set C to a finite value."
+    )
+
+
+def _effective(maximum: Maximum, bread: Array, likelihood: Likelihood) -> float:
+    """Return the effective number of parameters: the trace of H⁻¹ A (all, without a penalty)."""
+    if not likelihood.strength:
+        return float(likelihood.n_params)
+    return float(np.vdot(bread, maximum.evaluation.data_information))

@@ -1,0 +1,91 @@
+"""From differences between classes, which are estimated, to the coefficients that are reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from softmax_regression.inference._information import Likelihood
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Coefficients of some classes, as linear functions of the unknowns.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_reported,)
+        The classes that have coefficients: all but the reference.
+    features : ndarray of shape (width,)
+        What the coefficients of a class are called, the intercept first.
+    contrasts : ndarray of shape (n_reported, n_classes - 1)
+        What takes the differences from the first class to the coefficients.
+    to_model : ndarray of shape (width, width)
+        What takes the unknowns of a class to its intercept and coefficients.
+    """
+
+    classes: Array
+    features: Array
+    contrasts: Array
+    to_model: Array
+
+    @classmethod
+    def of(
+        cls, likelihood: Likelihood, names: Array, reference: Any, *, symmetric: bool
+    ) -> Parameters:
+        """Return those against a reference class, or those that sum to 0 over classes.
+
+        Two classes have one row of coefficients, symmetric or not: it is a difference.
+        """
+        k = likelihood.n_classes
+        from_first = np.vstack([np.zeros(k - 1), np.eye(k - 1)])
+        classes = likelihood.classes
+        if symmetric and k > 2:
+            contrasts = from_first - from_first.mean(axis=0)
+        else:
+            at = 0 if symmetric else int(np.flatnonzero(classes == reference)[0])
+            contrasts = np.delete(from_first - from_first[at], at, axis=0)
+            classes = np.delete(classes, at)
+        features = [*(["intercept"] if likelihood.coordinates.fit_intercept else []), *names]
+        labels = np.empty(len(features), dtype=object)
+        labels[:] = features
+        return cls(classes, labels, contrasts, likelihood.coordinates.matrix())
+
+    @property
+    def index(self) -> pd.MultiIndex:
+        """Class and feature of each, class after class."""
+        return pd.MultiIndex.from_product([self.classes, self.features], names=["class", "feature"])
+
+    def matrix(self) -> Array:
+        """Return what takes the unknowns to all coefficients."""
+        return np.kron(self.contrasts, self.to_model)
+
+    def values(self, u: Array) -> Array:
+        """Return the coefficients for some unknowns, a row for each class."""
+        return self.contrasts @ u.reshape(-1, len(self.to_model)) @ self.to_model.T
+
+    def covariance(self, of_unknowns: Array) -> Array:
+        """Return the covariance of the coefficients for that of the unknowns."""
+        return self._times(self._times(of_unknowns).T).T
+
+    def _times(self, matrix: Array) -> Array:
+        """Multiply by `matrix()` without making it."""
+        width = len(self.to_model)
+        blocks = matrix.reshape(-1, width, matrix.shape[1])
+        contrasted = np.tensordot(self.contrasts, blocks, 1)
+        return np.matmul(self.to_model, contrasted).reshape(-1, matrix.shape[1])
+
+    def frame(self, values: Array) -> pd.DataFrame:
+        """Return a table of features by classes, of values in the order of `index`."""
+        table = values.reshape(len(self.classes), len(self.features)).T
+        return pd.DataFrame(
+            table,
+            index=pd.Index(self.features, name="feature"),
+            columns=pd.Index(self.classes, name="class"),
+        )

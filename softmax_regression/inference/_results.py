@@ -1,0 +1,446 @@
+"""`InferenceResults`: the estimates with their covariance, and all that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2, norm
+
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression.inference._hypotheses import (
+    WaldTest,
+    checked_terms,
+    hypothesis_matrix,
+    term_test,
+    wald,
+)
+from softmax_regression.inference._information import Likelihood
+from softmax_regression.inference._margins import MarginalEffects, marginal_effects
+from softmax_regression.inference._parameters import Parameters
+from softmax_regression.inference._predictions import Predictions, predict
+from softmax_regression.inference._profile import profile_interval
+from softmax_regression.inference._summary import Summary, summarize
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class InferenceResults:
+    """What the coefficients of a softmax regression are worth; made by `infer`.
+
+    Tables of coefficients have a row for each feature, the intercept first, and a column for each
+    class but the reference (or for every class, with ``reference=None``). Lists of coefficients
+    are indexed by class and feature, class after class.
+
+    Attributes
+    ----------
+    cov_type : {'nonrobust', 'HC0', 'HC1', 'cluster'}
+        The covariance.
+    weights : {'frequency', 'sampling'}
+        What weights mean.
+    nobs : float
+        The sum of the weights; with 'sampling', the number of rows of positive weight.
+    C : float
+        That of the model.
+    llf : float
+        The log-likelihood, without the penalty; with 'sampling' that of weights of mean 1.
+    llnull : float
+        That of the model with intercepts alone.
+
+    See Also
+    --------
+    infer : Makes them.
+    """
+
+    cov_type: str
+    weights: str
+    nobs: float
+    C: float
+    llf: float
+    llnull: float
+    _likelihood: Likelihood
+    _parameters: Parameters
+    _u: Array
+    _covariance: Array
+    _bread: Array
+    _value: float
+    _n_effective: float
+    _model: Any
+    _n_groups: int
+
+    def __repr__(self) -> str:
+        return (
+            f"<InferenceResults of {len(self.classes)} classes and "
+            f"{self._likelihood.design.n_columns} features, cov_type={self.cov_type!r}>"
+        )
+
+    # -- coefficients ------------------------------------------------------------------------------
+
+    @property
+    def classes(self) -> Array:
+        """The classes, those with rows of positive weight."""
+        return self._likelihood.classes
+
+    @property
+    def feature_names(self) -> list[Any]:
+        """The names of the features, without the intercept."""
+        return list(self._parameters.features[int(self._likelihood.coordinates.fit_intercept) :])
+
+    @property
+    def penalized(self) -> bool:
+        """Whether C is finite, so that estimates are biased towards 0."""
+        return bool(np.isfinite(self.C))
+
+    @cached_property
+    def params(self) -> pd.DataFrame:
+        """The coefficients."""
+        return self._parameters.frame(self._estimates)
+
+    @cached_property
+    def bse(self) -> pd.DataFrame:
+        """Their standard errors."""
+        return self._parameters.frame(self._errors)
+
+    @cached_property
+    def tvalues(self) -> pd.DataFrame:
+        """Coefficients divided by their standard errors: z."""
+        return self.params / self.bse
+
+    @cached_property
+    def pvalues(self) -> pd.DataFrame:
+        """Two-sided p-values of z, of the normal distribution."""
+        return self._parameters.frame(2 * norm.sf(np.abs(self._estimates / self._errors)))
+
+    @cached_property
+    def _estimates(self) -> Array:
+        return self._parameters.values(self._u).ravel()
+
+    @cached_property
+    def _covariance_of_params(self) -> Array:
+        return self._parameters.covariance(self._covariance)
+
+    @cached_property
+    def _errors(self) -> Array:
+        return np.sqrt(np.maximum(self._covariance_of_params.diagonal(), 0.0))
+
+    def cov_params(self) -> pd.DataFrame:
+        """Return the covariance of the coefficients.
+
+        Returns
+        -------
+        DataFrame
+            Rows and columns are indexed by class and feature.
+        """
+        index = self._parameters.index
+        return pd.DataFrame(self._covariance_of_params, index=index, columns=index)
+
+    @blas_held_to_one_thread
+    def conf_int(
+        self, alpha: float = 0.05, method: Literal["wald", "profile"] = "wald"
+    ) -> pd.DataFrame:
+        """Return confidence intervals.
+
+        Parameters
+        ----------
+        alpha : float, default=0.05
+            One minus the confidence.
+        method : {'wald', 'profile'}, default='wald'
+            The estimate and a multiple of its standard error to either side; or all values at which
+            the log-likelihood, the other coefficients at their best, lies less than half of a
+            quantile of χ² below its maximum: slower, and better where rows are few. With a finite
+            `C` it is the penalised log-likelihood.
+
+        Returns
+        -------
+        DataFrame
+            Columns 'lower' and 'upper'; indexed by class and feature.
+
+        Raises
+        ------
+        ValueError
+            For an alpha out of range, or a profile with a robust covariance: it is that of the
+            likelihood.
+        """
+        root = _quantile(alpha)
+        if method == "wald":
+            ends = [self._estimates - root * self._errors, self._estimates + root * self._errors]
+        elif method == "profile":
+            self._check_likelihood("method='profile'", "method='wald'")
+            rows = self._parameters.matrix()
+            ends = list(np.array([self._profile(row, root) for row in rows]).T)
+        else:
+            raise ValueError(f"method must be 'wald' or 'profile', got {method!r}.")
+        return pd.DataFrame(
+            dict(zip(("lower", "upper"), ends, strict=True)),
+            index=self._parameters.index,
+        )
+
+    def _profile(self, contrast: Array, root: float) -> tuple[float, float]:
+        return profile_interval(self._likelihood, self._u, self._bread, contrast, root)
+
+    def _check_likelihood(self, what: str, instead: str) -> None:
+        if self.cov_type != "nonrobust":
+            raise ValueError(
+                f"{what} goes by the likelihood, and cov_type={self.cov_type!r} is for where that "
+                f"is not trusted: use {instead}, or cov_type='nonrobust'."
+            )
+
+    def odds_ratios(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return the exponentials of the coefficients, with intervals.
+
+        Parameters
+        ----------
+        alpha : float, default=0.05
+            One minus the confidence.
+
+        Returns
+        -------
+        DataFrame
+            Columns 'odds ratio', 'lower' and 'upper'; indexed by class and feature.
+        """
+        ends = self.conf_int(alpha)
+        ends.insert(0, "odds ratio", self._estimates)
+        with np.errstate(over="ignore"):
+            return np.exp(ends)
+
+    # -- the model as a whole ----------------------------------------------------------------------
+
+    @property
+    def _n_intercepts(self) -> int:
+        return int(self._likelihood.coordinates.fit_intercept) * (self._likelihood.n_classes - 1)
+
+    @property
+    def df_model(self) -> float:
+        """The number of coefficients without intercepts.
+
+        With a penalty the effective number, the trace of the inverse penalised information times
+        the information of the rows.
+        """
+        return self._n_effective - self._n_intercepts
+
+    @property
+    def df_resid(self) -> float:
+        """`nobs` less the number of all coefficients."""
+        return self.nobs - self._n_effective
+
+    @property
+    def llr(self) -> float:
+        """Twice the difference between `llf` and `llnull`."""
+        return 2 * (self.llf - self.llnull)
+
+    @property
+    def llr_pvalue(self) -> float:
+        """The p-value of `llr`, by χ².
+
+        NaN where that is not its distribution: with a penalty, with sampling weights, or without
+        an intercept.
+        """
+        if self.penalized or self.weights == "sampling" or not self._n_intercepts:
+            return np.nan
+        return float(chi2.sf(self.llr, self.df_model))
+
+    @property
+    def prsquared(self) -> float:
+        """McFadden's: 1 − `llf` / `llnull`."""
+        return 1 - self.llf / self.llnull
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, −2 `llf` + 2 k with k coefficients."""
+        return -2 * self.llf + 2 * self._n_effective
+
+    @property
+    def bic(self) -> float:
+        """The Bayesian criterion, −2 `llf` + k log `nobs`."""
+        return -2 * self.llf + np.log(self.nobs) * self._n_effective
+
+    # -- tests -------------------------------------------------------------------------------------
+
+    def wald_test(self, hypotheses: Any, value: Any = 0.0) -> WaldTest:
+        """Test linear hypotheses about the coefficients, all at once.
+
+        Parameters
+        ----------
+        hypotheses : array-like of shape (n_hypotheses, n_params), dict or list of dict
+            Rows of factors in the order of `cov_params`; or for each hypothesis the factors that
+            are not 0, ``{(class, feature): factor}``.
+        value : float or array-like of shape (n_hypotheses,), default=0.0
+            What the sums are under the hypotheses.
+
+        Returns
+        -------
+        WaldTest
+            `statistic`, `df` and `pvalue`.
+
+        Raises
+        ------
+        ValueError
+            For parameters that do not exist, or hypotheses that contradict each other.
+        """
+        matrix = hypothesis_matrix(hypotheses, self._parameters.index)
+        difference = matrix @ self._estimates - np.broadcast_to(value, len(matrix))
+        return wald(difference, matrix @ self._covariance_of_params @ matrix.T)
+
+    @blas_held_to_one_thread
+    def test_terms(
+        self, terms: Any = None, *, method: Literal["wald", "lr", "score"] = "wald"
+    ) -> pd.DataFrame:
+        """Test whether features matter, over all classes at once.
+
+        Parameters
+        ----------
+        terms : dict or list, default=None
+            Columns that are tested together, ``{"ses": ["ses_low", "ses_middle"]}``; or features,
+            each by itself; by default all of them.
+        method : {'wald', 'lr', 'score'}, default='wald'
+            By the coefficients and their covariance; by the likelihood of the model without them,
+            which is fitted from here on; or by the slope of the likelihood there.
+
+        Returns
+        -------
+        DataFrame
+            A row for each term; columns 'statistic', 'df' and 'pvalue'.
+
+        Raises
+        ------
+        ValueError
+            For features that do not exist; or for 'lr' and 'score' with a robust covariance or a
+            penalty, as χ² is not their distribution then.
+        """
+        if method not in ("wald", "lr", "score"):
+            raise ValueError(f"method must be 'wald', 'lr' or 'score', got {method!r}.")
+        if method != "wald":
+            self._check_likelihood(f"method={method!r}", "method='wald'")
+            if self.penalized:
+                raise ValueError(
+                    f"method={method!r} needs the maximum of the likelihood, and C={self.C!r} "
+                    "penalises it: refit with C=inf."
+                )
+        columns = checked_terms(terms, self.feature_names)
+        rows = [
+            term_test(self._likelihood, self._u, self._covariance, self._value, numbers, method)
+            for numbers in columns.values()
+        ]
+        return pd.DataFrame(rows, index=pd.Index(list(columns), name="term"))
+
+    # -- on the scale of probabilities -------------------------------------------------------------
+
+    @blas_held_to_one_thread
+    def get_margeff(
+        self,
+        at: Literal["overall", "mean", "median"] = "overall",
+        method: Literal["dydx", "eyex", "dyex", "eydx"] = "dydx",
+        discrete: Any = "auto",
+    ) -> MarginalEffects:
+        """Return marginal effects: how probabilities change with features.
+
+        Parameters
+        ----------
+        at : {'overall', 'mean', 'median'}, default='overall'
+            The average over all rows; or the effects at the means or medians of the features.
+        method : {'dydx', 'eyex', 'dyex', 'eydx'}, default='dydx'
+            The derivative of the probability in the feature; the same of their logarithms (an
+            elasticity); or of one of them.
+        discrete : 'auto', dict, list or None, default='auto'
+            Which columns change from 0 to 1, rather than by a derivative: those that hold nothing
+            but zeros and ones; groups of one-hot columns, ``{"ses": ["ses_low", "ses_middle"]}``,
+            whose effects are those of a level against that for which all are 0, and beside them
+            other columns of zeros and ones; the columns of a list; or none.
+
+        Returns
+        -------
+        MarginalEffects
+            `margeff`, `margeff_se`, `tvalues`, `pvalues`, `conf_int`, `summary_frame`.
+
+        Raises
+        ------
+        ValueError
+            For options or features that do not exist.
+        """
+        return marginal_effects(
+            self._likelihood,
+            self._u,
+            self._covariance,
+            self.feature_names,
+            at=at,
+            method=method,
+            discrete=discrete,
+        )
+
+    @blas_held_to_one_thread
+    def get_prediction(self, X: Any) -> Predictions:
+        """Return predicted probabilities with standard errors and intervals.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, with the features of the fit.
+
+        Returns
+        -------
+        Predictions
+            `predicted`, `se`, `conf_int` and `summary_frame`.
+
+        Raises
+        ------
+        ValueError
+            If the features are others.
+        """
+        design = self._model._validate_rows(X, reset=False)
+        index = getattr(X, "index", None)
+        if not isinstance(index, pd.Index):
+            index = pd.RangeIndex(design.n_rows)
+        return predict(self._likelihood, self._u, self._covariance, design, index)
+
+    # -- to read -----------------------------------------------------------------------------------
+
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return a tidy table, a row for each class and feature.
+
+        Parameters
+        ----------
+        alpha : float, default=0.05
+            One minus the confidence of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            Columns 'class', 'feature', 'coef', 'std err', 'z', 'P>|z|', 'lower', 'upper'.
+        """
+        ends = self.conf_int(alpha)
+        z = self._estimates / self._errors
+        table = {
+            "coef": self._estimates,
+            "std err": self._errors,
+            "z": z,
+            "P>|z|": 2 * norm.sf(np.abs(z)),
+            "lower": ends["lower"].to_numpy(),
+            "upper": ends["upper"].to_numpy(),
+        }
+        return pd.DataFrame(table, index=self._parameters.index).reset_index()
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """Return a summary to print: text, HTML in a notebook, and `as_latex`.
+
+        Parameters
+        ----------
+        alpha : float, default=0.05
+            One minus the confidence of the intervals.
+
+        Returns
+        -------
+        Summary
+            Prints as text.
+        """
+        return summarize(self, alpha)
+
+
+def _quantile(alpha: float) -> float:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}.")
+    return float(norm.isf(alpha / 2))
