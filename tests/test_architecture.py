@@ -1,6 +1,7 @@
 """The rooms of the package: which folders there are, and that imports only go down."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,18 @@ def test_functions_fit_on_a_screen(path):
             body = node.body[1:] if docstring_lines(node) else node.body
             length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert length <= MAX_LINES_OF_FUNCTION, f"{node.name} has {length} lines"
+
+
+PAGE = ROOT.parent / "docs" / "architecture.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the page is in a checkout only")
+def test_the_page_on_architecture_names_what_there_is():
+    text = PAGE.read_text()
+    rooms = re.findall(r"^\| `(\w+)/` \|.*\| `([\w/]+\.py)` \|$", text, flags=re.MULTILINE)
+    assert [room for room, _ in rooms] == ROOMS
+    for room, first in rooms:
+        assert (ROOT / room / first).exists(), first
+    for path in re.findall(r"`((?:_?[a-z]\w*/)+[\w.]*)`", text):
+        places = [ROOT / path, ROOT.parent / path]
+        assert any(place.exists() for place in places), path
