@@ -80,8 +80,9 @@ def _sentence(kind: str, features: list[Any]) -> str:
         what = "some rows can be told apart from other classes without an error"
     grows = f"the coefficients of {named(features)} grow" if features else "the intercepts grow"
     return (
-        f"{what} ({kind} separation), so that {grows} without bound, and where the fit stops depends on tol. Set C to a finite "
-        "value, or see softmax_regression.inference.detect_separation."
+        f"{what} ({kind} separation), so that {grows} without bound, and where the fit stops "
+        "depends on tol. Set C to a finite value, or see "
+        "softmax_regression.inference.detect_separation."
     )
 
 
