@@ -40,10 +40,19 @@ def measure(model: str, shape: tuple[int, int]) -> tuple[int, int]:
     warnings.simplefilter("ignore")  # five iterations are too few, and show the peak
     X, y = mixture(*shape, _CLASSES)
     _MODELS[model]().fit(X[:1000], y[:1000])  # what is imported and started stays
+    extra = extra_memory(lambda: _MODELS[model]().fit(X, y))
+    assert extra is not None
+    return X.nbytes, extra
+
+
+def extra_memory(call: Callable[[], Any]) -> int | None:
+    """Return the bytes that a call takes at its peak; None where the system does not tell."""
+    if not _CLEAR.exists():
+        return None
     before = _resident("VmRSS")
     _CLEAR.write_text("5")  # the peak is now what there is
-    _MODELS[model]().fit(X, y)
-    return X.nbytes, _resident("VmHWM") - before
+    call()
+    return _resident("VmHWM") - before
 
 
 def _resident(field: str) -> int:

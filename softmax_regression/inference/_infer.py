@@ -146,7 +146,10 @@ def infer(
     parameters = _parameters(likelihood, names, reference)
     _check_rows(model, likelihood, u, scale)
     maximum = _maximum(likelihood, u, names)
-    nobs = float(likelihood.n_rows_of_weight) if sampling else likelihood.total_weight
+    nobs = float(likelihood.n_rows_of_weight)
+    if not sampling and sample_weight is not None:
+        n_rows = likelihood.design.n_rows
+        nobs = float(np.broadcast_to(np.asarray(sample_weight, np.float64), n_rows).sum())
     bread = Factor.of(maximum.evaluation.information).inverse()
     if sampling and cov_type == "nonrobust":
         cov_type = "HC0"

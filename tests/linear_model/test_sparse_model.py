@@ -299,7 +299,7 @@ def test_warm_start_from_the_solution_is_done_at_once():
 
 
 def test_no_penalty_is_left_without_zeros_to_make():
-    X, y = load_iris(return_X_y=True)
+    X, y = problem()
     smooth = SoftmaxRegression(C=np.inf).fit(X, y)
     model = SoftmaxRegression(C=np.inf, l1_ratio=0.5).fit(X, y)
     assert model.objective_ == pytest.approx(smooth.objective_, rel=1e-5)
