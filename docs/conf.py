@@ -30,7 +30,6 @@ exclude_patterns = [
     "_build",
     "standalone",
     "gallery/**/*.ipynb",
-    "gallery/**/*.py",
     "sg_execution_times.rst",
 ]
 templates_path = ["_templates"]
@@ -100,7 +99,7 @@ def signature_of_init(app, what, name, obj, options, signature, return_annotatio
 
 
 def strip_last_line_of_code(app, docname, source):
-    """Drop the empty line with which an example ends, so that doctest sees where its output does."""
+    """Drop the empty line at the end of an example, which only doctest needs."""
     source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 

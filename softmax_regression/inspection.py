@@ -345,8 +345,8 @@ class CrossValidationDisplay:
         estimator : SoftmaxRegressionCV
             A fitted estimator.
         negate_score : bool, default=None
-            Whether to draw minus the score; by default for scorers whose name begins with ``'neg_'``,
-            which are then called by what they negate.
+            Whether to draw minus the score; by default for scorers whose name begins with
+            ``'neg_'``, which are then called by what they negate.
         label : str, default=None
             What the line is called in a legend.
         ax : matplotlib Axes, default=None
