@@ -30,7 +30,6 @@ exclude_patterns = [
     "_build",
     "standalone",
     "gallery/**/*.ipynb",
-    "gallery/**/*.py",
     "sg_execution_times.rst",
 ]
 templates_path = ["_templates"]
