@@ -285,5 +285,6 @@ byId("digits-slider").addEventListener("input", (event) => {
   byId("digits").value = event.target.value;
   update();
 });
-window.addEventListener("hashchange", () => fill(stateOfHash(location.hash)));
+// The address itself may by now be that of an earlier state, which was waiting to be written.
+window.addEventListener("hashchange", (event) => fill(stateOfHash(new URL(event.newURL).hash)));
 fill(stateOfHash(location.hash));
