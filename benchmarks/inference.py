@@ -66,8 +66,10 @@ def _wald(rng: np.random.Generator) -> np.ndarray:
 
 
 def _profile(rng: np.random.Generator) -> np.ndarray:
-    X = rng.normal(size=(120, 3))
-    return _within(_inferred(X, _draw(rng, X)).conf_int(_ALPHA, "profile"), _truth())
+    """One feature alone has a coefficient, and is alone in the model."""
+    X = rng.normal(size=(100, 3)) * [0, 1, 0]
+    results = _inferred(X[:, [1]], _draw(rng, X))
+    return _within(results.conf_int(_ALPHA, "profile"), _truth()[[0, 2, 4, 6]])
 
 
 def _cluster(rng: np.random.Generator) -> np.ndarray:
@@ -92,7 +94,7 @@ def _prediction(rng: np.random.Generator) -> np.ndarray:
 
 INTERVALS: dict[str, Covered] = {
     "Wald, 300 rows": _wald,
-    "profile, 120 rows": _profile,
+    "profile, 100 rows": _profile,
     "cluster, 200 clusters": _cluster,
     "prediction, 300 rows": _prediction,
 }

@@ -146,8 +146,8 @@ def detect_separation(
 
     >>> import pandas as pd
     >>> from softmax_regression.inference import detect_separation
-    >>> X = pd.DataFrame({"x": [0, 0, 0, 0, 1, 1, 1], "w": [1, 3, 2, 2, 1, 3, 2]})
-    >>> found = detect_separation(X, ["a", "b", "c", "a", "a", "b", "a"])
+    >>> x, w = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1], [1, 2, 3, 3, 1, 2, 1, 2, 3, 1]
+    >>> found = detect_separation(pd.DataFrame({"x": x, "w": w}), list("abcabcabab"))
     >>> found.kind, found.features
     ('quasi-complete', ['x'])
     >>> found.directions

@@ -134,9 +134,9 @@ def infer(
     >>> results.params.round(2)
     class                 2
     feature
-    intercept        -20.86
-    sepal width (cm)  -1.84
-    petal width (cm)  15.80
+    intercept        -14.38
+    sepal width (cm)  -3.91
+    petal width (cm)  15.70
     """
     _check_options(model, cov_type, weights)
     sampling = weights == "sampling"

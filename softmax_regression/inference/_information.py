@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -200,6 +201,17 @@ class Likelihood:
         """How many rows have a positive weight."""
         return self.design.n_rows if self.weight is None else int(np.count_nonzero(self.weight))
 
+    @cached_property
+    def _pairs(self) -> tuple[Array, Array]:
+        """Numbers of the classes of all pairs j < k."""
+        first, second = np.triu_indices(self.n_classes, 1)
+        return first, second
+
+    @cached_property
+    def _penalty(self) -> Array:
+        """The Hessian of the penalty."""
+        return np.kron(self.class_penalty, np.diag(self.ridge))
+
     def _moments(self) -> Moments:
         def work(blocks: Sequence[slice]) -> Moments:
             return Moments.pooled(
@@ -269,7 +281,7 @@ class Likelihood:
 
     def evaluate(self, u: Array) -> Evaluation:
         """Return F, its derivatives, and the smallest probability of a class that did not occur."""
-        first, second = np.triu_indices(self.n_classes, 1)
+        first, second = self._pairs
         products = _Products(len(first), self.width)
 
         def work(rows: slice) -> tuple[Any, ...]:
@@ -285,10 +297,10 @@ class Likelihood:
         loss, gradient, sums, least = self._map(work, len(first) + products.size)
         information = self._from_pairs(products.matrices(sums), first, second)
         data_information = information
-        penalty = np.kron(self.class_penalty, np.diag(self.ridge))
+        slope = np.zeros(self.n_params)
         if self.strength:
-            information = information + penalty
-        slope = penalty @ u
+            information = information + self._penalty
+            slope = self._penalty @ u
         return Evaluation(
             value=loss + 0.5 * float(u @ slope),
             log_likelihood=-loss,
@@ -314,7 +326,7 @@ class Likelihood:
             return (self._residuals(u, self.rows(rows), rows)[0],)
 
         (loss,) = self._map(work, self.n_classes + self.width)
-        return float(loss + 0.5 * u @ np.kron(self.class_penalty, np.diag(self.ridge)) @ u)
+        return float(loss + 0.5 * u @ self._penalty @ u) if self.strength else float(loss)
 
     def gradient(self, u: Array) -> tuple[Array, float]:
         """Return the gradient of F without the penalty, and `least` of `Evaluation`."""
