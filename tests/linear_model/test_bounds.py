@@ -377,7 +377,9 @@ def test_wide_quadratic_models_are_solved_by_their_dual():
     hessian = hessian_of(bounded.smooth, params, entries)
     plain = BoxModel(hessian, gradient[chosen], lower, upper)
     plain.minimize(1e-10)
-    wide = WideBoxModel(bounded.wide_hessian(params, entries), gradient[chosen], lower, upper)
+    wide = WideBoxModel(
+        WideHessian(bounded.smooth, params, entries), gradient[chosen], lower, upper
+    )
     wide.minimize(1e-12)
     assert ((wide.at >= lower) & (wide.at <= upper)).all()
     assert wide.change == pytest.approx(plain.change, rel=1e-4)  # its intercepts are damped
