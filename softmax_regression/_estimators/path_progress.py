@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._problems.warm_starts import Progress
+from softmax_regression._problems.progress import Progress
 from softmax_regression._solvers.result import Report
 
 Array = NDArray[Any]

@@ -58,18 +58,21 @@ class BoundedProblem:
             coef = np.where(matrix == self._standardized.unpack(side)[0], bound, coef)
         return np.clip(coef, *self._bounds), intercept
 
+    @property
+    def solvers(self) -> dict[str, Callable[..., SolverResult]]:
+        """The solvers that keep within bounds, by name."""
+        return BOUNDED_SOLVERS
+
+    def default_solver(self) -> str:
+        """Choose a solver for `solver="auto"`.
+
+        On raw data, L-BFGS-B takes hundreds of iterations, where Newton's method takes about ten.
+        """
+        return "newton-cholesky" if self.objective.order <= _LARGEST_ORDER else "lbfgs"
+
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
         """Run one of `BOUNDED_SOLVERS` from the best of some starts; `how` is for it."""
         return BOUNDED_SOLVERS[solver](self.objective, best_start(self.objective, starts), **how)
-
-
-def choose_bounded_solver(problem: BoundedProblem) -> str:
-    """Choose a solver for `solver="auto"`.
-
-    On raw data, L-BFGS-B takes hundreds of iterations, where Newton's method takes about ten.
-    """
-    few = problem.objective.order <= _LARGEST_ORDER
-    return "newton-cholesky" if few else "lbfgs"
 
 
 def _newton(objective: BoundedCrossEntropy, start: Array, **how: Any) -> SolverResult:

@@ -20,19 +20,12 @@ from sklearn import config_context, get_config
 from softmax_regression._data.design import Design
 from softmax_regression._linalg.threads import call_all
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
-from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.row_space import RowSpace
-from softmax_regression._problems.objective_scale import l2_of
+from softmax_regression._problems.progress import Ending, Progress
 from softmax_regression._problems.rounding import Rounding
-from softmax_regression._problems.smooth import is_wide
-from softmax_regression._problems.warm_starts import (
-    Ending,
-    Guide,
-    Options,
-    Progress,
-    Solution,
-    solutions,
-)
+from softmax_regression._problems.smooth import suits_row_space
+from softmax_regression._problems.specification import Specification
+from softmax_regression._problems.warm_starts import Guide, Solution, solutions
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -97,36 +90,34 @@ class Rows:
         Labels and weights.
     Cs : ndarray of shape (n_Cs,)
         In increasing order.
-    options : Options
+    specification : Specification
         How each model is fitted.
     """
 
-    def __init__(self, design: Design, targets: Targets, Cs: Array, options: Options):
+    def __init__(self, design: Design, targets: Targets, Cs: Array, specification: Specification):
         self.dtype = design.dtype
         self.original = design
         self.design = design
         self.targets = targets
         self.Cs = Cs
-        self.options = options
+        self.specification = specification
         self._row_space: RowSpace | None = None
-        if is_wide(design) and np.isfinite(Cs).all() and options.l1_ratio == 0:
-            l2 = l2_of(Cs[-1], targets.total_weight)
-            loss = targets.loss(design.dtype)
-            self._row_space = RowSpace(LinearCrossEntropy(design, loss, l2, options.fit_intercept))
+        weakest = specification.objective(design, targets, Cs[-1])
+        if specification.l1_ratio == 0 and suits_row_space(design, weakest.l2):
+            self._row_space = RowSpace(weakest)  # once for all folds
             self.design = self._row_space.objective.design
 
     @cached_property
     def rounding(self) -> Rounding:
         """How the models are rounded."""
-        loss = self.targets.loss(self.dtype)
-        return Rounding.of(LinearCrossEntropy(self.original, loss, 0.0, self.options.fit_intercept))
+        return Rounding.of(self.specification.objective(self.original, self.targets, np.inf))
 
     def model(self, solution: Solution) -> tuple[Array, Array]:
         """Return W, in the coordinates of X, and b, zeros without intercept, as they are held."""
         coef, intercept = solution.model()
         if self._row_space is not None:
             coef = self._row_space.coef(coef)
-        if not self.options.fit_intercept:
+        if not self.specification.fit_intercept:
             intercept = np.zeros(len(coef))
         return self.rounding.model(coef, intercept)
 
@@ -134,14 +125,14 @@ class Rows:
         """Return how the solver ended, for the model as it is held."""
         if self._row_space is not None:
             coef = self._row_space.rotated(coef)
-        tol = self.options.tol
+        tol = self.specification.tol
         return solution.held(coef, intercept, self.rounding, self.targets, tol).ending()
 
     def whole(self, progress: Progress) -> WholePath:
         """Fit a path to all rows, with the smooth penalty."""
         progress.begin()
         path, models, endings = [], [], []
-        for solution in solutions(self.design, self.targets, self.Cs, self.options, progress):
+        for solution in solutions(self.design, self.targets, self.Cs, self.specification, progress):
             path.append(solution)
             models.append(self.model(solution))
             endings.append(self.ending(solution, *models[-1]))
@@ -156,7 +147,9 @@ class Rows:
         progress.begin()
         targets = self.targets.of(train)
         coefs, intercepts, scores, endings = [], [], [], []
-        path = solutions(self.design[train], targets, self.Cs, self.options, progress, guide=guide)
+        path = solutions(
+            self.design[train], targets, self.Cs, self.specification, progress, guide=guide
+        )
         for solution in path:
             coef, intercept = self.model(solution)
             coefs.append(coef)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
 from softmax_regression._losses.targets import Targets
-from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.objective_scale import as_float
 from softmax_regression._problems.sparse import least_strength
-from softmax_regression._problems.warm_starts import Options
+from softmax_regression._problems.specification import Specification
 
 Array = NDArray[Any]
 
@@ -24,7 +23,9 @@ _ROUNDING = 1e-12  # of the smallest C
 _RANGE = 1e3  # of C, from where all coefficients are 0
 
 
-def grid_of(Cs: Any, design: Design, targets: Targets, options: Sequence[Options]) -> Array:
+def grid_of(
+    Cs: Any, design: Design, targets: Targets, specifications: Sequence[Specification]
+) -> Array:
     """Return the values of C in increasing order.
 
     Parameters
@@ -35,18 +36,18 @@ def grid_of(Cs: Any, design: Design, targets: Targets, options: Sequence[Options
         X.
     targets : Targets
         Its labels and weights.
-    options : sequence of Options
+    specifications : sequence of Specification
         The penalties that they are for, one or more.
     """
-    makes_zeros = any(option.l1_ratio > 0 for option in options)
-    solvers = {option.solver for option in options} - {"auto"}
+    makes_zeros = any(one.l1_ratio > 0 for one in specifications)
+    solvers = {one.solver for one in specifications} - {"auto"}
     if makes_zeros and solvers:
         raise ValueError(
             f"solver={solvers.pop()!r} makes no exact zeros, as an l1_ratio above 0 asks for: set "
             "solver='auto', or no l1_ratio above 0."
         )
     if isinstance(Cs, Integral):
-        return _so_many(int(Cs), design, targets, options)
+        return _so_many(int(Cs), design, targets, specifications)
     grid = np.asarray(Cs)
     if grid.ndim != 1 or len(grid) == 0 or grid.dtype.kind not in "iuf" or not (grid > 0).all():
         raise ValueError(
@@ -58,11 +59,13 @@ def grid_of(Cs: Any, design: Design, targets: Targets, options: Sequence[Options
     return grid
 
 
-def _so_many(n: int, design: Design, targets: Targets, options: Sequence[Options]) -> Array:
+def _so_many(
+    n: int, design: Design, targets: Targets, specifications: Sequence[Specification]
+) -> Array:
     """Return n with equal ratios: where all penalties make zeros, in the range in which they do."""
-    if any(option.l1_ratio == 0 for option in options):
+    if any(one.l1_ratio == 0 for one in specifications):
         return np.geomspace(*_WIDEST, n)
-    firsts = [_least(design, targets, option) for option in options]
+    firsts = [_least(design, targets, one) for one in specifications]
     least, most = min(firsts), _RANGE * max(firsts)
     if not 0 < least <= most < np.inf:
         raise ValueError(
@@ -72,11 +75,11 @@ def _so_many(n: int, design: Design, targets: Targets, options: Sequence[Options
     return np.geomspace(least, most, n)
 
 
-def _least(design: Design, targets: Targets, options: Options) -> float:
+def _least(design: Design, targets: Targets, specification: Specification) -> float:
     """Return the largest C up to which all coefficients are 0, whatever rounding does."""
-    base = LinearCrossEntropy(design, targets.loss(design.dtype), 1.0, options.fit_intercept)
-    strength = least_strength(base, options.penalty_grouping)
+    base = specification.objective(design, targets, np.inf)
+    strength = least_strength(base, specification.penalty_grouping)
     if strength == 0:
         raise ValueError("No feature of X tells the classes apart: pass Cs as a list.")
-    largest = Fraction(options.l1_ratio) / (targets.total_weight * Fraction(strength))
+    largest = Fraction(specification.l1_ratio) / (targets.total_weight * Fraction(strength))
     return (1 - _ROUNDING) * as_float(largest)

@@ -31,7 +31,8 @@ from softmax_regression._data.design import Design
 from softmax_regression._losses.row_scores import log_losses
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-from softmax_regression._problems.warm_starts import Options, Solution, solutions
+from softmax_regression._problems.specification import Specification
+from softmax_regression._problems.warm_starts import Solution, solutions
 
 Array = NDArray[Any]
 
@@ -42,7 +43,7 @@ _MOST = 50  # rows that are left out in earnest, for each C
 
 
 def leave_one_out_scores(
-    design: Design, targets: Targets, solution: Solution, options: Options
+    design: Design, targets: Targets, solution: Solution, specification: Specification
 ) -> Array:
     """Return the scores of all rows, each by a model without it, class-major.
 
@@ -54,7 +55,7 @@ def leave_one_out_scores(
         Its labels and weights.
     solution : Solution
         The model of all rows.
-    options : Options
+    specification : Specification
         How it was fitted.
 
     Returns
@@ -65,11 +66,13 @@ def leave_one_out_scores(
     classes = solution.classes
     if solution.problem is None:  # a single class has weight, whichever row is left out
         return classes.expand_scores(np.zeros((1, design.n_rows)))
-    return classes.expand_scores(_of_fitted_classes(design, classes.targets, solution, options))
+    return classes.expand_scores(
+        _of_fitted_classes(design, classes.targets, solution, specification)
+    )
 
 
 def _of_fitted_classes(
-    design: Design, targets: Targets, solution: Solution, options: Options
+    design: Design, targets: Targets, solution: Solution, specification: Specification
 ) -> Array:
     assert solution.problem is not None
     objective = solution.problem.objective
@@ -86,11 +89,11 @@ def _of_fitted_classes(
         kept[row] = True
         start = solution.problem.to_model(step.params_without(row))
         (refitted,) = solutions(
-            design[others], targets.of(others), np.array([solution.C]), options, start=start
+            design[others], targets.of(others), np.array([solution.C]), specification, start=start
         )
         coef, intercept = refitted.model()
         scores[:, row] = design[np.array([row])].scores(coef)[:, 0]
-        if options.fit_intercept:
+        if specification.fit_intercept:
             scores[:, row] += intercept
     return scores
 

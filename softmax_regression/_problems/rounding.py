@@ -17,16 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-from softmax_regression._problems.bounded import BoundedProblem
-from softmax_regression._problems.smooth import Problem
-from softmax_regression._problems.sparse import SparseProblem
+from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.result import SolverResult, StopReason
 
 Array = NDArray[Any]
-
-# For whoever is told that rounding has moved a model off the minimum.
-REMEDY = "Pass X as float64, or subtract from each feature its mean."
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -71,7 +66,7 @@ class Rounding:
 
     def certified(
         self,
-        problem: Problem | SparseProblem | BoundedProblem,
+        problem: PosedProblem,
         result: SolverResult,
         coef: Array,
         intercept: Array,

@@ -58,7 +58,7 @@ class Problem:
 
     def __init__(self, base: LinearCrossEntropy, coordinates: Coordinates | None = None):
         self._row_space: RowSpace | None = None
-        if coordinates is None and base.l2 > 0 and is_wide(base.design):
+        if coordinates is None and suits_row_space(base.design, base.l2):
             self._row_space = RowSpace(base)
             base = self._row_space.objective
         # Products with the Hessian are in the precision of X; values and gradients, which decide
@@ -92,6 +92,21 @@ class Problem:
         coef, intercept = self._standardized.to_model(unknowns)
         return coef if self._row_space is None else self._row_space.coef(coef), intercept
 
+    @property
+    def solvers(self) -> dict[str, Callable[[], Solver]]:
+        """The solvers of smooth problems, by name."""
+        return SOLVERS
+
+    def default_solver(self) -> str:
+        """Choose a solver for `solver="auto"`.
+
+        A small Hessian is factored in each iteration: nothing takes fewer. Of a larger one, made
+        from a sample of the rows or in part, comes the preconditioner of conjugate gradients. On
+        raw data sets of 150 to 60000 rows the two broke even at an order of about 100.
+        """
+        factored = _order(self.objective) <= _LARGEST_ORDER
+        return "newton-cholesky" if factored else "newton-cg"
+
     def with_l2(self, l2: float) -> Self:
         """Return it with another strength of the penalty, in the same unknowns.
 
@@ -114,19 +129,10 @@ class Problem:
         return solve(self.objective, self.products, best_start(self.objective, starts), **how)
 
 
-def is_wide(design: Design) -> bool:
-    """Whether there are so many more columns than rows that a rotation pays."""
-    return isinstance(design, DenseDesign) and _WIDE * design.n_rows <= design.n_columns
-
-
-def choose_solver(problem: Problem) -> str:
-    """Choose a solver for `solver="auto"`.
-
-    A small Hessian is factored in each iteration: nothing takes fewer. Of a larger one, made from a
-    sample of the rows or in part, comes the preconditioner of conjugate gradients. On raw data sets
-    of 150 to 60000 rows the two broke even at an order of about 100.
-    """
-    return "newton-cholesky" if _order(problem.objective) <= _LARGEST_ORDER else "newton-cg"
+def suits_row_space(design: Design, l2: float) -> bool:
+    """Whether a penalty allows it, and there are so many more columns than rows that it pays."""
+    wide = isinstance(design, DenseDesign) and _WIDE * design.n_rows <= design.n_columns
+    return wide and l2 > 0
 
 
 def _order(objective: LinearCrossEntropy) -> int:

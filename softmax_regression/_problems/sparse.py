@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,15 @@ class SparseProblem:
     def to_model(self, unknowns: Array) -> tuple[Array, Array]:
         """Return W and b."""
         return self._standardized.to_model(unknowns)
+
+    @property
+    def solvers(self) -> dict[str, Callable[..., SolverResult]]:
+        """The only solver, by its name."""
+        return {SPARSE_SOLVER: minimize_proximal_newton}
+
+    def default_solver(self) -> str:
+        """Return its name."""
+        return SPARSE_SOLVER
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
         """Run a solver from the best of some starts; `how` is for `minimize_proximal_newton`.

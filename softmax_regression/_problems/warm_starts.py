@@ -1,74 +1,40 @@
 r"""The models of one data set for a whole grid of C, each begun where the last ones lead to.
 
-In log C the minimum moves along a smooth curve, and a polynomial through the last ones leads close
-to the next: a step or two of Newton's method do the rest (Allgower and Georg, *Numerical
-Continuation Methods*, 1990: a predictor and a corrector). Where the loss is nearly quadratic, the
-curve is a sum of terms C / (C + c), analytic in log C in a strip of half-width π about the real
-axis: polynomials serve where the steps are short beside that, and lead astray where they are not.
-What does not depend on C is done once: the moments of X, its coordinates, the rotation of wide
-data; a preconditioner lasts for as many C as it is worth while.
+A polynomial through the last minima leads close to the next (`extrapolation.py`): a step or two of
+Newton's method do the rest. What does not depend on C is done once: the moments of X, its
+coordinates, the rotation of wide data; a preconditioner lasts for as many C as it is worth while.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression._data.design import Design
 from softmax_regression._linalg.threads import StoppedError, is_stopped
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.coordinates import Coordinates
-from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.choice import choose
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
+from softmax_regression._problems.extrapolation import Predictor
 from softmax_regression._problems.objective_scale import l2_of, objective_of
-from softmax_regression._problems.rounding import REMEDY, Rounding
-from softmax_regression._problems.smooth import SOLVERS, Problem, choose_solver
-from softmax_regression._problems.sparse import SPARSE_SOLVER, SparseProblem
+from softmax_regression._problems.problem import PosedProblem
+from softmax_regression._problems.progress import Ending, Progress
+from softmax_regression._problems.rounding import Rounding
+from softmax_regression._problems.smooth import SOLVERS, Problem
+from softmax_regression._problems.sparse import SparseProblem
+from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.criteria import Criterion, RelativeGap
 from softmax_regression._solvers.protocols import Solve
-from softmax_regression._solvers.result import Report, SolverResult, StopReason
+from softmax_regression._solvers.result import SolverResult, StopReason
 
 Array = NDArray[Any]
 
-_HIGHEST = 3  # degree of the polynomial: another carries the errors of the minima too far
-_MOST = 16.0  # sum of absolute weights, by which those errors grow; of equal steps it is 15
 _ROOM = 1 << 27  # bytes for matrices that are kept
-_WIDTH = np.pi  # of what it goes through, at most, in log C
-
-
-@dataclass
-class Options:
-    """How each model is fitted.
-
-    Parameters
-    ----------
-    fit_intercept : bool
-        Whether there is a b.
-    solver : str
-        'auto', or a key of `SOLVERS`.
-    tol : float
-        The relative optimality gap to reach.
-    max_iter : int
-        Most iterations for a C.
-    l1_ratio : float
-        The share of the penalty that makes zeros.
-    penalty_grouping : {'none', 'features'}
-        What becomes 0 together.
-    """
-
-    fit_intercept: bool = True
-    solver: str = "auto"
-    tol: float = 1e-6
-    max_iter: int = 1000
-    l1_ratio: float = 0.0
-    penalty_grouping: str = "none"
 
 
 @dataclass
@@ -79,7 +45,7 @@ class Solution:
     ----------
     C : float
         Of which.
-    problem : Problem, SparseProblem or None
+    problem : PosedProblem or None
         Its objective, and the unknowns; None where a single class has weight, so that there is
         nothing to solve.
     result : SolverResult
@@ -95,7 +61,7 @@ class Solution:
     """
 
     C: float
-    problem: Problem | SparseProblem | None
+    problem: PosedProblem | None
     result: SolverResult
     objective: float
     design: Design
@@ -131,75 +97,11 @@ class Solution:
         return self.problem.to_model(self.problem.objective.centred(self.result.params))
 
 
-@dataclass
-class Ending:
-    """How the solver ended for one C.
-
-    Parameters
-    ----------
-    C, objective : float
-        As of `Solution`.
-    gap : float
-        The relative optimality gap.
-    n_iter : int
-        Iterations.
-    reason : StopReason
-        Why it stopped.
-    """
-
-    C: float
-    objective: float
-    gap: float
-    n_iter: int
-    reason: StopReason
-
-
-class Progress:
-    """Prints what becomes of a path, as much of it as is wanted.
-
-    Parameters
-    ----------
-    report : callable, default=None
-        Prints a line of text.
-    verbose : int, default=1
-        1 for a line about each C, 2 and more for one about each iteration as well.
-    """
-
-    def __init__(self, report: Report | None = None, verbose: int = 1):
-        self._report = report
-        self._verbose = verbose
-
-    def begin(self) -> None:
-        """The path begins."""
-
-    def model(self, C: float, coef: Array, intercept: Array) -> None:
-        """There is a model for C."""
-
-    def end(self) -> None:
-        """There are models for all C."""
-
-    def iterations(self, C: float) -> Report | None:
-        """Return what prints a line about an iteration, if that is wanted."""
-        report = self._report
-        if report is None or self._verbose < 2:
-            return None
-        return lambda line: report(f"C={C:.3g}, {line}")
-
-    def solved(self, solution: Solution) -> None:
-        """Learn of a model."""
-        if self._report is not None:
-            end = solution.ending()
-            self._report(
-                f"C={end.C:.3g}: objective {end.objective:.8g}, relative optimality gap "
-                f"{end.gap:.1e} after {end.n_iter} iterations"
-            )
-
-
 def solutions(
     design: Design,
     targets: Targets,
     Cs: Array,
-    options: Options,
+    specification: Specification,
     progress: Progress | None = None,
     start: tuple[Array, Array] | None = None,
     guide: Guide | None = None,
@@ -214,7 +116,7 @@ def solutions(
         Its labels and weights.
     Cs : ndarray of shape (n_Cs,)
         In increasing order.
-    options : Options
+    specification : Specification
         How.
     progress : Progress, default=None
         Who is told of it.
@@ -224,20 +126,20 @@ def solutions(
         What is known from more rows, of which these are a part.
     """
     told = progress or Progress()
-    classes = ClassesWithWeight(targets, options.fit_intercept)
+    classes = ClassesWithWeight(targets, specification.fit_intercept)
     if classes.is_one:
         found = _certain_solutions(design, classes, Cs)
-    elif options.l1_ratio > 0:
-        found = _sparse_solutions(design, classes, Cs, options, told)
+    elif specification.l1_ratio > 0:
+        found = _sparse_solutions(design, classes, Cs, specification, told)
     else:
         known = guide if guide is not None and guide.serves(classes) else Guide()
-        found = _smooth_solutions(design, classes, Cs, options, told, start, known)
+        found = _smooth_solutions(design, classes, Cs, specification, told, start, known)
     for solution in found:
         if solution.result.reason is StopReason.INTERRUPTED:
             raise KeyboardInterrupt  # half a path is of no use
         if is_stopped():
             raise StoppedError
-        told.solved(solution)
+        told.solved(solution.ending())
         yield solution
 
 
@@ -252,18 +154,19 @@ def _smooth_solutions(
     design: Design,
     classes: ClassesWithWeight,
     Cs: Array,
-    options: Options,
+    specification: Specification,
     progress: Progress,
     start: tuple[Array, Array] | None,
     guide: Guide,
 ) -> Iterator[Solution]:
     targets = classes.targets
     l2s = [l2_of(C, targets.total_weight) for C in Cs]
-    base = LinearCrossEntropy(
-        design, targets.loss(design.dtype), _weakest(l2s), options.fit_intercept
-    )
-    problem = Problem(base, guide.coordinates)
-    name = choose_solver(problem) if options.solver == "auto" else options.solver
+    penalized = Cs[np.isfinite(Cs)]
+    # The coordinates are chosen by the weakest penalty.
+    weakest = penalized[-1] if len(penalized) else np.inf
+    base = specification.objective(design, targets, weakest)
+    name, problem = choose(specification, base, base.l2, guide.coordinates)
+    assert isinstance(problem, Problem)
     solver = SOLVERS[name]()
     ahead = Predictor(guide.minima)
     begin = base.null_model()
@@ -283,8 +186,8 @@ def _smooth_solutions(
             solver,
             [ahead(C, at)],
             criterion=guide.criterion(C),
-            tol=options.tol,
-            max_iter=options.max_iter,
+            tol=specification.tol,
+            max_iter=specification.max_iter,
             report=progress.iterations(C),
             watch=is_stopped,
         )
@@ -349,27 +252,27 @@ class AfterAStep(RelativeGap):
 
 
 def _sparse_solutions(
-    design: Design, classes: ClassesWithWeight, Cs: Array, options: Options, progress: Progress
+    design: Design,
+    classes: ClassesWithWeight,
+    Cs: Array,
+    specification: Specification,
+    progress: Progress,
 ) -> Iterator[Solution]:
     """Begin each with the coefficients of the last, whose zeros are nearly all to remain."""
     targets = classes.targets
-    weakest = (1 - options.l1_ratio) * l2_of(Cs[-1], targets.total_weight)
-    base = LinearCrossEntropy(design, targets.loss(design.dtype), weakest, options.fit_intercept)
+    base = specification.objective(design, targets, Cs[-1])
     base.moments()  # remembered by all that is made from it
     model = base.null_model()
     for C in Cs:
         strength = l2_of(C, targets.total_weight)
-        problem = SparseProblem(
-            base.with_l2((1 - options.l1_ratio) * strength),
-            options.l1_ratio * strength,
-            options.penalty_grouping,
-        )
+        l2 = (1 - specification.l1_ratio) * strength
+        name, problem = choose(specification, base.with_l2(l2), strength)
         result = problem.minimize(
-            SPARSE_SOLVER,
+            name,
             [problem.from_model(*model)],
             criterion=RelativeGap(),
-            tol=options.tol,
-            max_iter=options.max_iter,
+            tol=specification.tol,
+            max_iter=specification.max_iter,
             report=progress.iterations(C),
             watch=is_stopped,
         )
@@ -385,85 +288,3 @@ def _refuse_divergence(result: SolverResult, C: float) -> None:
             f"The fit for C={C:g} diverged: parameters or loss are no longer finite. Scale the "
             "features, for example with sklearn.preprocessing.StandardScaler."
         )
-
-
-class Predictor:
-    """Where the next minimum is about to be.
-
-    It is where a polynomial in log C through the last ones leads, of the degree that would have
-    come closest to the last from those before it: how far the errors of the minima are carried
-    matters, too.
-
-    Parameters
-    ----------
-    minima : mapping from float to ndarray, default=None
-        Minima for some C that are known from more rows: then it is the difference from them that
-        is predicted.
-    """
-
-    def __init__(self, minima: Mapping[float, Array] | None = None) -> None:
-        self._minima = minima or {}
-        self._last: deque[tuple[float, Array]] = deque(maxlen=_HIGHEST + 2)
-        self._degree = 0
-
-    def add(self, C: float, params: Array) -> None:
-        """Learn of a minimum."""
-        params = params - self._minima.get(C, 0.0)
-        if not np.isfinite(C) or (self._last and self._last[-1][0] == np.log(C)):
-            return
-        ahead = [self._at(C, degree) for degree in range(self._highest() + 1)] or [params]
-        self._degree = int(np.argmin([np.linalg.norm(at - params) for at in ahead]))
-        self._last.append((float(np.log(C)), params))
-        # The next degree could not be tried before; so long as more is better, still more is.
-        self._degree = min(self._degree + (self._degree + 1 == len(ahead)), self._highest())
-
-    def __call__(self, C: float, otherwise: Array) -> Array:
-        """Extrapolate to another C."""
-        if C in self._minima:
-            otherwise = self._minima[C]
-        if not self._last or not np.isfinite(C):
-            return otherwise
-        return self._minima.get(C, 0.0) + self._at(C, self._degree)
-
-    def _at(self, C: float, degree: int) -> Array:
-        known = list(self._last)[-degree - 1 :]
-        weights = _lagrange([at for at, _ in known], float(np.log(C)))
-        if sum(map(abs, weights)) > _MOST:
-            return self._at(C, degree - 1)
-        return np.tensordot(weights, np.stack([params for _, params in known]), axes=1)
-
-    def _highest(self) -> int:
-        """Return the highest degree to try, −1 where nothing is known."""
-        near = [at for at, _ in self._last if self._last[-1][0] - at <= _WIDTH]
-        return min(len(near) - 1, _HIGHEST)
-
-
-def _lagrange(nodes: list[float], at: float) -> list[float]:
-    """Return the weights by which values at the nodes make up the polynomial through them."""
-    return [
-        float(np.prod([(at - b) / (a - b) for j, b in enumerate(nodes) if j != i]))
-        for i, a in enumerate(nodes)
-    ]
-
-
-def _weakest(l2s: list[float]) -> float:
-    """Return the smallest penalty that is one: by it the coordinates are chosen."""
-    return min((l2 for l2 in l2s if l2 > 0), default=0.0)
-
-
-def warn_unless_converged(endings: Sequence[Ending], who: str, tol: float, stacklevel: int) -> None:
-    """Warn of models whose solver stopped before `tol` was reached, if there are any."""
-    stopped = [ending for ending in endings if ending.reason is not StopReason.CONVERGED]
-    if not stopped:
-        return
-    worst = max(stopped, key=lambda ending: np.nan_to_num(ending.gap, nan=np.inf))
-    remedy = "Raise max_iter or tol, or leave out the largest C."
-    if worst.reason is StopReason.ROUNDED:
-        remedy = REMEDY
-    warnings.warn(
-        f"{who} stopped before tol={tol:g} was reached in {len(stopped)} of {len(endings)} fits: "
-        f"at C={worst.C:g} because {worst.reason.value}, with a relative optimality gap of "
-        f"{worst.gap:.1e}, the largest. {remedy}",
-        ConvergenceWarning,
-        stacklevel=stacklevel + 1,
-    )

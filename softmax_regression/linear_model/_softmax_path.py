@@ -24,17 +24,13 @@ from softmax_regression._estimators.types import (
 )
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
-from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._problems.grid import grid_of
+from softmax_regression._problems.progress import Progress, warn_unless_converged
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
-from softmax_regression._problems.warm_starts import (
-    Options,
-    Progress,
-    solutions,
-    warn_unless_converged,
-)
+from softmax_regression._problems.specification import Specification
+from softmax_regression._problems.warm_starts import solutions
 
 Array = NDArray[Any]
 
@@ -192,15 +188,15 @@ def softmax_path(
         estimator="softmax_path",
     )
     check_more_than_one_class(targets, "softmax_path")
-    options = Options(fit_intercept, solver, tol, max_iter, float(l1_ratio), penalty_grouping)
-    grid = grid_of(Cs, design, targets, [options])
+    specification = Specification(
+        fit_intercept, solver, tol, max_iter, float(l1_ratio), penalty_grouping
+    )
+    grid = grid_of(Cs, design, targets, [specification])
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
     progress = Progress(report, int(verbose))
-    rounding = Rounding.of(
-        LinearCrossEntropy(design, targets.loss(design.dtype), 0.0, fit_intercept)
-    )
+    rounding = Rounding.of(specification.objective(design, targets, np.inf))
     coefs, intercepts, endings = [], [], []
-    for solution in solutions(design, targets, grid, options, progress):
+    for solution in solutions(design, targets, grid, specification, progress):
         coef, intercept = solution.model()
         held = rounding.model(coef, intercept if fit_intercept else np.zeros(len(coef)))
         coefs.append(held[0])

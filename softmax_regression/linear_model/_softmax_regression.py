@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -17,7 +16,6 @@ from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from softmax_regression._data.design import Design
 from softmax_regression._estimators.bounds import coefficient_bounds
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import Array, Stream, check_parameters_of_stream
@@ -38,24 +36,25 @@ from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._penalties.lasso import PENALTIES
-from softmax_regression._problems.bounded import (
-    BOUNDED_SOLVERS,
-    BoundedProblem,
-    choose_bounded_solver,
+from softmax_regression._problems.choice import (
+    MINIBATCH_SOLVERS,
+    SOLVERS,
+    SPARSE_SOLVER,
+    check_solver,
+    choose,
 )
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of, objective_of
-from softmax_regression._problems.rounding import REMEDY, Rounding
-from softmax_regression._problems.smooth import SOLVERS, Problem, choose_solver
-from softmax_regression._problems.sparse import SPARSE_SOLVER, SparseProblem
+from softmax_regression._problems.problem import PosedProblem
+from softmax_regression._problems.progress import ROUNDING_REMEDY
+from softmax_regression._problems.rounding import Rounding
+from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.criteria import RelativeGap, best_start, certify, evaluate
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
 from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
 from softmax_regression._solvers.minibatch.optimizers import Averaging
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.time_limit import TimeLimit
-
-_MINIBATCH = {"sgd", "adam"}
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
@@ -269,7 +268,7 @@ default='adaptive'
         "bounds": ["array-like", None],
         "fit_intercept": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *_MINIBATCH})],
+        "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *MINIBATCH_SOLVERS})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
@@ -385,7 +384,7 @@ default='adaptive'
         sklearn.exceptions.ConvergenceWarning
             If the solver stopped before `tol` was reached.
         """
-        self._check_solver()
+        check_solver(self.solver, self.l1_ratio, self.bounds is not None)
         watched = Watched(self, X, y, sample_weight, self.max_iter)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and self._has_model() else None
@@ -394,7 +393,10 @@ default='adaptive'
             check_more_than_one_class(targets, type(self).__name__)
             self.classes_ = targets.classes
             classes = ClassesWithWeight(targets, self.fit_intercept)
-            objective = self._objective(design, classes.targets, targets.total_weight)
+            specification = self._specification().of(classes)
+            objective = specification.objective(
+                design, classes.targets, self.C, targets.total_weight
+            )
             rounding = Rounding.of(objective)
             start = self._start(design.n_columns, previous)
             start = classes.restrict(start[0]), classes.restrict(start[1])
@@ -405,7 +407,7 @@ default='adaptive'
                 result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
                 model = objective.unpack(np.zeros(objective.n_params))
                 self._store(*self._of_all_classes(classes, objective, *model), rounding)
-            elif self.solver in _MINIBATCH:
+            elif self.solver in MINIBATCH_SOLVERS:
                 problem, result = self._minimize_batches(classes, objective, *start, watched)
                 model = problem.to_model(result.params)
                 self._store(*self._of_all_classes(classes, objective, *model), rounding)
@@ -413,7 +415,7 @@ default='adaptive'
             else:
                 # An earlier solution may be far out where the data are others.
                 starts = [objective.null_model(), *([] if previous is None else [start])]
-                solved, result = self._minimize(classes, objective, starts, watched)
+                solved, result = self._minimize(specification, classes, objective, starts, watched)
                 model = solved.to_model(result.params)
                 self._store(*self._of_all_classes(classes, objective, *model), rounding)
                 held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
@@ -485,7 +487,7 @@ default='adaptive'
             stream = self._resumed_stream(self.solver_, first)
             stream.columns = np.searchsorted(targets.classes, columns)
             weight = stream.count(targets)
-            base = self._objective(design, targets, stream.weight)
+            base = self._specification().objective(design, targets, self.C, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
             objective = base.standardized(stream.average(base.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
@@ -513,56 +515,19 @@ default='adaptive'
 
     # -- pieces ------------------------------------------------------------------------------------
 
-    def _check_solver(self) -> None:
-        if self.l1_ratio == 0 and self.solver == SPARSE_SOLVER:
-            raise ValueError(
-                f"solver={SPARSE_SOLVER!r} needs l1_ratio above 0, got {self.l1_ratio!r}: leave "
-                "solver='auto'."
-            )
-        if self.l1_ratio > 0 and self.solver not in ("auto", SPARSE_SOLVER):
-            raise ValueError(
-                f"solver={self.solver!r} makes no exact zeros, as l1_ratio={self.l1_ratio!r} asks "
-                f"for: set solver='auto' or {SPARSE_SOLVER!r}, or l1_ratio=0."
-            )
-        if self.bounds is None:
-            return
-        if self.l1_ratio > 0:
-            raise ValueError(
-                f"bounds do not go together with l1_ratio={self.l1_ratio!r}: set l1_ratio=0, or "
-                "bounds=None."
-            )
-        if self.solver not in ("auto", *BOUNDED_SOLVERS):
-            raise ValueError(
-                f"solver={self.solver!r} does not keep coefficients within bounds: set "
-                "solver='auto', 'lbfgs' or 'newton-cholesky', or bounds=None."
-            )
-
-    @property
-    def _sparse(self) -> bool:
-        """Whether there is a penalty that makes zeros."""
-        return bool(self.l1_ratio > 0 and np.isfinite(self.C))
-
-    def _posed(
-        self, classes: ClassesWithWeight, base: LinearCrossEntropy
-    ) -> tuple[str, Problem | SparseProblem | BoundedProblem]:
-        """Return the name of the solver of all rows, and the problem in its unknowns."""
+    def _specification(self) -> Specification:
+        bounds = None
         if self.bounds is not None:
-            within = coefficient_bounds(self.bounds, self.classes_, base.design.n_columns)
-            bounded = BoundedProblem(base, *(classes.restrict(side) for side in within))
-            known = self.solver != "auto"
-            return self.solver if known else choose_bounded_solver(bounded), bounded
-        if self._sparse:
-            l1 = self.l1_ratio * l2_of(self.C, classes.targets.total_weight)
-            return SPARSE_SOLVER, SparseProblem(base, l1, self.penalty_grouping)
-        problem = Problem(base)
-        chosen = self.solver in ("auto", SPARSE_SOLVER)
-        return choose_solver(problem) if chosen else self.solver, problem
-
-    def _objective(
-        self, design: Design, targets: Any, total_weight: Fraction
-    ) -> LinearCrossEntropy:
-        l2 = (1.0 - self.l1_ratio) * l2_of(self.C, total_weight)
-        return LinearCrossEntropy(design, targets.loss(design.dtype), l2, self.fit_intercept)
+            bounds = coefficient_bounds(self.bounds, self.classes_, self.n_features_in_)
+        return Specification(
+            self.fit_intercept,
+            self.solver,
+            self.tol,
+            self.max_iter,
+            self.l1_ratio,
+            self.penalty_grouping,
+            bounds,
+        )
 
     def _solution(self) -> tuple[Array, Array, Array]:
         """Return classes, coefficients and intercepts to go on from."""
@@ -592,13 +557,15 @@ default='adaptive'
 
     def _minimize(
         self,
+        specification: Specification,
         classes: ClassesWithWeight,
         base: LinearCrossEntropy,
         starts: list[tuple[Array, Array]],
         watched: Watched,
-    ) -> tuple[Problem | SparseProblem | BoundedProblem, SolverResult]:
+    ) -> tuple[PosedProblem, SolverResult]:
         """Run a solver on all rows at once, from the best start; return problem and result."""
-        self.solver_, problem = self._posed(classes, base)
+        strength = l2_of(self.C, classes.targets.total_weight)
+        self.solver_, problem = choose(specification, base, strength)
         unknowns = [problem.from_model(*start) for start in starts]
 
         def attributes(reached: Array) -> dict[str, Any]:
@@ -682,7 +649,7 @@ default='adaptive'
 
     def _without_shared_part(self, coef: Array) -> Array:
         # A solver that makes zeros, or keeps within bounds, has taken the smallest already.
-        kept = self._sparse or self.bounds is not None
+        kept = self._specification().makes_zeros(self.C) or self.bounds is not None
         return coef if kept else super()._without_shared_part(coef)
 
     def _of_all_classes(
@@ -743,7 +710,7 @@ default='adaptive'
         )
 
     def _remedy(self, result: SolverResult, worse: bool) -> str:
-        if worse and self.solver_ in _MINIBATCH:
+        if worse and self.solver_ in MINIBATCH_SOLVERS:
             return "That is worse than guessing: lower learning_rate_init."
         if result.reason is StopReason.SEPARABLE:
             return "Set C to a finite value."
@@ -752,7 +719,7 @@ default='adaptive'
         if result.reason is StopReason.MAX_TIME:
             return "Raise max_time or tol."
         if result.reason is StopReason.ROUNDED:
-            return REMEDY
+            return ROUNDING_REMEDY
         if result.reason is StopReason.ROUNDING:
             if self.coef_.dtype != np.float64:
                 return "Pass float64 data, or raise tol."
@@ -760,7 +727,7 @@ default='adaptive'
                 "Beside values so large, or so unequal, the penalty is lost in rounding errors: "
                 "standardize the features, lower C, or raise tol."
             )
-        if self.solver_ in _MINIBATCH or self.solver_ == "lbfgs":
+        if self.solver_ in MINIBATCH_SOLVERS or self.solver_ == "lbfgs":
             other = "newton-cg" if self.bounds is None else "newton-cholesky"
             return f"Raise max_iter or tol, or try solver={other!r}."
         return "Raise max_iter or tol."

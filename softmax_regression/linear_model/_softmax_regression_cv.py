@@ -50,15 +50,11 @@ from softmax_regression._problems.folds import (
 )
 from softmax_regression._problems.grid import grid_of
 from softmax_regression._problems.leave_one_out import leave_one_out_scores
+from softmax_regression._problems.progress import Ending, warn_unless_converged
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
-from softmax_regression._problems.warm_starts import (
-    Ending,
-    Guide,
-    Options,
-    solutions,
-    warn_unless_converged,
-)
+from softmax_regression._problems.specification import Specification
+from softmax_regression._problems.warm_starts import Guide, solutions
 from softmax_regression.linear_model._softmax_regression import SoftmaxRegression
 
 
@@ -339,9 +335,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
             self.l1_ratios_ = self._ratios()
-            options = [self._options(ratio) for ratio in self.l1_ratios_.tolist()]
-            Cs = grid_of(self.Cs, design, targets, options)
-            rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in options]
+            specifications = [self._specification(l1) for l1 in self.l1_ratios_.tolist()]
+            Cs = grid_of(self.Cs, design, targets, specifications)
+            rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in specifications]
             self.classes_ = targets.classes
             watched.begin()
             if isinstance(self.cv, str):
@@ -428,8 +424,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             )
         return ratios.astype(np.float64)
 
-    def _options(self, l1_ratio: float) -> Options:
-        return Options(
+    def _specification(self, l1_ratio: float) -> Specification:
+        return Specification(
             self.fit_intercept,
             self.solver,
             self.tol,
@@ -455,7 +451,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     def _progress(self, watched: Watched, rows: Rows, fold: int | None = None) -> PathProgress:
         """Return who is told of a path, of a fold or of all rows."""
-        report, ratio = self._report(), rows.options.l1_ratio
+        report, ratio = self._report(), rows.specification.l1_ratio
         names = ["all rows" if fold is None else f"fold {fold}"]
         if len(self.l1_ratios_) > 1:
             names.insert(0, f"l1_ratio={ratio:g}")
@@ -495,7 +491,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         by_ratio = []
         for part in rows:
             whole = None
-            if part.options.l1_ratio == 0:
+            if part.specification.l1_ratio == 0:
                 whole = part.whole(self._progress(watched, part))
             told = [self._progress(watched, part, fold) for fold in range(len(folds))]
             by_ratio.append(paths_of_folds(part, folds, score, whole, self.n_jobs, told))
@@ -545,8 +541,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         whole, scores = WholePath([], [], Guide()), []
         progress = self._progress(watched, rows)
         progress.begin()
-        for solution in solutions(rows.design, rows.targets, rows.Cs, rows.options, progress):
-            left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.options)
+        for solution in solutions(rows.design, rows.targets, rows.Cs, rows.specification, progress):
+            left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.specification)
             scores.append(row_score(left_out, rows.targets))
             whole.models.append(rows.model(solution))
             whole.endings.append(rows.ending(solution, *whole.models[-1]))
@@ -607,10 +603,10 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         """Return the model of all rows for one C."""
         if whole is not None:
             return whole.models[best], whole.endings[best]
-        rows = Rows(rows.original, rows.targets, rows.Cs[[best]], rows.options)
+        rows = Rows(rows.original, rows.targets, rows.Cs[[best]], rows.specification)
         progress = self._progress(watched, rows)
         progress.begin()
-        (solution,) = solutions(rows.design, rows.targets, rows.Cs, rows.options, progress)
+        (solution,) = solutions(rows.design, rows.targets, rows.Cs, rows.specification, progress)
         model = rows.model(solution)
         progress.model(solution.C, *model)
         progress.end()

@@ -339,7 +339,7 @@ def test_gradient_and_products_are_those_of_the_smooth_objective():
     slope = slope_along(lambda p: bounded.value_and_gradient(p)[0], at, along)
     assert bounded.value_and_gradient(at)[1] @ along == pytest.approx(slope, rel=1e-8)
     entries = bounded.chosen(at, np.ones(bounded.n_params))
-    hessian, chosen = hessian_of(smooth, at, entries), entries.ravel()
+    hessian, chosen = hessian_of(bounded.smooth, at, entries), entries.ravel()
     assert not chosen[(at == 0) & np.isfinite(bounded.box[0])].any()
     part = np.where(chosen, along, 0)
     np.testing.assert_allclose(

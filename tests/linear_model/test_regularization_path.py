@@ -10,8 +10,8 @@ from zoo import Problem
 from softmax_regression import SoftmaxRegression, softmax_path
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
 from softmax_regression._objectives.linear.one_block import copied
+from softmax_regression._problems.extrapolation import Predictor
 from softmax_regression._problems.smooth import SOLVERS
-from softmax_regression._problems.warm_starts import Predictor
 from softmax_regression._solvers.criteria import RelativeGap, evaluate
 from softmax_regression._solvers.newton.newton import TruncatedDirections
 

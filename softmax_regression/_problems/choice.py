@@ -1,0 +1,92 @@
+"""Which problem is posed for an objective, and which solver it gets: nothing else decides that.
+
+A specification asks for bounds, for zeros, or for neither: hence a `BoundedProblem`, a
+`SparseProblem` or a smooth `Problem`. Each names its solvers, and says which of them suits the size
+of the data.
+"""
+
+from __future__ import annotations
+
+from softmax_regression._objectives.linear.coordinates import Coordinates
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.bounded import BOUNDED_SOLVERS, BoundedProblem
+from softmax_regression._problems.problem import PosedProblem
+from softmax_regression._problems.smooth import SOLVERS, Problem
+from softmax_regression._problems.sparse import SPARSE_SOLVER, SparseProblem
+from softmax_regression._problems.specification import Specification
+
+MINIBATCH_SOLVERS = frozenset({"adam", "sgd"})
+
+
+def choose(
+    specification: Specification,
+    base: LinearCrossEntropy,
+    strength: float,
+    coordinates: Coordinates | None = None,
+) -> tuple[str, PosedProblem]:
+    """Return the name of the solver, and the problem in the unknowns in which it is solved.
+
+    Parameters
+    ----------
+    specification : Specification
+        What is to be minimised, of the classes that have weight.
+    base : LinearCrossEntropy
+        The smooth part of it, in the coordinates of X.
+    strength : float
+        Strength of the whole penalty beside a mean cross-entropy; 0 for none.
+    coordinates : Coordinates, default=None
+        Standardised ones in which a smooth problem is to be solved; by default its own.
+    """
+    problem = pose(specification, base, strength, coordinates)
+    known = specification.solver in problem.solvers
+    return specification.solver if known else problem.default_solver(), problem
+
+
+def pose(
+    specification: Specification,
+    base: LinearCrossEntropy,
+    strength: float,
+    coordinates: Coordinates | None = None,
+) -> PosedProblem:
+    """Return the problem alone; see `choose`."""
+    if specification.bounds is not None:
+        return BoundedProblem(base, *specification.bounds)
+    if specification.l1_ratio > 0 and strength > 0:
+        l1 = specification.l1_ratio * strength
+        return SparseProblem(base, l1, specification.penalty_grouping)
+    return Problem(base, coordinates)
+
+
+def check_solver(solver: str, l1_ratio: float, bounded: bool) -> None:
+    """Raise unless a solver can do what the penalty and bounds ask for."""
+    if l1_ratio == 0 and solver == SPARSE_SOLVER:
+        raise ValueError(
+            f"solver={solver!r} needs l1_ratio above 0, got {l1_ratio!r}: leave solver='auto'."
+        )
+    if l1_ratio > 0 and solver not in ("auto", SPARSE_SOLVER):
+        raise ValueError(
+            f"solver={solver!r} makes no exact zeros, as l1_ratio={l1_ratio!r} asks for: set "
+            f"solver='auto' or {SPARSE_SOLVER!r}, or l1_ratio=0."
+        )
+    if not bounded:
+        return
+    if l1_ratio > 0:
+        raise ValueError(
+            f"bounds do not go together with l1_ratio={l1_ratio!r}: set l1_ratio=0, or bounds=None."
+        )
+    if solver not in ("auto", *BOUNDED_SOLVERS):
+        raise ValueError(
+            f"solver={solver!r} does not keep coefficients within bounds: set solver='auto', "
+            "'lbfgs' or 'newton-cholesky', or bounds=None."
+        )
+
+
+__all__ = [
+    "BOUNDED_SOLVERS",
+    "MINIBATCH_SOLVERS",
+    "SOLVERS",
+    "SPARSE_SOLVER",
+    "check_solver",
+    "choose",
+    "pose",
+]

@@ -1,0 +1,36 @@
+"""What every posed problem offers: an objective in its own unknowns, and solvers for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from softmax_regression._solvers.result import SolverResult
+
+Array = NDArray[Any]
+
+
+class PosedProblem(Protocol):
+    """An objective in the unknowns in which it is solved."""
+
+    @property
+    def solvers(self) -> Mapping[str, Callable[..., Any]]:
+        """The solvers that it has, by name."""
+
+    @property
+    def objective(self) -> Any:
+        """The objective, a function of the unknowns."""
+
+    def default_solver(self) -> str:
+        """Return the name of the solver that suits the size of the data."""
+
+    def from_model(self, coef: Array, intercept: Array) -> Array:
+        """Return the unknowns for W and b."""
+
+    def to_model(self, unknowns: Array) -> tuple[Array, Array]:
+        """Return W and b for unknowns."""
+
+    def minimize(self, solver: Any, starts: Sequence[Array], **how: Any) -> SolverResult:
+        """Run a solver from the best of some starts."""

@@ -1,0 +1,80 @@
+"""What is to be minimised, and how: the parameters of the linear estimators, in one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._data.design import Design
+from softmax_regression._losses.targets import Targets
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.classes_with_weight import ClassesWithWeight
+from softmax_regression._problems.objective_scale import l2_of
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Specification:
+    """The parameters of a problem beside C, by which a path of problems differs.
+
+    Parameters
+    ----------
+    fit_intercept : bool
+        Whether there is an intercept.
+    solver : str
+        'auto', or the name of a solver.
+    tol : float
+        The relative optimality gap to reach.
+    max_iter : int
+        Most iterations for a problem.
+    l1_ratio : float
+        The share of the penalty that sets coefficients to zero.
+    penalty_grouping : {'none', 'features'}
+        Which coefficients are set to zero together.
+    bounds : tuple of ndarray of shape (n_scores, n_features), or None
+        Lower and upper bounds of the coefficients.
+    """
+
+    fit_intercept: bool = True
+    solver: str = "auto"
+    tol: float = 1e-6
+    max_iter: int = 1000
+    l1_ratio: float = 0.0
+    penalty_grouping: str = "none"
+    bounds: tuple[Array, Array] | None = None
+
+    def of(self, classes: ClassesWithWeight) -> Self:
+        """Return the specification for the classes that have weight."""
+        if self.bounds is None or classes.are_all:
+            return self
+        lower, upper = self.bounds
+        return replace(self, bounds=(classes.restrict(lower), classes.restrict(upper)))
+
+    def makes_zeros(self, C: float) -> bool:
+        """Whether the penalty sets coefficients to zero: there is none for an infinite C."""
+        return self.l1_ratio > 0 and bool(np.isfinite(C))
+
+    def objective(
+        self, design: Design, targets: Targets, C: float, total_weight: Fraction | None = None
+    ) -> LinearCrossEntropy:
+        """Return the smooth part of the objective, in the coordinates of X.
+
+        Parameters
+        ----------
+        design : Design
+            X.
+        targets : Targets
+            Labels and weights.
+        C : float
+            Inverse strength of the penalty.
+        total_weight : Fraction, default=None
+            The sum of weights beside which C counts; by default that of the targets.
+        """
+        strength = l2_of(C, targets.total_weight if total_weight is None else total_weight)
+        loss = targets.loss(design.dtype)
+        return LinearCrossEntropy(design, loss, (1 - self.l1_ratio) * strength, self.fit_intercept)
