@@ -27,8 +27,9 @@ from softmax_regression._curvature.wide_hessian import WideHessian
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._solvers.box.wide_box import WideBoxModel
-from softmax_regression._solvers.criteria import Point
-from softmax_regression._solvers.newton.newton import Directions
+from softmax_regression._solvers.convergence import Proposal
+from softmax_regression._solvers.newton.descent import NewtonDescent
+from softmax_regression._solvers.result import Evaluation
 
 Array = NDArray[Any]
 
@@ -37,8 +38,8 @@ _STEPS = 50  # from face to face
 _TRIALS = 8  # of a gradient step
 
 
-class BoxDirections(Directions):
-    """Newton's directions within bounds; a whole step never leaves them.
+class BoxDescent(NewtonDescent):
+    """Newton directions within bounds; a whole step never leaves them.
 
     Parameters
     ----------
@@ -46,16 +47,15 @@ class BoxDirections(Directions):
         What is minimised.
     """
 
-    def __init__(self, objective: BoundedCrossEntropy):
-        self.objective = objective
+    objective: BoundedCrossEntropy
 
-    def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
+    def __call__(self, point: Evaluation, enough: float) -> Proposal:
         objective = self.objective
         entries = objective.chosen(point.params, point.gradient)
         chosen = entries.ravel()
         direction = np.zeros_like(point.params)
         if not chosen.any():
-            return direction, 0.0
+            return Proposal(direction, 0.0)
         lower, upper = (side[chosen] - point.params[chosen] for side in objective.box)
         slope = point.gradient[chosen]
         model: BoxModel | WideBoxModel
@@ -67,7 +67,7 @@ class BoxDirections(Directions):
             model = BoxModel(hessian, slope, lower, upper)
         model.minimize(_PRECISION[0] if enough > 0 else _PRECISION[1])
         direction[chosen] = model.at
-        return direction, -model.change
+        return Proposal(direction, -model.change)
 
 
 class BoxModel:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gradients
-from softmax_regression._solvers.criteria import Point
 from softmax_regression._solvers.protocols import Solve, TruncatedNewtonObjective
+from softmax_regression._solvers.result import Evaluation
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ class NewtonEquations:
     ----------
     objective : TruncatedNewtonObjective
         Multiplies by H.
-    point : Point
+    evaluation : Evaluation
         Where H and g are taken.
     final_decrement : float
         If the decrement is no more than this, the step is to lead to where that can be proved.
@@ -49,12 +49,14 @@ class NewtonEquations:
         Logarithm of the factor by which the last run shrank the residual.
     """
 
-    def __init__(self, objective: TruncatedNewtonObjective, point: Point, final_decrement: float):
+    def __init__(
+        self, objective: TruncatedNewtonObjective, evaluation: Evaluation, final_decrement: float
+    ):
         self.objective = objective
-        self.point = point
+        self.evaluation = evaluation
         self.final_decrement = final_decrement
-        self.step = np.zeros_like(point.gradient)
-        self.residual = -point.gradient
+        self.step = np.zeros_like(evaluation.gradient)
+        self.residual = -evaluation.gradient
         self.decrement = 0.0
         self.n_products = 0
         self.progress = 0.0
@@ -71,7 +73,7 @@ class NewtonEquations:
         max_products : int
             The largest number of products with H.
         """
-        gradient, params = self.point.gradient, self.point.params
+        gradient, params = self.evaluation.gradient, self.evaluation.params
         rule = _StoppingRule(self.objective, enough, self.final_decrement)
         if self.n_products > 0:
             rule.begin(float(gradient @ preconditioner.solve(gradient)))
