@@ -74,6 +74,12 @@ class HessianPreconditioner:
         self._stages = self._choose()
         self.n_stages = len(self._stages)
 
+    def of(self, objective: LinearCrossEntropy, rows_per_unknown: int) -> HessianPreconditioner:
+        """Return one of another objective on the same rows, with what is known of these."""
+        other = HessianPreconditioner(objective, rows_per_unknown)
+        other._row_sizes, other._may_be_rounded = self._row_sizes, self._may_be_rounded
+        return other
+
     def __call__(self, params: Array) -> Curvature:
         """Make the best at some parameters."""
         return self.make(self.n_stages - 1, params)

@@ -37,7 +37,8 @@ class WhitenedObjective(Objective):
         self.origin = origin
         self.curvature = curvature
         self.n_params = curvature.n_unknowns
-        self._last: tuple[Array, Array] | None = None  # where, and the base's gradient there
+        # Where the objective was evaluated last, its value and its gradient there.
+        self._last: tuple[Array, float, Array] | None = None
 
     @property
     def rows(self) -> NDArray[np.intp]:
@@ -55,9 +56,20 @@ class WhitenedObjective(Objective):
         """Parameters of the objective for u."""
         return self.origin + self.curvature.spread(unknowns)
 
+    def at_origin(self, value: float, gradient: Array) -> tuple[float, Array]:
+        """Return value and gradient at u = 0, for those of the objective at the origin."""
+        self._last = np.zeros(self.n_params), value, gradient
+        return value, self.curvature.gather(gradient)
+
+    def base_value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return the objective and its gradient in its own parameters; mostly they are known."""
+        if self._last is not None and np.array_equal(self._last[0], params):
+            return self._last[1:]
+        return self.base.value_and_gradient(self.params(params))
+
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         value, gradient = self.base.value_and_gradient(self.params(params))
-        self._last = params.copy(), gradient
+        self._last = params.copy(), value, gradient
         return value, self.curvature.gather(gradient)
 
     def batch_value_and_gradient(
@@ -77,12 +89,8 @@ class WhitenedObjective(Objective):
             return np.nan
         # The gradient in the parameters is not to be had from that in u: where rounding has it so,
         # M is singular.
-        there = self.params(params)
-        if self._last is not None and np.array_equal(self._last[0], params):
-            gradient = self._last[1]
-        else:
-            value, gradient = self.base.value_and_gradient(there)
-        return self.base.optimality_gap(there, value, gradient, enough)
+        value, gradient = self.base_value_and_gradient(params)
+        return self.base.optimality_gap(self.params(params), value, gradient, enough)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
         return self.base.gap_by_newton(self.params(params), self.curvature.spread(step), decrement)

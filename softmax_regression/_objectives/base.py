@@ -85,7 +85,7 @@ class Objective(ABC):
         """Return which parameters the gradient does not press against a bound that they are at."""
         return np.ones(len(params), dtype=bool)
 
-    def room(self, params: Array, direction: Array) -> float:
+    def max_step(self, params: Array, direction: Array) -> float:
         """How many times a direction can be gone within the bounds."""
         return np.inf
 

@@ -13,6 +13,7 @@ from softmax_regression._objectives.linear.one_block import in_float64
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._solvers.criteria import best_start
+from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.proximal_newton.proximal_newton import minimize_proximal_newton
 from softmax_regression._solvers.result import SolverResult
 
@@ -64,13 +65,13 @@ class SparseProblem:
         return SPARSE_SOLVER
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run a solver from the best of some starts; `how` is for `minimize_proximal_newton`.
+        """Run a solver from the best of some starts; `how` is for `Stopping`.
 
         There is one: `solver` is its name, as in `Problem.minimize`.
         """
         assert solver == SPARSE_SOLVER
         start = best_start(self.objective, starts)
-        return minimize_proximal_newton(self.objective, start, **how)
+        return minimize_proximal_newton(self.objective, start, Stopping(**how))
 
 
 def least_strength(base: LinearCrossEntropy, grouping: str) -> float:

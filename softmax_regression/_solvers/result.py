@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._solvers.warm_start import Preconditioner
+
 Array = NDArray[Any]
-Report = Callable[[str], None]  # takes a line of text after each iteration
-Watch = Callable[[Array], bool]  # takes the parameters after each; True ends the run
+Report = Callable[[str], None]  # Takes a line of text after each iteration.
+Watch = Callable[[Array], bool]  # Takes the parameters after each iteration; True ends the run.
 
 
 class StopReason(Enum):
@@ -33,7 +35,21 @@ class StopReason(Enum):
     INTERRUPTED = "it was interrupted"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Evaluation:
+    """Parameters, and the objective and its gradient there."""
+
+    params: Array
+    value: float
+    gradient: Array
+
+    @property
+    def finite(self) -> bool:
+        """Whether value and gradient are numbers."""
+        return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
+
+
+@dataclass(frozen=True)
 class SolverResult:
     """The end of a minimisation.
 
@@ -50,9 +66,13 @@ class SolverResult:
     loss_curve : list of float
         The objective after each iteration, or its mean over each epoch.
     remaining : float
-        What the solver's stopping criterion was at the end; NaN where it has none.
+        The solver's stopping criterion at the end; NaN where there is none, or it is not known.
     validations : list or None
         What a validation after each epoch found.
+    evaluation : Evaluation or None
+        The objective and its gradient at the end, of a full-batch solver.
+    preconditioner : Preconditioner or None
+        What stood for the Hessian last, if anything did.
     """
 
     params: NDArray[Any]
@@ -62,6 +82,8 @@ class SolverResult:
     loss_curve: list[float] = field(default_factory=list)
     remaining: float = np.nan
     validations: list[Any] | None = None
+    evaluation: Evaluation | None = None
+    preconditioner: Preconditioner | None = None
 
     @property
     def best_epoch(self) -> int:
@@ -72,5 +94,5 @@ class SolverResult:
 
     @property
     def finite(self) -> bool:
-        """Whether there is anything to use."""
+        """Whether parameters and value are numbers."""
         return bool(np.isfinite(self.params).all() and np.isfinite(self.value))

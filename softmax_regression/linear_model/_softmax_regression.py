@@ -58,7 +58,7 @@ from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES,
 from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
 from softmax_regression._solvers.minibatch.optimizers import Averaging
 from softmax_regression._solvers.result import SolverResult, StopReason
-from softmax_regression._solvers.time_limit import TimeLimit
+from softmax_regression._solvers.time_limit import deadline_after
 from softmax_regression.linear_model._remedies import remedy
 
 
@@ -538,10 +538,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         def attributes(reached: Array) -> dict[str, Any]:
             return self._attributes(classes, base, *problem.to_model(reached))
 
-        limit = TimeLimit(
-            self.max_time,
-            watched.steps("iteration", attributes, lambda: best_start(problem.objective, unknowns)),
-        )
+        def start() -> Array:
+            return best_start(problem.objective, unknowns).params
+
         result = problem.minimize(
             self.solver_,
             unknowns,
@@ -549,10 +548,11 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report(),
-            watch=limit.watch,
+            watch=watched.steps("iteration", attributes, start),
+            deadline=deadline_after(self.max_time),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        return problem, limit.explain(result)
+        return problem, result
 
     def _minimize_batches(
         self,

@@ -561,8 +561,8 @@ def test_an_interrupted_change_of_the_method_keeps_what_the_first_has_reached(mo
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_full_batch, "_MANY", 2)
-    monkeypatch.setattr(_full_batch.NewtonCG, "__call__", interrupted)
+    monkeypatch.setattr(_full_batch, "_MOST_CHOLESKY_ITERATIONS", 2)
+    monkeypatch.setattr(_full_batch, "newton_cg", interrupted)
     model = SoftmaxRegression(solver="newton-cholesky", tol=0.0)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         model.fit(X, y)
@@ -578,7 +578,7 @@ def test_an_interrupt_between_rounds_keeps_what_lbfgs_has_reached(monkeypatch):
             raise KeyboardInterrupt
         return whitened(*args)
 
-    monkeypatch.setattr(_full_batch, "_ROUND", 3)
+    monkeypatch.setattr(_full_batch, "_FIRST_ROUND", 3)
     monkeypatch.setattr(_full_batch, "WhitenedObjective", interrupted)
     model = SoftmaxRegression(solver="lbfgs", tol=0.0)
     with pytest.warns(ConvergenceWarning, match="interrupted"):

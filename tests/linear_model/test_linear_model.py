@@ -20,8 +20,9 @@ from softmax_regression._curvature import preconditioner as _preconditioner
 from softmax_regression._curvature import schedule as _factors
 from softmax_regression._problems import smooth as _full_batch
 from softmax_regression._solvers import time_limit as _time_limit
+from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.minibatch import minibatch as _minibatch
-from softmax_regression._solvers.newton.newton import FactoredDirections
+from softmax_regression._solvers.newton.descent import CholeskyDescent
 from softmax_regression.functional import softmax
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
@@ -143,9 +144,9 @@ def test_what_the_hessians_factor_cannot_do_is_left_to_conjugate_gradients(monke
 
     def astray(self, point, enough):
         directions.append(point.gradient)
-        return point.gradient, 1.0
+        return Proposal(point.gradient, 1.0)
 
-    monkeypatch.setattr(FactoredDirections, "__call__", astray)
+    monkeypatch.setattr(CholeskyDescent, "__call__", astray)
     model = SoftmaxRegression(C=10.0, solver="newton-cholesky", tol=1e-9).fit(X, y)
     assert directions
     assert model.optimality_gap_ <= 1e-9

@@ -22,13 +22,13 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._solvers.criteria import (
     GradientNorm,
-    Point,
     RelativeGap,
     certify,
     evaluate,
     newton_step,
 )
 from softmax_regression._solvers.lbfgs import minimize_lbfgs
+from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.minibatch import minibatch as _minibatch
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.minibatch.minibatch import (
@@ -38,13 +38,11 @@ from softmax_regression._solvers.minibatch.minibatch import (
     run_epoch,
 )
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Optimizer
-from softmax_regression._solvers.newton.newton import (
-    FactoredDirections,
-    _ConjugateGradients,
-    minimize_newton,
-)
+from softmax_regression._solvers.newton.descent import CholeskyDescent
+from softmax_regression._solvers.newton.equations import NewtonEquations
+from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.polish import polish
-from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression._solvers.result import Evaluation, SolverResult, StopReason
 
 ZOO = {
     "two_classes": Problem(n_classes=2, n_rows=60),
@@ -79,7 +77,14 @@ def rescaled(problem):
 def solve(objective, solver="lbfgs", start=None, **options):
     start = np.zeros(objective.n_params) if start is None else start
     options = {"criterion": RelativeGap(), "tol": 1e-6, "max_iter": 1000} | options
-    return SOLVERS[solver]()(objective, objective, start, **options)
+    begin = evaluate(objective, objective.centred(start))
+    return SOLVERS[solver](objective, objective, begin, Stopping(**options))
+
+
+def solve_by_lbfgs(objective, start, max_fun=None, **options):
+    return minimize_lbfgs(
+        objective, evaluate(objective, start), Stopping(**options), max_fun=max_fun
+    )
 
 
 # -- full-batch solvers ----------------------------------------------------------------------------
@@ -175,7 +180,7 @@ def test_max_iter_is_reported(solver, name):
 
 def test_max_fun_is_reported():
     objective = rescaled(Problem())
-    result = minimize_lbfgs(
+    result = solve_by_lbfgs(
         objective,
         np.zeros(objective.n_params),
         criterion=RelativeGap(),
@@ -289,7 +294,7 @@ def test_solvers_are_deterministic(solver):
 def test_lbfgs_trains_a_network_to_a_small_gradient(activation):
     objective = Problem().network((4,), activation)
     start = draw_params(objective, scale=0.5)
-    result = minimize_lbfgs(objective, start, criterion=GradientNorm(), tol=1e-5, max_iter=1000)
+    result = solve_by_lbfgs(objective, start, criterion=GradientNorm(), tol=1e-5, max_iter=1000)
     assert result.reason is StopReason.CONVERGED
     value, gradient = objective.value_and_gradient(result.params)
     assert np.abs(gradient).max() == result.remaining <= 1e-5
@@ -370,7 +375,7 @@ def test_newton_step_takes_no_more_products_than_it_may():
 
 
 def test_newton_step_is_zero_without_a_gradient():
-    point = Point(np.ones(3), 1.0, np.zeros(3))
+    point = Evaluation(np.ones(3), 1.0, np.zeros(3))
     step, decrement, _ = newton_step(CountedProducts(np.eye(3)), point)
     np.testing.assert_array_equal(step, 0)
     assert decrement == 0
@@ -388,8 +393,8 @@ class Quadratic(CountedProducts):
 
 def test_conjugate_gradients_leave_what_only_rounding_curves():
     objective = Quadratic(np.diag([1.0, 1e-18]))
-    point = Point(np.zeros(2), 1.0, np.ones(2))
-    run = _ConjugateGradients(objective, point, sure=0.0)
+    point = Evaluation(np.zeros(2), 1.0, np.ones(2))
+    run = NewtonEquations(objective, point, final_decrement=0.0)
     run.solve(Identity(), 1e-12, 50)
     assert np.abs(run.step).max() < 1e6
     assert np.isfinite(run.decrement)
@@ -419,7 +424,7 @@ def test_relative_gap_is_at_most_1():
 
 def test_gradient_norm_is_the_largest_entry():
     objective = Problem().linear()
-    point = Point(np.zeros(3), 1.0, np.array([1.0, -3.0, 2.0]))
+    point = Evaluation(np.zeros(3), 1.0, np.array([1.0, -3.0, 2.0]))
     assert GradientNorm()(objective, point) == 3
     assert not GradientNorm().costly(objective)
 
@@ -846,7 +851,7 @@ def test_an_interrupt_keeps_what_lbfgs_has_reached():
             raise KeyboardInterrupt
         return False
 
-    result = minimize_lbfgs(
+    result = solve_by_lbfgs(
         objective,
         draw_params(objective),
         criterion=GradientNorm(),
@@ -866,7 +871,7 @@ def test_an_interrupt_of_lbfgs_before_its_first_iteration_is_passed_on():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        minimize_lbfgs(Interrupted([]), np.zeros(1), criterion=GradientNorm(), tol=0.0, max_iter=5)
+        solve_by_lbfgs(Interrupted([]), np.zeros(1), criterion=GradientNorm(), tol=0.0, max_iter=5)
 
 
 def test_each_epoch_is_reported_once():
@@ -982,11 +987,9 @@ def test_a_factor_that_does_is_used_again():
 
     result = minimize_newton(
         objective,
-        np.zeros(objective.n_params),
-        FactoredDirections(factor),
-        criterion=RelativeGap(),
-        tol=1e-13,
-        max_iter=50,
+        CholeskyDescent(objective, factor),
+        evaluate(objective, np.zeros(objective.n_params)),
+        Stopping(RelativeGap(), tol=1e-13, max_iter=50),
     )
     assert result.remaining <= 1e-13
     assert len(made) < result.n_iter

@@ -92,7 +92,7 @@ class BoundedCrossEntropy(Objective):
         held |= (params >= upper) & (gradient <= 0)
         return ~held
 
-    def room(self, params: Array, direction: Array) -> float:
+    def max_step(self, params: Array, direction: Array) -> float:
         lower, upper = self.box
         moving = np.flatnonzero(direction)
         there = direction[moving]
