@@ -20,19 +20,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk, ssyrk
 from scipy.linalg.lapack import dpotrs, dtrtri, dtrtrs
 
-from softmax_regression._data.design import Design
-from softmax_regression._data.sums import Sample, sum_parts
+from softmax_regression._curvature.row_sums import sum_over_rows
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.blas import cholesky, inverse_by_cholesky
 from softmax_regression._linalg.threads import share_out, usable_threads
-from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy, centred
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.kernels import probabilities_of
+from softmax_regression._objectives.linear.layout import centred
 
 Array = NDArray[Any]
 
@@ -352,17 +356,13 @@ def _hessian(
     n_classes = max(1, objective.width - 1)
     order = n_classes * n_columns
 
-    def add(z: Array, p: Array, out: tuple[Array, Array]) -> None:
-        hessian, blocks = out
-        if objective.width == 1:
-            _add_gram(hessian, z, p * (1 - p))
-            return
-        products = (p[:-1, None] * z).reshape(order, -1)
-        _add_square(hessian, -1.0, products)
-        blocks += (products @ z.T).reshape(blocks.shape)
-
-    hessian, blocks = objective.sum_over_rows(
-        params, sample, add, [(order, order), (n_classes, n_columns, n_columns)], dtype
+    hessian, blocks = sum_over_rows(
+        objective,
+        params,
+        sample,
+        _add_to_hessian,
+        [(order, order), (n_classes, n_columns, n_columns)],
+        dtype,
     )
     hessian = hessian.astype(np.float64, copy=False)
     _mirror(hessian)
@@ -370,7 +370,7 @@ def _hessian(
     if objective.width > 1:
         same_class = np.einsum("kikj->kij", by_class)  # views, as those below
         same_class += blocks
-    hessian /= objective.design.n_rows
+    hessian /= objective.data.n_rows
     diagonal = np.einsum("kjkj->kj", by_class)
     diagonal += objective.ridge
     if objective.width > 1:
@@ -379,6 +379,17 @@ def _hessian(
         same_column = np.einsum("kjlj->klj", by_class)
         same_column -= objective.ridge / objective.width
     return hessian
+
+
+def _add_to_hessian(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
+    """Add what some rows contribute to H, less the blocks of classes, and to these."""
+    hessian, blocks = sums
+    if len(p) == 1:
+        _add_gram(hessian, z, p * (1 - p))
+        return
+    products = (p[:-1, None] * z).reshape(len(hessian), -1)
+    _add_square(hessian, -1.0, products)
+    blocks += (products @ z.T).reshape(blocks.shape)
 
 
 def hessian_of(
@@ -401,78 +412,84 @@ def hessian_of(
         Rows that stand for all.
     """
     columns = [np.flatnonzero(row) for row in chosen]
-    ends = np.cumsum([len(entries) for entries in columns])
-    parts = [slice(end - len(entries), end) for end, entries in zip(ends, columns, strict=True)]
-    order = int(ends[-1])
-
-    def add(z: Array, p: Array, out: tuple[Array, ...]) -> None:
-        hessian, *blocks = out
-        if objective.width == 1:
-            _add_square(hessian, 1.0, z[columns[0]] * np.sqrt(p * (1 - p)))
-            return
-        products = np.empty((order, z.shape[1]))
-        for part, entries, of_class, block in zip(parts, columns, p, blocks, strict=True):
-            rows = z[entries]
-            np.multiply(rows, of_class, out=products[part])
-            block += products[part] @ rows.T
-        _add_square(hessian, -1.0, products)
-
+    order = sum(map(len, columns))
     shapes = [(order, order), *((len(entries), len(entries)) for entries in columns)]
-    hessian, *blocks = objective.sum_over_rows(params, sample, add, shapes)
+    add = partial(_add_to_chosen, columns)
+    hessian, *blocks = sum_over_rows(objective, params, sample, add, shapes)
     _mirror(hessian)
-    for part, block in zip(parts, blocks, strict=True):
+    for part, block in zip(_parts(columns), blocks, strict=True):
         hessian[part, part] += block
-    hessian /= objective.design.n_rows
+    hessian /= objective.data.n_rows
     ridge = np.concatenate([objective.ridge[entries] for entries in columns])
     hessian.flat[:: order + 1] += ridge
     return hessian
+
+
+def _add_to_chosen(
+    columns: Sequence[NDArray[np.intp]], z: Array, p: Array, sums: tuple[Array, ...]
+) -> None:
+    """Add what some rows contribute to chosen columns of each class."""
+    hessian, *blocks = sums
+    if len(p) == 1:
+        _add_square(hessian, 1.0, z[columns[0]] * np.sqrt(p * (1 - p)))
+        return
+    products = np.empty((len(hessian), z.shape[1]))
+    for part, entries, of_class, block in zip(_parts(columns), columns, p, blocks, strict=True):
+        rows = z[entries]
+        np.multiply(rows, of_class, out=products[part])
+        block += products[part] @ rows.T
+    _add_square(hessian, -1.0, products)
+
+
+def _parts(columns: Sequence[NDArray[np.intp]]) -> list[slice]:
+    """Return where the entries of each class are."""
+    ends = accumulate(map(len, columns))
+    return [slice(end - len(entries), end) for end, entries in zip(ends, columns, strict=True)]
 
 
 def _class_blocks(
     objective: LinearCrossEntropy, params: Array, sample: Sample | None, dtype: Any
 ) -> Array:
     n_columns = objective.n_columns
-
-    def add(z: Array, p: Array, out: tuple[Array]) -> None:
-        curvatures = p * (1 - p)
-        if n_columns <= _FEW:  # one product for all classes
-            products = (z[:, None] * z).reshape(n_columns**2, -1)
-            out[0][...] += (curvatures @ products.T).reshape(out[0].shape)
-            return
-        for block, curvature in zip(out[0], curvatures, strict=True):
-            _add_square(block, 1.0, z * np.sqrt(curvature))
-
-    (blocks,) = objective.sum_over_rows(
-        params, sample, add, [(objective.width, n_columns, n_columns)], dtype
-    )
+    shapes = [(objective.width, n_columns, n_columns)]
+    (blocks,) = sum_over_rows(objective, params, sample, _add_to_blocks, shapes, dtype)
     blocks = blocks.astype(np.float64, copy=False)
     if n_columns > _FEW:
         for block in blocks:
             _mirror(block)
-    blocks /= objective.design.n_rows
+    blocks /= objective.data.n_rows
     diagonals = np.einsum("kjj->kj", blocks)  # a view
     diagonals += objective.ridge
     return blocks
+
+
+def _add_to_blocks(z: Array, p: Array, sums: tuple[Array]) -> None:
+    """Add what some rows contribute to the block of each class."""
+    (blocks,) = sums
+    curvatures = p * (1 - p)
+    if len(z) <= _FEW:  # one product for all classes
+        products = (z[:, None] * z).reshape(len(z) ** 2, -1)
+        blocks += (curvatures @ products.T).reshape(blocks.shape)
+        return
+    for block, curvature in zip(blocks, curvatures, strict=True):
+        _add_square(block, 1.0, z * np.sqrt(curvature))
 
 
 def _moments_of_rows(
     objective: LinearCrossEntropy, params: Array, sample: Sample | None
 ) -> tuple[Array, Array]:
     """Return the weighted means of z zᵀ and, rows counting alike, of diag(p) − p pᵀ."""
-
-    def add(z: Array, p: Array, out: tuple[Array, Array]) -> None:
-        _add_square(out[0], 1.0, z)
-        out[1][...] += np.diag(p.sum(axis=1)) - p @ p.T
-
-    gram, spread = objective.sum_over_rows(
-        params,
-        sample,
-        add,
-        [(objective.n_columns, objective.n_columns), (objective.width, objective.width)],
-    )
+    shapes = [(objective.n_columns, objective.n_columns), (objective.width, objective.width)]
+    gram, spread = sum_over_rows(objective, params, sample, _add_to_moments, shapes)
     _mirror(gram)
-    n_rows = objective.design.n_rows
+    n_rows = objective.data.n_rows
     return gram / n_rows, spread / (n_rows if sample is None else len(sample.rows))
+
+
+def _add_to_moments(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
+    gram, spread = sums
+    _add_square(gram, 1.0, z)
+    spread += np.diag(p.sum(axis=1)) - p @ p.T
 
 
 def _add_gram(out: Array, z: Array, weight: Array) -> None:
@@ -508,24 +525,42 @@ def _below_diagonal(order: int) -> NDArray[np.bool_]:
 
 def diagonal_of(objective: LinearCrossEntropy, params: Array) -> Array:
     """The diagonal of H, in the order of the flat vector."""
-    coordinates = objective.coordinates
-    n_columns = objective.design.n_columns
-    scales = np.ones(n_columns) if coordinates is None else coordinates.scales
-
-    def sums(block: Design, p: Array, rows: slice) -> tuple[Array, Array, Array]:
-        p *= 1 - p
-        objective.loss.weigh(p, rows)
-        weights = p.astype(np.float64, copy=False)
-        squares = block.weighted_squares(weights, scales)
-        return squares, block.weighted_sum(weights), weights.sum(axis=1)
-
-    squares, totals, weight = sum_parts(objective.map_probabilities(params, sums))
+    coordinates, n_features = objective.coordinates, objective.data.n_columns
+    scales = np.ones(n_features) if coordinates is None else coordinates.scales
+    at = _Diagonal(objective.for_rows(params), scales)
+    squares, totals, weight = objective.data.map_reduce(
+        _diagonal_sums, at, width=objective.width, kept=objective.known_probabilities(params)
+    )
     if coordinates is not None:
         means = coordinates.means / scales
         squares += means * (means * weight[:, None] - 2 * totals / scales)
     intercept = weight[:, None] * objective.intercept_entry**2
     missing = objective.n_columns - squares.shape[1]  # of the columns: that of the intercept
     diagonal = np.concatenate([squares, intercept[:, :missing]], axis=1)
-    diagonal /= objective.design.n_rows
+    diagonal /= objective.data.n_rows
     diagonal += objective.ridge
     return diagonal.ravel()
+
+
+class _Diagonal(NamedTuple):
+    """Where, as (W, b) in the coordinates of X, and by what its columns are divided."""
+
+    matrix: Array
+    scales: Array
+
+
+def _diagonal_sums(block: Block, at: _Diagonal) -> tuple[Array, Array, Array]:
+    """Return the sums of w (x/t)², of w x and of w, where w = s p (1 − p), for each output."""
+    n_outputs, n_features = len(at.matrix), block.design.n_columns
+    squares, totals = np.zeros((2, n_outputs, n_features))
+    weight = np.zeros(n_outputs)
+    for rows in block.pieces:
+        X = block.design[rows]
+        p = probabilities_of(block, rows, X, at.matrix)
+        weights = p * (1 - p)
+        block.loss.weigh(weights, rows)
+        weights = weights.astype(np.float64, copy=False)
+        squares += X.weighted_squares(weights, at.scales)
+        totals += X.weighted_sum(weights)
+        weight += weights.sum(axis=1)
+    return squares, totals, weight

@@ -42,9 +42,9 @@ class HessianFactors:
     def __init__(self, objective: LinearCrossEntropy, near: bool = False):
         self.objective = objective
         order = max(1, objective.width - 1) * objective.n_columns
-        n_rows, width = objective.design.n_rows, objective.width
+        n_rows, width = objective.data.n_rows, objective.width
         hessian = n_rows * order**2
-        evaluation = _CALLS + 4 * objective.design.n_values * width + _PER_SCORE * n_rows * width
+        evaluation = _CALLS + 4 * objective.data.n_values * width + _PER_SCORE * n_rows * width
         self.costly = hessian > _COSTLY * evaluation
         self._takes_longer = hessian > _CALLS
         to_spare = self.costly and n_rows >= _MANY_ROWS * order

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._curvature.row_sums import weighted_rows
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 Array = NDArray[Any]
@@ -37,10 +38,7 @@ class WideHessian:
 
     def __init__(self, objective: LinearCrossEntropy, params: Array, chosen: Array):
         self.chosen = chosen
-        weight = objective.loss.row_weights(slice(None)) / objective.design.n_rows
-        self._z = objective.columns(objective.design) * np.sqrt(weight)
-        blocks = objective.map_probabilities(params, lambda block, p, rows: p.copy())
-        p = np.concatenate(blocks, axis=1)
+        self._z, p = weighted_rows(objective, params)
         self.n_scores = p.size  # the order of A D Aᵀ
         self._roots = np.sqrt(p * (1 - p))[None]  # B_i, its entry (k, j) at [k, j, i]
         if len(p) > 1:

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
 from softmax_regression._curvature.factors import Curvature, Factor
-from softmax_regression._data.design import Design
-from softmax_regression._data.sums import sum_parts
+from softmax_regression._curvature.row_sums import weighted_rows
+from softmax_regression._data.sums import add_up
 from softmax_regression._linalg.threads import share_out, usable_threads
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
@@ -49,7 +49,7 @@ class RowFactor(Curvature):
 
     def __init__(self, objective: LinearCrossEntropy, params: Array):
         super().__init__(objective)
-        self._z, self._p = _rows(objective, params)
+        self._z, self._p = weighted_rows(objective, params)
         # With B_k = L_k L_kᵀ, the L_k⁻¹.
         self._n_threads = usable_threads(self.operations(objective))
         self._roots = self._roots_of_classes()
@@ -59,7 +59,7 @@ class RowFactor(Curvature):
     @staticmethod
     def operations(objective: LinearCrossEntropy) -> float:
         """How many multiplications making one takes."""
-        n_rows, n_columns = objective.design.n_rows, objective.n_columns
+        n_rows, n_columns = objective.data.n_rows, objective.n_columns
         of_class = n_columns * (n_rows + n_columns) ** 2
         return objective.width * of_class + n_rows**3 / 3
 
@@ -113,7 +113,7 @@ class RowFactor(Curvature):
             return remainder, in_common
 
         parts = share_out(work, range(len(self._p)), self._n_threads)
-        remainder, in_common = sum_parts(parts)
+        remainder, in_common = add_up(parts)
         remainder.flat[:: n_rows + 1] += 1.0
         _add_gram(remainder, 1.0, self._shared.forward(in_common.T))
         remainder = np.triu(remainder)
@@ -144,22 +144,6 @@ class RowFactor(Curvature):
     def _from_rows(self, rows: Array) -> Array:
         """Aᵀ r."""
         return (self._p * rows) @ self._z.T
-
-
-def _rows(objective: LinearCrossEntropy, params: Array) -> tuple[Array, Array]:
-    """Return √(s/S) z, (n_columns, n_rows), and the probabilities, (n_classes, n_rows)."""
-    n_rows = objective.design.n_rows
-    z = np.empty((objective.n_columns, n_rows))
-    probabilities = np.empty((objective.width, n_rows))
-
-    def keep(block: Design, p: Array, rows: slice) -> None:
-        np.multiply(objective.columns(block), 1 / np.sqrt(n_rows), out=z[:, rows])
-        probabilities[:, rows] = p
-
-    objective.map_probabilities(params, keep)
-    if objective.loss.weight is not None:
-        z *= np.sqrt(objective.loss.weight)
-    return z, probabilities
 
 
 def _add_gram(out: Array, factor: float, columns: Array) -> None:

@@ -52,18 +52,18 @@ def submatrix(
     rough : bool
         Whether some of the rows may stand for all.
     """
-    used = np.flatnonzero(chosen[:, : objective.design.n_columns].any(axis=0))
-    if objective.coordinates is not None and 2 * len(used) < objective.design.n_columns:
+    used = np.flatnonzero(chosen[:, : objective.data.n_columns].any(axis=0))
+    if objective.coordinates is not None and 2 * len(used) < objective.data.n_columns:
         intercept = chosen.shape[1] - objective.fit_intercept
         kept = np.append(used, np.arange(intercept, chosen.shape[1]))
         params = objective.matrix(params)[:, kept].ravel()
         objective, chosen = objective.restricted(used), chosen[:, kept]
     order = int(chosen.sum())
-    design = objective.design
-    product = objective.width * (_PER_VALUE * design.n_values + _PER_ROW * design.n_rows)
+    data = objective.data
+    product = objective.width * (_PER_VALUE * data.n_values + _PER_ROW * data.n_rows)
     n_drawn = max(_ROWS_PER_ENTRY * order, _LEAST_ROWS)
-    sampled = rough and 2 * n_drawn < design.n_rows
-    if (n_drawn if sampled else design.n_rows) * order**2 <= _PRODUCTS * product:
+    sampled = rough and 2 * n_drawn < data.n_rows
+    if (n_drawn if sampled else data.n_rows) * order**2 <= _PRODUCTS * product:
         sample = HessianPreconditioner(objective).draw(params, n_drawn) if sampled else None
         matrix = hessian_of(objective, params, chosen, sample)
         matrix.flat[:: order + 1] += damping
@@ -131,7 +131,7 @@ class Products(Submatrix):
         damping: float,
     ):
         # In the precision of X: its rows need no conversion, and steps no more digits than that.
-        self._objective, self._params = objective.astype(objective.design.X.dtype), params
+        self._objective, self._params = objective.astype(objective.data.stored_dtype), params
         self._chosen = np.flatnonzero(chosen)
         self._damping = damping
         self.diagonal = diagonal_of(objective, params)[self._chosen] + damping

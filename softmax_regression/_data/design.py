@@ -58,6 +58,11 @@ class Design(ABC):
         self.n_rows, self.n_columns = X.shape
         self.dtype: np.dtype[Any] = X.dtype if dtype is None else np.dtype(dtype)
 
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        """The precision in which X is stored."""
+        return self.X.dtype
+
     @abstractmethod
     def __getitem__(self, rows: Rows) -> Self:
         """Return some of the rows: a view for a slice, a copy for row numbers."""

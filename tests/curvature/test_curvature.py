@@ -23,6 +23,7 @@ from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._curvature.woodbury import RowFactor
 from softmax_regression._data.sums import Sample
 from softmax_regression._objectives.linear import cross_entropy as _linear
+from softmax_regression._objectives.linear.kernels import scores_of
 from softmax_regression._objectives.linear.one_block import OneBlockCrossEntropy, SmallCrossEntropy
 from softmax_regression._objectives.linear.row_space import RowSpace
 from softmax_regression._problems.smooth import Problem as SolvedProblem
@@ -285,12 +286,13 @@ def test_the_solved_problem_is_the_problem(n_columns, dtype):
 def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch):
     objective, params, _ = at_random(problem)
     z, weight = objective.columns(objective.design), problem.weights / problem.weights.sum()
-    p = objective.map_probabilities(params, lambda block, p, rows: p.copy())
+    p = scores_of(objective.design, objective.for_rows(params))
+    objective.loss.probabilities(p)
     rows = draw_params(objective).reshape(objective.width, -1)
     expected = [
         np.linalg.solve((z * weight * q * (1 - q)) @ z.T + np.diag(objective.ridge), row)
         for q, row in zip(
-            np.concatenate(p, axis=1),
+            p,
             objective.matrix(objective.centred(rows.ravel())),
             strict=True,
         )

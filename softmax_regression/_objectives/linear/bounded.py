@@ -75,13 +75,13 @@ class BoundedCrossEntropy(Objective):
     def is_wide(self) -> bool:
         """Whether the rows, one for each output, are far fewer than the coefficients."""
         smooth = self.smooth
-        few = _WIDE * smooth.width * smooth.design.n_rows <= self.n_params
+        few = _WIDE * smooth.width * smooth.data.n_rows <= self.n_params
         return few and smooth.l2 > 0 and isinstance(smooth.design, DenseDesign)
 
     @property
     def order(self) -> int:
         """The largest of the matrices that Newton's method factors."""
-        return self.smooth.width * self.smooth.design.n_rows if self.is_wide else self.n_params
+        return self.smooth.width * self.smooth.data.n_rows if self.is_wide else self.n_params
 
     def within(self, params: Array) -> Array:
         return np.clip(params, *self.box)

@@ -23,6 +23,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 
 Array = NDArray[Any]
@@ -112,6 +113,51 @@ class Coordinates:
         """Write zᵀ for the transpose of rows of X."""
         np.subtract(transposed, self.means[:, None], out=out)
         out /= self.scales[:, None]
+
+
+class RowMap:
+    """Takes rows of X to the coordinates of the parameters.
+
+    Parameters
+    ----------
+    n_columns : int
+        How many columns rows have there: with an intercept, its own is the last.
+    coordinates : Coordinates or None
+        Those of the parameters; None for those of X.
+    intercept_entry : float, default=1.0
+        What stands in the column of the intercept.
+    """
+
+    def __init__(
+        self,
+        n_columns: int,
+        coordinates: Coordinates | None = None,
+        intercept_entry: float = 1.0,
+    ):
+        self.n_columns = n_columns
+        self.coordinates = coordinates
+        self.intercept_entry = intercept_entry
+
+    def __call__(self, X: Design) -> Array:
+        """Return some rows there, transposed, in float64.
+
+        It may be X itself: not to be changed.
+        """
+        rows = X.toarray().T
+        if self.coordinates is None and len(rows) == self.n_columns:
+            return rows
+        columns = np.empty((self.n_columns, X.n_rows))
+        if self.coordinates is None:
+            columns[: len(rows)] = rows
+        else:
+            self.coordinates.columns(rows, out=columns[: len(rows)])
+        columns[len(rows) :] = self.intercept_entry
+        return columns
+
+    def select(self, columns: NDArray[np.intp], n_columns: int) -> RowMap:
+        """Return the map for rows with some of the columns of X, to `n_columns`."""
+        kept = None if self.coordinates is None else self.coordinates.select(columns)
+        return RowMap(n_columns, kept, self.intercept_entry)
 
 
 def check_sizes(sizes: Array) -> None:

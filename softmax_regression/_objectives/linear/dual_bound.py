@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from softmax_regression._losses.pointwise import PointwiseLoss
+from softmax_regression._data.dataset import RowBlocks
 from softmax_regression._objectives.linear.intercept import Intercept
 
 Array = NDArray[Any]
@@ -54,14 +54,16 @@ _NOISE = 1e-14  # of a slope, for each unknown: of sums, and of solving with a f
 class PenalizedCrossEntropy(Protocol):
     """What the bound asks of an objective; see `cross_entropy.py` for what each member is."""
 
-    loss: PointwiseLoss
+    data: RowBlocks
     intercept: Intercept
     l2: float
     ridge: Array
     fit_intercept: bool
-    intercept_entry: float
     width: int
     n_columns: int
+
+    @property
+    def intercept_entry(self) -> float: ...
 
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -91,13 +93,6 @@ class DualBound:
     def __init__(self, objective: PenalizedCrossEntropy):
         self.objective = objective
         self._worth_refining = np.inf  # how small a hopeful estimate of the gap has to be
-
-    def of(self, objective: PenalizedCrossEntropy) -> DualBound:
-        """Return that of an objective which differs in l2 alone, with the means that are known."""
-        other = DualBound(objective)
-        means = "_row_mean", "_target_mean"
-        vars(other).update({name: vars(self)[name] for name in means if name in vars(self)})
-        return other
 
     def gap(self, params: Array, value: float, gradient: Array, enough: float) -> float:
         """Bound F − min F.
@@ -166,7 +161,7 @@ class DualBound:
         phi = ((1 - change) * float(np.log1p(-change)) + change) / change**2
         noise = _NOISE * len(step) * (1 + float(np.linalg.norm(step)))
         softest = float(objective.ridge[: objective.n_columns - objective.fit_intercept].min())
-        rarest = float(objective.loss.class_shares.min()) if objective.fit_intercept else np.inf
+        rarest = float(objective.data.class_shares.min()) if objective.fit_intercept else np.inf
         if not (softest > 0 and rarest > 0):
             return np.inf
         slopes = len(step) * noise**2 / (2 * softest)
@@ -200,7 +195,7 @@ class DualBound:
         excess = self._excess(intercept_slope)
         # What the intercept is off by shows in the other slopes by the columns' means.
         coef_slope = coef_slope - np.outer(excess, self._row_mean)
-        shares = np.maximum(self.objective.loss.class_shares[-len(excess) :], _LEAST_SHARE)
+        shares = np.maximum(self.objective.data.class_shares[-len(excess) :], _LEAST_SHARE)
         with np.errstate(over="ignore"):  # of a class that hardly occurs
             gain = np.square(excess) / (2 * shares)
         return coef_slope, float(gain.sum())
@@ -242,7 +237,7 @@ class DualBound:
         J. Darroch and D. Ratcliff, "Generalized iterative scaling for log-linear models", Annals of
         Mathematical Statistics 43, 1972.
         """
-        shares, excess = self.objective.loss.class_shares, self._of_each_class(excess)
+        shares, excess = self.objective.data.class_shares, self._of_each_class(excess)
         step = np.log(np.maximum(shares, _LEAST_SHARE)) - np.log(predicted_shares(shares, excess))
         return step[1:] - step[:1] if self.objective.width == 1 else step - step.mean()
 
@@ -259,7 +254,7 @@ class DualBound:
 
     def _repair_totals(self, excess: Array) -> tuple[float, Array, float]:
         """The smallest ρ, the outputs' part of r, and the entropy of r."""
-        targets, n_outputs = self.objective.loss.class_shares, len(excess)
+        targets, n_outputs = self.objective.data.class_shares, len(excess)
         excess = self._of_each_class(excess)
         predicted = predicted_shares(targets, excess)
         rho = min(max(float(np.maximum.reduce(excess / predicted)), 0.0), 1.0)

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
 
 from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
@@ -160,9 +159,4 @@ class SparseDualBound(DualBound):
 
     @cached_property
     def _target_entropy(self) -> float:
-        """Return the mean entropy of the targets: 0 of labels."""
-        loss = self.objective.loss
-        if loss.targets.ndim == 1:
-            return 0.0
-        entropies = entr(loss.targets.astype(np.float64)).sum(axis=0)
-        return float(entropies @ loss.row_weights(slice(None))) / loss.n_rows
+        return self.objective.data.target_entropy()
