@@ -14,9 +14,43 @@ from numpy.typing import NDArray
 
 from softmax_regression._curvature.factors import Curvature
 from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._objectives.linear.coordinates import pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 Array = NDArray[Any]
+
+
+class Whitening:
+    """The change of unknowns: ``params = origin + L⁻ᵀ u``.
+
+    Parameters
+    ----------
+    origin : ndarray of shape (n_params,)
+        Where u is 0.
+    curvature : Curvature
+        M = L Lᵀ.
+    """
+
+    def __init__(self, origin: Array, curvature: Curvature):
+        self.origin = origin
+        self.curvature = curvature
+
+    def to_model(self, unknowns: Array) -> Array:
+        """Return the parameters for u."""
+        return self.origin + self.curvature.spread(unknowns)
+
+    def push_direction(self, direction: Array) -> Array:
+        """Return a direction in the parameters for one in u."""
+        return self.curvature.spread(direction)
+
+    def pull_gradient(self, gradient: Array) -> Array:
+        """Return a gradient in u for one in the parameters."""
+        return self.curvature.gather(gradient)
+
+    def push_covariance(self, covariance: Array) -> Array:
+        """Return the covariance of the parameters for one of u."""
+        return pushed_covariance(covariance, self.push_direction)
 
 
 class WhitenedObjective(Objective):
@@ -34,10 +68,9 @@ class WhitenedObjective(Objective):
 
     def __init__(self, base: LinearCrossEntropy, origin: Array, curvature: Curvature):
         self.base = base
-        self.origin = origin
-        self.curvature = curvature
+        self.whitening = Whitening(origin, curvature)
         self.n_params = curvature.n_unknowns
-        self._last: tuple[Array, Array] | None = None  # where, and the base's gradient there
+        self._last: Evaluation | None = None
 
     @property
     def rows(self) -> NDArray[np.intp]:
@@ -53,39 +86,44 @@ class WhitenedObjective(Objective):
 
     def params(self, unknowns: Array) -> Array:
         """Parameters of the objective for u."""
-        return self.origin + self.curvature.spread(unknowns)
+        return self.whitening.to_model(unknowns)
+
+    def evaluate(self, params: Array) -> Evaluation:
+        inner = self.base.evaluate(self.params(params))
+        gradient = self.whitening.pull_gradient(inner.gradient)
+        self._last = Evaluation(params, inner.value, gradient, inner=inner)
+        return self._last
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        value, gradient = self.base.value_and_gradient(self.params(params))
-        self._last = params.copy(), gradient
-        return value, self.curvature.gather(gradient)
+        at = self.evaluate(params.copy())
+        return at.value, at.gradient
 
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array
     ) -> float:
         raise TypeError("Minibatches need coordinates that do not move.")
 
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        return self.curvature.gather(
-            self.base.hessian_product(self.params(params), self.curvature.spread(direction))
-        )
+    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+        pushed = self.whitening.push_direction(direction)
+        inner = at.inner if isinstance(at, Evaluation) else None
+        there = inner or self.params(at.params if isinstance(at, Evaluation) else at)
+        return self.whitening.pull_gradient(self.base.hessian_product(there, pushed))
 
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        if not self.has_dual:
-            return np.nan
+    def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
         # The gradient in the parameters is not to be had from that in u: where rounding has it so,
         # M is singular.
-        there = self.params(params)
-        if self._last is not None and np.array_equal(self._last[0], params):
-            gradient = self._last[1]
-        else:
-            value, gradient = self.base.value_and_gradient(there)
-        return self.base.optimality_gap(there, value, gradient, enough)
+        inner = at.inner
+        if (
+            inner is None
+            and self._last is not None
+            and np.array_equal(self._last.params, at.params)
+        ):
+            inner = self._last.inner
+        return self.base.certify(inner or self.base.evaluate(self.params(at.params)), enough, sharp)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        return self.base.gap_by_newton(self.params(params), self.curvature.spread(step), decrement)
+        pushed = self.whitening.push_direction(step)
+        return self.base.gap_by_newton(self.params(params), pushed, decrement)
 
     def separates(self, params: Array) -> bool:
         return self.base.separates(self.params(params))

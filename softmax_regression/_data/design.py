@@ -148,7 +148,7 @@ class Design(ABC):
         There is one for each thread, if there are rows enough.
         """
         fewest, most = _BLOCK_ROWS
-        of_rows = _BLOCK_BYTES // self.bytes_per_row()
+        of_rows = _BLOCK_BYTES // max(1, self.bytes_per_row())
         of_scores = _BLOCK_BYTES // (n_outputs * self.dtype.itemsize)
         of_thread = -(-self.n_rows // n_threads)
         at_least = -(

@@ -23,6 +23,8 @@ from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._curvature.woodbury import RowFactor
 from softmax_regression._data.sums import Sample
 from softmax_regression._objectives.linear import cross_entropy as _linear
+from softmax_regression._objectives.linear import intercept as _intercept
+from softmax_regression._objectives.linear.intercept import intercept_hessian
 from softmax_regression._objectives.linear.kernels import scores_of
 from softmax_regression._objectives.linear.one_block import OneBlockCrossEntropy, SmallCrossEntropy
 from softmax_regression._objectives.linear.row_space import RowSpace
@@ -330,11 +332,14 @@ def test_a_sample_has_rows_of_every_class():
 def test_a_step_of_the_intercept_by_products_is_that_by_the_matrix(weighted, monkeypatch):
     problem = Problem(n_rows=400, n_classes=60, weighted=weighted)
     objective, params, _ = at_random(problem)
-    excess = objective.renew_intercept(params)
-    expected = objective.intercept.curvature.solve(excess)
-    monkeypatch.setattr(_linear, "_MANY_CLASSES", 59)
-    np.testing.assert_allclose(objective.renew_intercept(params), excess, rtol=1e-12, atol=1e-15)
-    step = objective.intercept.curvature.solve(excess)
+    matrix = objective.for_rows(params)
+    excess, hessian = intercept_hessian(objective.data, matrix)
+    expected = hessian.solve(excess)
+    monkeypatch.setattr(_intercept, "_MANY_CLASSES", 59)
+    again, products = intercept_hessian(objective.data, matrix)
+    assert type(products) is not type(hessian)
+    np.testing.assert_allclose(again, excess, rtol=1e-12, atol=1e-15)
+    step = products.solve(excess)
     step -= step.mean() - expected.mean()  # which changes no probability
     assert np.linalg.norm(step - expected) < 1e-2 * np.linalg.norm(expected)
 
@@ -342,10 +347,11 @@ def test_a_step_of_the_intercept_by_products_is_that_by_the_matrix(weighted, mon
 @pytest.mark.parametrize("kept", [1 << 25, 0])
 def test_many_classes_have_the_same_minimum_however_it_is_found(kept, monkeypatch):
     problem = Problem(n_rows=900, n_classes=300, l2=1e-3)
-    monkeypatch.setattr(_linear, "_KEEP_VALUES", kept)
+    monkeypatch.setattr(_linear, "_KEPT_PROBABILITIES", kept)
+    monkeypatch.setattr(_intercept, "_MOST_PROBABILITIES", kept)
     model = SoftmaxRegression(tol=1e-9).fit(problem.X, problem.targets)
     assert model.optimality_gap_ <= 1e-9
-    monkeypatch.setattr(_linear, "_MANY_CLASSES", 1000)
+    monkeypatch.setattr(_intercept, "_MANY_CLASSES", 1000)
     other = SoftmaxRegression(tol=1e-9, solver="lbfgs").fit(problem.X, problem.targets)
     assert model.objective_ == pytest.approx(other.objective_, rel=1e-8)
     np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-3)

@@ -220,11 +220,11 @@ def test_whole_fits_with_hessians_of_some_rows_are_those_in_memory(stored, monke
     assert ends[0][2] == pytest.approx(ends[1][2], rel=1e-9)
 
 
-@pytest.mark.parametrize("grouping", ["none", "features"])
-def test_sparse_fits_are_those_in_memory(grouping, stored):
+@pytest.mark.parametrize(("grouping", "l1"), [("none", 0.02), ("features", 0.1), ("none", 1.0)])
+def test_sparse_fits_are_those_in_memory(grouping, l1, stored):
     problem = Problem(n_classes=3, weighted=True)
     ends = [
-        solved(SparseProblem(base, 0.08, grouping), SPARSE_SOLVER, base)
+        solved(SparseProblem(base, l1, grouping), SPARSE_SOLVER, base)
         for base in (problem.linear(), stored(problem))
     ]
     assert (ends[0][0] == 0).any()

@@ -56,7 +56,7 @@ def from_params(objective, params):
 
 def pulled_back(objective, gradient):
     gradient = gradient.copy()
-    objective.coordinates.pull_back(*objective.unpack(gradient))
+    objective.coordinates.pull_gradient(*objective.unpack(gradient))
     return gradient
 
 

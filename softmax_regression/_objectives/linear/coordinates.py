@@ -18,6 +18,7 @@ room for sums of their values and for the inverses of their scales.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._objectives.linear.layout import LinearLayout
 
 Array = NDArray[Any]
 
@@ -53,7 +55,7 @@ class Coordinates:
 
     @classmethod
     def standardizing(
-        cls, moments: Moments, *, l2: float, n_classes: int, fit_intercept: bool
+        cls, moments: Moments, *, ridge: Array | float, n_classes: int, fit_intercept: bool
     ) -> Self:
         """Choose them by the means and variances of the columns."""
         check_sizes(moments.sizes())
@@ -64,7 +66,7 @@ class Coordinates:
         noise = 64 * np.finfo(np.float64).eps * np.abs(moments.means)
         spread = np.where(spread > noise, spread, 0.0)
         curvature = (n_classes - 1) / n_classes**2
-        scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(l2))
+        scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(ridge))
         scales[scales == 0] = 1.0
         if scales.min() < _LEAST_SCALE:
             column = int(scales.argmin())
@@ -93,7 +95,13 @@ class Coordinates:
             intercept = self.intercept_scale * (intercept + coef @ self.means)
         return coef * self.scales, intercept
 
-    def pull_back(self, coef: Array, intercept: Array) -> None:
+    def push_covariance(self, covariance: Array, layout: LinearLayout) -> Array:
+        """Return the covariance of the flat vector of (W, b) for that of (Ṽ, ṽ_0)."""
+        return pushed_covariance(
+            covariance, lambda params: layout.pack(*self.to_model(*layout.unpack(params)))
+        )
+
+    def pull_gradient(self, coef: Array, intercept: Array) -> None:
         """Turn a gradient in (W, b) into one in (Ṽ, ṽ_0), in place."""
         if len(intercept):
             coef -= np.outer(intercept, self.means)
@@ -113,6 +121,12 @@ class Coordinates:
         """Write zᵀ for the transpose of rows of X."""
         np.subtract(transposed, self.means[:, None], out=out)
         out /= self.scales[:, None]
+
+
+def pushed_covariance(covariance: Array, push: Callable[[Array], Array]) -> Array:
+    """Return T Σ Tᵀ for a linear map T that is applied to one vector at a time."""
+    half = np.stack([push(column) for column in covariance.T])  # Σ Tᵀ, as Σ is symmetric
+    return np.stack([push(column) for column in half.T])
 
 
 class RowMap:

@@ -25,13 +25,14 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.base import CrossEntropyObjective
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates, RowMap
-from softmax_regression._objectives.linear.dual_bound import DualBound
-from softmax_regression._objectives.linear.intercept import (
-    CurvatureMatrix,
-    CurvatureProducts,
-    Intercept,
+from softmax_regression._objectives.linear.dual_bound import (
+    dual_gap,
+    gap_after_newton,
+    slopes_at_best_intercept,
 )
+from softmax_regression._objectives.linear.intercept import intercept_hessian
 from softmax_regression._objectives.linear.kernels import (
     Direction,
     are_separated,
@@ -40,24 +41,20 @@ from softmax_regression._objectives.linear.kernels import (
     largest_change,
     newton_dual_sums,
     scores_of,
-    share_and_square_sums,
-    share_sums,
-    spread_product_sums,
     write_gradient,
     write_probabilities,
 )
 from softmax_regression._objectives.linear.layout import LinearLayout, centred
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
+from softmax_regression._penalties.ridge import Ridge
 
 Array = NDArray[Any]
 
-_KEEP = 0.125  # of the size of X: more than that and
-_KEEP_VALUES = 1 << 25  # (128 MB) is not spent on remembering probabilities
-_EVEN = 0.1  # the weight of equal class shares beside the true ones
-_MOST_RAISED = 1e6  # times its share, by which a class that hardly occurs may begin above it
-_SMALL = 1 << 20  # probabilities: so many are remembered in the precision of X
-_MANY_CLASSES = 256  # by the matrix of whose pairs a step of the intercept would take longest
-_TINY = float(np.finfo(np.float64).tiny)
+_KEPT_SHARE = 0.125  # Of the size of X: so many probabilities are kept at most, or, if more,
+_KEPT_PROBABILITIES = 1 << 25  # so many: 128 MB in float32.
+_PRECISE_PROBABILITIES = 1 << 20  # So many are kept in the precision of X, not in float32.
+_EQUAL_SHARES_WEIGHT = 0.1  # Of equal class shares beside the true ones, where a fit begins.
+_MOST_RAISED = 1e6  # Times its share, by which a class that hardly occurs may begin above it.
 # Sizes of columns whose products in float32, and sums of these, neither overflow nor lose digits.
 _SINGLE_PRECISION_SIZES = 1e-30, 1e30
 
@@ -78,59 +75,58 @@ class LinearCrossEntropy(CrossEntropyObjective):
     """
 
     def __init__(self, design: Design, loss: PointwiseLoss, l2: float, fit_intercept: bool):
-        self._begin(Dataset(design, loss), l2, fit_intercept)
+        data = Dataset(design, loss)
+        layout = LinearLayout(data.n_outputs, data.n_columns, fit_intercept)
+        self._assemble(data, layout, _ridge(layout, l2), RowMap(layout.n_columns))
 
     @classmethod
-    def of_rows(cls, data: RowBlocks, l2: float, fit_intercept: bool) -> Self:
-        """Return the objective for rows that may be stored in another way."""
+    def of_rows(
+        cls, data: RowBlocks, l2: float, fit_intercept: bool, penalty: Ridge | None = None
+    ) -> Self:
+        """Return the objective for rows stored in any way, and maybe with another penalty.
+
+        Parameters
+        ----------
+        data : RowBlocks
+            The rows.
+        l2 : float
+            As of the class.
+        fit_intercept : bool
+            As of the class.
+        penalty : Ridge, default=None
+            The penalty of all columns of (W, b), if it is not the same for all features.
+        """
+        layout = LinearLayout(data.n_outputs, data.n_columns, fit_intercept)
         objective = cls.__new__(cls)
-        objective._begin(data, l2, fit_intercept)
+        objective._assemble(data, layout, penalty or _ridge(layout, l2), RowMap(layout.n_columns))
         return objective
 
-    def _begin(self, data: RowBlocks, l2: float, fit_intercept: bool) -> None:
-        layout = LinearLayout(data.n_outputs, data.n_columns, fit_intercept)
-        roots = np.ones(layout.n_columns)
-        roots[layout.n_features :] = 0.0
-        self._assemble(data, layout, l2, roots, RowMap(layout.n_columns), Intercept())
-
     def _assemble(
-        self,
-        data: RowBlocks,
-        layout: LinearLayout,
-        l2: float,
-        ridge_roots: Array,
-        row_map: RowMap,
-        intercept: Intercept,
+        self, data: RowBlocks, layout: LinearLayout, penalty: Ridge, row_map: RowMap
     ) -> None:
         self.data = data
         self.layout = layout
-        self.l2 = l2
-        self._ridge_roots = ridge_roots  # the root of the ridge if l2 were 1
-        self.ridge = _ridge(l2, ridge_roots)
+        self.penalty = penalty
         self.row_map = row_map
-        self.intercept = intercept
+        self.l2, self.ridge = penalty.l2, penalty.strengths
         self.n_params, self.width = layout.n_params, layout.n_outputs
         self.n_columns, self.fit_intercept = layout.n_columns, layout.fit_intercept
-        self._probabilities: tuple[Array, Any] | None = None  # where, and what they are there
-        self._dual: DualBound | None = None
+        self._last: tuple[bytes, Evaluation] | None = None  # by the bytes of its parameters
 
     def _derived(
         self,
         data: RowBlocks | None = None,
         layout: LinearLayout | None = None,
-        l2: float | None = None,
-        ridge_roots: Array | None = None,
+        penalty: Ridge | None = None,
         row_map: RowMap | None = None,
     ) -> Self:
         """Return the same objective but for some of its parts."""
         other = type(self).__new__(type(self))
         other._assemble(
-            self.data if data is None else data,
-            self.layout if layout is None else layout,
-            self.l2 if l2 is None else l2,
-            self._ridge_roots if ridge_roots is None else ridge_roots,
-            self.row_map if row_map is None else row_map,
-            self.intercept,
+            data or self.data,
+            layout or self.layout,
+            penalty or self.penalty,
+            row_map or self.row_map,
         )
         return other
 
@@ -154,7 +150,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self.in_coordinates(
             Coordinates.standardizing(
                 moments or self.moments(),
-                l2=self.l2,
+                ridge=self.ridge[: self.layout.n_features],
                 n_classes=self.data.n_classes,
                 fit_intercept=self.fit_intercept,
             )
@@ -162,14 +158,13 @@ class LinearCrossEntropy(CrossEntropyObjective):
 
     def in_coordinates(self, coordinates: Coordinates) -> Self:
         """Return it in other coordinates, from those of X."""
-        roots = self._ridge_roots.copy()
-        roots[: self.layout.n_features] /= coordinates.scales
+        penalty = self.penalty.divided_by(coordinates.scales)
         row_map = RowMap(self.n_columns, coordinates, 1 / coordinates.intercept_scale)
-        return self._derived(ridge_roots=roots, row_map=row_map).astype(self.dtype)
+        return self._derived(penalty=penalty, row_map=row_map).astype(self.dtype)
 
     def with_l2(self, l2: float) -> Self:
         """Return it with another strength of the penalty, in the same coordinates."""
-        return self._derived(l2=l2)
+        return self._derived(penalty=self.penalty.with_strength(l2))
 
     def astype(self, dtype: Any) -> Self:
         """Return it as computed in another precision; in float64 where float32 has no room."""
@@ -190,8 +185,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self._derived(
             self.data.select(columns),
             layout,
-            ridge_roots=self._ridge_roots[kept],
-            row_map=self.row_map.select(columns, layout.n_columns),
+            self.penalty.select(kept),
+            self.row_map.select(columns, layout.n_columns),
         )
 
     # -- parameters --------------------------------------------------------------------------------
@@ -231,7 +226,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         coef, intercept = self.unpack(np.zeros(self.n_params))
         if self.fit_intercept:
             shares = self.data.class_shares
-            raised = np.minimum(_EVEN / len(shares), _MOST_RAISED * shares)
+            raised = np.minimum(_EQUAL_SHARES_WEIGHT / len(shares), _MOST_RAISED * shares)
             logits = np.log(np.maximum(shares + raised, np.finfo(np.float64).tiny))
             intercept[...] = logits[1:] - logits[:1] if self.width == 1 else logits - logits.mean()
         return coef, intercept
@@ -290,21 +285,23 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """Turn sums of residuals times (X, 1) into means, in the coordinates of the parameters."""
         gradient *= share
         if self.coordinates is not None:
-            self.coordinates.pull_back(*self.layout.unpack(gradient))
+            self.coordinates.pull_gradient(*self.layout.unpack(gradient))
 
     # -- curvature ---------------------------------------------------------------------------------
 
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        """Multiply the Hessian by a direction; the probabilities at `params` are kept between."""
-        at = Direction(self.for_rows(params), self.for_rows(direction))
-        (product,) = self._summed(hessian_product_sums, at, kept=self._remembered(params))
+    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+        """Multiply the Hessian by a direction; the probabilities are kept with the evaluation."""
+        evaluation = self._evaluation(at)
+        matrices = Direction(self.for_rows(evaluation.params), self.for_rows(direction))
+        kept = self._probabilities(evaluation, matrices.params)
+        (product,) = self._summed(hessian_product_sums, matrices, kept=kept)
         product = product.ravel()
         self._average(product, 1 / self.data.n_rows)
         matrix = self.layout.matrix(product)
         matrix += self.ridge * self.layout.matrix(direction)
         return product
 
-    def known_probabilities(self, params: Array) -> Any:
+    def known_probabilities(self, at: Array | Evaluation) -> Any:
         """Probabilities of all rows, as exact as they can be, if they are at hand; else None."""
         return None
 
@@ -312,21 +309,28 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """Return by how much a step changes the scores of a row, one class against another."""
         return self._summed(largest_change, self.for_rows(direction), reduce=max)
 
-    def _remembered(self, params: Array) -> Any:
-        """Probabilities of all rows, kept from the last call, if there is room for them."""
+    def _evaluation(self, at: Array | Evaluation) -> Evaluation:
+        """Return an evaluation at some parameters: the last, where they are the same."""
+        if isinstance(at, Evaluation):
+            return at
+        key = at.tobytes()
+        if self._last is None or self._last[0] != key:
+            params = np.frombuffer(key, at.dtype)
+            self._last = key, Evaluation(params, np.nan, np.full_like(params, np.nan))
+        return self._last[1]
+
+    def _probabilities(self, at: Evaluation, matrix: Array) -> Any:
+        """Return those of all rows, which the evaluation keeps, or None where there is no room."""
         n_kept = self.width * self.data.n_rows
-        if n_kept > max(_KEEP * self.data.n_values, _KEEP_VALUES):
+        if n_kept > max(_KEPT_SHARE * self.data.n_values, _KEPT_PROBABILITIES):
             return None
-        if self._probabilities is None or not np.array_equal(self._probabilities[0], params):
-            if self._probabilities is None:
-                # Rounded to float32 they are those of a matrix as near the Hessian as can matter.
-                dtype = self.dtype if n_kept <= _SMALL else np.float32
-                kept = self.data.values_of_rows(self.width, dtype)
-            else:
-                kept = self._probabilities[1]
-            self._summed(write_probabilities, self.for_rows(params), kept=kept)
-            self._probabilities = params.copy(), kept
-        return self._probabilities[1]
+        if at.probabilities is None:
+            # Rounded to float32 they are those of a matrix as near the Hessian as can matter.
+            dtype = self.dtype if n_kept <= _PRECISE_PROBABILITIES else np.float32
+            kept = self.data.values_of_rows(self.width, dtype)
+            self._summed(write_probabilities, matrix, kept=kept)
+            at.probabilities = kept
+        return at.probabilities
 
     # -- moments -----------------------------------------------------------------------------------
 
@@ -346,7 +350,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
             return means
         shares = self.data.class_shares[-self.width :] if self.fit_intercept else np.empty(0)
         means, shares = means.copy(), shares.copy()
-        self.coordinates.pull_back(means, shares)
+        self.coordinates.pull_gradient(means, shares)
         return means
 
     # -- the certificate ---------------------------------------------------------------------------
@@ -361,15 +365,22 @@ class LinearCrossEntropy(CrossEntropyObjective):
         """Whether there is a penalty."""
         return self.l2 > 0
 
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        """F minus the dual lower bound: see `dual_bound.py`."""
-        return self.dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
+    @property
+    def smooth(self) -> Self:
+        """Itself: there is no other part."""
+        return self
+
+    @property
+    def conjugate(self) -> Ridge:
+        """The whole penalty, as the dual bound asks for it."""
+        return self.penalty
+
+    def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        return dual_gap(self, at, enough, sharp) if self.has_dual else np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
         if self.has_dual:
-            return self.dual.after_newton(params, step, decrement)
+            return gap_after_newton(self, params, step, decrement)
         return gap_without_penalty(self, params, step)
 
     def newton_dual(self, params: Array, step: Array) -> tuple[float, Array]:
@@ -389,52 +400,21 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self._summed(are_separated, self.for_rows(params), reduce=all)
 
     def likely_gap(self, gradient: Array) -> float:
-        return self.dual.without_repair(gradient) if self.has_dual else 0.0
-
-    @property
-    def dual(self) -> DualBound:
-        """The lower bound, and what it remembers."""
-        if self._dual is None:
-            self._dual = DualBound(self)
-        return self._dual
+        if not self.has_dual:
+            return 0.0
+        slopes, gain = slopes_at_best_intercept(self, gradient)
+        return self.penalty.half_square(slopes) + gain
 
     def last_step(self, params: Array, residual: Array) -> Array | None:
         """Take from the residual of the Newton equations its part in the intercept."""
         if not self.fit_intercept or not self.has_dual:
             return None
-        self.renew_intercept(params)
+        kept = self._evaluation(params).probabilities
+        _, hessian = intercept_hessian(self.data, self.for_rows(params), kept)
         step = np.zeros(self.n_params)
-        excess = self.unpack(-residual)[1] / self.intercept_entry
-        self.unpack(step)[1][...] = self.intercept.step(excess) / self.intercept_entry
+        excess = self.layout.unpack(-residual)[1] / self.intercept_entry
+        self.layout.unpack(step)[1][...] = hessian.step(excess) / self.intercept_entry
         return step
-
-    def renew_intercept(self, params: Array) -> Array:
-        """Compute the curvature in b; return by how much the totals of the classes are off."""
-        if self.width > _MANY_CLASSES and self.width * self.data.n_rows <= _KEEP_VALUES:
-            return self._excess(self._totals_and_products(params))
-        kept = self.known_probabilities(params)
-        if self._probabilities is not None and np.array_equal(self._probabilities[0], params):
-            kept = self._probabilities[1]
-        totals, spread = self._summed(share_sums, self.for_rows(params), kept=kept)
-        self.intercept.curvature = CurvatureMatrix(spread / self.data.n_rows)
-        return self._excess(totals)
-
-    def _excess(self, totals: Array) -> Array:
-        return totals / self.data.n_rows - self.data.class_shares[-self.width :]
-
-    def _totals_and_products(self, params: Array) -> Array:
-        """Return the totals of the classes, and keep what multiplies by the curvature in b."""
-        kept = self.data.values_of_rows(self.width, np.float32)
-        at = self.for_rows(params)
-        totals, squares = self._summed(share_and_square_sums, at, kept=kept)
-
-        def product(direction: Array) -> Array:
-            (total,) = self._summed(spread_product_sums, direction.astype(np.float32), kept=kept)
-            return (totals * direction - total) / self.data.n_rows
-
-        diagonal = (totals - squares) / self.data.n_rows
-        self.intercept.curvature = CurvatureProducts(product, diagonal)
-        return totals
 
     def curvature_bound(self) -> float:
         """Bound the curvature of F in standardised coordinates.
@@ -449,7 +429,8 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return 0.5 * float(spread.sum()) + float(self.ridge.max(initial=0))
 
 
-def _ridge(l2: float, roots: Array) -> Array:
-    """Return l2 times the squares of some roots: where it is a penalty, it does not vanish."""
-    ridge = np.square(np.sqrt(l2) * roots)
-    return np.maximum(ridge, np.where(roots > 0, _TINY, 0.0)) if l2 > 0 else ridge
+def _ridge(layout: LinearLayout, l2: float) -> Ridge:
+    """Return the penalty that is the same for all features."""
+    roots = np.ones(layout.n_columns)
+    roots[layout.n_features :] = 0.0
+    return Ridge(l2, roots)

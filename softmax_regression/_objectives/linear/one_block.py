@@ -19,6 +19,7 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import add_up
 from softmax_regression._losses.pointwise import PointwiseLoss
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import largest_difference
@@ -27,7 +28,6 @@ Array = NDArray[Any]
 
 _ALL = slice(None)
 _SHORT = 1_000_000  # multiplications
-_STEPS = 3  # that are tried before a sharper bound: where rounding rules, more bring nothing
 _SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
 
 
@@ -76,7 +76,7 @@ class SmallCrossEntropy(LinearCrossEntropy):
             moments = base.coordinates.moments(base.moments())
         data = self._storage(rows, base.loss, moments)
         row_map = RowMap(base.n_columns, None, base.intercept_entry)
-        self._assemble(data, base.layout, base.l2, base._ridge_roots, row_map, base.intercept)
+        self._assemble(data, base.layout, base.penalty, row_map)
 
     _storage: type[Dataset] = Dataset
 
@@ -98,11 +98,6 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
     data: OneBlock
     _storage = OneBlock
 
-    def _assemble(self, *parts: Any) -> None:
-        super()._assemble(*parts)
-        self._known: tuple[bytes, Array] | None = None  # where, and the probabilities there
-        self._asked = 0  # how often, for the gap
-
     def for_products(self) -> LinearCrossEntropy:
         """Return itself: so few numbers are multiplied as fast as they come."""
         return self
@@ -110,32 +105,27 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
     def for_rows(self, params: Array) -> Array:
         return self.layout.matrix(params)
 
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+    def evaluate(self, params: Array) -> Evaluation:
         data, matrix = self.data, self.layout.matrix(params)
         scores = matrix.dot(data.columns)  # for so few numbers quicker than matmul
         p = np.empty_like(scores)
         total = data.loss.value_and_residual(scores, _ALL, keep=p)
-        self._known = params.tobytes(), p
         gradient = scores.dot(data.X)
         gradient /= data.n_rows
         penalty = self.ridge * matrix
         gradient += penalty
         value = total / data.n_rows + 0.5 * float(np.vdot(penalty, matrix))
-        return value, gradient.ravel()
+        return Evaluation(params, value, gradient.ravel(), p)
 
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        if self.has_dual and enough < np.inf and self._asked < _STEPS:
-            # Another step takes less time than a sharper bound.
-            self._asked += 1
-            return self.dual.free(params, value, gradient)
-        return super().optimality_gap(params, value, gradient, enough)
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        at = self.evaluate(params)
+        self._last = params.tobytes(), at
+        return at.value, at.gradient
 
-    def hessian_product(self, params: Array, direction: Array) -> Array:
+    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
         data, matrix = self.data, self.layout.matrix(direction)
         change = matrix.dot(data.columns)
-        data.loss.curvature_product(self.known_probabilities(params), change, _ALL)
+        data.loss.curvature_product(self.known_probabilities(at), change, _ALL)
         product = change.dot(data.X)
         product /= data.n_rows
         product += self.ridge * matrix
@@ -144,13 +134,14 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
     def largest_change(self, direction: Array) -> float:
         return largest_difference(self.layout.matrix(direction).dot(self.data.columns))
 
-    def known_probabilities(self, params: Array) -> Array:
-        """Probabilities at some parameters: as a rule, those evaluated last."""
-        if self._known is None or self._known[0] != params.tobytes():
-            scores = self.layout.matrix(params).dot(self.data.columns)
+    def known_probabilities(self, at: Array | Evaluation) -> Array:
+        """Probabilities somewhere: as a rule, where the objective was evaluated last."""
+        evaluation = self._evaluation(at)
+        if evaluation.probabilities is None:
+            scores = self.layout.matrix(evaluation.params).dot(self.data.columns)
             self.data.loss.probabilities(scores)
-            self._known = params.tobytes(), scores
-        return self._known[1]
+            evaluation.probabilities = scores
+        return evaluation.probabilities
 
 
 def copied(base: LinearCrossEntropy) -> SmallCrossEntropy:
