@@ -51,6 +51,7 @@ from softmax_regression._objectives.linear.layout import LinearLayout
 Array = NDArray[Any]
 
 _MAX_INTERCEPT_STEPS = 10
+_STEPS_BY_ONE_HESSIAN = 2
 _FAR_STEP = 1.0  # Nats: beyond that Newton's steps in the intercept are too long or too short.
 _LEAST_SHARE = float(np.finfo(np.float64).tiny)  # Of a class.
 _SHORT_STEP = 1e-6  # Nats: the square of that is a rounding error.
@@ -141,18 +142,32 @@ def dual_gap(problem: Certified, at: Evaluation, enough: float, sharp: bool) -> 
         return gap
     if not sharp and expected_gap(problem, at) > enough:
         return gap
-    # By the square of the last step of the intercept the totals are still off.
-    steps = (_SHORT_STEP,) if sharp else (max(_SHORT_STEP, 0.1 * enough**0.5), _SHORT_STEP)
-    params = at.params
-    for short_step in steps:
-        params = _with_best_intercept(smooth, params, short_step)
-        there = problem.evaluate(params)
-        if not there.value <= at.value * (1 + 64 * np.finfo(smooth.data.dtype).eps):
-            return gap  # Newton's method went astray
-        gap = min(gap, max(at.value - there.value, 0.0) + gap_at(problem, there))
+    enough = -np.inf if sharp else enough
+    gap = min(gap, _gap_after_steps(problem, at, enough))
+    if gap > enough:
+        centred = problem.evaluate(_with_best_intercept(smooth, at.params))
+        gap = min(gap, _gap_from(problem, centred, at.value))
+    return gap
+
+
+def _gap_after_steps(problem: Certified, at: Evaluation, enough: float) -> float:
+    """Bound F − min F after a few steps of the intercept, all by the Hessian where they begin."""
+    smooth, there, gap = problem.smooth, at, np.inf
+    _, hessian = intercept_hessian(smooth.data, smooth.for_rows(at.params))
+    for _ in range(_STEPS_BY_ONE_HESSIAN):
+        excess = _excess(smooth, smooth.layout.unpack(there.gradient)[1])
+        there = problem.evaluate(_stepped(smooth, there.params, hessian.step(excess)))
+        gap = min(gap, _gap_from(problem, there, at.value))
         if gap <= enough:
             break
     return gap
+
+
+def _gap_from(problem: Certified, there: Evaluation, value: float) -> float:
+    """Bound a value less min F by what is known elsewhere; inf where a step went astray."""
+    if not there.value <= value * (1 + 64 * np.finfo(problem.smooth.data.dtype).eps):
+        return np.inf
+    return max(value - there.value, 0.0) + gap_at(problem, there)
 
 
 def gap_at(problem: Certified, at: Evaluation) -> float:
@@ -243,7 +258,7 @@ def _excess(smooth: Smooth, intercept_slope: Array) -> Array:
     return intercept_slope / smooth.intercept_entry
 
 
-def _with_best_intercept(smooth: Smooth, params: Array, short_step: float) -> Array:
+def _with_best_intercept(smooth: Smooth, params: Array) -> Array:
     """Minimise over the intercept alone, by Newton's method from a point that is close.
 
     Where a class gets many times its share, or a small part of it, a step of iterative scaling
@@ -254,10 +269,16 @@ def _with_best_intercept(smooth: Smooth, params: Array, short_step: float) -> Ar
         scaling = _scaling_step(smooth.data.class_shares, excess)
         far = np.abs(scaling).max() > _FAR_STEP
         step = scaling if far else hessian.step(excess)
-        params = params.copy()
-        smooth.layout.unpack(params)[1][...] += step / smooth.intercept_entry
-        if np.abs(step).max() < short_step:
+        params = _stepped(smooth, params, step)
+        if np.abs(step).max() < _SHORT_STEP:
             break
+    return params
+
+
+def _stepped(smooth: Smooth, params: Array, step: Array) -> Array:
+    """Return the parameters after a step of the intercept."""
+    params = params.copy()
+    smooth.layout.unpack(params)[1][...] += step / smooth.intercept_entry
     return params
 
 
