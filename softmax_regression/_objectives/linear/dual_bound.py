@@ -45,7 +45,7 @@ from scipy.special import entr
 
 from softmax_regression._data.dataset import RowBlocks
 from softmax_regression._objectives.evaluation import Evaluation
-from softmax_regression._objectives.linear.intercept import intercept_hessian
+from softmax_regression._objectives.linear.intercept import InterceptHessian, intercept_hessian
 from softmax_regression._objectives.linear.layout import LinearLayout
 
 Array = NDArray[Any]
@@ -156,7 +156,7 @@ def _gap_after_steps(problem: Certified, at: Evaluation, enough: float) -> float
     _, hessian = intercept_hessian(smooth.data, smooth.for_rows(at.params))
     for _ in range(_STEPS_BY_ONE_HESSIAN):
         excess = _excess(smooth, smooth.layout.unpack(there.gradient)[1])
-        there = problem.evaluate(_stepped(smooth, there.params, hessian.step(excess)))
+        there = problem.evaluate(_stepped(smooth, there.params, _step(smooth, excess, hessian)))
         gap = min(gap, _gap_from(problem, there, at.value))
         if gap <= enough:
             break
@@ -259,20 +259,23 @@ def _excess(smooth: Smooth, intercept_slope: Array) -> Array:
 
 
 def _with_best_intercept(smooth: Smooth, params: Array) -> Array:
-    """Minimise over the intercept alone, by Newton's method from a point that is close.
-
-    Where a class gets many times its share, or a small part of it, a step of iterative scaling
-    comes first.
-    """
+    """Minimise over the intercept alone, by Newton's method from a point that is close."""
     for _ in range(_MAX_INTERCEPT_STEPS):
         excess, hessian = intercept_hessian(smooth.data, smooth.for_rows(params))
-        scaling = _scaling_step(smooth.data.class_shares, excess)
-        far = np.abs(scaling).max() > _FAR_STEP
-        step = scaling if far else hessian.step(excess)
+        step = _step(smooth, excess, hessian)
         params = _stepped(smooth, params, step)
         if np.abs(step).max() < _SHORT_STEP:
             break
     return params
+
+
+def _step(smooth: Smooth, excess: Array, hessian: InterceptHessian) -> Array:
+    """Return the next step of the intercept.
+
+    Where a class gets many times its share, or a small part of it, it is one of iterative scaling.
+    """
+    scaling = _scaling_step(smooth.data.class_shares, excess)
+    return scaling if np.abs(scaling).max() > _FAR_STEP else hessian.step(excess)
 
 
 def _stepped(smooth: Smooth, params: Array, step: Array) -> Array:
