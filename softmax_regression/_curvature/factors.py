@@ -27,21 +27,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk, ssyrk
-from scipy.linalg.lapack import dpotrs, dtrtri, dtrtrs
 
 from softmax_regression._curvature.row_sums import sum_over_rows
 from softmax_regression._data.dataset import Block
 from softmax_regression._data.sums import Sample
-from softmax_regression._linalg.blas import cholesky, inverse_by_cholesky
-from softmax_regression._linalg.threads import share_out, usable_threads
+from softmax_regression._linalg.cholesky import (
+    RELATIVE_JITTER,
+    CholeskyFactor,
+    SeparateFactors,
+    StackedFactors,
+)
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import probabilities_of
 from softmax_regression._objectives.linear.layout import centred
 
 Array = NDArray[Any]
 
-_JITTER = 1e-14  # relative to the diagonal: what rounding may have taken from a singular matrix
-_ROUGH_JITTER = 1e-9  # the same, if it is in float32
+_FLOAT32_JITTER = 1e-9  # Relative to the diagonal, of a matrix that was summed in float32.
 _FEW = 16  # rows of a product with its own transpose, or of a matrix of which there are many
 _LEAST_SPREAD = 1e-6  # of a probability: a class that hardly occurs is not without curvature
 
@@ -96,7 +98,7 @@ class HessianFactor(Curvature):
         super().__init__(objective)
         self._whole = sample is None and dtype == np.float64
         hessian = _hessian(objective, params, sample, dtype)
-        self._factor = Factor(hessian, _jitter(dtype))
+        self._factor = CholeskyFactor(hessian, _jitter(dtype))
         self.least_pivot = self._factor.least_pivot
         self._shape = (max(1, objective.width - 1), len(hessian) // max(1, objective.width - 1))
 
@@ -142,7 +144,7 @@ class BlockFactor(Curvature):
     ):
         super().__init__(objective)
         blocks = _class_blocks(objective, params, sample, dtype)
-        kind = SmallFactors if objective.n_columns <= _FEW else LargeFactors
+        kind = StackedFactors if objective.n_columns <= _FEW else SeparateFactors
         self._factors = kind(blocks, _jitter(dtype))
         self.least_pivot = self._factors.least_pivot
 
@@ -174,7 +176,10 @@ class SharedFactor(Curvature):
         levels = np.exp2(np.rint(np.log2(np.maximum(values[1:], _LEAST_SPREAD))))
         # Each with the eigenvectors that it serves.
         self._factors = [
-            (Factor(level * gram + np.diag(objective.ridge)), np.flatnonzero(levels == level))
+            (
+                CholeskyFactor(level * gram + np.diag(objective.ridge)),
+                np.flatnonzero(levels == level),
+            )
             for level in np.unique(levels)
         ]
 
@@ -217,135 +222,8 @@ class Diagonal(Curvature):
         return self.objective.centred(gradient) / self._root
 
 
-class Factor:
-    """The Cholesky factor of a symmetric matrix, which is overwritten.
-
-    Rows and columns are first scaled to a diagonal of 1. A matrix that is singular, as far as
-    rounding lets one see, is made definite by adding to that.
-
-    Attributes
-    ----------
-    sound : bool
-        Whether no more was added than rounding may have taken.
-    least_pivot : float
-        The least square on the diagonal of the factor: 1 if no column depends on others, 0 if one
-        does altogether.
-    """
-
-    def __init__(self, matrix: Array, jitter: float = _JITTER):
-        diagonal = matrix.diagonal()
-        self._root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        matrix /= self._root
-        matrix /= self._root[:, None]
-        self.sound = True
-        added = jitter * len(matrix)
-        while True:
-            matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            # In place, in one triangle: the other still holds the matrix if that fails.
-            self._lower, info = cholesky(matrix.T, overwrite=True)
-            if info == 0:
-                break
-            triangle = np.tril(matrix, -1)
-            np.add(triangle, triangle.T, out=matrix)
-            added *= 100
-            self.sound = False
-        self.least_pivot = float(self._lower.diagonal().min()) ** 2
-
-    def solve(self, vector: Array) -> Array:
-        """Return L⁻ᵀ L⁻¹ v."""
-        return dpotrs(self._lower, vector / self._root, lower=True)[0] / self._root
-
-    def inverse(self) -> Array:
-        """Return L⁻ᵀ L⁻¹."""
-        inverse = inverse_by_cholesky(self._lower)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        inverse /= self._root
-        inverse /= self._root[:, None]
-        return inverse
-
-    def inverse_root(self) -> Array:
-        """Return L⁻¹."""
-        inverse, _ = dtrtri(self._lower, lower=True)
-        return np.tril(inverse) / self._root
-
-    def forward(self, vector: Array) -> Array:
-        """Return L⁻¹ v, or that of each column."""
-        return self._triangular((vector.T / self._root).T, trans=0)
-
-    def back(self, vector: Array) -> Array:
-        """Return L⁻ᵀ v, or that of each column."""
-        return (self._triangular(vector, trans=1).T / self._root).T
-
-    def _triangular(self, vector: Array, trans: int) -> Array:
-        return dtrtrs(self._lower, vector, lower=True, trans=trans)[0]
-
-
-class LargeFactors:
-    """The Cholesky factors L_k of symmetric matrices, which are overwritten.
-
-    Parameters
-    ----------
-    matrices : ndarray of shape (n_matrices, order, order)
-        Positive definite but for rounding.
-    jitter : float
-        As of `Factor`.
-
-    Attributes
-    ----------
-    least_pivot : float
-        The least of all of them.
-    """
-
-    def __init__(self, matrices: Array, jitter: float):
-        def work(matrices: Sequence[Array]) -> list[Factor]:
-            return [Factor(matrix, jitter) for matrix in matrices]
-
-        n_threads = usable_threads(len(matrices) * matrices.shape[1] ** 3 / 6)
-        runs = share_out(work, list(matrices), n_threads)
-        self._factors = [factor for run in runs for factor in run]
-        self.least_pivot = min(factor.least_pivot for factor in self._factors)
-
-    def forward(self, rows: Array) -> Array:
-        """Return L_k⁻¹ v_k in each row k."""
-        return np.stack([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
-
-    def back(self, rows: Array) -> Array:
-        """Return L_k⁻ᵀ v_k in each row k."""
-        return np.stack([f.back(row) for f, row in zip(self._factors, rows, strict=True)])
-
-
-class SmallFactors:
-    """The same for matrices so small that what takes time is the number of calls.
-
-    There is a call for all of them together, and products with the L_k⁻¹ stand for solving.
-    """
-
-    def __init__(self, matrices: Array, jitter: float):
-        diagonals = np.einsum("kjj->kj", matrices)
-        roots = np.sqrt(np.where(diagonals > 0, diagonals, 1.0))
-        matrices = matrices / roots[:, :, None] / roots[:, None, :]
-        added = jitter * matrices.shape[1]
-        while True:
-            np.einsum("kjj->kj", matrices)[...] = 1.0 + added
-            try:
-                lower = np.linalg.cholesky(matrices)
-                break
-            except np.linalg.LinAlgError:
-                added *= 100
-        self.least_pivot = float(np.einsum("kjj->kj", lower).min()) ** 2
-        self._inverses = np.linalg.inv(lower) / roots[:, None, :]
-
-    def forward(self, rows: Array) -> Array:
-        """Return L_k⁻¹ v_k in each row k."""
-        return np.matmul(self._inverses, rows[:, :, None])[:, :, 0]
-
-    def back(self, rows: Array) -> Array:
-        """Return L_k⁻ᵀ v_k in each row k."""
-        return np.matmul(rows[:, None, :], self._inverses)[:, 0, :]
-
-
 def _jitter(dtype: Any) -> float:
-    return _JITTER if dtype == np.float64 else _ROUGH_JITTER
+    return RELATIVE_JITTER if dtype == np.float64 else _FLOAT32_JITTER
 
 
 def _hessian(

@@ -27,9 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
-from softmax_regression._curvature.factors import Curvature, Factor
+from softmax_regression._curvature.factors import Curvature
 from softmax_regression._curvature.row_sums import weighted_rows
 from softmax_regression._data.sums import add_up
+from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._linalg.threads import share_out, usable_threads
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
@@ -53,8 +54,10 @@ class RowFactor(Curvature):
         # With B_k = L_k L_kᵀ, the L_k⁻¹.
         self._n_threads = usable_threads(self.operations(objective))
         self._roots = self._roots_of_classes()
-        self._shared = Factor(np.einsum("kij,kil->jl", self._roots, self._roots, optimize=True))
-        self._factor = Factor(self._remainder())
+        self._shared = CholeskyFactor(
+            np.einsum("kij,kil->jl", self._roots, self._roots, optimize=True)
+        )
+        self._factor = CholeskyFactor(self._remainder())
 
     @staticmethod
     def operations(objective: LinearCrossEntropy) -> float:
@@ -96,7 +99,7 @@ class RowFactor(Curvature):
         """L⁻¹ of a class."""
         block = (self._z * p) @ self._z.T
         block.flat[:: len(block) + 1] += self.objective.ridge
-        return Factor(block).inverse_root()
+        return CholeskyFactor(block).inverse_root()
 
     def _remainder(self) -> Array:
         """I − A N Aᵀ."""

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrs
 
 from softmax_regression._curvature.factors import diagonal_of, hessian_of
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._linalg.blas import cholesky
+from softmax_regression._linalg.cholesky import CholeskyFactor
+from softmax_regression._linalg.conjugate_gradients import conjugate_gradients
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 Array = NDArray[Any]
@@ -25,9 +25,8 @@ Array = NDArray[Any]
 _PRODUCTS = 50  # that conjugate gradients take for what a matrix and its factors are for
 _PER_VALUE, _PER_ROW = 8, 50  # operations of a product that weigh as much as one of a matrix
 _ROWS_PER_ENTRY, _LEAST_ROWS = 5, 2000  # of a sample
-_JITTER = 1e-13  # of the diagonal
-_ENOUGH = 0.1  # of the residual is left by conjugate gradients
-_ITERATIONS = 50
+_RESIDUAL_LEFT = 0.1  # Of the residual, in the norm of the preconditioner: CG end there.
+_MAX_PRODUCTS = 50  # Of one run of conjugate gradients.
 
 
 def submatrix(
@@ -105,17 +104,7 @@ class Matrix(Submatrix):
         matrix = self.matrix[np.ix_(entries, entries)]
         if bend is not None:
             matrix += bend.toarray()
-        diagonal = matrix.diagonal()
-        scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        matrix *= scale
-        matrix *= scale[:, None]
-        added = _JITTER
-        while True:
-            matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            factor, info = cholesky(matrix)
-            if info == 0:
-                return scale * dpotrs(factor, scale * vector, lower=True)[0]
-            added *= 100
+        return CholeskyFactor(matrix).solve(vector)
 
 
 class Products(Submatrix):
@@ -144,29 +133,21 @@ class Products(Submatrix):
 
     def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
         whole = np.zeros(len(self._chosen))
-        inverse = (
-            self.diagonal[entries] if bend is None else self.diagonal[entries] + bend.diagonal()
-        )
-        inverse = 1 / np.where(inverse > 0, inverse, 1.0)
-        solution = np.zeros(len(entries))
-        left = vector.copy()
-        scaled = inverse * left
-        direction, square = scaled, float(left @ scaled)
-        enough = _ENOUGH**2 * square
-        for _ in range(_ITERATIONS):
+        diagonal = self.diagonal[entries]
+        if bend is not None:
+            diagonal = diagonal + bend.diagonal()
+        inverse = 1 / np.where(diagonal > 0, diagonal, 1.0)
+        enough = _RESIDUAL_LEFT**2 * float(vector @ (inverse * vector))
+
+        def product(direction: Array) -> Array:
             whole[entries] = direction
-            product = self.product(whole)[entries]
-            if bend is not None:
-                product += bend @ direction
-            curvature = float(direction @ product)
-            if not curvature > 0:
-                break
-            length = square / curvature
-            solution += length * direction
-            left -= length * product
-            scaled = inverse * left
-            before, square = square, float(left @ scaled)
-            if square <= enough:
-                break
-            direction = scaled + square / before * direction
-        return solution
+            image = self.product(whole)[entries]
+            return image if bend is None else image + bend @ direction
+
+        return conjugate_gradients(
+            product,
+            vector,
+            lambda residual, square, gain: square <= enough,
+            solve=lambda residual: inverse * residual,
+            max_products=_MAX_PRODUCTS,
+        ).step

@@ -24,10 +24,10 @@ from softmax_regression._solvers.criteria import best_start
 from softmax_regression._solvers.lbfgs import minimize_lbfgs
 from softmax_regression._solvers.newton.newton import (
     FactoredDirections,
-    Solve,
     TruncatedDirections,
     minimize_newton,
 )
+from softmax_regression._solvers.protocols import Solve
 from softmax_regression._solvers.result import SolverResult, StopReason, Watch
 
 Array = NDArray[Any]

@@ -32,7 +32,7 @@ from softmax_regression._problems.rounding import REMEDY, Rounding
 from softmax_regression._problems.smooth import SOLVERS, Problem, choose_solver
 from softmax_regression._problems.sparse import SPARSE_SOLVER, SparseProblem
 from softmax_regression._solvers.criteria import Criterion, RelativeGap
-from softmax_regression._solvers.newton.newton import Solve
+from softmax_regression._solvers.protocols import Solve
 from softmax_regression._solvers.result import Report, SolverResult, StopReason
 
 Array = NDArray[Any]

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gradients
 from softmax_regression._objectives.base import Objective
 
 Array = NDArray[Any]
 
 _EXACT_STEP = 1e-12  # of the decrement: where conjugate gradients for an exact step end
+_NEGLIGIBLE = 1e-12  # Of the square of the gradient: rounding errors.
 SEPARATED = 1e-9  # nats a row: far below what an unpenalised model of overlapping classes reaches
 
 
@@ -131,25 +133,28 @@ def newton_step(
     by a bound stay where they are.
     """
     free = objective.free(point.params, point.gradient)
-    step, decrement = np.zeros_like(point.gradient), 0.0
-    residual: Array = free * -point.gradient
-    direction, square = residual.copy(), float(residual @ residual)
-    first = square
-    n_products = 0
-    while n_products < min(max_products, len(step)):
-        n_products += 1
-        product = free * objective.hessian_product(point.params, direction)
-        curvature = float(direction @ product)
-        if not curvature > 0:  # the gradient has no part left that the curvature can see
-            decrement = decrement if square <= 1e-12 * first else np.inf
-            break
-        length = square / curvature
-        growth = 0.5 * square * length
-        step += length * direction
-        decrement += growth
-        if decrement > enough or growth < precision * decrement:
-            break
-        residual -= length * product
-        square, previous = float(residual @ residual), square
-        direction = residual + square / previous * direction
-    return step, decrement, n_products
+    rule = _DecrementRule(enough, precision)
+    run = conjugate_gradients(
+        lambda direction: free * objective.hessian_product(point.params, direction),
+        free * -point.gradient,
+        rule,
+        max_products=min(max_products, len(point.gradient)),
+    )
+    decrement = rule.decrement
+    # Where the gradient has a part left that the curvature cannot see, F falls without end.
+    if run.reason is EndOfCG.NO_CURVATURE and run.square > _NEGLIGIBLE * run.first_square:
+        decrement = np.inf
+    return run.step, decrement, run.n_products
+
+
+class _DecrementRule:
+    """Ends conjugate gradients where the decrement is known, or known to be too large."""
+
+    def __init__(self, enough: float, precision: float):
+        self.enough = enough
+        self.precision = precision
+        self.decrement = 0.0
+
+    def __call__(self, residual: Array, square: float, gain: float) -> bool:
+        self.decrement += gain
+        return self.decrement > self.enough or gain < self.precision * self.decrement

@@ -12,16 +12,15 @@ from softmax_regression._curvature import schedule as _factors
 from softmax_regression._curvature.factors import (
     BlockFactor,
     Diagonal,
-    Factor,
     HessianFactor,
     SharedFactor,
-    SmallFactors,
 )
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
 from softmax_regression._curvature.schedule import HessianFactors
 from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._curvature.woodbury import RowFactor
 from softmax_regression._data.sums import Sample
+from softmax_regression._linalg.cholesky import CholeskyFactor, StackedFactors
 from softmax_regression._objectives.linear import cross_entropy as _linear
 from softmax_regression._objectives.linear import intercept as _intercept
 from softmax_regression._objectives.linear.intercept import intercept_hessian
@@ -231,7 +230,7 @@ def test_a_singular_matrix_is_factored_as_if_it_were_not(rank):
     half = np.random.default_rng(0).normal(size=(6, rank)) * np.logspace(-4, 4, 6)[:, None]
     matrix = half @ half.T
     right = matrix @ np.linspace(1, 2, 6)
-    factor = Factor(matrix.copy())
+    factor = CholeskyFactor(matrix.copy())
     solution = factor.back(factor.forward(right))
     scale = np.sqrt(np.diag(matrix))
     np.testing.assert_allclose(matrix @ solution / scale, right / scale, atol=1e-5)
@@ -313,7 +312,7 @@ def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch
 def test_small_singular_matrices_are_made_definite():
     column = np.array([[1.0, 2.0, 3.0]])
     matrices = np.stack([np.zeros((3, 3)), column.T @ column, np.eye(3)])
-    factors = SmallFactors(matrices, 1e-14)
+    factors = StackedFactors(matrices, 1e-14)
     rows = np.ones((3, 3))
     solved = factors.back(factors.forward(rows))
     assert np.isfinite(solved).all()

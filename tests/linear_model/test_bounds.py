@@ -339,7 +339,7 @@ def test_gradient_and_products_are_those_of_the_smooth_objective():
     slope = slope_along(lambda p: bounded.value_and_gradient(p)[0], at, along)
     assert bounded.value_and_gradient(at)[1] @ along == pytest.approx(slope, rel=1e-8)
     entries = bounded.chosen(at, np.ones(bounded.n_params))
-    hessian, chosen = hessian_of(smooth, at, entries), entries.ravel()
+    hessian, chosen = hessian_of(bounded.smooth, at, entries), entries.ravel()
     assert not chosen[(at == 0) & np.isfinite(bounded.box[0])].any()
     part = np.where(chosen, along, 0)
     np.testing.assert_allclose(
@@ -374,10 +374,12 @@ def test_wide_quadratic_models_are_solved_by_their_dual():
     entries = bounded.chosen(params, gradient)
     chosen = entries.ravel()
     lower, upper = (side[chosen] - params[chosen] for side in bounded.box)
-    hessian = hessian_of(smooth, params, entries)
+    hessian = hessian_of(bounded.smooth, params, entries)
     plain = BoxModel(hessian, gradient[chosen], lower, upper)
     plain.minimize(1e-10)
-    wide = WideBoxModel(WideHessian(smooth, params, entries), gradient[chosen], lower, upper)
+    wide = WideBoxModel(
+        WideHessian(bounded.smooth, params, entries), gradient[chosen], lower, upper
+    )
     wide.minimize(1e-12)
     assert ((wide.at >= lower) & (wide.at <= upper)).all()
     assert wide.change == pytest.approx(plain.change, rel=1e-4)  # its intercepts are damped

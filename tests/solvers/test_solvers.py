@@ -38,9 +38,9 @@ from softmax_regression._solvers.minibatch.minibatch import (
     run_epoch,
 )
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Optimizer
+from softmax_regression._solvers.newton.equations import NewtonEquations
 from softmax_regression._solvers.newton.newton import (
     FactoredDirections,
-    _ConjugateGradients,
     minimize_newton,
 )
 from softmax_regression._solvers.polish import polish
@@ -389,7 +389,7 @@ class Quadratic(CountedProducts):
 def test_conjugate_gradients_leave_what_only_rounding_curves():
     objective = Quadratic(np.diag([1.0, 1e-18]))
     point = Point(np.zeros(2), 1.0, np.ones(2))
-    run = _ConjugateGradients(objective, point, sure=0.0)
+    run = NewtonEquations(objective, point, final_decrement=0.0)
     run.solve(Identity(), 1e-12, 50)
     assert np.abs(run.step).max() < 1e6
     assert np.isfinite(run.decrement)

@@ -57,6 +57,7 @@ _LEAST_SHARE = float(np.finfo(np.float64).tiny)  # Of a class.
 _SHORT_STEP = 1e-6  # Nats: the square of that is a rounding error.
 _LEAST_CHANGE = 1e-4  # Nats: below, φ is 1/2 but for rounding.
 _ROUNDING_ERRORS = 64 * float(np.finfo(np.float64).eps)  # Of a sum, relative to its terms, at most.
+_UNDERFLOW = float(np.finfo(np.float64).tiny)  # What smaller numbers lose of their digits.
 _NONE = np.zeros(0)
 _SLOPE_NOISE = 1e-14  # Of a slope, for each unknown: of sums, and of solving with a factor.
 
@@ -156,6 +157,8 @@ def _gap_after_steps(problem: Certified, at: Evaluation, enough: float) -> float
     _, hessian = intercept_hessian(smooth.data, smooth.for_rows(at.params))
     for _ in range(_STEPS_BY_ONE_HESSIAN):
         excess = _excess(smooth, smooth.layout.unpack(there.gradient)[1])
+        if not np.isfinite(excess).all():  # scores have overflowed: the bound proves nothing
+            break
         there = problem.evaluate(_stepped(smooth, there.params, _step(smooth, excess, hessian)))
         gap = min(gap, _gap_from(problem, there, at.value))
         if gap <= enough:
@@ -247,7 +250,8 @@ def gap_after_newton(smooth: Smooth, params: Array, step: Array, decrement: floa
         return np.inf
     slopes = len(step) * noise**2 / (2 * softest)
     totals = noise / rarest
-    return 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
+    left = 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
+    return left + _UNDERFLOW
 
 
 # -- the intercept ---------------------------------------------------------------------------------
@@ -262,6 +266,8 @@ def _with_best_intercept(smooth: Smooth, params: Array) -> Array:
     """Minimise over the intercept alone, by Newton's method from a point that is close."""
     for _ in range(_MAX_INTERCEPT_STEPS):
         excess, hessian = intercept_hessian(smooth.data, smooth.for_rows(params))
+        if not np.isfinite(excess).all():  # scores have overflowed: the bound proves nothing
+            break
         step = _step(smooth, excess, hessian)
         params = _stepped(smooth, params, step)
         if np.abs(step).max() < _SHORT_STEP:
@@ -335,4 +341,5 @@ def settled(gap: float, size: float) -> float:
     """
     if gap < -_ROUNDING_ERRORS * size:
         return np.inf
-    return max(gap, 0.0) + float(np.finfo(np.float64).eps) * size
+    rounding = float(np.finfo(np.float64).eps) * size + _UNDERFLOW
+    return max(gap, 0.0) + rounding

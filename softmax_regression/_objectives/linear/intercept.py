@@ -25,6 +25,8 @@ Array = NDArray[Any]
 _LONGEST_STEP = 2.0  # Nats: beyond that the curvature is another.
 _RELATIVE_RESIDUAL = 1e-3  # What conjugate gradients leave of a step: the next step is for that.
 _MAX_PRODUCTS = 200  # Of conjugate gradients for a step.
+# Of a class: less is rounding, or a denormal number, and there is no step in that class.
+_LEAST_CURVATURE = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 _MANY_CLASSES = 256  # With more, products take less time than the matrix of their pairs.
 _MOST_PROBABILITIES = 1 << 25  # For products they are remembered in float32: 128 MB.
 
@@ -58,8 +60,10 @@ class InterceptMatrix(InterceptHessian):
     def solve(self, excess: Array) -> Array:
         # In units in which every class has a curvature of 1: a rare class counts like the others.
         # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
-        scales = np.sqrt(np.diag(self.matrix))
-        scales[~(scales > 0)] = 1.0
+        if not (np.isfinite(self.matrix).all() and np.isfinite(excess).all()):
+            return np.zeros_like(excess)  # scores have overflowed
+        curvature = np.diag(self.matrix)
+        scales = np.sqrt(np.where(curvature > _LEAST_CURVATURE, curvature, 1.0))
         scaled = self.matrix / scales / scales[:, None]
         return np.linalg.lstsq(scaled, excess / scales, rcond=None)[0] / scales
 

@@ -166,12 +166,11 @@ def share_sums(block: Block, matrix: Array) -> tuple[Array, Array]:
         if block.loss.weight is not None:
             weighted = p.copy()
             block.loss.weigh(weighted, rows)
-        of_piece = weighted.sum(axis=1, dtype=np.float64)
-        totals += of_piece
-        products = weighted @ p.T
+        totals += weighted.sum(axis=1, dtype=np.float64)
         if n_outputs == 1:
-            spread += of_piece - products
+            spread += weighted @ (1 - p).T  # no difference of nearly equal sums
             continue
+        products = weighted @ p.T
         # The rows of diag(p) − p pᵀ sum to 0: so the diagonal of a rare class keeps its digits.
         np.fill_diagonal(products, 0.0)
         spread += np.diag(products.sum(axis=1)) - products

@@ -21,11 +21,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrs
 
 from softmax_regression._curvature.factors import hessian_of
 from softmax_regression._curvature.wide_hessian import WideHessian
-from softmax_regression._linalg.blas import cholesky
+from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._solvers.box.wide_box import WideBoxModel
 from softmax_regression._solvers.criteria import Point
@@ -33,7 +32,6 @@ from softmax_regression._solvers.newton.newton import Directions
 
 Array = NDArray[Any]
 
-_JITTER = 1e-13  # of the diagonal
 _PRECISION = 0.01, 1e-8  # of the slope is left; where it is to be as precise as can be
 _STEPS = 50  # from face to face
 _TRIALS = 8  # of a gradient step
@@ -133,16 +131,7 @@ class BoxModel:
 
     def _newton_step(self, free: Array) -> Array:
         matrix = self.hessian[np.ix_(free, free)]
-        scale = 1 / np.sqrt(_positive(matrix.diagonal()))
-        matrix *= scale
-        matrix *= scale[:, None]
-        added = _JITTER
-        while True:
-            matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            factor, info = cholesky(matrix)
-            if info == 0:
-                return -scale * dpotrs(factor, scale * self.slope[free], lower=True)[0]
-            added *= 100
+        return -CholeskyFactor(matrix).solve(self.slope[free])
 
     def _descend(self, free: Array) -> bool:
         """Take a gradient step, scaled and clipped: where no other makes q fall, a short one does.

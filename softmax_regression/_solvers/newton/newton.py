@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from softmax_regression._objectives.base import Objective
 from softmax_regression._solvers.criteria import SEPARATED, Criterion, Point, certify, evaluate
+from softmax_regression._solvers.newton.equations import NewtonEquations
+from softmax_regression._solvers.protocols import Solve
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
 
 Array = NDArray[Any]
@@ -35,15 +37,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 _SURE = 1e-3  # of the value: if a step along a path promises no more, it leads to the minimum
 _PROVING = 2.0  # times the decrement: what an exact step proves near the minimum
 _CAUTIOUS_CHANGE = 4.0  # nats: of the scores of a row in an iteration
-_FOR_PROOF = 50  # products more, at most: rounding may not let it come
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
-
-
-class Solve(Protocol):
-    """A symmetric positive definite matrix that can be solved with."""
-
-    def solve(self, gradient: Array) -> Array:
-        """Return M⁻¹ g."""
 
 
 class Factor(Solve, Protocol):
@@ -197,7 +191,7 @@ class TruncatedDirections(Directions):
             self._renew(point, enough)
         # Along a path one step gets to the minimum: it is to be proved by that.
         sure = _SURE * point.value if self._along_a_path else 0.1 * enough
-        run = _ConjugateGradients(self.objective, point, sure)
+        run = NewtonEquations(self.objective, point, sure)
         while not self._solve(run, enough) and not self._is_best:
             self._renew(point, enough)
         return run.step, run.decrement
@@ -221,7 +215,7 @@ class TruncatedDirections(Directions):
         self._current, self._spent = self.preconditioner.make(self._stage, point.params), 0.0
         self._when_new = None
 
-    def _solve(self, run: _ConjugateGradients, enough: float) -> bool:
+    def _solve(self, run: NewtonEquations, enough: float) -> bool:
         assert self._current is not None
         limit = self.max_products
         if not self._is_best:
@@ -236,76 +230,6 @@ class TruncatedDirections(Directions):
             self._when_new = n_products / max(run.progress, _TINY)
         self._spent += max(n_products - self._when_new * run.progress, 0.0)
         return done
-
-
-class _ConjugateGradients:
-    """The Newton equations H step = −g, solved as far as need be.
-
-    Parameters
-    ----------
-    objective : Objective
-        Multiplies by H.
-    point : Point
-        Where H and g are taken.
-    sure : float
-        If no more than this is left to gain, the step is to lead to where that can be proved.
-    """
-
-    def __init__(self, objective: Objective, point: Point, sure: float):
-        self.objective = objective
-        self.point = point
-        self.sure = sure
-        self.step = np.zeros_like(point.gradient)
-        self.residual = -point.gradient
-        self.decrement = 0.0  # half of −g·step, and what the residual still stands for
-        self.n_products = 0
-        self.progress = 0.0  # logarithm of the factor by which the last run shrank the residual
-
-    def solve(self, matrix: Solve, enough: float, max_products: int) -> bool:
-        """Go on from the last step, preconditioned; return whether it is now precise enough."""
-        gradient = self.point.gradient
-        first = float(gradient @ matrix.solve(gradient))
-        # Convergence gets faster with smaller residuals near the minimum, where they pay.
-        goal = _forcing(first, enough) ** 2 * first
-        # Where little enough is left, it is to be proved: the residual is the next gradient.
-        proof = enough if 0.5 * first <= self.sure else np.inf
-        patience = _FOR_PROOF
-        ahead = matrix.solve(self.residual)
-        direction, square = ahead, float(self.residual @ ahead)
-        begun, length_squared = square, square  # the latter: of the direction, in the same norm
-        for _ in range(max_products):
-            if square <= goal:
-                if 0 in (patience, square) or self.objective.likely_gap(self.residual) <= proof:
-                    break
-                patience -= 1
-            product = self.objective.hessian_product(self.point.params, direction)
-            self.n_products += 1
-            curvature = float(direction @ product)
-            # Rounding errors: nothing is left that the Hessian can see.
-            if not _ROUNDING * length_squared < curvature < np.inf:
-                goal = np.inf
-                break
-            length = square / curvature
-            self.step += length * direction
-            self.residual -= length * product
-            ahead = matrix.solve(self.residual)
-            square, previous = float(self.residual @ ahead), square
-            direction = ahead + square / previous * direction
-            length_squared = square + (square / previous) ** 2 * length_squared
-        self.progress = 0.5 * float(np.log(max(begun, _TINY)) - np.log(max(square, _TINY)))
-        # What the residual still stands for is estimated by the preconditioner.
-        self.decrement = 0.5 * (square - float(gradient @ self.step))
-        if proof < np.inf and square <= goal:
-            last = self.objective.last_step(self.point.params, self.residual)
-            self.step += 0.0 if last is None else last
-        return square <= goal
-
-
-def _forcing(square: float, enough: float) -> float:
-    """How far conjugate gradients reduce the residual, measured in the preconditioner's norm."""
-    # half of the square estimates what is left to gain
-    ratio = enough / max(0.5 * square, _TINY)
-    return float(np.clip(ratio**0.25, 1e-3, 0.2))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a step too far is not taken
