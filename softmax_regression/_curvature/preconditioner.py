@@ -18,23 +18,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import (
-    BlockFactor,
-    Curvature,
-    Diagonal,
-    HessianFactor,
-    SharedFactor,
-)
-from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._curvature.base import Curvature
+from softmax_regression._curvature.class_blocks import BlockFactor
+from softmax_regression._curvature.diagonal import Diagonal
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.kronecker import KroneckerFactor
+from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data.dataset import Block
 from softmax_regression._data.sums import Sample, join
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import scores_of
-
-Array = NDArray[Any]
 
 _LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
 _ROWS_PER_UNKNOWN = 5
@@ -85,7 +81,7 @@ class HessianPreconditioner:
         if sample is None:
             return kind(self.objective, params)
         # What some of the rows say is not so precise that rounding matters, as a rule.
-        if kind is not SharedFactor and self._may_be_rounded:
+        if kind is not KroneckerFactor and self._may_be_rounded:
             rounded: HessianFactor | BlockFactor = kind(self.objective, params, sample, np.float32)
             self._may_be_rounded = rounded.least_pivot > _ROUNDED
             if self._may_be_rounded:
@@ -113,18 +109,18 @@ class HessianPreconditioner:
     def _choose(self) -> list[_Stage]:
         """Return which matrices stand for the Hessian, the better after the cheaper."""
         n_classes, n_columns = self.objective.width, self.objective.n_columns
-        n_rows, order = self.objective.data.n_rows, max(1, n_classes - 1) * n_columns
+        n_rows, order = self.objective.data.n_rows, self.objective.layout.hessian_order
         if not _fits_by_rows(self.objective) and n_columns > _LARGEST_FACTOR:
             return [_Stage(Diagonal, 0.0, 0.0, None)]
-        shared = self._stage(SharedFactor, n_columns, 1, n_classes)
+        shared = self._stage(KroneckerFactor, n_columns, 1, n_classes)
         blocks = self._stage(BlockFactor, n_columns, n_classes, n_classes)
         whole = self._stage(HessianFactor, order, 1, 1)
         stages = [whole if order <= _LARGEST_FACTOR else blocks]
         if _fits_by_rows(self.objective):
-            operations = RowFactor.operations(self.objective)
+            operations = WoodburyFactor.operations(self.objective)
             solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
             if order > _LARGEST_FACTOR or operations < whole.operations:
-                stages = [blocks, _Stage(RowFactor, operations, solving, None)]
+                stages = [blocks, _Stage(WoodburyFactor, operations, solving, None)]
         if stages[-1].operations <= _LITTLE:
             return stages[-1:]
         # With many classes, what they have in common takes longer than a block for each.
@@ -215,5 +211,5 @@ def _fits_by_rows(objective: LinearCrossEntropy) -> bool:
     """Whether the rows are fewer than the unknowns, and there is room for matrices of theirs."""
     n_rows, n_classes, n_columns = objective.data.n_rows, objective.width, objective.n_columns
     largest = _LARGEST_FACTOR**2
-    fewer = n_classes > 1 and n_rows < (n_classes - 1) * n_columns
+    fewer = n_classes > 1 and n_rows < objective.layout.hessian_order
     return fewer and max(n_rows**2, n_classes * n_columns**2) <= largest

@@ -7,15 +7,14 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.dataset import Block
 from softmax_regression._data.sums import Sample, join
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import probabilities_of
 
-Array = NDArray[Any]
 # Takes z, the probabilities of the same rows, and the sums to add to. It can be pickled.
 Add = Callable[[Array, Array, Any], None]
 

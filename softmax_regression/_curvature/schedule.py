@@ -7,17 +7,13 @@ squares what is left only as far as its matrix is exact.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
 from softmax_regression._data.sums import Sample
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-
-Array = NDArray[Any]
 
 _FAR_OUT = 0.1  # of the value is left: a sample of the rows does
 _ON_THE_WAY = 0.01  # of the value is left: float32 does
@@ -28,7 +24,7 @@ _CALLS = 1_500_000  # multiplications in the time that the calls of an evaluatio
 _PER_SCORE = 40  # multiplications in the time of an exponential and what goes with it
 
 
-class HessianFactors:
+class HessianSchedule:
     """Makes factors of the Hessian.
 
     Parameters
@@ -41,7 +37,7 @@ class HessianFactors:
 
     def __init__(self, objective: LinearCrossEntropy, near: bool = False):
         self.objective = objective
-        order = max(1, objective.width - 1) * objective.n_columns
+        order = objective.layout.hessian_order
         n_rows, width = objective.data.n_rows, objective.width
         hessian = n_rows * order**2
         evaluation = _CALLS + 4 * objective.data.n_values * width + _PER_SCORE * n_rows * width

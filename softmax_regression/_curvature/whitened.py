@@ -7,18 +7,15 @@ that a method which knows only gradients gets on.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import Curvature
+from softmax_regression._curvature.base import Curvature
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-
-Array = NDArray[Any]
 
 
 class Whitening:
@@ -38,15 +35,15 @@ class Whitening:
 
     def to_model(self, unknowns: Array) -> Array:
         """Return the parameters for u."""
-        return self.origin + self.curvature.spread(unknowns)
+        return self.origin + self.curvature.solve_upper(unknowns)
 
     def push_direction(self, direction: Array) -> Array:
         """Return a direction in the parameters for one in u."""
-        return self.curvature.spread(direction)
+        return self.curvature.solve_upper(direction)
 
     def pull_gradient(self, gradient: Array) -> Array:
         """Return a gradient in u for one in the parameters."""
-        return self.curvature.gather(gradient)
+        return self.curvature.solve_lower(gradient)
 
     def push_covariance(self, covariance: Array) -> Array:
         """Return the covariance of the parameters for one of u."""

@@ -10,15 +10,11 @@ A D Aᵀ for a diagonal D is of the order n_rows · n_outputs.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._curvature.row_sums import weighted_rows
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-
-Array = NDArray[Any]
 
 _INTERCEPT_RIDGE = 1e-5  # where its curvature is about 1: damps Newton's steps by as much
 

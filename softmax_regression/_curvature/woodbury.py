@@ -21,23 +21,20 @@ in n K d (n + d) operations instead of n K² d².
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
-from softmax_regression._curvature.factors import Curvature
+from softmax_regression._curvature.base import Curvature
 from softmax_regression._curvature.row_sums import weighted_rows
 from softmax_regression._data.sums import add_up
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._linalg.threads import share_out, usable_threads
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-Array = NDArray[Any]
 
-
-class RowFactor(Curvature):
+class WoodburyFactor(Curvature):
     """H itself, if rounding lets it: see the module's text.
 
     Parameters
@@ -70,14 +67,14 @@ class RowFactor(Curvature):
     def n_unknowns(self) -> int:
         return self._p.shape[0] * len(self._z) + len(self._z.T)
 
-    def spread(self, unknowns: Array) -> Array:
+    def solve_upper(self, unknowns: Array) -> Array:
         of_classes, of_rows = np.split(unknowns, [-len(self._z.T)])
         of_classes = of_classes.reshape(len(self._p), -1) + self._whitened(
             self._from_rows(self._factor.back(of_rows))
         )
         return self._flat(self._back(self._free(of_classes)))
 
-    def gather(self, gradient: Array) -> Array:
+    def solve_lower(self, gradient: Array) -> Array:
         of_classes = self._free(self._whitened(self._matrix(gradient)))
         of_rows = self._factor.forward(self._to_rows(self._back(of_classes)))
         return np.concatenate([of_classes.ravel(), of_rows])

@@ -29,10 +29,9 @@ from scipy.special import entr
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import Sample, add_up
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import share_out, usable_threads
 from softmax_regression._losses.pointwise import PointwiseLoss
-
-Array = NDArray[Any]
 
 
 class Block(NamedTuple):

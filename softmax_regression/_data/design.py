@@ -29,10 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression._linalg.threads import share_out, usable_threads
 
-Array = NDArray[Any]
-Rows = slice | NDArray[np.intp]
 T = TypeVar("T")
 
 _BLOCK_BYTES = 1 << 21  # of X, and of scores: they stay in the cache

@@ -13,16 +13,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
+from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression.functional import ACTIVATIONS, one_hot
-
-Array = NDArray[Any]
-Rows = slice | NDArray[np.intp]
 
 _NEAR = 1e-5  # relative change of a probability, up to which two terms of the series do
 

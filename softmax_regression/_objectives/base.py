@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 
 from softmax_regression._data.dataset import Dataset, RowBlocks
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.evaluation import Evaluation
-
-Array = NDArray[Any]
 
 
 class Pass(ABC):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 
 @dataclass(slots=True)
@@ -33,3 +33,8 @@ class Evaluation:
     gradient: Array
     probabilities: Any = None
     inner: Evaluation | None = None
+
+    @classmethod
+    def of(cls, params: Array) -> Evaluation:
+        """Return one of which the parameters alone are known; value and gradient are NaN."""
+        return cls(params, np.nan, np.full_like(params, np.nan))

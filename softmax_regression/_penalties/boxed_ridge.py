@@ -15,14 +15,10 @@ side that A points away from.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._penalties.ridge import Ridge
-
-Array = NDArray[Any]
 
 
 class BoxedRidge:

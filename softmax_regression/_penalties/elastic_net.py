@@ -6,15 +6,11 @@ a slope exceeds its weight, so slopes may have to be made smaller before it is o
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._penalties.lasso import Penalty
 from softmax_regression._penalties.ridge import Ridge
-
-Array = NDArray[Any]
 
 
 class ElasticNet:

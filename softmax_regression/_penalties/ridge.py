@@ -11,12 +11,10 @@ what Fenchel and Young's inequality leaves at W and −A is
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _TINY = float(np.finfo(np.float64).tiny)
 

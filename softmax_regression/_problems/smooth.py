@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.schedule import HessianFactors
+from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
@@ -131,7 +131,7 @@ def choose_solver(problem: Problem) -> str:
 
 def _order(objective: LinearCrossEntropy) -> int:
     """Of the Hessian, without the class that the others leave no choice."""
-    return max(1, objective.width - 1) * objective.n_columns
+    return objective.layout.hessian_order
 
 
 class Continued:
@@ -174,7 +174,7 @@ class NewtonCholesky(Continued):
     ) -> SolverResult:
         """Minimise the objective."""
         near = self._directions is not None or self._lent is not None
-        factors = HessianFactors(objective, near=near)
+        factors = HessianSchedule(objective, near=near)
         self._directions = FactoredDirections(factors, factors.costly)
         self._take_what_is_lent()
         result = minimize_newton(

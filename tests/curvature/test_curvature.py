@@ -7,18 +7,16 @@ import pytest
 from zoo import Problem, dense_hessian, draw_params, linear_minimum, slopes, variants
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._curvature import factors as _curvature
+from softmax_regression._curvature import class_blocks as _class_blocks
 from softmax_regression._curvature import schedule as _factors
-from softmax_regression._curvature.factors import (
-    BlockFactor,
-    Diagonal,
-    HessianFactor,
-    SharedFactor,
-)
+from softmax_regression._curvature.class_blocks import BlockFactor
+from softmax_regression._curvature.diagonal import Diagonal
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.kronecker import KroneckerFactor
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.schedule import HessianFactors
+from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
-from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.cholesky import CholeskyFactor, StackedFactors
 from softmax_regression._objectives.linear import cross_entropy as _linear
@@ -69,21 +67,21 @@ def test_the_factored_hessian_undoes_the_hessian(problem):
 def test_a_matrix_of_the_order_of_the_rows_undoes_the_hessian(problem):
     objective, params, gradient = at_random(problem)
     for same in (objective, SmallCrossEntropy(objective), OneBlockCrossEntropy(objective)):
-        factor = RowFactor(same, params)
+        factor = WoodburyFactor(same, params)
         solution = factor.solve(gradient)
         np.testing.assert_allclose(objective.hessian_product(params, solution), gradient, atol=1e-9)
-        again = factor.spread(factor.gather(gradient))
+        again = factor.solve_upper(factor.solve_lower(gradient))
         np.testing.assert_allclose(again, solution, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
     ("shape", "kinds"),
     [
-        ((40, 60, 8), ["RowFactor"]),  # in less time than there is to save
-        ((200, 60, 40), ["SharedFactor", "BlockFactor", "RowFactor"]),
-        ((3000, 20, 10), ["SharedFactor", "HessianFactor"]),
+        ((40, 60, 8), ["WoodburyFactor"]),  # in less time than there is to save
+        ((200, 60, 40), ["KroneckerFactor", "BlockFactor", "WoodburyFactor"]),
+        ((3000, 20, 10), ["KroneckerFactor", "HessianFactor"]),
         ((3000, 20, 2), ["HessianFactor"]),
-        ((4000, 60, 80), ["SharedFactor", "BlockFactor"]),  # rows and unknowns are too many
+        ((4000, 60, 80), ["KroneckerFactor", "BlockFactor"]),  # rows and unknowns are too many
         ((30, 4000, 3), ["Diagonal"]),
         ((4000, 3, 900), ["BlockFactor"]),  # sooner made than what so many classes share
         ((1500, 3, 300), ["BlockFactor", "HessianFactor"]),
@@ -114,7 +112,7 @@ def test_a_rounded_factor_is_near_that_of_the_hessian(problem):
 def test_nearer_the_minimum_factors_get_exact(problem, monkeypatch):
     monkeypatch.setattr(_factors, "_CALLS", 0)
     objective, params, gradient = at_random(problem)
-    factors = HessianFactors(objective)
+    factors = HessianSchedule(objective)
     assert not factors(params, 0.5).exact
     assert factors(params, 1e-4).exact
     expected = HessianFactor(objective, params).solve(gradient)
@@ -158,9 +156,9 @@ def test_blocks_and_diagonal_are_those_of_the_hessian(problem):
 
 
 @every_problem
-@pytest.mark.parametrize("make", [HessianFactor, BlockFactor, RowFactor, Diagonal])
+@pytest.mark.parametrize("make", [HessianFactor, BlockFactor, WoodburyFactor, Diagonal])
 def test_whitened_gradients_are_slopes(problem, make):
-    if make is RowFactor and problem.n_classes == 2:
+    if make is WoodburyFactor and problem.n_classes == 2:
         pytest.skip("for several scores")
     objective, params, _ = at_random(problem)
     whitened = WhitenedObjective(objective, params, make(objective, params))
@@ -179,14 +177,14 @@ def test_whitened_gradients_are_slopes(problem, make):
 def test_where_all_rows_have_the_same_probabilities_one_gram_matrix_is_all(problem):
     objective, _, gradient = at_random(replace(problem, l2=0.5))
     params = objective.from_model(*objective.null_model())
-    shared = SharedFactor(objective, params)
+    shared = KroneckerFactor(objective, params)
     solution = shared.solve(gradient)
     exact = HessianFactor(objective, params).solve(gradient)
     if problem.weighted:  # shares of classes differ, and λ is rounded to powers of 2
         assert 0.6 < (gradient @ solution) / (gradient @ exact) < 1.6
     else:
         assert 0.7 < (gradient @ solution) / (gradient @ exact) < 1.5
-    np.testing.assert_allclose(solution, shared.spread(shared.gather(gradient)))
+    np.testing.assert_allclose(solution, shared.solve_upper(shared.solve_lower(gradient)))
 
 
 def test_with_classes_of_one_size_the_shared_gram_matrix_is_exact():
@@ -195,7 +193,7 @@ def test_with_classes_of_one_size_the_shared_gram_matrix_is_exact():
     objective, _, gradient = at_random(problem)
     params = objective.from_model(*objective.null_model())
     np.testing.assert_allclose(
-        SharedFactor(objective, params).solve(gradient),
+        KroneckerFactor(objective, params).solve(gradient),
         HessianFactor(objective, params).solve(gradient),
         atol=1e-12,
     )
@@ -301,7 +299,7 @@ def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch
     expected = objective.centred(np.ravel(expected))
     precision = 1e-9 if dtype == np.float64 else 1e-3
     for few in (16, 0):  # 0: one after the other, as large ones are
-        monkeypatch.setattr(_curvature, "_FEW", few)
+        monkeypatch.setattr(_class_blocks, "SHORT_SIDE", few)
         factor = BlockFactor(objective, params, None, dtype)
         np.testing.assert_allclose(
             factor.solve(rows.ravel()), expected, rtol=precision, atol=precision

@@ -11,16 +11,14 @@ import numpy as np
 import pytest
 from zoo import Problem, draw_params, variants
 
-from softmax_regression._curvature.factors import (
-    BlockFactor,
-    Diagonal,
-    HessianFactor,
-    SharedFactor,
-    hessian_of,
-)
+from softmax_regression._curvature.chosen_entries import hessian_of
+from softmax_regression._curvature.class_blocks import BlockFactor
+from softmax_regression._curvature.diagonal import Diagonal
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.kronecker import KroneckerFactor
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.schedule import HessianFactors
-from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._curvature.schedule import HessianSchedule
+from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data.dataset import Block, Dataset, RowBlocks
 from softmax_regression._data.make import as_design
 from softmax_regression._data.sums import Sample, add_up
@@ -156,7 +154,7 @@ def test_value_derivatives_and_certificate_are_those_in_memory(problem, standard
 def test_hessians_are_those_in_memory(problem, stored):
     here, there = problem.linear().standardized(), stored(problem).standardized()
     params, gradient = draw_params(here), here.centred(draw_params(here, seed=1))
-    kinds = [HessianFactor, BlockFactor, SharedFactor, Diagonal, RowFactor]
+    kinds = [HessianFactor, BlockFactor, KroneckerFactor, Diagonal, WoodburyFactor]
     for kind in kinds[: 5 if problem.n_classes > 2 else 2]:
         np.testing.assert_allclose(
             kind(there, params).solve(gradient),
@@ -215,7 +213,7 @@ def test_whole_fits_with_hessians_of_some_rows_are_those_in_memory(stored, monke
     monkeypatch.setattr("softmax_regression._curvature.schedule._COSTLY", 0)
     problem = Problem(n_rows=2000, n_classes=3)
     base = stored(problem)
-    assert HessianFactors(base.standardized())._rows is not None
+    assert HessianSchedule(base.standardized())._rows is not None
     ends = [solved(SmoothProblem(b), "newton-cholesky", b) for b in (problem.linear(), base)]
     assert ends[0][2] == pytest.approx(ends[1][2], rel=1e-9)
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from zoo import slope_along
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._curvature.factors import hessian_of
+from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.wide_hessian import WideHessian
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss

@@ -23,7 +23,7 @@ from zoo import (
     variants,
 )
 
-from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._data import design as design_base
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from zoo import Problem, dense_hessian, draw_params, linear_minimum
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss
 from softmax_regression._objectives.base import Objective

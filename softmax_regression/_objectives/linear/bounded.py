@@ -15,20 +15,18 @@ their bounds.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._data.dense import DenseDesign
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
 from softmax_regression._penalties.boxed_ridge import BoxedRidge
-
-Array = NDArray[Any]
 
 _WIDE = 2  # coefficients for each row and output
 

@@ -19,16 +19,15 @@ room for sums of their values and for the inverses of their scales.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.layout import LinearLayout
-
-Array = NDArray[Any]
 
 # The largest size of a column whose values may be added up over rows, and the smallest scale that
 # a coefficient may be divided by.

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from softmax_regression._data.dataset import Dataset, RowBlocks
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.base import CrossEntropyObjective
 from softmax_regression._objectives.evaluation import Evaluation
@@ -47,8 +48,6 @@ from softmax_regression._objectives.linear.kernels import (
 from softmax_regression._objectives.linear.layout import LinearLayout, centred
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
 from softmax_regression._penalties.ridge import Ridge
-
-Array = NDArray[Any]
 
 _KEPT_SHARE = 0.125  # Of the size of X: so many probabilities are kept at most, or, if more,
 _KEPT_PROBABILITIES = 1 << 25  # so many: 128 MB in float32.
@@ -315,8 +314,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
             return at
         key = at.tobytes()
         if self._last is None or self._last[0] != key:
-            params = np.frombuffer(key, at.dtype)
-            self._last = key, Evaluation(params, np.nan, np.full_like(params, np.nan))
+            self._last = key, Evaluation.of(np.frombuffer(key, at.dtype))
         return self._last[1]
 
     def _probabilities(self, at: Evaluation, matrix: Array) -> Any:

@@ -37,18 +37,16 @@ In other coordinates x is z and each column has its own l2, the objective's `rid
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr
 
 from softmax_regression._data.dataset import RowBlocks
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.intercept import InterceptHessian, intercept_hessian
 from softmax_regression._objectives.linear.layout import LinearLayout
-
-Array = NDArray[Any]
 
 _MAX_INTERCEPT_STEPS = 10
 _STEPS_BY_ONE_HESSIAN = 2

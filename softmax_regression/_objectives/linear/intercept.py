@@ -10,17 +10,15 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, cg
 
 from softmax_regression._data.dataset import RowBlocks
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.kernels import (
     share_and_square_sums,
     share_sums,
     spread_product_sums,
 )
-
-Array = NDArray[Any]
 
 _LONGEST_STEP = 2.0  # Nats: beyond that the curvature is another.
 _RELATIVE_RESIDUAL = 1e-3  # What conjugate gradients leave of a step: the next step is for that.

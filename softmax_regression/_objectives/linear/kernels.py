@@ -7,16 +7,14 @@ a column for that itself. Sums have the same shape and are in float64.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.dataset import Block
 from softmax_regression._data.design import Design
-from softmax_regression._losses.pointwise import PointwiseLoss, Rows
-
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array, Rows
+from softmax_regression._losses.pointwise import PointwiseLoss
 
 
 class Direction(NamedTuple):

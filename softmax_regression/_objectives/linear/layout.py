@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,20 @@ class LinearLayout:
     def n_params(self) -> int:
         """The length of the flat vector."""
         return self.n_outputs * self.n_columns
+
+    @property
+    def n_free_outputs(self) -> int:
+        """The number of outputs less the one that the others leave no choice.
+
+        The same added to all classes changes no probability, and at the minimum the parameters of
+        all classes sum to 0. So the last class is left out, unless there is one output.
+        """
+        return max(1, self.n_outputs - 1)
+
+    @property
+    def hessian_order(self) -> int:
+        """The order of the Hessian without the last class."""
+        return self.n_free_outputs * self.n_columns
 
     def matrix(self, params: Array) -> Array:
         """(W, b) as a view of the flat vector."""

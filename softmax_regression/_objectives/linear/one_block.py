@@ -11,20 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.dataset import Block, Dataset
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import add_up
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import largest_difference
-
-Array = NDArray[Any]
 
 _ALL = slice(None)
 _SHORT = 1_000_000  # multiplications

@@ -16,18 +16,14 @@ factorization for weighted least squares problems", Numerical Analysis 1997).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.dense import DenseDesign
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.blas import orthonormal_columns
 from softmax_regression._objectives.linear.coordinates import check_sizes, pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.layout import LinearLayout
-
-Array = NDArray[Any]
 
 
 class RowSpace:

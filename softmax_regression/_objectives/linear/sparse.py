@@ -8,19 +8,16 @@ F is smooth, a `LinearCrossEntropy`, and Ω one of `lasso.py`. The certificate i
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
 from softmax_regression._penalties.elastic_net import ElasticNet
 from softmax_regression._penalties.lasso import Penalty
-
-Array = NDArray[Any]
 
 
 class SparseCrossEntropy(Objective):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from softmax_regression._data.dataset import Block, Dataset
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import usable_threads
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.base import CrossEntropyObjective
@@ -31,8 +32,6 @@ from softmax_regression._objectives.network.batches import Lane, NetworkPass
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.layers import Layout, Passage
 from softmax_regression.functional import Activation
-
-Array = NDArray[Any]
 
 _WORTH_LANES = 10_000_000  # multiplications in a layer's product for a batch
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import hessian_of
+from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.wide_hessian import WideHessian
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.working_set import submatrix
+from softmax_regression._curvature.working_set import working_set_hessian
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import GroupLasso, Penalty
 from softmax_regression._solvers.criteria import Criterion, Point, certify
@@ -226,7 +226,7 @@ def _iterate(
     flat = _flat(penalty, entries[1])
     at, slope = matrix[entries], slopes[entries]
     added = experience.damping(float(np.linalg.norm(flat.residual(at, slope))))
-    curvature = submatrix(smooth, place.params, chosen, added, rough=early)
+    curvature = working_set_hessian(smooth, place.params, chosen, added, rough=early)
     experience.growth = 1 if curvature.quick else _GROWTH
     model = Quadratic(curvature, slope, at)
     precision, rounds = _THOROUGH if curvature.quick else _ROUGH
