@@ -19,9 +19,9 @@ ROOMS = [
     "_solvers",
     "_curvature",
     "_objectives",
+    "_data",
     "_penalties",
     "_losses",
-    "_data",
     "_linalg",
     "functional",
 ]

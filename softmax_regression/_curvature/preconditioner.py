@@ -14,26 +14,24 @@ which bounds a row's part in the trace of the Hessian (compare the leverage scor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import (
-    BlockFactor,
-    Curvature,
-    Diagonal,
-    HessianFactor,
-    SharedFactor,
-)
-from softmax_regression._curvature.woodbury import RowFactor
-from softmax_regression._data.design import Design
-from softmax_regression._data.sums import Sample, regrouped
+from softmax_regression._curvature.base import Curvature
+from softmax_regression._curvature.class_blocks import BlockFactor
+from softmax_regression._curvature.diagonal import Diagonal
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.kronecker import KroneckerFactor
+from softmax_regression._curvature.woodbury import WoodburyFactor
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.sums import Sample, join
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-
-Array = NDArray[Any]
+from softmax_regression._objectives.linear.kernels import scores_of
 
 _LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
 _ROWS_PER_UNKNOWN = 5
@@ -70,32 +68,33 @@ class HessianPreconditioner:
         self.objective = objective
         self.rows_per_unknown = rows_per_unknown or _ROWS_PER_UNKNOWN
         self._may_be_rounded = True
-        self._row_sizes: Array | None = None
+        self._row_values: Any = None  # of each row ‖z‖², and its importance
         self._stages = self._choose()
         self.n_stages = len(self._stages)
 
     def of(self, objective: LinearCrossEntropy, rows_per_unknown: int) -> HessianPreconditioner:
         """Return one of another objective on the same rows, with what is known of these."""
         other = HessianPreconditioner(objective, rows_per_unknown)
-        other._row_sizes, other._may_be_rounded = self._row_sizes, self._may_be_rounded
+        other._row_values, other._may_be_rounded = self._row_values, self._may_be_rounded
         return other
 
-    def __call__(self, params: Array) -> Curvature:
+    def __call__(self, at: Array | Evaluation) -> Curvature:
         """Make the best at some parameters."""
-        return self.make(self.n_stages - 1, params)
+        return self.make(self.n_stages - 1, at)
 
-    def make(self, stage: int, params: Array) -> Curvature:
+    def make(self, stage: int, at: Array | Evaluation) -> Curvature:
         """Make the matrix of a stage."""
-        sample, kind = self.sample(params, stage), self._stages[stage].kind
+        at = as_evaluation(at)
+        sample, kind = self.sample(at.params, stage), self._stages[stage].kind
         if sample is None:
-            return kind(self.objective, params)
+            return kind(self.objective, at)
         # What some of the rows say is not so precise that rounding matters, as a rule.
-        if kind is not SharedFactor and self._may_be_rounded:
-            rounded: HessianFactor | BlockFactor = kind(self.objective, params, sample, np.float32)
+        if kind is not KroneckerFactor and self._may_be_rounded:
+            rounded: HessianFactor | BlockFactor = kind(self.objective, at, sample, np.float32)
             self._may_be_rounded = rounded.least_pivot > _ROUNDED
             if self._may_be_rounded:
                 return rounded
-        return kind(self.objective, params, sample)
+        return kind(self.objective, at, sample)
 
     def sample(self, params: Array, stage: int = -1) -> Sample | None:
         """Draw the rows that it is made of; None for all."""
@@ -113,23 +112,23 @@ class HessianPreconditioner:
     @property
     def _product(self) -> float:
         """How many multiplications a product with the Hessian takes."""
-        return max(1, 4 * self.objective.design.n_values * self.objective.width)
+        return max(1, 4 * self.objective.data.n_values * self.objective.width)
 
     def _choose(self) -> list[_Stage]:
         """Return which matrices stand for the Hessian, the better after the cheaper."""
         n_classes, n_columns = self.objective.width, self.objective.n_columns
-        n_rows, order = self.objective.design.n_rows, max(1, n_classes - 1) * n_columns
+        n_rows, order = self.objective.data.n_rows, self.objective.layout.hessian_order
         if not _fits_by_rows(self.objective) and n_columns > _LARGEST_FACTOR:
             return [_Stage(Diagonal, 0.0, 0.0, None)]
-        shared = self._stage(SharedFactor, n_columns, 1, n_classes)
+        shared = self._stage(KroneckerFactor, n_columns, 1, n_classes)
         blocks = self._stage(BlockFactor, n_columns, n_classes, n_classes)
         whole = self._stage(HessianFactor, order, 1, 1)
         stages = [whole if order <= _LARGEST_FACTOR else blocks]
         if _fits_by_rows(self.objective):
-            operations = RowFactor.operations(self.objective)
+            operations = WoodburyFactor.operations(self.objective)
             solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
             if order > _LARGEST_FACTOR or operations < whole.operations:
-                stages = [blocks, _Stage(RowFactor, operations, solving, None)]
+                stages = [blocks, _Stage(WoodburyFactor, operations, solving, None)]
         if stages[-1].operations <= _LITTLE:
             return stages[-1:]
         # With many classes, what they have in common takes longer than a block for each.
@@ -147,58 +146,78 @@ class HessianPreconditioner:
 
     def _n_drawn(self, order: int, repeats: int) -> int:
         """How many rows make matrices of some order: of each class some, too."""
-        n_rows = self.objective.design.n_rows
+        n_rows = self.objective.data.n_rows
         if repeats * n_rows * order**2 <= _LITTLE:
             return n_rows
         return min(n_rows, self.rows_per_unknown * (order + self.objective.width))
 
     def draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their part in the trace of the Hessian, always the same; None for all."""
-        if n_rows == self.objective.design.n_rows:
-            return None
-        importance = self._doubts(params)
-        importance *= self._sizes()
-        # so that no row is impossible, and none that becomes important is missed altogether
-        importance += 0.1 * importance.mean(dtype=np.float64) + np.finfo(np.float32).tiny
-        importance *= n_rows / importance.sum(dtype=np.float64)
-        chances = np.minimum(importance, 1, out=importance)
-        drawn = np.random.default_rng(0).random(len(chances), dtype=np.float32) < chances
-        rows = np.flatnonzero(drawn)
-        return Sample(rows, 1 / chances[rows].astype(np.float64))
-
-    def _doubts(self, params: Array) -> Array:
-        """1 − ‖p_i‖², with the weight of the row."""
         objective = self.objective
-        doubts = np.empty(objective.design.n_rows, dtype=np.float32)
+        data = objective.data
+        if n_rows == data.n_rows:
+            return None
+        if self._row_values is None:
+            self._row_values = data.values_of_rows(2, np.float32)
+            data.map_reduce(_write_sizes, objective.row_map, kept=self._row_values)
+        at, kept = objective.for_rows(params), self._row_values
+        (total,) = data.map_reduce(_importance_sums, at, width=objective.width, kept=kept)
+        # So that no row is impossible, and none that becomes important is missed altogether.
+        least = 0.1 * total / data.n_rows + float(np.finfo(np.float32).tiny)
+        scale = n_rows / (total + data.n_rows * least)
+        return Sample(*data.map_reduce(_draw, (least, scale), kept=kept, reduce=join))
 
-        def doubt(block: Design, p: Array, rows: slice) -> None:
-            if objective.width == 1:
-                doubts[rows] = p[0] * (1 - p[0])
-            else:
-                doubts[rows] = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
 
-        objective.map_probabilities(params, doubt)
-        objective.loss.weigh(doubts, slice(None))
-        return doubts
+def _write_sizes(block: Block, row_map: RowMap) -> tuple[()]:
+    """Keep ‖z_i‖² of each row: the same at all parameters."""
+    assert block.kept is not None
+    # Sparse rows get dense meanwhile.
+    for rows in block.regrouped(max(1, _SIZES_VALUES // row_map.n_columns)):
+        columns = row_map(block.design[rows])
+        block.kept[0, rows] = np.einsum("jn,jn->n", columns, columns)
+    return ()
 
-    def _sizes(self) -> Array:
-        """‖z_i‖², the same at all parameters."""
-        if self._row_sizes is None:
-            sizes = np.empty(self.objective.design.n_rows, dtype=np.float32)
 
-            def work(blocks: Sequence[slice]) -> None:
-                for rows in regrouped(blocks, max(1, _SIZES_VALUES // self.objective.n_columns)):
-                    columns = self.objective.columns(self.objective.design[rows])
-                    sizes[rows] = np.einsum("jn,jn->n", columns, columns)
+def _importance_sums(block: Block, matrix: Array) -> tuple[float]:
+    """Keep s_i (1 − ‖p_i‖²) ‖z_i‖² of each row, and return their sum."""
+    assert block.kept is not None
+    sizes, importances = block.kept
+    total = 0.0
+    for rows in block.pieces:
+        p = scores_of(block.design[rows], matrix)
+        block.loss.probabilities(p)
+        importance = p[0] * (1 - p[0])
+        if len(p) > 1:
+            importance = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
+        block.loss.weigh(importance, rows)
+        importances[rows] = importance * sizes[rows]
+        total += float(importances[rows].sum(dtype=np.float64))
+    return (total,)
 
-            self.objective.design.map_blocks(work, 1)
-            self._row_sizes = sizes
-        return self._row_sizes
+
+def _draw(block: Block, how: tuple[float, float]) -> tuple[Array, Array]:
+    """Draw rows with probabilities that grow with their importance, always the same ones.
+
+    Returns their numbers, and one over the probabilities.
+    """
+    assert block.kept is not None
+    least, scale = how
+    rows = block.rows
+    chances = np.minimum(scale * (block.kept[1, rows].astype(np.float64) + least), 1.0)
+    drawn = np.flatnonzero(_uniform(block.first + rows.start, len(chances)) < chances)
+    return block.first + rows.start + drawn, 1 / chances[drawn]
+
+
+def _uniform(first: int, n_rows: int) -> Array:
+    """Return a random number for each of some rows: the same, whatever block they are in."""
+    # The generator makes two of these numbers at a time.
+    numbers = np.random.Generator(np.random.PCG64(0).advance(first // 2))
+    return numbers.random(n_rows + first % 2, dtype=np.float32)[first % 2 :]
 
 
 def _fits_by_rows(objective: LinearCrossEntropy) -> bool:
     """Whether the rows are fewer than the unknowns, and there is room for matrices of theirs."""
-    n_rows, n_classes, n_columns = objective.design.n_rows, objective.width, objective.n_columns
+    n_rows, n_classes, n_columns = objective.data.n_rows, objective.width, objective.n_columns
     largest = _LARGEST_FACTOR**2
-    fewer = n_classes > 1 and n_rows < (n_classes - 1) * n_columns
+    fewer = n_classes > 1 and n_rows < objective.layout.hessian_order
     return fewer and max(n_rows**2, n_classes * n_columns**2) <= largest

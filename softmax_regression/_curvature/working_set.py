@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import diagonal_of, hessian_of
+from softmax_regression._curvature.chosen_entries import hessian_of
+from softmax_regression._curvature.diagonal import diagonal_of
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._linalg.conjugate_gradients import conjugate_gradients
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-
-Array = NDArray[Any]
 
 _PRODUCTS = 50  # that conjugate gradients take for what a matrix and its factors are for
 _PER_VALUE, _PER_ROW = 8, 50  # operations of a product that weigh as much as one of a matrix
@@ -29,20 +30,20 @@ _RESIDUAL_LEFT = 0.1  # Of the residual, in the norm of the preconditioner: CG e
 _MAX_PRODUCTS = 50  # Of one run of conjugate gradients.
 
 
-def submatrix(
+def working_set_hessian(
     objective: LinearCrossEntropy,
-    params: Array,
+    at: Array | Evaluation,
     chosen: NDArray[np.bool_],
     damping: float,
     rough: bool,
-) -> Submatrix:
+) -> WorkingSetHessian:
     """Return H + damping for some entries of (W, b), class after class.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
         F.
-    params : ndarray of shape (n_params,)
+    at : Evaluation or ndarray of shape (n_params,)
         Where; coefficients that are not 0 are among the chosen.
     chosen : ndarray of bool, (n_outputs, n_columns)
         Which entries.
@@ -51,26 +52,27 @@ def submatrix(
     rough : bool
         Whether some of the rows may stand for all.
     """
-    used = np.flatnonzero(chosen[:, : objective.design.n_columns].any(axis=0))
-    if objective.coordinates is not None and 2 * len(used) < objective.design.n_columns:
+    at = as_evaluation(at)
+    used = np.flatnonzero(chosen[:, : objective.data.n_columns].any(axis=0))
+    if objective.coordinates is not None and 2 * len(used) < objective.data.n_columns:
         intercept = chosen.shape[1] - objective.fit_intercept
         kept = np.append(used, np.arange(intercept, chosen.shape[1]))
-        params = objective.matrix(params)[:, kept].ravel()
+        at = Evaluation.of(objective.matrix(at.params)[:, kept].ravel())
         objective, chosen = objective.restricted(used), chosen[:, kept]
     order = int(chosen.sum())
-    design = objective.design
-    product = objective.width * (_PER_VALUE * design.n_values + _PER_ROW * design.n_rows)
+    data = objective.data
+    product = objective.width * (_PER_VALUE * data.n_values + _PER_ROW * data.n_rows)
     n_drawn = max(_ROWS_PER_ENTRY * order, _LEAST_ROWS)
-    sampled = rough and 2 * n_drawn < design.n_rows
-    if (n_drawn if sampled else design.n_rows) * order**2 <= _PRODUCTS * product:
-        sample = HessianPreconditioner(objective).draw(params, n_drawn) if sampled else None
-        matrix = hessian_of(objective, params, chosen, sample)
+    sampled = rough and 2 * n_drawn < data.n_rows
+    if (n_drawn if sampled else data.n_rows) * order**2 <= _PRODUCTS * product:
+        sample = HessianPreconditioner(objective).draw(at.params, n_drawn) if sampled else None
+        matrix = hessian_of(objective, at, chosen, sample)
         matrix.flat[:: order + 1] += damping
-        return Matrix(matrix)
-    return Products(objective, params, chosen, damping)
+        return DenseHessian(matrix)
+    return HessianOperator(objective, at, chosen, damping)
 
 
-class Submatrix(ABC):
+class WorkingSetHessian(ABC):
     """M, symmetric and positive semidefinite."""
 
     diagonal: Array
@@ -81,14 +83,14 @@ class Submatrix(ABC):
         """Return M v."""
 
     @abstractmethod
-    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
-        """Return (M + bend)⁻¹ v in some of the entries, or something near it.
+    def solve(self, entries: Array, vector: Array, penalty_hessian: Any = None) -> Array:
+        """Return (M + penalty_hessian)⁻¹ v in some of the entries, or something near it.
 
-        `bend` is a sparse array, of the order of the entries.
+        `penalty_hessian` is a sparse array, of the order of the entries.
         """
 
 
-class Matrix(Submatrix):
+class DenseHessian(WorkingSetHessian):
     """It as a matrix, and Cholesky factors."""
 
     quick = True
@@ -100,14 +102,14 @@ class Matrix(Submatrix):
     def product(self, vector: Array) -> Array:
         return self.matrix @ vector
 
-    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
+    def solve(self, entries: Array, vector: Array, penalty_hessian: Any = None) -> Array:
         matrix = self.matrix[np.ix_(entries, entries)]
-        if bend is not None:
-            matrix += bend.toarray()
+        if penalty_hessian is not None:
+            matrix += penalty_hessian.toarray()
         return CholeskyFactor(matrix).solve(vector)
 
 
-class Products(Submatrix):
+class HessianOperator(WorkingSetHessian):
     """Products with it, and conjugate gradients, preconditioned by the diagonal."""
 
     quick = False
@@ -115,34 +117,35 @@ class Products(Submatrix):
     def __init__(
         self,
         objective: LinearCrossEntropy,
-        params: Array,
+        at: Evaluation,
         chosen: NDArray[np.bool_],
         damping: float,
     ):
         # In the precision of X: its rows need no conversion, and steps no more digits than that.
-        self._objective, self._params = objective.astype(objective.design.X.dtype), params
+        self._objective = objective.astype(objective.data.stored_dtype)
+        self._at = Evaluation.of(at.params)
         self._chosen = np.flatnonzero(chosen)
         self._damping = damping
-        self.diagonal = diagonal_of(objective, params)[self._chosen] + damping
+        self.diagonal = diagonal_of(objective, at)[self._chosen] + damping
 
     def product(self, vector: Array) -> Array:
         whole = np.zeros(self._objective.n_params)
         whole[self._chosen] = vector
-        product = self._objective.hessian_product(self._params, whole)[self._chosen]
+        product = self._objective.hessian_product(self._at, whole)[self._chosen]
         return product + self._damping * vector
 
-    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
+    def solve(self, entries: Array, vector: Array, penalty_hessian: Any = None) -> Array:
         whole = np.zeros(len(self._chosen))
         diagonal = self.diagonal[entries]
-        if bend is not None:
-            diagonal = diagonal + bend.diagonal()
+        if penalty_hessian is not None:
+            diagonal = diagonal + penalty_hessian.diagonal()
         inverse = 1 / np.where(diagonal > 0, diagonal, 1.0)
         enough = _RESIDUAL_LEFT**2 * float(vector @ (inverse * vector))
 
         def product(direction: Array) -> Array:
             whole[entries] = direction
             image = self.product(whole)[entries]
-            return image if bend is None else image + bend @ direction
+            return image if penalty_hessian is None else image + penalty_hessian @ direction
 
         return conjugate_gradients(
             product,

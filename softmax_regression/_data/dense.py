@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._data.design import Array, Design, Rows
+from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array, Rows
 
 _NARROW = 16  # columns
 _COPIED_BYTES, _FEWEST_COPIED = 1 << 18, 16  # at a time, where columns become rows; rows

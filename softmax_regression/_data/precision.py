@@ -10,12 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from softmax_regression._data.design import Design
-
-Array = NDArray[Any]
 
 _LARGEST_ERROR = 3e-5  # nats of a score, at worst
 _LARGEST_SUM = _LARGEST_ERROR / float(np.finfo(np.float32).eps)

@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from softmax_regression._data.design import Array, Design, Rows
+from softmax_regression._data.design import Design
 from softmax_regression._data.moments import SAFE_SIZES, Moments
+from softmax_regression._linalg.arrays import Array, Rows
 
 _ENTRIES = 4  # of a block, for each column
 

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
-
-Array = NDArray[Any]
 
 
 class BatchTargets(ABC):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.one_block import in_float64
@@ -17,7 +18,7 @@ from softmax_regression._solvers.criteria import best_start
 from softmax_regression._solvers.lbfgs import minimize_lbfgs
 from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.newton.newton import minimize_newton
-from softmax_regression._solvers.result import Evaluation, SolverResult
+from softmax_regression._solvers.result import SolverResult
 
 Array = NDArray[Any]
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.schedule import HessianFactors
+from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.one_block import copied, is_small
@@ -25,7 +26,7 @@ from softmax_regression._solvers.lbfgs import minimize_lbfgs
 from softmax_regression._solvers.loop import Stopping, followed_by
 from softmax_regression._solvers.newton.descent import CholeskyDescent, ConjugateGradientDescent
 from softmax_regression._solvers.newton.newton import minimize_newton
-from softmax_regression._solvers.result import Evaluation, SolverResult, StopReason
+from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.warm_start import WarmStart
 
 Array = NDArray[Any]
@@ -138,7 +139,7 @@ def suits_row_space(design: Design, l2: float) -> bool:
 
 def _order(objective: LinearCrossEntropy) -> int:
     """Of the Hessian, without the class that the others leave no choice."""
-    return max(1, objective.width - 1) * objective.n_columns
+    return objective.layout.hessian_order
 
 
 def newton_cholesky(
@@ -152,7 +153,7 @@ def newton_cholesky(
 
     Of a matrix that is singular but for rounding, products see more than its factor does.
     """
-    factors = HessianFactors(objective, near=warm_start is not None)
+    factors = HessianSchedule(objective, near=warm_start is not None)
     first = None if warm_start is None else warm_start.preconditioner
     descent = CholeskyDescent(
         objective, factors, factors.costly, None if first is None else first.matrix
@@ -160,7 +161,7 @@ def newton_cholesky(
     limited = replace(stopping, max_iter=min(stopping.max_iter, _MOST_CHOLESKY_ITERATIONS))
     result = minimize_newton(objective, descent, start, limited)
     result = replace(result, preconditioner=descent.preconditioner)
-    stuck = result.reason in (StopReason.ROUNDING, StopReason.MAX_ITER)
+    stuck = result.reason.is_stuck or result.reason is StopReason.MAX_ITER
     if not stuck or result.n_iter >= stopping.max_iter:
         return result
     left, reached = stopping.after(result.n_iter), result.evaluation
@@ -218,19 +219,16 @@ def _lbfgs_round(
     """Run L-BFGS for at most `length` iterations from where the last round ended."""
     start, watch = before.evaluation, stopping.watch
     assert start is not None
-    whitened = WhitenedObjective(objective, start.params, precondition(start.params))
-    value, gradient = whitened.at_origin(start.value, start.gradient)
+    whitened = WhitenedObjective(objective, start.params, precondition(start))
     left = stopping.after(before.n_iter)
     left = replace(
         left,
         max_iter=min(length, left.max_iter),
         watch=None if watch is None else lambda unknowns: watch(whitened.params(unknowns)),
     )
-    origin = Evaluation(np.zeros(whitened.n_params), value, gradient)
-    result = minimize_lbfgs(whitened, origin, left)
-    params = whitened.params(result.params)
-    value, gradient = whitened.base_value_and_gradient(result.params)
-    return replace(result, params=params, evaluation=Evaluation(params, value, gradient))
+    result = minimize_lbfgs(whitened, whitened.at_origin(start), left)
+    reached = None if result.evaluation is None else result.evaluation.inner
+    return replace(result, params=whitened.params(result.params), evaluation=reached)
 
 
 SmoothSolver = Callable[

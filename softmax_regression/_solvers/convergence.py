@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.criteria import Criterion
 from softmax_regression._solvers.protocols import DifferentiableObjective
-from softmax_regression._solvers.result import Evaluation
 
 Array = NDArray[Any]
 
@@ -133,7 +133,7 @@ class CriterionTest(ConvergenceTest):
         is_far = self._promised > self._near and brought / max(value, _TINY) > self._near
         waits = not may_end or is_far or (descent.exact and self._steps_prove)
         if remaining > self.tol and (is_last or (descent.settled and not waits)):
-            remaining = self.criterion(self.objective, point, self.tol)
+            remaining = self.criterion(self.objective, point, self.tol, sharp=False)
         if (remaining <= self.tol and may_end) or is_last:
             return remaining, None
         proposal = descent(point, self.tol * value)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gradients
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.protocols import CertifiedObjective, DifferentiableObjective
-from softmax_regression._solvers.result import Evaluation
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ _SEPARATED_LOSS = 1e-9  # Nats a row: no model of classes that overlap reaches s
 def evaluate(objective: DifferentiableObjective, params: Array) -> Evaluation:
     """Look at an objective somewhere, however far out: a step too far is taken back."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return Evaluation(params, *objective.value_and_gradient(params))
+        return objective.evaluate(params)
 
 
 def best_start(objective: DifferentiableObjective, starts: Sequence[Array]) -> Evaluation:
@@ -59,8 +59,14 @@ class Criterion(ABC):
     is_certificate = False
 
     @abstractmethod
-    def __call__(self, objective: Any, point: Evaluation, enough: float = np.inf) -> float:
-        """Evaluate it. Once it is known to exceed `enough`, any larger number may be returned."""
+    def __call__(
+        self, objective: Any, point: Evaluation, enough: float = 0.0, *, sharp: bool = True
+    ) -> float:
+        """Evaluate it, as sharply as it can be.
+
+        Unless it is to be sharp, any number above `enough` may be returned once it is known to
+        exceed that.
+        """
 
     def costly(self, objective: Any) -> bool:
         """Whether evaluating it takes passes over the data."""
@@ -81,12 +87,17 @@ class RelativeGap(Criterion):
     is_certificate = True
 
     def __call__(
-        self, objective: CertifiedObjective, point: Evaluation, enough: float = np.inf
+        self,
+        objective: CertifiedObjective,
+        point: Evaluation,
+        enough: float = 0.0,
+        *,
+        sharp: bool = True,
     ) -> float:
         scale = max(point.value, np.finfo(np.float64).tiny)
-        gap = objective.optimality_gap(point.params, point.value, point.gradient, enough * scale)
+        gap = objective.certify(point, enough * scale, sharp)
         if np.isnan(gap):
-            gap = gap_by_newton_step(objective, point, enough * scale)
+            gap = gap_by_newton_step(objective, point, enough * scale, sharp)
         return min(max(gap, 0.0) / scale, 1.0)  # as F is not negative, no more can be left
 
     def costly(self, objective: CertifiedObjective) -> bool:
@@ -101,19 +112,26 @@ class GradientNorm(Criterion):
 
     name = "largest entry of the gradient"
 
-    def __call__(self, objective: Any, point: Evaluation, enough: float = np.inf) -> float:
+    def __call__(
+        self, objective: Any, point: Evaluation, enough: float = 0.0, *, sharp: bool = True
+    ) -> float:
         return float(np.abs(point.gradient).max(initial=0.0))
 
 
 def certify(criterion: Criterion, tol: float, objective: Any, point: Evaluation) -> float:
     """Evaluate a criterion where a solver ended, as sharply as it can be."""
-    remaining = criterion(objective, point, tol)
+    remaining = criterion(objective, point, tol, sharp=False)
     return remaining if remaining <= tol else criterion(objective, point)
 
 
-def gap_by_newton_step(objective: CertifiedObjective, point: Evaluation, enough: float) -> float:
-    """Bound F − min F by a Newton step; its decrement, where that alone exceeds `enough`."""
-    if enough < np.inf:
+def gap_by_newton_step(
+    objective: CertifiedObjective, point: Evaluation, enough: float, sharp: bool
+) -> float:
+    """Bound F − min F by a Newton step.
+
+    Unless the bound is to be sharp, the decrement stands for it where that alone exceeds `enough`.
+    """
+    if not sharp:
         _, decrement, _ = newton_step(objective, point, enough=enough)
         if decrement > enough:
             return decrement
@@ -140,7 +158,7 @@ def newton_step(
     free = objective.free(point.params, point.gradient)
     rule = _DecrementRule(enough, precision)
     run = conjugate_gradients(
-        lambda direction: free * objective.hessian_product(point.params, direction),
+        lambda direction: free * objective.hessian_product(point, direction),
         free * -point.gradient,
         rule,
         max_products=min(max_products, len(point.gradient)),

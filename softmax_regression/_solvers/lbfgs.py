@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult
 from scipy.optimize import minimize as scipy_minimize
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.loop import Run, Stopping
 from softmax_regression._solvers.polish import polish
 from softmax_regression._solvers.protocols import DifferentiableObjective
-from softmax_regression._solvers.result import Evaluation, SolverResult, StopReason
+from softmax_regression._solvers.result import SolverResult, StopReason
 
 Array = NDArray[Any]
 
@@ -128,7 +129,7 @@ class _ScipyRun(Run):
             if progress > stopping.tol * point.value or n_iter < self._next_check:
                 return np.inf
             self._next_check = n_iter + 1 + n_iter // 10
-        return stopping.criterion(self.objective, point, stopping.tol)
+        return stopping.criterion(self.objective, point, stopping.tol, sharp=False)
 
     def _recall(self, params: Array) -> Evaluation:
         for evaluation in reversed(self._recent):

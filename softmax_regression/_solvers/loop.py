@@ -16,11 +16,11 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Descent, Proposal, convergence_test
 from softmax_regression._solvers.criteria import Criterion, certify, evaluate
 from softmax_regression._solvers.protocols import DifferentiableObjective
 from softmax_regression._solvers.result import (
-    Evaluation,
     Report,
     SolverResult,
     StopReason,
@@ -32,6 +32,9 @@ Array = NDArray[Any]
 
 _PATIENCE = 5  # Iterations in a row that change nothing but rounding errors.
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
+# Newton's method converges in far fewer iterations, where it converges: a run whose value is still
+# above this share of that so many iterations ago gets nowhere.
+_STALL_ITERATIONS, _STALL_SHARE = 100, 0.99
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class Run:
         self.loss_curve: list[float] = []
         self.costly = stopping.criterion.costly(objective)
         self._n_idle = 0
+        self._checkpoint = np.inf, np.inf  # The value and the criterion some iterations ago.
 
     @property
     def is_last(self) -> bool:
@@ -125,6 +129,17 @@ class Run:
     def be_patient(self) -> None:
         """Let the count of idle iterations begin anew."""
         self._n_idle = 0
+
+    def has_stalled(self) -> bool:
+        """Return whether the last 100 iterations brought next to nothing, each time they are over.
+
+        To be asked once after each iteration.
+        """
+        if len(self.loss_curve) % _STALL_ITERATIONS:
+            return False
+        (value, remaining), now = self._checkpoint, self.reached.value
+        self._checkpoint = now, self.remaining
+        return now > _STALL_SHARE * value and self.remaining > 0.5 * remaining
 
     def reach(self, evaluation: Evaluation) -> None:
         """Take note of the point that an iteration has reached."""
@@ -182,7 +197,13 @@ class Run:
         """Return how the run ended."""
         best, curve = self.best, self.loss_curve
         return SolverResult(
-            best.params, best.value, len(curve), reason, curve, self.remaining, evaluation=best
+            best.params,
+            best.value,
+            len(curve),
+            reason,
+            curve,
+            self.remaining,
+            evaluation=best.without_rows(),
         )
 
     def interrupted(self) -> SolverResult:
@@ -230,7 +251,7 @@ def minimize(
     run = Run(objective, start, stopping)
     try:
         reason, proposal = _iterate(run, descent, search)
-        if reason is StopReason.ROUNDING and run.remaining <= stopping.tol:
+        if reason.is_stuck and run.remaining <= stopping.tol:
             reason = StopReason.CONVERGED  # At the start, which was not to be the end.
         exact = proposal is not None and proposal.exact and not run.is_last
         if exact and reason is StopReason.CONVERGED and run.remaining > stopping.tol**2:
@@ -256,6 +277,8 @@ def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Pr
         reason = run.observe(remaining, run.costly or remaining <= run.remaining)
         if reason is not None or is_last:
             return reason or StopReason.MAX_ITER, proposal
+        if run.has_stalled():
+            return StopReason.STALLED, proposal
         assert proposal is not None
         if not descent.settled:
             run.be_patient()

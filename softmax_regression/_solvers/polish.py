@@ -7,9 +7,9 @@ are made of gradients, so they still tell better from worse.
 
 from __future__ import annotations
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.criteria import Criterion, evaluate, newton_step
 from softmax_regression._solvers.protocols import CertifiedObjective
-from softmax_regression._solvers.result import Evaluation
 
 _PRECISION = 1e-8  # Of the decrement, at which conjugate gradients end.
 

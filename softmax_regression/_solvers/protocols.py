@@ -12,14 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objectives.evaluation import Evaluation
+
 Array = NDArray[Any]
 
 
 class DifferentiableObjective(Protocol):
     """An objective with a gradient: enough for L-BFGS."""
 
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        """Return F and its gradient over all rows, in float64."""
+    def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate F and its gradient over all rows, in float64; the parameters are not copied."""
 
 
 class DualObjective(DifferentiableObjective, Protocol):
@@ -27,22 +29,21 @@ class DualObjective(DifferentiableObjective, Protocol):
 
     @property
     def has_dual(self) -> bool:
-        """Whether `optimality_gap` knows a bound."""
+        """Whether `certify` knows a bound."""
 
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        """Bound ``F(params) − min F`` from above, NaN if unknown.
+    def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        """Bound ``F − min F`` from above, NaN if unknown.
 
-        A first bound above `enough` that cannot be brought below is returned as it is.
+        Unless the bound is to be as sharp as it can be, a first one above `enough` that is not
+        expected to be brought below it is returned as it is.
         """
 
 
 class CertifiedObjective(DualObjective, Protocol):
     """A convex objective for which a Newton step bounds how far the minimum is."""
 
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        """Multiply the Hessian at `params` by a direction."""
+    def hessian_product(self, at: Evaluation, direction: Array) -> Array:
+        """Multiply the Hessian there by a direction."""
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
         """Bound ``F(params) − min F`` by the exact Newton step there; inf if it proves nothing."""
@@ -70,13 +71,13 @@ class SearchableObjective(CertifiedObjective, Protocol):
 class TruncatedNewtonObjective(Protocol):
     """An objective whose Newton equations conjugate gradients solve."""
 
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        """Multiply the Hessian at `params` by a direction."""
+    def hessian_product(self, at: Evaluation, direction: Array) -> Array:
+        """Multiply the Hessian there by a direction."""
 
     def likely_gap(self, gradient: Array) -> float:
         """Estimate the optimality gap from little but a gradient; 0 where that is unknown."""
 
-    def last_step(self, params: Array, residual: Array) -> Array | None:
+    def last_step(self, at: Evaluation, residual: Array) -> Array | None:
         """Return a step that makes the residual of the Newton equations easier to certify, if any.
 
         It comes on top of theirs, where that is expected to lead to the minimum.
@@ -116,8 +117,8 @@ class PreconditionerSource(Protocol):
 
     n_stages: int
 
-    def make(self, stage: int, params: Array) -> Solve:
-        """Make that of a stage at some parameters."""
+    def make(self, stage: int, at: Evaluation) -> Solve:
+        """Make that of a stage where the objective was evaluated."""
 
     def n_products(self, stage: int) -> float:
         """Products, and solutions with what a stage makes, in the time that the next takes.

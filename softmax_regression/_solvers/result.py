@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.warm_start import Preconditioner
 
 Array = NDArray[Any]
@@ -28,25 +29,17 @@ class StopReason(Enum):
     ROUNDED = (
         "the coefficients and intercepts, rounded to the precision of X, are not at the minimum"
     )
+    STALLED = "its last 100 iterations brought less than 1 %"
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
     STOPPED = "the callbacks asked it to"
     MAX_TIME = "it used up its time (max_time)"
     DIVERGED = "the loss became infinite"
     INTERRUPTED = "it was interrupted"
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Parameters, and the objective and its gradient there."""
-
-    params: Array
-    value: float
-    gradient: Array
-
     @property
-    def finite(self) -> bool:
-        """Whether value and gradient are numbers."""
-        return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
+    def is_stuck(self) -> bool:
+        """Whether the method gets no further from where it is, though another one may."""
+        return self in (StopReason.ROUNDING, StopReason.STALLED)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature import working_set as _submatrix
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.working_set import Matrix
+from softmax_regression._curvature.working_set import DenseHessian
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss
 from softmax_regression._objectives.linear import one_block as _small
@@ -365,7 +365,7 @@ def test_a_quadratic_function_is_minimised_however_singular(grouping, rank):
     penalty = FlatLasso(weights)
     if grouping == "features":
         penalty = FlatGroupLasso(weights[:10], np.repeat(np.arange(10), 4))
-    model = Quadratic(Matrix(factor @ factor.T), -target, np.zeros(40))
+    model = Quadratic(DenseHessian(factor @ factor.T), -target, np.zeros(40))
     minimize_model(model, penalty, precision=1e-6, max_rounds=200)
     np.testing.assert_allclose(model.slope, factor @ (factor.T @ model.at) - target, atol=1e-10)
     before = np.linalg.norm(penalty.residual(np.zeros(40), -target))

@@ -24,12 +24,11 @@ gradient there would be 0. Here q is made row by row, and what it costs is added
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 
 class NewtonDual(Protocol):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.blas import add_scaled
 from softmax_regression._linalg.threads import share_out
 from softmax_regression._losses.batch_targets import batch_targets
@@ -23,8 +23,6 @@ from softmax_regression._objectives.base import Pass
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.layers import Layout, Passage
 from softmax_regression.functional import Activation
-
-Array = NDArray[Any]
 
 _STRETCH_BYTES = 1 << 20  # of X and targets: they stay in the cache
 

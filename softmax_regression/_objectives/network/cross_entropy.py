@@ -16,22 +16,22 @@ an optimiser's step is a few passes over one array, and the penalised part is it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._data.dataset import Block, Dataset
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import usable_threads
 from softmax_regression._losses.pointwise import PointwiseLoss
-from softmax_regression._objectives.base import CrossEntropyObjective, Rows
+from softmax_regression._objectives.base import CrossEntropyObjective
 from softmax_regression._objectives.network.batches import Lane, NetworkPass
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.layers import Layout, Passage
 from softmax_regression.functional import Activation
-
-Array = NDArray[Any]
 
 _WORTH_LANES = 10_000_000  # multiplications in a layer's product for a batch
 
@@ -64,14 +64,10 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         l2: float,
         dropout: Dropout | None = None,
     ):
-        super().__init__(
-            design,
-            loss,
-            l2,
-            n_params=layout.n_params,
-            n_penalized=layout.n_weights,
-            width=max(fan_out for _, (_, fan_out) in layout.weights),
-        )
+        self.data = Dataset(design, loss)
+        self.l2 = l2
+        self.n_params, self.n_penalized = layout.n_params, layout.n_weights
+        self.width = max(fan_out for _, (_, fan_out) in layout.weights)
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
@@ -81,24 +77,18 @@ class NetworkCrossEntropy(CrossEntropyObjective):
     def scores(self, params: Array, block: Design) -> Array:
         return Network(*self.layout.views(params), self.activation).scores(block)
 
-    def _block_gradient(
-        self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
-    ) -> float:
-        total = 0.0
-
-        def residual(scores: Array) -> None:
-            nonlocal total
-            total = self.loss.value_and_residual(scores, rows)
-
-        passage = Passage(self.layout, self.activation, block.n_rows, self.dtype)
-        passage.there_and_back(block, params, residual, out)
-        return total
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        model = NetworkParams(params.astype(self.dtype, copy=False), self.layout, self.activation)
+        total, gradient = self.data.map_reduce(gradient_sums, model, width=self.width)
+        share = 1 / self.data.n_rows
+        gradient *= share
+        weights = params[: self.n_penalized]
+        gradient[: self.n_penalized] += self.l2 * weights
+        return total * share + self.l2 / 2 * float(np.dot(weights, weights)), gradient
 
     def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> NetworkPass:
         lanes = self._lanes_for(max(len(batch) for batch in batches))
-        # The mean weight is 1 over all rows, and more over those that may be drawn if others have
-        # weight 0.
-        share = len(self.rows) / self.design.n_rows
+        share = self.share_of_row
         spare = self._spare[: len(lanes) - 1]
         return NetworkPass(lanes, batches, share, self.l2, self.n_penalized, spare)
 
@@ -123,6 +113,32 @@ class NetworkCrossEntropy(CrossEntropyObjective):
                 Lane(self.design, self.loss, self.layout, self.activation, self.dropout)
             )
         return self._lanes[:n_lanes]
+
+
+class NetworkParams(NamedTuple):
+    """What it takes to score rows: the flat vector, its layout, and the activation."""
+
+    params: Array
+    layout: Layout
+    activation: Activation
+
+
+def gradient_sums(block: Block, model: NetworkParams) -> tuple[float, Array]:
+    """Return Σ s_i CE_i over a block of rows, and its gradient: a kernel for `map_reduce`."""
+    total, gradient = 0.0, np.zeros(len(model.params))
+    part = np.empty_like(model.params)
+    for rows in block.pieces:
+        passage = Passage(
+            model.layout, model.activation, rows.stop - rows.start, model.params.dtype
+        )
+
+        def residual(scores: Array, rows: slice = rows) -> None:
+            nonlocal total
+            total += block.loss.value_and_residual(scores, rows)
+
+        passage.there_and_back(block.design[rows], model.params, residual, part)
+        gradient += part
+    return total, gradient
 
 
 class Network:

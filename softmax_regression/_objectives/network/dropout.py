@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _LEVELS = 1 << 16  # of a random number: 16 bits take half of the time that 32 take
 

@@ -11,14 +11,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.coordinates import check_sizes
 from softmax_regression._objectives.network.layers import Layout
-
-Array = NDArray[Any]
 
 
 class InputScaling:

@@ -8,13 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression.functional import Activation
-
-Array = NDArray[Any]
 
 
 class Layout:

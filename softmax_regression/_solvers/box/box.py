@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import hessian_of
+from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.wide_hessian import WideHessian
 from softmax_regression._linalg.cholesky import CholeskyFactor
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._solvers.box.wide_box import WideBoxModel
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.newton.descent import NewtonDescent
-from softmax_regression._solvers.result import Evaluation
 
 Array = NDArray[Any]
 
@@ -60,10 +60,10 @@ class BoxDescent(NewtonDescent):
         slope = point.gradient[chosen]
         model: BoxModel | WideBoxModel
         if objective.is_wide:
-            wide = WideHessian(objective.smooth, point.params, entries)
+            wide = WideHessian(objective.smooth, point, entries)
             model = WideBoxModel(wide, slope, lower, upper)
         else:
-            hessian = hessian_of(objective.smooth, point.params, entries)
+            hessian = hessian_of(objective.smooth, point, entries)
             model = BoxModel(hessian, slope, lower, upper)
         model.minimize(_PRECISION[0] if enough > 0 else _PRECISION[1])
         direction[chosen] = model.at

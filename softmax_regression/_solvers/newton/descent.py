@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.newton.equations import NewtonEquations
 from softmax_regression._solvers.protocols import (
@@ -22,7 +23,6 @@ from softmax_regression._solvers.protocols import (
     Solve,
     TruncatedNewtonObjective,
 )
-from softmax_regression._solvers.result import Evaluation
 from softmax_regression._solvers.warm_start import Preconditioner
 
 Array = NDArray[Any]
@@ -87,7 +87,7 @@ class CholeskyDescent(NewtonDescent):
     objective : CertifiedObjective
         What is minimised.
     factor : callable
-        Returns a factor of the Hessian at some parameters. Its second argument is what share of the
+        Returns a factor of the Hessian at an evaluation. Its second argument is what share of the
         value the last direction promised: the less, the more precise it must be.
     costly : bool, default=True
         Whether that takes far more time than a step.
@@ -98,7 +98,7 @@ class CholeskyDescent(NewtonDescent):
     def __init__(
         self,
         objective: CertifiedObjective,
-        factor: Callable[[Array, float], HessianFactor],
+        factor: Callable[[Evaluation, float], HessianFactor],
         costly: bool = True,
         first: Solve | None = None,
     ):
@@ -123,7 +123,7 @@ class CholeskyDescent(NewtonDescent):
             proposal = self._by_old_factor(self._current, evaluation, square)
             if proposal is not None:
                 return proposal
-        made = self.factor(evaluation.params, self._promised if enough > 0 else 0.0)
+        made = self.factor(evaluation, self._promised if enough > 0 else 0.0)
         self._current, self._first_square, self.exact = made, square, made.exact
         direction, decrement = _newton_direction(made, evaluation)
         self._last_decrement = decrement
@@ -208,6 +208,9 @@ class ConjugateGradientDescent(NewtonDescent):
         )
 
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
+        if self.products is not self.objective:
+            # What products remember of the rows there is in their own precision.
+            evaluation = evaluation.without_rows()
         if self._is_spent(enough):
             self._renew(evaluation, enough)
         final = _FINAL_STEP_SHARE * enough
@@ -231,7 +234,7 @@ class ConjugateGradientDescent(NewtonDescent):
     def _renew(self, evaluation: Evaluation, enough: float) -> None:
         best = self._best_stage
         self._stage = best if enough == 0 else min(self._stage + 1, best)
-        self._current = self.source.make(self._stage, evaluation.params)
+        self._current = self.source.make(self._stage, evaluation)
         self._n_spent, self._products_when_new = 0.0, None
 
     def _solve(self, equations: NewtonEquations, enough: float) -> bool:

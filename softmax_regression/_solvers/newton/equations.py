@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gradients
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.protocols import Solve, TruncatedNewtonObjective
-from softmax_regression._solvers.result import Evaluation
 
 Array = NDArray[Any]
 
@@ -73,12 +73,12 @@ class NewtonEquations:
         max_products : int
             The largest number of products with H.
         """
-        gradient, params = self.evaluation.gradient, self.evaluation.params
+        at, gradient = self.evaluation, self.evaluation.gradient
         rule = _StoppingRule(self.objective, enough, self.final_decrement)
         if self.n_products > 0:
             rule.begin(float(gradient @ preconditioner.solve(gradient)))
         run = conjugate_gradients(
-            lambda direction: self.objective.hessian_product(params, direction),
+            lambda direction: self.objective.hessian_product(at, direction),
             self.residual,
             rule,
             solve=preconditioner.solve,
@@ -93,7 +93,7 @@ class NewtonEquations:
         self.decrement = 0.5 * (run.square - float(gradient @ self.step))
         done = run.square <= rule.goal or run.reason is EndOfCG.NO_CURVATURE
         if done and rule.proof < np.inf:
-            last_step = self.objective.last_step(params, self.residual)
+            last_step = self.objective.last_step(at, self.residual)
             self.step = self.step if last_step is None else self.step + last_step
         return done
 

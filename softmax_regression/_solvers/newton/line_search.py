@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.protocols import SearchableObjective
-from softmax_regression._solvers.result import Evaluation
 
 Array = NDArray[Any]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.loop import Stopping, followed_by, minimize
 from softmax_regression._solvers.newton.descent import NewtonDescent
 from softmax_regression._solvers.newton.line_search import LineSearch
 from softmax_regression._solvers.protocols import SearchableObjective
-from softmax_regression._solvers.result import Evaluation, SolverResult, StopReason
+from softmax_regression._solvers.result import SolverResult
 
 _CAUTIOUS_CHANGE = 4.0  # Nats by which an iteration may change the scores of a row.
 
@@ -38,7 +39,7 @@ def minimize_newton(
         stands for it.
     """
     result = minimize(objective, descent, LineSearch(objective), start, stopping)
-    stuck = result.reason is StopReason.ROUNDING and not objective.has_dual
+    stuck = result.reason.is_stuck and not objective.has_dual
     if not stuck or result.n_iter >= stopping.max_iter:
         return result
     # Without a penalty nothing brings back rows whose scores a long step has taken so far that

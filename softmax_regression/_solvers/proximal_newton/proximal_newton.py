@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.working_set import submatrix
+from softmax_regression._curvature.working_set import working_set_hessian
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import GroupLasso, Penalty
 from softmax_regression._solvers.convergence import Proposal
@@ -43,7 +44,7 @@ from softmax_regression._solvers.proximal_newton.quadratic import (
     FlatPenalty,
     Quadratic,
 )
-from softmax_regression._solvers.result import Evaluation, SolverResult
+from softmax_regression._solvers.result import SolverResult
 
 Array = NDArray[Any]
 
@@ -154,7 +155,7 @@ class ProximalNewton:
         flat = _flat(penalty, entries[1])
         at, slope = smooth.matrix(params)[entries], smooth.matrix(gradient)[entries]
         added = self.trust.damping(float(np.linalg.norm(flat.residual(at, slope))))
-        curvature = submatrix(smooth, params, chosen, added, rough=early)
+        curvature = working_set_hessian(smooth, evaluation, chosen, added, rough=early)
         self.trust.growth = 1 if curvature.quick else _GROWTH_BY_PRODUCTS
         model = Quadratic(curvature, slope, at)
         precision, rounds = _THOROUGH if curvature.quick else _ROUGH
@@ -191,13 +192,13 @@ class ProximalNewton:
         length = 1.0
         for n_halvings in range(_MOST_HALVINGS):
             params = evaluation.params + length * step
-            smooth, gradient = objective.smooth.value_and_gradient(params)
-            there = smooth + penalty.value(objective.coef(params))
+            smooth = objective.smooth.evaluate(params)
+            there = smooth.value + penalty.value(objective.coef(params))
             if there <= value + _SUFFICIENT_DECREASE * length * promised + _ROUNDING * abs(value):
                 expected = proposal.model_change + after - before
                 kept = (there - value) / expected if expected < 0 else 1.0
                 self.trust.learn(n_halvings, kept)
-                return _shifted(objective, penalty, params, smooth, gradient)
+                return _shifted(objective, penalty, smooth)
             length /= 2
         return None
 
@@ -266,17 +267,18 @@ def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
     return FlatGroupLasso(penalty.weights[names], groups)
 
 
-def _shifted(
-    objective: SparseCrossEntropy, penalty: Penalty, params: Array, value: float, gradient: Array
-) -> Evaluation:
+def _shifted(objective: SparseCrossEntropy, penalty: Penalty, at: Evaluation) -> Evaluation:
     """Return F + Ω where what all classes have in common is taken off, for the least penalty.
 
-    Only the ridge's part of F and of its gradient changes: F is not evaluated anew.
+    Only the ridge's part of F and of its gradient changes, and no probability does: F is not
+    evaluated anew.
     """
+    params, value, gradient = at.params, at.value, at.gradient
     moved = objective.least_shift(params, penalty)
     if moved is not params:
         smooth = objective.smooth
         before, after = smooth.matrix(params), smooth.matrix(moved)
         gradient = gradient + (smooth.ridge * (after - before)).ravel()
         value += 0.5 * float((smooth.ridge * (np.square(after) - np.square(before))).sum())
-    return Evaluation(moved, value + objective.penalty.value(objective.coef(moved)), gradient)
+    value += objective.penalty.value(objective.coef(moved))
+    return Evaluation(moved, value, gradient, at.probabilities)
