@@ -110,7 +110,7 @@ def test_a_rounded_factor_is_near_that_of_the_hessian(problem):
 
 @every_problem
 def test_nearer_the_minimum_factors_get_exact(problem, monkeypatch):
-    monkeypatch.setattr(_factors, "_CALLS", 0)
+    monkeypatch.setattr(_factors, "_CALLS_MULTIPLICATIONS", 0)
     objective, params, gradient = at_random(problem)
     factors = HessianSchedule(objective)
     assert not factors(params, 0.5).exact

@@ -209,8 +209,8 @@ def test_whole_fits_are_those_in_memory(problem, solver, stored):
 
 
 def test_whole_fits_with_hessians_of_some_rows_are_those_in_memory(stored, monkeypatch):
-    monkeypatch.setattr("softmax_regression._curvature.schedule._CALLS", 0)
-    monkeypatch.setattr("softmax_regression._curvature.schedule._COSTLY", 0)
+    monkeypatch.setattr("softmax_regression._curvature.schedule._CALLS_MULTIPLICATIONS", 0)
+    monkeypatch.setattr("softmax_regression._curvature.schedule._COSTLY_EVALUATIONS", 0)
     problem = Problem(n_rows=2000, n_classes=3)
     base = stored(problem)
     assert HessianSchedule(base.standardized())._rows is not None

@@ -183,10 +183,10 @@ def test_batches_of_a_partition_average_to_the_whole(problem, hidden, n_batches)
     np.testing.assert_allclose(total / n_batches, gradient, atol=1e-14)
 
 
-@pytest.mark.parametrize("stretch_bytes", [1, 300, 1 << 20])
+@pytest.mark.parametrize("chunk_bytes", [1, 300, 1 << 20])
 @pytest.mark.parametrize("problem", variants(n_rows=[40], layout=["C", "csr"], **DATA))
-def test_a_pass_is_its_batches_one_by_one(problem, stretch_bytes, monkeypatch):
-    monkeypatch.setattr(_network_pass, "_STRETCH_BYTES", stretch_bytes)
+def test_a_pass_is_its_batches_one_by_one(problem, chunk_bytes, monkeypatch):
+    monkeypatch.setattr(_network_pass, "_CHUNK_BYTES", chunk_bytes)
     passing, alone = (problem.network((3, 2), "silu") for _ in range(2))
     params, random = draw_params(alone), np.random.default_rng(0)
     gradient, expected = (np.empty(alone.n_params) for _ in range(2))
@@ -323,7 +323,7 @@ def test_a_batch_in_runs_has_the_same_gradient(layout, monkeypatch):
     found = []
     for n_threads in (1, 2, 3):
         monkeypatch.setattr(_network, "usable_threads", lambda n=n_threads: n)
-        monkeypatch.setattr(_network, "_WORTH_LANES", 0)
+        monkeypatch.setattr(_network, "_SHARDED_MULTIPLICATIONS", 0)
         objective = problem.network((3,))
         params, gradient = draw_params(objective), np.empty(objective.n_params)
         for _ in range(2):  # memory is used again

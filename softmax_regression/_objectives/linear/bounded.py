@@ -28,7 +28,8 @@ from softmax_regression._objectives.linear.dual_bound import dual_gap
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
 from softmax_regression._penalties.boxed_ridge import BoxedRidge
 
-_WIDE = 2  # coefficients for each row and output
+# Coefficients for each row and output from which models are minimised by their duals.
+_WIDE_RATIO = 2
 
 
 class BoundedCrossEntropy(Objective):
@@ -68,7 +69,7 @@ class BoundedCrossEntropy(Objective):
     def is_wide(self) -> bool:
         """Whether the rows, one for each output, are far fewer than the coefficients."""
         smooth = self.smooth
-        few = _WIDE * smooth.width * smooth.data.n_rows <= self.n_params
+        few = _WIDE_RATIO * smooth.width * smooth.data.n_rows <= self.n_params
         return few and smooth.l2 > 0 and isinstance(smooth.design, DenseDesign)
 
     @property

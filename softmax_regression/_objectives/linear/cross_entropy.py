@@ -110,7 +110,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
         self.l2, self.ridge = penalty.l2, penalty.strengths
         self.n_params, self.width = layout.n_params, layout.n_outputs
         self.n_columns, self.fit_intercept = layout.n_columns, layout.fit_intercept
-        self._last: tuple[bytes, Evaluation] | None = None  # by the bytes of its parameters
+        self._last: tuple[bytes, Evaluation] | None = (
+            None  # For callers that pass parameters, whose bytes are the key.
+        )
 
     def _derived(
         self,
@@ -129,7 +131,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         )
         return other
 
-    # -- the same function, written differently ----------------------------------------------------
+    # -- the same function in other unknowns, precisions and strengths -----------------------------
 
     @property
     def coordinates(self) -> Coordinates | None:

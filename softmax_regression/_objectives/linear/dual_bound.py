@@ -177,12 +177,12 @@ def gap_at(problem: Certified, at: Evaluation) -> float:
     coef, intercept = smooth.layout.unpack(at.params)
     slopes, intercept_slope = smooth.layout.unpack(at.gradient)
     rho, share, share_entropy = 0.0, _NONE, 0.0
-    if smooth.layout.fit_intercept:  # else there are no totals to agree
+    if smooth.layout.fit_intercept:  # Else no totals have to agree.
         rho, share, share_entropy = _repair_totals(smooth, _excess(smooth, intercept_slope))
     if rho == 0 and penalty.always_finite:
         return settled(penalty.conjugate_gap(coef, slopes), at.value)
     ridge_slopes = smooth.ridge[: coef.shape[1]] * coef
-    slopes = slopes - ridge_slopes  # of the loss alone
+    slopes = slopes - ridge_slopes  # Of the loss alone.
     along_intercept = float(intercept_slope @ intercept)
     entropy = at.value - penalty.value(coef) - float(np.vdot(slopes, coef)) - along_intercept
     repaired, kept = slopes, entropy
