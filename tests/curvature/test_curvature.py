@@ -284,7 +284,7 @@ def test_the_solved_problem_is_the_problem(n_columns, dtype):
 )
 def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch):
     objective, params, _ = at_random(problem)
-    z, weight = objective.columns(objective.design), problem.weights / problem.weights.sum()
+    z, weight = objective.row_map(objective.design), problem.weights / problem.weights.sum()
     p = scores_of(objective.design, objective.for_rows(params))
     objective.loss.probabilities(p)
     rows = draw_params(objective).reshape(objective.width, -1)

@@ -68,12 +68,12 @@ class SmallCrossEntropy(LinearCrossEntropy):
     """
 
     def __init__(self, base: LinearCrossEntropy):
-        rows = DenseDesign(base.columns(base.design).T)
+        rows = DenseDesign(base.row_map(base.design).T)
         moments = None
         if base.coordinates is not None:
             moments = base.coordinates.moments(base.moments())
         data = self._storage(rows, base.loss, moments)
-        row_map = RowMap(base.n_columns, None, base.intercept_entry)
+        row_map = RowMap(base.n_columns, None, base.row_map.intercept_entry)
         self._assemble(data, base.layout, base.penalty, row_map)
 
     _storage: type[Dataset] = Dataset
