@@ -73,9 +73,8 @@ def sum_over_rows(
 def _weighted_sums(block: Block, request: _Request) -> tuple[Array, ...]:
     dtype, weight = request.dtype, block.loss.weight
     sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
-    step = max(
-        _MIN_UPDATE_ROWS, _UPDATE_VALUES // max([prod(shape[:-1]) for shape in request.shapes])
-    )
+    row_values = max([prod(shape[:-1]) for shape in request.shapes])
+    step = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // row_values)
     for rows in block.regrouped(step):
         X = block.design[rows]
         p = probabilities_of(block, rows, X, request.matrix)

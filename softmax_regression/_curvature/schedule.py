@@ -40,17 +40,14 @@ class HessianSchedule:
         order = objective.layout.hessian_order
         n_rows, width = objective.data.n_rows, objective.width
         hessian = n_rows * order**2
-        evaluation = (
-            _CALLS_MULTIPLICATIONS
-            + 4 * objective.data.n_values * width
-            + _SCORE_MULTIPLICATIONS * n_rows * width
-        )
+        per_output = 4 * objective.data.n_values + _SCORE_MULTIPLICATIONS * n_rows
+        evaluation = _CALLS_MULTIPLICATIONS + width * per_output
         self.costly = hessian > _COSTLY_EVALUATIONS * evaluation
         self._takes_longer = hessian > _CALLS_MULTIPLICATIONS
         to_spare = self.costly and n_rows >= _SAMPLED_ROWS_PER_UNKNOWN * order
-        self._rows = (
-            HessianPreconditioner(objective, _ROWS_PER_UNKNOWN) if to_spare and not near else None
-        )
+        self._rows: HessianPreconditioner | None = None
+        if to_spare and not near:
+            self._rows = HessianPreconditioner(objective, _ROWS_PER_UNKNOWN)
 
     def __call__(self, params: Array, left: float) -> HessianFactor:
         """Make one at some parameters, where about a share `left` of the value is to be gained."""

@@ -23,9 +23,7 @@ from softmax_regression._linalg.conjugate_gradients import conjugate_gradients
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_PRODUCTS_PER_MATRIX = (
-    50  # Products that conjugate gradients take where a matrix would be factored.
-)
+_PRODUCTS_PER_MATRIX = 50  # Products that conjugate gradients take in the place of a factor.
 # Multiplications of a matrix in the time that a product takes for a value and for a row of X.
 _MULTIPLICATIONS_PER_VALUE, _MULTIPLICATIONS_PER_ROW = 8, 50
 _ROWS_PER_ENTRY, _MIN_SAMPLED_ROWS = 5, 2000  # A sample has at least so many rows.

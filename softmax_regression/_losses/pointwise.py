@@ -322,10 +322,9 @@ class SigmoidLoss(PointwiseLoss):
 
 def _divergence(change: Array) -> Array:
     """Return (1 + ε) log(1 + ε) − ε."""
-    near = change * change * (0.5 - change / 6)  # where the difference would lose its digits
-    return np.where(
-        np.abs(change) < _SMALL_RELATIVE_CHANGE, near, xlogy(1 + change, 1 + change) - change
-    )
+    series = change * change * (0.5 - change / 6)  # Near 0 the difference would lose its digits.
+    exact = xlogy(1 + change, 1 + change) - change
+    return np.where(np.abs(change) < _SMALL_RELATIVE_CHANGE, series, exact)
 
 
 def make_loss(
