@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmax_regression._curvature.base import Curvature
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.base import Objective
-from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._objectives.evaluation import Certifiable, Evaluation
 from softmax_regression._objectives.linear.coordinates import pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
@@ -50,7 +50,7 @@ class Whitening:
         return pushed_covariance(covariance, self.push_direction)
 
 
-class WhitenedObjective(Objective):
+class WhitenedObjective(Certifiable, Objective):
     """The objective as a function of u.
 
     Parameters

@@ -25,7 +25,6 @@ from softmax_regression._data.dataset import Dataset, RowBlocks
 from softmax_regression._data.design import Design
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
-from softmax_regression._objectives.evaluation import Evaluation
 
 
 class Pass(ABC):
@@ -92,34 +91,18 @@ class Objective(ABC):
         """By how much a step changes the scores of a row, if that is known."""
         return 0.0
 
-    def evaluate(self, params: Array) -> Evaluation:
-        """Evaluate F and its gradient; what else is found out there comes along."""
-        return Evaluation(params, *self.value_and_gradient(params))
-
-    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
-        """Multiply the Hessian somewhere by a direction; only convex objectives offer it."""
+    def hessian_product(self, params: Array, direction: Array) -> Array:
+        """Multiply the Hessian at `params` by a direction; only convex objectives offer it."""
         raise TypeError(f"{type(self).__name__} has no Hessian products.")
-
-    def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
-        """Bound ``F − min F`` from above, NaN if unknown.
-
-        Parameters
-        ----------
-        at : Evaluation
-            Where.
-        enough : float
-            A bound that would do. Unless `sharp`, a first one above it that is not expected to be
-            brought below it is returned as it is.
-        sharp : bool
-            Whether the bound is to be as small as it can be.
-        """
-        return np.nan
 
     def optimality_gap(
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
     ) -> float:
-        """Bound ``F − min F`` as `certify` does, sharply if `enough` is infinite."""
-        return self.certify(Evaluation(params, value, gradient), enough, sharp=enough == np.inf)
+        """Bound ``F(params) − min F`` from above, NaN if unknown.
+
+        A first bound above `enough` that cannot be brought below is returned as it is.
+        """
+        return np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
         """Bound ``F(params) − min F`` by the exact Newton step there; inf if it proves nothing."""

@@ -1,7 +1,8 @@
-"""What is known of an objective at a point."""
+"""What is known of an objective at a point, and objectives whose evaluations are certified."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,3 +39,36 @@ class Evaluation:
     def of(cls, params: Array) -> Evaluation:
         """Return one of which the parameters alone are known; value and gradient are NaN."""
         return cls(params, np.nan, np.full_like(params, np.nan))
+
+
+class Certifiable(ABC):
+    """An objective F that bounds how far an evaluation is above its minimum."""
+
+    @abstractmethod
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return F and its gradient over all rows, in float64."""
+
+    def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate F and its gradient; what else is found out there comes along."""
+        return Evaluation(params, *self.value_and_gradient(params))
+
+    @abstractmethod
+    def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        """Bound ``F − min F`` from above, NaN if unknown.
+
+        Parameters
+        ----------
+        at : Evaluation
+            Where.
+        enough : float
+            A bound that would do. Unless `sharp`, a first one above it that is not expected to be
+            brought below it is returned as it is.
+        sharp : bool
+            Whether the bound is to be as small as it can be.
+        """
+
+    def optimality_gap(
+        self, params: Array, value: float, gradient: Array, enough: float = np.inf
+    ) -> float:
+        """Bound ``F − min F`` as `certify` does, sharply if `enough` is infinite."""
+        return self.certify(Evaluation(params, value, gradient), enough, sharp=enough == np.inf)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.base import Objective
-from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._objectives.evaluation import Certifiable, Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
@@ -32,7 +32,7 @@ from softmax_regression._penalties.boxed_ridge import BoxedRidge
 _WIDE_RATIO = 2
 
 
-class BoundedCrossEntropy(Objective):
+class BoundedCrossEntropy(Certifiable, Objective):
     """F within a box.
 
     Parameters

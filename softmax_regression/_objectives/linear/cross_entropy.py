@@ -26,7 +26,7 @@ from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.base import CrossEntropyObjective
-from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._objectives.evaluation import Certifiable, Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates, RowMap
 from softmax_regression._objectives.linear.dual_bound import (
     dual_gap,
@@ -56,7 +56,7 @@ _PRECISE_PROBABILITIES = 1 << 20  # So many are kept in the precision of X, not 
 _SINGLE_PRECISION_SIZES = 1e-30, 1e30
 
 
-class LinearCrossEntropy(CrossEntropyObjective):
+class LinearCrossEntropy(Certifiable, CrossEntropyObjective):
     """F(W, b); see the module's text for the mathematics.
 
     Parameters

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.base import Objective
-from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._objectives.evaluation import Certifiable, Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
 from softmax_regression._penalties.elastic_net import ElasticNet
 from softmax_regression._penalties.lasso import Penalty
 
 
-class SparseCrossEntropy(Objective):
+class SparseCrossEntropy(Certifiable, Objective):
     """F + Ω; gradients are those of F alone.
 
     Parameters
