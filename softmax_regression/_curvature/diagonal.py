@@ -46,7 +46,7 @@ def diagonal_of(objective: LinearCrossEntropy, at: Array | Evaluation) -> Array:
     if coordinates is not None:
         means = coordinates.means / scales
         squares += means * (means * weight[:, None] - 2 * totals / scales)
-    intercept = weight[:, None] * objective.intercept_entry**2
+    intercept = weight[:, None] * objective.row_map.intercept_entry**2
     missing = objective.n_columns - squares.shape[1]  # of the columns: that of the intercept
     diagonal = np.concatenate([squares, intercept[:, :missing]], axis=1)
     diagonal /= objective.data.n_rows

@@ -33,24 +33,37 @@ from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import scores_of
 
-_LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
-_ROWS_PER_UNKNOWN = 5
-_SIZES_VALUES = 1 << 19  # numbers of X looked at together: sparse rows get dense meanwhile
-_ROUNDED = 1e-3  # the least pivot of a factor that rounding to float32 does no harm
-_LITTLE = 10_000_000  # operations that take no longer than what surrounds them: nothing to save
-_FASTER = 3.0  # operations of a symmetric update in the time of one in a product with few classes
-_PER_EIGENVECTOR = 10  # times the square of their length: operations of finding all eigenvectors
-_SLOWER = 3.0  # times: one that reads a factor from memory
+_MAX_FACTOR_ORDER = 3000  # A factor of this order takes 70 MB, and less than a second.
+_ROWS_PER_UNKNOWN = 5  # Rows drawn for each row of the matrix, unless told otherwise.
+_DENSE_VALUES = 1 << 19  # Values of X that are made dense at a time, where it is sparse.
+_LEAST_FLOAT32_PIVOT = 1e-3  # Below it, a matrix is no longer summed in float32.
+_NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few take no longer than the calls around them.
+# Multiplications of a symmetric update in the time of one of a product with few classes.
+_UPDATE_SPEED = 3.0
+_EIGENVECTOR_COST = 10  # Multiplications that all eigenvectors take, over the cube of the order.
+_SOLVE_COST = 3.0  # Times that a multiplication takes longer which reads a factor from memory.
 
 
 @dataclass
 class _Stage:
-    """A kind of matrix, and how many multiplications it takes."""
+    """A kind of matrix, and how many multiplications it takes.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the matrix, a `Curvature`.
+    operations : float
+        Multiplications that making it takes.
+    solving : float
+        Multiplications that solving with it takes.
+    n_drawn : int or None
+        The number of rows that it is made from; None for a kind that cannot be sampled.
+    """
 
     kind: Any
     operations: float
     solving: float
-    n_drawn: int | None  # rows that it is made from; None for one that cannot be sampled
+    n_drawn: int | None
 
 
 class HessianPreconditioner:
@@ -68,7 +81,7 @@ class HessianPreconditioner:
         self.objective = objective
         self.rows_per_unknown = rows_per_unknown or _ROWS_PER_UNKNOWN
         self._may_be_rounded = True
-        self._row_values: Any = None  # of each row ‖z‖², and its importance
+        self._row_values: Any = None  # Of each row ‖z‖² and its importance.
         self._stages = self._choose()
         self.n_stages = len(self._stages)
 
@@ -88,10 +101,10 @@ class HessianPreconditioner:
         sample, kind = self.sample(at.params, stage), self._stages[stage].kind
         if sample is None:
             return kind(self.objective, at)
-        # What some of the rows say is not so precise that rounding matters, as a rule.
+        # The error of sampling is larger than that of rounding, as a rule.
         if kind is not KroneckerFactor and self._may_be_rounded:
             rounded: HessianFactor | BlockFactor = kind(self.objective, at, sample, np.float32)
-            self._may_be_rounded = rounded.least_pivot > _ROUNDED
+            self._may_be_rounded = rounded.least_pivot > _LEAST_FLOAT32_PIVOT
             if self._may_be_rounded:
                 return rounded
         return kind(self.objective, at, sample)
@@ -104,10 +117,10 @@ class HessianPreconditioner:
     def n_products(self, stage: int) -> float:
         """How many products, and solutions with its matrix, take the time of making the next."""
         following = self._stages[min(stage + 1, self.n_stages - 1)]
-        if following.operations <= _LITTLE:
+        if following.operations <= _NEGLIGIBLE_MULTIPLICATIONS:
             return 0.0
-        solving = _SLOWER * self._stages[stage].solving
-        return following.operations / _FASTER / (self._product + solving)
+        solving = _SOLVE_COST * self._stages[stage].solving
+        return following.operations / _UPDATE_SPEED / (self._product + solving)
 
     @property
     def _product(self) -> float:
@@ -118,28 +131,28 @@ class HessianPreconditioner:
         """Return which matrices stand for the Hessian, the better after the cheaper."""
         n_classes, n_columns = self.objective.width, self.objective.n_columns
         n_rows, order = self.objective.data.n_rows, self.objective.layout.hessian_order
-        if not _fits_by_rows(self.objective) and n_columns > _LARGEST_FACTOR:
+        if not _fits_by_rows(self.objective) and n_columns > _MAX_FACTOR_ORDER:
             return [_Stage(Diagonal, 0.0, 0.0, None)]
         shared = self._stage(KroneckerFactor, n_columns, 1, n_classes)
         blocks = self._stage(BlockFactor, n_columns, n_classes, n_classes)
         whole = self._stage(HessianFactor, order, 1, 1)
-        stages = [whole if order <= _LARGEST_FACTOR else blocks]
+        stages = [whole if order <= _MAX_FACTOR_ORDER else blocks]
         if _fits_by_rows(self.objective):
             operations = WoodburyFactor.operations(self.objective)
             solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
-            if order > _LARGEST_FACTOR or operations < whole.operations:
+            if order > _MAX_FACTOR_ORDER or operations < whole.operations:
                 stages = [blocks, _Stage(WoodburyFactor, operations, solving, None)]
-        if stages[-1].operations <= _LITTLE:
+        if stages[-1].operations <= _NEGLIGIBLE_MULTIPLICATIONS:
             return stages[-1:]
-        # With many classes, what they have in common takes longer than a block for each.
+        # With many classes, the Kronecker factor takes longer than a block for each class.
         n_drawn = self._n_drawn(n_columns, 1)
-        of_pairs = n_drawn * n_classes**2 + _PER_EIGENVECTOR * n_classes**3
+        of_pairs = n_drawn * n_classes**2 + _EIGENVECTOR_COST * n_classes**3
         if shared.operations + of_pairs > max(blocks.operations, self._product):
             return stages if stages[0] is blocks else [blocks, *stages]
         return [shared, *stages] if n_classes > 1 else stages
 
     def _stage(self, kind: Any, order: int, repeats: int, n_solved: int) -> _Stage:
-        """Return what takes one or more factors of some order, and some solutions with those."""
+        """Return a stage of `repeats` factors of some order, to be solved with `n_solved` times."""
         n_drawn = self._n_drawn(order, repeats)
         operations = repeats * (n_drawn * order**2 + order**3 / 3)
         return _Stage(kind, operations, 2 * n_solved * order**2, n_drawn)
@@ -147,7 +160,7 @@ class HessianPreconditioner:
     def _n_drawn(self, order: int, repeats: int) -> int:
         """How many rows make matrices of some order: of each class some, too."""
         n_rows = self.objective.data.n_rows
-        if repeats * n_rows * order**2 <= _LITTLE:
+        if repeats * n_rows * order**2 <= _NEGLIGIBLE_MULTIPLICATIONS:
             return n_rows
         return min(n_rows, self.rows_per_unknown * (order + self.objective.width))
 
@@ -171,8 +184,8 @@ class HessianPreconditioner:
 def _write_sizes(block: Block, row_map: RowMap) -> tuple[()]:
     """Keep ‖z_i‖² of each row: the same at all parameters."""
     assert block.kept is not None
-    # Sparse rows get dense meanwhile.
-    for rows in block.regrouped(max(1, _SIZES_VALUES // row_map.n_columns)):
+    # Sparse rows are made dense, a few at a time.
+    for rows in block.regrouped(max(1, _DENSE_VALUES // row_map.n_columns)):
         columns = row_map(block.design[rows])
         block.kept[0, rows] = np.einsum("jn,jn->n", columns, columns)
     return ()
@@ -218,6 +231,6 @@ def _uniform(first: int, n_rows: int) -> Array:
 def _fits_by_rows(objective: LinearCrossEntropy) -> bool:
     """Whether the rows are fewer than the unknowns, and there is room for matrices of theirs."""
     n_rows, n_classes, n_columns = objective.data.n_rows, objective.width, objective.n_columns
-    largest = _LARGEST_FACTOR**2
+    largest = _MAX_FACTOR_ORDER**2
     fewer = n_classes > 1 and n_rows < objective.layout.hessian_order
     return fewer and max(n_rows**2, n_classes * n_columns**2) <= largest

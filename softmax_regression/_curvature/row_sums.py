@@ -19,9 +19,9 @@ from softmax_regression._objectives.linear.kernels import probabilities_of
 # Takes z, the probabilities of the same rows, and the sums to add to. It can be pickled.
 Add = Callable[[Array, Array, Any], None]
 
-_UPDATE_VALUES = 1 << 19  # numbers in the factor of one rank-k update: in the cache, long enough
-_LEAST_ROWS = 64  # of an update
-_PER_PRODUCT = 4  # operations of an update that weigh as much as one of a product with X
+_UPDATE_VALUES = 1 << 19  # Of the rows of one rank-k update: they fit the cache.
+_MIN_UPDATE_ROWS = 64  # Of an update; fewer rows waste calls.
+_UPDATE_PER_PRODUCT = 4  # Multiplications of an update in the time of one of a product with X.
 
 
 class _Request(NamedTuple):
@@ -66,8 +66,8 @@ def sum_over_rows(
     if sample is not None:
         data, kept = data.take(sample), None
     request = _Request(add, objective.for_rows(at.params), objective.row_map, shapes, dtype)
-    # A matrix for each thread is worth it where the updates are.
-    updates = max(map(prod, shapes)) // _PER_PRODUCT
+    # Each thread has sums of its own, which is worth it where updates take long.
+    updates = max(map(prod, shapes)) // _UPDATE_PER_PRODUCT
     width = max(1, updates // max(1, data.n_columns))
     return data.map_reduce(_weighted_sums, request, width=width, kept=kept)
 
@@ -75,7 +75,8 @@ def sum_over_rows(
 def _weighted_sums(block: Block, request: _Request) -> tuple[Array, ...]:
     dtype, weight = request.dtype, block.loss.weight
     sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
-    step = max(_LEAST_ROWS, _UPDATE_VALUES // max([prod(shape[:-1]) for shape in request.shapes]))
+    row_values = max([prod(shape[:-1]) for shape in request.shapes])
+    step = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // row_values)
     for rows in block.regrouped(step):
         X = block.design[rows]
         p = probabilities_of(block, rows, X, request.matrix)

@@ -8,11 +8,10 @@ that a method which knows only gradients gets on.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._curvature.base import Curvature
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.base import Unconstrained
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.coordinates import pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
@@ -50,7 +49,7 @@ class Whitening:
         return pushed_covariance(covariance, self.push_direction)
 
 
-class WhitenedObjective(Objective):
+class WhitenedObjective(Unconstrained):
     """The objective as a function of u.
 
     Parameters
@@ -69,15 +68,8 @@ class WhitenedObjective(Objective):
         self.n_params = curvature.n_unknowns
 
     @property
-    def rows(self) -> NDArray[np.intp]:
-        return self.base.rows
-
-    @property
-    def convex(self) -> bool:
-        return True
-
-    @property
     def has_dual(self) -> bool:
+        """Whether the objective has one."""
         return self.base.has_dual
 
     def params(self, unknowns: Array) -> Array:
@@ -85,6 +77,7 @@ class WhitenedObjective(Objective):
         return self.whitening.to_model(unknowns)
 
     def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate the objective, and its gradient in u."""
         return self._whitened(params, self.base.evaluate(self.params(params)))
 
     def at_origin(self, inner: Evaluation) -> Evaluation:
@@ -96,29 +89,29 @@ class WhitenedObjective(Objective):
         return Evaluation(unknowns, inner.value, gradient, inner=inner)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return the objective, and its gradient in u."""
         at = self.evaluate(params)
         return at.value, at.gradient
 
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        raise TypeError("Minibatches need coordinates that do not move.")
-
     def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+        """Multiply the Hessian in u by a direction."""
         pushed = self.whitening.push_direction(direction)
         at = as_evaluation(at)
         there = at.inner or self.params(at.params)
         return self.whitening.pull_gradient(self.base.hessian_product(there, pushed))
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        """Bound how far the objective is above its minimum."""
         # The gradient in the parameters is not to be had from that in u: where rounding has it so,
         # M is singular.
         inner = at.inner or self.base.evaluate(self.params(at.params))
         return self.base.certify(inner, enough, sharp)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """Bound F − min F by the Newton step there."""
         pushed = self.whitening.push_direction(step)
         return self.base.gap_by_newton(self.params(params), pushed, decrement)
 
     def separates(self, params: Array) -> bool:
+        """Return whether the parameters tell all classes apart."""
         return self.base.separates(self.params(params))

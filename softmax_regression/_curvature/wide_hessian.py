@@ -17,7 +17,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_INTERCEPT_RIDGE = 1e-5  # where its curvature is about 1: damps Newton's steps by as much
+_INTERCEPT_RIDGE = 1e-5  # Damps Newton's steps in b, where the curvature is about 1.
 
 
 class WideHessian:
@@ -36,7 +36,7 @@ class WideHessian:
     def __init__(self, objective: LinearCrossEntropy, at: Array | Evaluation, chosen: Array):
         self.chosen = chosen
         self._z, p = weighted_rows(objective, at)
-        self.n_scores = p.size  # the order of A D Aᵀ
+        self.n_scores = p.size  # The order of A D Aᵀ.
         self._roots = np.sqrt(p * (1 - p))[None]  # B_i, its entry (k, j) at [k, j, i]
         if len(p) > 1:
             q = np.sqrt(p)

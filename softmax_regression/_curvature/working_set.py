@@ -23,9 +23,10 @@ from softmax_regression._linalg.conjugate_gradients import conjugate_gradients
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_PRODUCTS = 50  # that conjugate gradients take for what a matrix and its factors are for
-_PER_VALUE, _PER_ROW = 8, 50  # operations of a product that weigh as much as one of a matrix
-_ROWS_PER_ENTRY, _LEAST_ROWS = 5, 2000  # of a sample
+_PRODUCTS_PER_MATRIX = 50  # Products that conjugate gradients take in the place of a factor.
+# Multiplications of a matrix in the time that a product takes for a value and for a row of X.
+_MULTIPLICATIONS_PER_VALUE, _MULTIPLICATIONS_PER_ROW = 8, 50
+_ROWS_PER_ENTRY, _MIN_SAMPLED_ROWS = 5, 2000  # A sample has at least so many rows.
 _RESIDUAL_LEFT = 0.1  # Of the residual, in the norm of the preconditioner: CG end there.
 _MAX_PRODUCTS = 50  # Of one run of conjugate gradients.
 
@@ -61,10 +62,12 @@ def working_set_hessian(
         objective, chosen = objective.restricted(used), chosen[:, kept]
     order = int(chosen.sum())
     data = objective.data
-    product = objective.width * (_PER_VALUE * data.n_values + _PER_ROW * data.n_rows)
-    n_drawn = max(_ROWS_PER_ENTRY * order, _LEAST_ROWS)
+    product = objective.width * (
+        _MULTIPLICATIONS_PER_VALUE * data.n_values + _MULTIPLICATIONS_PER_ROW * data.n_rows
+    )
+    n_drawn = max(_ROWS_PER_ENTRY * order, _MIN_SAMPLED_ROWS)
     sampled = rough and 2 * n_drawn < data.n_rows
-    if (n_drawn if sampled else data.n_rows) * order**2 <= _PRODUCTS * product:
+    if (n_drawn if sampled else data.n_rows) * order**2 <= _PRODUCTS_PER_MATRIX * product:
         sample = HessianPreconditioner(objective).draw(at.params, n_drawn) if sampled else None
         matrix = hessian_of(objective, at, chosen, sample)
         matrix.flat[:: order + 1] += damping
@@ -73,10 +76,18 @@ def working_set_hessian(
 
 
 class WorkingSetHessian(ABC):
-    """M, symmetric and positive semidefinite."""
+    """M, symmetric and positive semidefinite: the Hessian of the entries of a working set.
+
+    Attributes
+    ----------
+    diagonal : ndarray of shape (order,)
+        The diagonal of M.
+    quick : bool
+        Whether `solve` takes less time than some tens of products.
+    """
 
     diagonal: Array
-    quick: bool  # whether `solve` takes less than some tens of products
+    quick: bool
 
     @abstractmethod
     def product(self, vector: Array) -> Array:
@@ -91,7 +102,7 @@ class WorkingSetHessian(ABC):
 
 
 class DenseHessian(WorkingSetHessian):
-    """It as a matrix, and Cholesky factors."""
+    """M as a matrix, of which Cholesky factors are made."""
 
     quick = True
 
@@ -110,7 +121,7 @@ class DenseHessian(WorkingSetHessian):
 
 
 class HessianOperator(WorkingSetHessian):
-    """Products with it, and conjugate gradients, preconditioned by the diagonal."""
+    """M by its products; equations are solved by conjugate gradients, with the diagonal."""
 
     quick = False
 
@@ -121,7 +132,7 @@ class HessianOperator(WorkingSetHessian):
         chosen: NDArray[np.bool_],
         damping: float,
     ):
-        # In the precision of X: its rows need no conversion, and steps no more digits than that.
+        # Products are in the precision of X: rows need no conversion, and steps no more digits.
         self._objective = objective.astype(objective.data.stored_dtype)
         self._at = Evaluation.of(at.params)
         self._chosen = np.flatnonzero(chosen)

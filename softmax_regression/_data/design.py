@@ -34,7 +34,7 @@ from softmax_regression._linalg.threads import share_out, usable_threads
 
 T = TypeVar("T")
 
-_BLOCK_BYTES = 1 << 21  # of X, and of scores: they stay in the cache
+_BLOCK_BYTES = 1 << 21  # Of X, and of scores, in a block: they stay in the cache.
 # Fewer rows waste calls, more waste cache; and threads that call often wait for the interpreter.
 _BLOCK_ROWS = (128, 1 << 15)
 
@@ -159,7 +159,7 @@ class Design(ABC):
         of_thread = -(-self.n_rows // n_threads)
         at_least = -(
             -of_thread // max(1, of_thread // max(1, self.least_rows()))
-        )  # alike in a thread
+        )  # All blocks of a thread have about the same size.
         step = min(max(min(of_rows, of_scores, of_thread), at_least, fewest), most)
         return [
             slice(start, min(start + step, self.n_rows)) for start in range(0, self.n_rows, step)

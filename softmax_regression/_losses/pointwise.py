@@ -22,7 +22,7 @@ from scipy.special import expit, xlogy
 from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression.functional import ACTIVATIONS, one_hot
 
-_NEAR = 1e-5  # relative change of a probability, up to which two terms of the series do
+_SMALL_RELATIVE_CHANGE = 1e-5  # Of a probability: up to it, two terms of the series are enough.
 
 _sigmoid_into = ACTIVATIONS["logistic"].value_into
 
@@ -322,8 +322,9 @@ class SigmoidLoss(PointwiseLoss):
 
 def _divergence(change: Array) -> Array:
     """Return (1 + ε) log(1 + ε) − ε."""
-    near = change * change * (0.5 - change / 6)  # where the difference would lose its digits
-    return np.where(np.abs(change) < _NEAR, near, xlogy(1 + change, 1 + change) - change)
+    series = change * change * (0.5 - change / 6)  # Near 0 the difference would lose its digits.
+    exact = xlogy(1 + change, 1 + change) - change
+    return np.where(np.abs(change) < _SMALL_RELATIVE_CHANGE, series, exact)
 
 
 def make_loss(

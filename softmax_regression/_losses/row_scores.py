@@ -14,7 +14,7 @@ def log_losses(scores: Array, targets: Targets) -> Array:
     if len(scores) == 1:
         scores = np.concatenate([np.zeros_like(scores), scores])
     log_p = log_softmax(scores, axis=0)
-    # As `predict_log_proba` has it: no class is impossible.
+    # No class is impossible, as in `predict_log_proba`.
     log_p = np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny))
     if targets.encoded.ndim == 1:
         return -log_p[targets.encoded, np.arange(log_p.shape[1])]

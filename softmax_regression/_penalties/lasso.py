@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from softmax_regression._linalg.arrays import Array
 
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
-_NO_SHIFT = 1e-9  # of the largest coefficient of a column: smaller ones are rounding errors
+_NO_SHIFT = 1e-9  # Of the largest coefficient of a column: a smaller shift is a rounding error.
 
 
 class Penalty(ABC):

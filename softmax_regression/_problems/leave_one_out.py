@@ -147,7 +147,7 @@ class NewtonStep:
     def _push(self, rows: slice) -> tuple[Array, Array, Array, Array]:
         """Return z, the scores, G, and (I − a A G)⁻¹ a (p − y), the latter two row by row."""
         objective, n_rows, kept = self.objective, self.objective.design.n_rows, self._n_scores
-        z = objective.columns(objective.design[rows])
+        z = objective.row_map(objective.design[rows])
         scores = objective.matrix(self.params) @ z
         p = scores.copy()
         objective.loss.probabilities(p)

@@ -118,7 +118,7 @@ def test_a_rounded_factor_is_near_that_of_the_hessian(problem):
 
 @every_problem
 def test_nearer_the_minimum_factors_get_exact(problem, monkeypatch):
-    monkeypatch.setattr(_factors, "_CALLS", 0)
+    monkeypatch.setattr(_factors, "_CALLS_MULTIPLICATIONS", 0)
     objective, params, gradient = at_random(problem)
     factors = HessianSchedule(objective)
     assert not factors(params, 0.5).exact
@@ -292,7 +292,7 @@ def test_the_solved_problem_is_the_problem(n_columns, dtype):
 )
 def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch):
     objective, params, _ = at_random(problem)
-    z, weight = objective.columns(objective.design), problem.weights / problem.weights.sum()
+    z, weight = objective.row_map(objective.design), problem.weights / problem.weights.sum()
     p = scores_of(objective.design, objective.for_rows(params))
     objective.loss.probabilities(p)
     rows = draw_params(objective).reshape(objective.width, -1)

@@ -87,10 +87,10 @@ def assert_same_model(model, expected, tolerance=1e-6):
 def as_if_large(request, monkeypatch):
     """No copy of X, a sample of its rows, and each matrix that may stand for a large Hessian."""
     monkeypatch.setattr(_full_batch, "is_small", lambda design: False)
-    monkeypatch.setattr(_preconditioner, "_LITTLE", 0)
+    monkeypatch.setattr(_preconditioner, "_NEGLIGIBLE_MULTIPLICATIONS", 0)
     monkeypatch.setattr(_preconditioner, "_ROWS_PER_UNKNOWN", 3)
     largest = {"HessianFactor": 3000, "BlockFactor": 6, "Diagonal": 1}[request.param]
-    monkeypatch.setattr(_preconditioner, "_LARGEST_FACTOR", largest)
+    monkeypatch.setattr(_preconditioner, "_MAX_FACTOR_ORDER", largest)
     made = set()
     matrix = getattr(_preconditioner, request.param)
 
@@ -120,9 +120,9 @@ def test_large_data_have_the_same_optimum(as_if_large, solver, dtype, container)
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, container, n_classes):
-    monkeypatch.setattr(_preconditioner, "_LITTLE", 0)
-    monkeypatch.setattr(_factors, "_CALLS", 0)
-    monkeypatch.setattr(_factors, "_COSTLY", 0)
+    monkeypatch.setattr(_preconditioner, "_NEGLIGIBLE_MULTIPLICATIONS", 0)
+    monkeypatch.setattr(_factors, "_CALLS_MULTIPLICATIONS", 0)
+    monkeypatch.setattr(_factors, "_COSTLY_EVALUATIONS", 0)
     drawn = []
     draw = _preconditioner.HessianPreconditioner.draw
     monkeypatch.setattr(

@@ -17,7 +17,7 @@ from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss
-from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.base import MinibatchObjective, Unconstrained
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.smooth import SOLVERS
@@ -306,7 +306,7 @@ def test_lbfgs_trains_a_network_to_a_small_gradient(activation):
 # -- criteria --------------------------------------------------------------------------------------
 
 
-class CountedProducts(Objective):
+class CountedProducts(Unconstrained):
     """A quadratic with a given Hessian that counts the products with it."""
 
     def __init__(self, hessian):
@@ -314,18 +314,10 @@ class CountedProducts(Objective):
         self.n_params = len(hessian)
         self.n_products = 0
 
-    @property
-    def rows(self):
-        return np.arange(1)
+    def evaluate(self, params):
+        return Evaluation(params, 0.5 * params @ self.hessian @ params, self.hessian @ params)
 
-    def value_and_gradient(self, params):
-        return 0.5 * params @ self.hessian @ params, self.hessian @ params
-
-    def batch_value_and_gradient(self, params, rows, gradient):
-        value, gradient[...] = self.value_and_gradient(params)
-        return value
-
-    def hessian_product(self, params, direction):
+    def hessian_product(self, at, direction):
         self.n_products += 1
         return self.hessian @ direction
 
@@ -607,7 +599,7 @@ def test_an_epoch_is_a_step_for_each_batch_and_returns_the_mean_of_their_losses(
     assert len(objective.rows) % 8 != 0  # so that the last batch is a smaller one
 
 
-class GivenLosses(Objective):
+class GivenLosses(MinibatchObjective):
     """Has the loss it is told to have in each epoch; a gradient of 1 counts the steps."""
 
     n_params = 1
@@ -619,7 +611,7 @@ class GivenLosses(Objective):
     def rows(self):
         return np.arange(4)
 
-    def value_and_gradient(self, params):
+    def evaluate(self, params):
         raise AssertionError("a minibatch solver has no use for it")
 
     def batch_value_and_gradient(self, params, rows, gradient):
@@ -868,7 +860,7 @@ def test_an_interrupt_keeps_what_lbfgs_has_reached():
 
 def test_an_interrupt_of_lbfgs_before_its_first_iteration_is_passed_on():
     class Interrupted(GivenLosses):
-        def value_and_gradient(self, params):
+        def evaluate(self, params):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
 from softmax_regression._penalties.boxed_ridge import BoxedRidge
 
-_WIDE = 2  # coefficients for each row and output
+# Coefficients for each row and output from which models are minimised by their duals.
+_WIDE_RATIO = 2
 
 
-class BoundedCrossEntropy(Objective):
+class BoundedCrossEntropy:
     """F within a box.
 
     Parameters
@@ -49,15 +49,6 @@ class BoundedCrossEntropy(Objective):
         self.box = smooth.pack(lower, -free), smooth.pack(upper, free)
         self.conjugate = BoxedRidge(smooth.penalty, lower, upper)
 
-    @property
-    def rows(self) -> NDArray[np.intp]:
-        return self.smooth.rows
-
-    @property
-    def convex(self) -> bool:
-        """Always."""
-        return True
-
     @cached_property
     def has_dual(self) -> bool:
         """Whether a penalty, or bounds on all sides, keep W finite."""
@@ -68,7 +59,7 @@ class BoundedCrossEntropy(Objective):
     def is_wide(self) -> bool:
         """Whether the rows, one for each output, are far fewer than the coefficients."""
         smooth = self.smooth
-        few = _WIDE * smooth.width * smooth.data.n_rows <= self.n_params
+        few = _WIDE_RATIO * smooth.width * smooth.data.n_rows <= self.n_params
         return few and smooth.l2 > 0 and isinstance(smooth.design, DenseDesign)
 
     @property
@@ -77,15 +68,18 @@ class BoundedCrossEntropy(Objective):
         return self.smooth.width * self.smooth.data.n_rows if self.is_wide else self.n_params
 
     def within(self, params: Array) -> Array:
+        """Return the nearest parameters within the bounds."""
         return np.clip(params, *self.box)
 
     def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
+        """Return which parameters the gradient does not press against a bound that they are at."""
         lower, upper = self.box
         held = (params <= lower) & (gradient >= 0)
         held |= (params >= upper) & (gradient <= 0)
         return ~held
 
     def max_step(self, params: Array, direction: Array) -> float:
+        """Return how many times a direction can be gone within the bounds."""
         lower, upper = self.box
         moving = np.flatnonzero(direction)
         there = direction[moving]
@@ -93,6 +87,7 @@ class BoundedCrossEntropy(Objective):
         return float(((bound - params[moving]) / there).min(initial=np.inf))
 
     def largest_change(self, direction: Array) -> float:
+        """Return by how much a step changes the scores of a row, one class against another."""
         return self.smooth.largest_change(direction)
 
     def chosen(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
@@ -106,24 +101,25 @@ class BoundedCrossEntropy(Objective):
         return entries
 
     def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate the objective, and the gradient of its smooth part."""
         return self.smooth.evaluate(params)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return the objective, and the gradient of its smooth part."""
         return self.smooth.value_and_gradient(params)
 
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        raise TypeError("minibatches do not keep within bounds.")
-
     def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+        """Multiply the Hessian there by a direction."""
         return self.smooth.hessian_product(at, direction)
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        """Bound how far the objective is above its minimum."""
         return dual_gap(self, at, enough, sharp) if self.has_dual else np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """Bound F − min F by the Newton step there."""
         return gap_without_penalty(self.smooth, params, step, self.box)
 
     def separates(self, params: Array) -> bool:
+        """Return whether the parameters tell all classes apart."""
         return self.smooth.separates(params)

@@ -107,6 +107,16 @@ class Coordinates:
             intercept /= self.intercept_scale
         coef /= self.scales
 
+    def curvature_bound(self, ridge: Array) -> float:
+        """Bound the curvature of F in standardised coordinates, for the ridge there.
+
+        The Hessian of CE in the scores is at most 1/2 (1/4 for a single score), so that of F is at
+        most 1/2 · Σ s_i ‖(z_i, 1/t_0)‖² / S plus that of the penalty, in every direction.
+        """
+        # By construction t² − l2 is c times the variance of a column (or its mean square).
+        spread = np.maximum(1 - ridge, 0) / self.intercept_scale**2  # 1 for the intercept
+        return 0.5 * float(spread.sum()) + float(ridge.max(initial=0))
+
     def rows(self, X: Array) -> Array:
         """Return z for rows of X."""
         return (X - self.means) / self.scales

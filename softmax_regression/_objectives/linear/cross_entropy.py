@@ -25,7 +25,7 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
-from softmax_regression._objectives.base import CrossEntropyObjective
+from softmax_regression._objectives.base import CrossEntropyObjective, Unconstrained
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates, RowMap
 from softmax_regression._objectives.linear.dual_bound import (
@@ -40,25 +40,23 @@ from softmax_regression._objectives.linear.kernels import (
     gradient_sums,
     hessian_product_sums,
     largest_change,
-    newton_dual_sums,
     scores_of,
     write_gradient,
     write_probabilities,
 )
 from softmax_regression._objectives.linear.layout import LinearLayout, centred
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
+from softmax_regression._objectives.linear.null_model import null_model
 from softmax_regression._penalties.ridge import Ridge
 
 _KEPT_SHARE = 0.125  # Of the size of X: so many probabilities are kept at most, or, if more,
 _KEPT_PROBABILITIES = 1 << 25  # so many: 128 MB in float32.
 _PRECISE_PROBABILITIES = 1 << 20  # So many are kept in the precision of X, not in float32.
-_EQUAL_SHARES_WEIGHT = 0.1  # Of equal class shares beside the true ones, where a fit begins.
-_MOST_RAISED = 1e6  # Times its share, by which a class that hardly occurs may begin above it.
 # Sizes of columns whose products in float32, and sums of these, neither overflow nor lose digits.
 _SINGLE_PRECISION_SIZES = 1e-30, 1e30
 
 
-class LinearCrossEntropy(CrossEntropyObjective):
+class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     """F(W, b); see the module's text for the mathematics.
 
     Parameters
@@ -128,17 +126,12 @@ class LinearCrossEntropy(CrossEntropyObjective):
         )
         return other
 
-    # -- the same function, written differently ----------------------------------------------------
+    # -- the same function in other unknowns, precisions and strengths -----------------------------
 
     @property
     def coordinates(self) -> Coordinates | None:
         """Those of the parameters; None for those of X."""
         return self.row_map.coordinates
-
-    @property
-    def intercept_entry(self) -> float:
-        """What stands in the column that belongs to the intercept."""
-        return self.row_map.intercept_entry
 
     def standardized(self, moments: Moments | None = None) -> Self:
         """Return it in coordinates in which its curvature is about 1, by its own moments or others.
@@ -187,6 +180,10 @@ class LinearCrossEntropy(CrossEntropyObjective):
             self.row_map.select(columns, layout.n_columns),
         )
 
+    def moments(self) -> Moments:
+        """Weighted means and deviations of the columns of X, from one pass that is remembered."""
+        return self.data.moments()
+
     # -- parameters --------------------------------------------------------------------------------
 
     def matrix(self, params: Array) -> Array:
@@ -215,34 +212,12 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self.layout.pack(coef, intercept)
 
     def null_model(self) -> tuple[Array, Array]:
-        """W = 0 and nearly the best b for it, to begin with: one Newton step nearer on most data.
-
-        Class shares are drawn towards equal ones. A class that hardly occurs would else begin so
-        far out that it has no curvature; but from much too large a share, Newton's method comes
-        down by one nat an iteration.
-        """
-        coef, intercept = self.unpack(np.zeros(self.n_params))
-        if self.fit_intercept:
-            shares = self.data.class_shares
-            raised = np.minimum(_EQUAL_SHARES_WEIGHT / len(shares), _MOST_RAISED * shares)
-            logits = np.log(np.maximum(shares + raised, np.finfo(np.float64).tiny))
-            intercept[...] = logits[1:] - logits[:1] if self.width == 1 else logits - logits.mean()
-        return coef, intercept
-
-    def null_slopes(self) -> Array:
-        """Gradient in W of the mean loss where W = 0 and b is the best: what a penalty holds up."""
-        shares = self.data.class_shares
-        if not self.fit_intercept:
-            shares = np.full_like(shares, 1 / len(shares))
-        return shares[-self.width :, None] * self.row_mean() - self.target_mean()
+        """W = 0 and nearly the best b for it, to begin with."""
+        return null_model(self.data, self.layout)
 
     def centred(self, params: Array) -> Array:
         """Return them without what all classes have in common."""
         return centred(self.layout.matrix(params)).ravel()
-
-    def columns(self, block: Design) -> Array:
-        """Some rows in the coordinates of the parameters, transposed: see `RowMap`."""
-        return self.row_map(block)
 
     # -- value and gradient ------------------------------------------------------------------------
 
@@ -272,14 +247,14 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self.data.map_reduce(kernel, params, width=self.width, **how)
 
     def _finish(self, params: Array, total: float, gradient: Array, share: float) -> float:
-        self._average(gradient, share)
+        self.pull_sums(gradient, share)
         matrix = self.layout.matrix(params)
         penalty = self.ridge * matrix
         slopes = self.layout.matrix(gradient)
         slopes += penalty
         return total * share + float(np.vdot(penalty, matrix)) / 2
 
-    def _average(self, gradient: Array, share: float) -> None:
+    def pull_sums(self, gradient: Array, share: float) -> None:
         """Turn sums of residuals times (X, 1) into means, in the coordinates of the parameters."""
         gradient *= share
         if self.coordinates is not None:
@@ -294,7 +269,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         kept = self._probabilities(at, matrices.params)
         (product,) = self._summed(hessian_product_sums, matrices, kept=kept)
         product = product.ravel()
-        self._average(product, 1 / self.data.n_rows)
+        self.pull_sums(product, 1 / self.data.n_rows)
         matrix = self.layout.matrix(product)
         matrix += self.ridge * self.layout.matrix(direction)
         return product
@@ -320,33 +295,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
             at.probabilities = kept
         return at.probabilities
 
-    # -- moments -----------------------------------------------------------------------------------
-
-    def moments(self) -> Moments:
-        """Weighted means and deviations of the columns of X, from one pass that is remembered."""
-        return self.data.moments()
-
-    def row_mean(self) -> Array:
-        """Weighted mean of the rows, in the coordinates of the parameters."""
-        means = self.moments().means[: self.layout.n_features]
-        return means if self.coordinates is None else self.coordinates.rows(means)
-
-    def target_mean(self) -> Array:
-        """Weighted mean of y xᵀ, in the coordinates of the parameters."""
-        means = self.data.target_means()[:, : self.layout.n_features]
-        if self.coordinates is None:
-            return means
-        shares = self.data.class_shares[-self.width :] if self.fit_intercept else np.empty(0)
-        means, shares = means.copy(), shares.copy()
-        self.coordinates.pull_gradient(means, shares)
-        return means
-
     # -- the certificate ---------------------------------------------------------------------------
-
-    @property
-    def convex(self) -> bool:
-        """Always."""
-        return True
 
     @property
     def has_dual(self) -> bool:
@@ -364,30 +313,21 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self.penalty
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        """Bound F − min F from above, NaN without a penalty."""
         return dual_gap(self, at, enough, sharp) if self.has_dual else np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """Bound F − min F by the exact Newton step there; inf if it proves nothing."""
         if self.has_dual:
             return gap_after_newton(self, params, step, decrement)
         return gap_without_penalty(self, params, step)
-
-    def newton_dual(self, params: Array, step: Array) -> tuple[float, Array]:
-        """Return what the distributions that a Newton step leads to cost, and their moments.
-
-        Both as in `newton_dual.py`: the mean divergence, and how far the moments are from those of
-        the targets, flat.
-        """
-        at = Direction(self.for_rows(params), self.for_rows(step))
-        total, moments = self._summed(newton_dual_sums, at)
-        moments = moments.ravel()
-        self._average(moments, 1 / self.data.n_rows)
-        return total / self.data.n_rows, moments
 
     def separates(self, params: Array) -> bool:
         """Whether the scores of every row of weight are highest for its own class: a proof."""
         return self._summed(are_separated, self.for_rows(params), reduce=all)
 
     def likely_gap(self, gradient: Array) -> float:
+        """Estimate the optimality gap from little but a gradient; 0 where that is unknown."""
         if not self.has_dual:
             return 0.0
         slopes, gain = slopes_at_best_intercept(self, gradient)
@@ -399,21 +339,14 @@ class LinearCrossEntropy(CrossEntropyObjective):
             return None
         _, hessian = intercept_hessian(self.data, self.for_rows(at.params), at.probabilities)
         step = np.zeros(self.n_params)
-        excess = self.layout.unpack(-residual)[1] / self.intercept_entry
-        self.layout.unpack(step)[1][...] = hessian.step(excess) / self.intercept_entry
+        excess = self.layout.unpack(-residual)[1] / self.row_map.intercept_entry
+        self.layout.unpack(step)[1][...] = hessian.step(excess) / self.row_map.intercept_entry
         return step
 
     def curvature_bound(self) -> float:
-        """Bound the curvature of F in standardised coordinates.
-
-        The Hessian of CE in the scores is at most 1/2 (1/4 for a single score), so that of F is at
-        most 1/2 · Σ s_i ‖(z_i, 1/t_0)‖² / S plus that of the penalty, in every direction.
-        """
+        """Bound the curvature of F in standardised coordinates."""
         assert self.coordinates is not None
-        curvature = self.coordinates.intercept_scale**2
-        # By construction t² − l2 is c times the variance of a column (or its mean square).
-        spread = np.maximum(1 - self.ridge, 0) / curvature  # and 1 for the intercept
-        return 0.5 * float(spread.sum()) + float(self.ridge.max(initial=0))
+        return self.coordinates.curvature_bound(self.ridge)
 
 
 def _ridge(layout: LinearLayout, l2: float) -> Ridge:

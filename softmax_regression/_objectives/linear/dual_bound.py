@@ -42,11 +42,10 @@ from typing import Protocol
 import numpy as np
 from scipy.special import entr
 
-from softmax_regression._data.dataset import RowBlocks
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.intercept import InterceptHessian, intercept_hessian
-from softmax_regression._objectives.linear.layout import LinearLayout
+from softmax_regression._objectives.linear.means import Rows, row_mean, target_mean
 
 _MAX_INTERCEPT_STEPS = 10
 _STEPS_BY_ONE_HESSIAN = 2
@@ -81,25 +80,14 @@ class Conjugate(Protocol):
         """By which parts β to try to make the gradient A of the loss smaller."""
 
 
-class Smooth(Protocol):
+class Smooth(Rows, Protocol):
     """What the bound asks of F; see `cross_entropy.py` for what each member is."""
 
-    data: RowBlocks
-    layout: LinearLayout
-
-    @property
-    def ridge(self) -> Array: ...
-
-    @property
-    def intercept_entry(self) -> float: ...
+    ridge: Array
 
     def for_rows(self, params: Array) -> Array: ...
 
     def largest_change(self, direction: Array) -> float: ...
-
-    def row_mean(self) -> Array: ...
-
-    def target_mean(self) -> Array: ...
 
 
 class Certified(Protocol):
@@ -177,17 +165,17 @@ def gap_at(problem: Certified, at: Evaluation) -> float:
     coef, intercept = smooth.layout.unpack(at.params)
     slopes, intercept_slope = smooth.layout.unpack(at.gradient)
     rho, share, share_entropy = 0.0, _NONE, 0.0
-    if smooth.layout.fit_intercept:  # else there are no totals to agree
+    if smooth.layout.fit_intercept:  # Else no totals have to agree.
         rho, share, share_entropy = _repair_totals(smooth, _excess(smooth, intercept_slope))
     if rho == 0 and penalty.always_finite:
         return settled(penalty.conjugate_gap(coef, slopes), at.value)
     ridge_slopes = smooth.ridge[: coef.shape[1]] * coef
-    slopes = slopes - ridge_slopes  # of the loss alone
+    slopes = slopes - ridge_slopes  # Of the loss alone.
     along_intercept = float(intercept_slope @ intercept)
     entropy = at.value - penalty.value(coef) - float(np.vdot(slopes, coef)) - along_intercept
     repaired, kept = slopes, entropy
     if rho > 0:
-        mixed = share[:, None] * smooth.row_mean() - smooth.target_mean()
+        mixed = share[:, None] * row_mean(smooth) - target_mean(smooth)
         repaired = slopes + rho * (mixed - slopes)
         kept = entropy + rho * (share_entropy - entropy)
     bounds = []
@@ -227,7 +215,7 @@ def slopes_at_best_intercept(smooth: Smooth, gradient: Array) -> tuple[Array, fl
         return slopes, 0.0
     excess = _excess(smooth, intercept_slope)
     # What the intercept is off by shows in the other slopes by the columns' means.
-    slopes = slopes - np.outer(excess, smooth.row_mean())
+    slopes = slopes - np.outer(excess, row_mean(smooth))
     shares = np.maximum(smooth.data.class_shares[-len(excess) :], _LEAST_SHARE)
     with np.errstate(over="ignore"):  # of a class that hardly occurs
         gain = np.square(excess) / (2 * shares)
@@ -257,7 +245,7 @@ def gap_after_newton(smooth: Smooth, params: Array, step: Array, decrement: floa
 
 def _excess(smooth: Smooth, intercept_slope: Array) -> Array:
     """By how much the model's share of each class is above that of the targets."""
-    return intercept_slope / smooth.intercept_entry
+    return intercept_slope / smooth.row_map.intercept_entry
 
 
 def _with_best_intercept(smooth: Smooth, params: Array) -> Array:
@@ -285,7 +273,7 @@ def _step(smooth: Smooth, excess: Array, hessian: InterceptHessian) -> Array:
 def _stepped(smooth: Smooth, params: Array, step: Array) -> Array:
     """Return the parameters after a step of the intercept."""
     params = params.copy()
-    smooth.layout.unpack(params)[1][...] += step / smooth.intercept_entry
+    smooth.layout.unpack(params)[1][...] += step / smooth.row_map.intercept_entry
     return params
 
 

@@ -24,9 +24,9 @@ from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import largest_difference
 
-_ALL = slice(None)
-_SHORT = 1_000_000  # multiplications
-_SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
+_ALL_ROWS = slice(None)
+_ONE_BLOCK_MULTIPLICATIONS = 1_000_000  # Of a pass over X: with fewer, calls take longest.
+_COPIED_BYTES = 4 << 20  # A copy of X of this size is quicker to work with, and does no harm.
 
 
 class OneBlock(Dataset):
@@ -68,12 +68,12 @@ class SmallCrossEntropy(LinearCrossEntropy):
     """
 
     def __init__(self, base: LinearCrossEntropy):
-        rows = DenseDesign(base.columns(base.design).T)
+        rows = DenseDesign(base.row_map(base.design).T)
         moments = None
         if base.coordinates is not None:
             moments = base.coordinates.moments(base.moments())
         data = self._storage(rows, base.loss, moments)
-        row_map = RowMap(base.n_columns, None, base.intercept_entry)
+        row_map = RowMap(base.n_columns, None, base.row_map.intercept_entry)
         self._assemble(data, base.layout, base.penalty, row_map)
 
     _storage: type[Dataset] = Dataset
@@ -107,7 +107,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         data, matrix = self.data, self.layout.matrix(params)
         scores = matrix.dot(data.columns)  # for so few numbers quicker than matmul
         p = np.empty_like(scores)
-        total = data.loss.value_and_residual(scores, _ALL, keep=p)
+        total = data.loss.value_and_residual(scores, _ALL_ROWS, keep=p)
         gradient = scores.dot(data.X)
         gradient /= data.n_rows
         penalty = self.ridge * matrix
@@ -122,7 +122,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
     def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
         data, matrix = self.data, self.layout.matrix(direction)
         change = matrix.dot(data.columns)
-        data.loss.curvature_product(self.known_probabilities(as_evaluation(at)), change, _ALL)
+        data.loss.curvature_product(self.known_probabilities(as_evaluation(at)), change, _ALL_ROWS)
         product = change.dot(data.X)
         product /= data.n_rows
         product += self.ridge * matrix
@@ -142,7 +142,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
 
 def copied(base: LinearCrossEntropy) -> SmallCrossEntropy:
     """Return the one or the other, by what a pass costs."""
-    short = base.design.n_values * base.width <= _SHORT
+    short = base.design.n_values * base.width <= _ONE_BLOCK_MULTIPLICATIONS
     return OneBlockCrossEntropy(base) if short else SmallCrossEntropy(base)
 
 
@@ -153,4 +153,4 @@ def in_float64(objective: LinearCrossEntropy) -> LinearCrossEntropy:
 
 def is_small(design: Design) -> bool:
     """Whether a copy in float64 is quicker to work with, and no matter."""
-    return isinstance(design, DenseDesign) and 8 * design.n_values <= _SMALL
+    return isinstance(design, DenseDesign) and 8 * design.n_values <= _COPIED_BYTES

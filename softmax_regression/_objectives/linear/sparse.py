@@ -8,11 +8,7 @@ F is smooth, a `LinearCrossEntropy`, and Ω one of `lasso.py`. The certificate i
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
@@ -20,7 +16,7 @@ from softmax_regression._penalties.elastic_net import ElasticNet
 from softmax_regression._penalties.lasso import Penalty
 
 
-class SparseCrossEntropy(Objective):
+class SparseCrossEntropy:
     """F + Ω; gradients are those of F alone.
 
     Parameters
@@ -38,15 +34,6 @@ class SparseCrossEntropy(Objective):
         self.n_params = smooth.n_params
 
     @property
-    def rows(self) -> NDArray[np.intp]:
-        return self.smooth.rows
-
-    @property
-    def convex(self) -> bool:
-        """Always."""
-        return True
-
-    @property
     def has_dual(self) -> bool:
         """Always."""
         return True
@@ -56,18 +43,15 @@ class SparseCrossEntropy(Objective):
         return self.smooth.unpack(params)[0]
 
     def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate the objective, and the gradient of its smooth part."""
         at = self.smooth.evaluate(params)
         value = at.value + self.penalty.value(self.coef(params))
         return Evaluation(params, value, at.gradient, at.probabilities)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return the objective, and the gradient of its smooth part."""
         at = self.evaluate(params)
         return at.value, at.gradient
-
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        raise TypeError("minibatches have no exact zeros.")
 
     def least_shift(self, params: Array, penalty: Penalty) -> Array:
         """Return the parameters less what all classes have in common, for the least penalty."""
@@ -81,4 +65,5 @@ class SparseCrossEntropy(Objective):
         return moved
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        """Bound how far the objective is above its minimum."""
         return dual_gap(self, at, enough, sharp)

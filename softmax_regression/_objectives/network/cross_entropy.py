@@ -28,12 +28,13 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import usable_threads
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.base import CrossEntropyObjective
-from softmax_regression._objectives.network.batches import Lane, NetworkPass
+from softmax_regression._objectives.network.batches import NetworkEpoch, Shard
 from softmax_regression._objectives.network.dropout import Dropout
-from softmax_regression._objectives.network.layers import Layout, Passage
+from softmax_regression._objectives.network.layers import Layout, Workspace
 from softmax_regression.functional import Activation
 
-_WORTH_LANES = 10_000_000  # multiplications in a layer's product for a batch
+# Multiplications in a layer's product for a batch, from which it is divided between threads.
+_SHARDED_MULTIPLICATIONS = 10_000_000
 
 
 class NetworkCrossEntropy(CrossEntropyObjective):
@@ -71,8 +72,8 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
-        self._lanes: list[Lane] = []
-        self._spare: list[Array] = []  # memory for the gradients of all but the first
+        self._shards: list[Shard] = []
+        self._spare: list[Array] = []  # Memory for the gradients of all shards but the first.
 
     def scores(self, params: Array, block: Design) -> Array:
         return Network(*self.layout.views(params), self.activation).scores(block)
@@ -86,11 +87,11 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         gradient[: self.n_penalized] += self.l2 * weights
         return total * share + self.l2 / 2 * float(np.dot(weights, weights)), gradient
 
-    def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> NetworkPass:
-        lanes = self._lanes_for(max(len(batch) for batch in batches))
+    def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> NetworkEpoch:
+        shards = self._shards_for(max(len(batch) for batch in batches))
         share = self.share_of_row
-        spare = self._spare[: len(lanes) - 1]
-        return NetworkPass(lanes, batches, share, self.l2, self.n_penalized, spare)
+        spare = self._spare[: len(shards) - 1]
+        return NetworkEpoch(shards, batches, share, self.l2, self.n_penalized, spare)
 
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array
@@ -99,20 +100,20 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         alone.gradient(params, gradient)
         return alone.value()
 
-    def in_lanes(self, n_rows: int) -> bool:
-        """Whether threads share out a batch, or are left to BLAS, if it wants any."""
-        return n_rows * self.n_penalized >= _WORTH_LANES
+    def are_sharded(self, n_rows: int) -> bool:
+        """Return whether batches of so many rows are divided between threads."""
+        return n_rows * self.n_penalized >= _SHARDED_MULTIPLICATIONS
 
-    def _lanes_for(self, n_rows: int) -> list[Lane]:
-        """Return what batches of so many rows are divided between."""
-        n_lanes = usable_threads() if self.in_lanes(n_rows) else 1
-        while len(self._lanes) < n_lanes:
-            if self._lanes:
+    def _shards_for(self, n_rows: int) -> list[Shard]:
+        """Return the shards that batches of so many rows are divided between."""
+        n_shards = usable_threads() if self.are_sharded(n_rows) else 1
+        while len(self._shards) < n_shards:
+            if self._shards:
                 self._spare.append(np.empty(self.n_params, self.dtype))
-            self._lanes.append(
-                Lane(self.design, self.loss, self.layout, self.activation, self.dropout)
+            self._shards.append(
+                Shard(self.design, self.loss, self.layout, self.activation, self.dropout)
             )
-        return self._lanes[:n_lanes]
+        return self._shards[:n_shards]
 
 
 class NetworkParams(NamedTuple):
@@ -128,7 +129,7 @@ def gradient_sums(block: Block, model: NetworkParams) -> tuple[float, Array]:
     total, gradient = 0.0, np.zeros(len(model.params))
     part = np.empty_like(model.params)
     for rows in block.pieces:
-        passage = Passage(
+        workspace = Workspace(
             model.layout, model.activation, rows.stop - rows.start, model.params.dtype
         )
 
@@ -136,7 +137,7 @@ def gradient_sums(block: Block, model: NetworkParams) -> tuple[float, Array]:
             nonlocal total
             total += block.loss.value_and_residual(scores, rows)
 
-        passage.there_and_back(block.design[rows], model.params, residual, part)
+        workspace.write_gradient(block.design[rows], model.params, residual, part)
         gradient += part
     return total, gradient
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from softmax_regression._linalg.arrays import Array
 
-_LEVELS = 1 << 16  # of a random number: 16 bits take half of the time that 32 take
+_LEVELS = 1 << 16  # Of a random number: 16 bits take half of the time of 32.
 
 
 class Dropout:

@@ -20,7 +20,7 @@ from softmax_regression._objectives.network.layers import Layout
 
 
 class InputScaling:
-    """The scaling, and the way there and back.
+    """The scaling of features, and the change of the first layer that undoes it.
 
     Parameters
     ----------
