@@ -27,6 +27,7 @@ from softmax_regression._solvers.result import (
     Watch,
 )
 from softmax_regression._solvers.time_limit import is_past
+from softmax_regression._solvers.warm_start import Preconditioner
 
 Array = NDArray[Any]
 
@@ -108,16 +109,6 @@ class Run:
         self._n_idle = 0
 
     @property
-    def is_last(self) -> bool:
-        """Whether all iterations are used up."""
-        return len(self.loss_curve) >= self.stopping.max_iter
-
-    @property
-    def may_end(self) -> bool:
-        """Whether the point reached may be a solution."""
-        return bool(self.loss_curve) or self.stopping.criterion.takes_a_start
-
-    @property
     def is_idle(self) -> bool:
         """Whether the last iterations have changed nothing but rounding errors."""
         return self._n_idle >= _PATIENCE
@@ -151,7 +142,7 @@ class Run:
         if is_best:
             self.best, self.remaining = point, remaining
         stopped = stopping.watch is not None and bool(curve) and stopping.watch(point.params)
-        if remaining <= stopping.tol and self.may_end:
+        if remaining <= stopping.tol and (curve or stopping.criterion.takes_a_start):
             return StopReason.CONVERGED
         if stopped:
             return StopReason.STOPPED
@@ -169,20 +160,33 @@ class Run:
 
     def add_exact_step(self, direction: Array) -> None:
         """Take Newton's step from the best point as well, which squares what is left there."""
+        stopping = self.stopping
+        if self.remaining <= stopping.tol**2 or len(self.loss_curve) >= stopping.max_iter:
+            return
         end = evaluate(self.objective, self.best.params + direction)
         if end.value < self.best.value:
             self.best = end
             self.reach(end)
-            if self.stopping.report is not None:
+            if stopping.report is not None:
                 self._tell(self.remaining)
-            if self.stopping.watch is not None:
-                self.stopping.watch(end.params)
+            if stopping.watch is not None:
+                stopping.watch(end.params)
 
-    def result(self, reason: StopReason) -> SolverResult:
-        """Return how the run ended."""
-        best, curve = self.best, self.loss_curve
+    def result(
+        self, reason: StopReason, preconditioner: Preconditioner | None = None
+    ) -> SolverResult:
+        """Return how the run ended, and what stood for the Hessian last."""
+        (params, value, _), curve = self.best, self.loss_curve
         return SolverResult(
-            best.params, best.value, len(curve), reason, curve, self.remaining, evaluation=best
+            params,
+            value,
+            len(curve),
+            reason,
+            curve,
+            self.remaining,
+            None,
+            self.best,
+            preconditioner,
         )
 
     def interrupted(self) -> SolverResult:
@@ -232,13 +236,11 @@ def minimize(
         reason, proposal = _iterate(run, descent, search)
         if reason is StopReason.ROUNDING and run.remaining <= stopping.tol:
             reason = StopReason.CONVERGED  # At the start, which was not to be the end.
-        exact = proposal is not None and proposal.exact and not run.is_last
-        if exact and reason is StopReason.CONVERGED and run.remaining > stopping.tol**2:
-            assert proposal is not None
+        if reason is StopReason.CONVERGED and proposal is not None and proposal.exact:
             run.add_exact_step(proposal.direction)
         if not run.costly and reason is not StopReason.CONVERGED:
             reason = run.certify(reason)
-        return run.result(reason)
+        return run.result(reason, descent.preconditioner)
     except KeyboardInterrupt:
         if not run.loss_curve:
             raise  # Nothing has been reached yet.
@@ -249,20 +251,23 @@ def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Pr
     """Take iterations until the run ends; return why it does, and the last proposal, if any."""
     stopping = run.stopping
     test = convergence_test(run.objective, descent, stopping.criterion, stopping.tol)
-    while True:
-        is_last = run.is_last
-        remaining, proposal = test(run.reached, run.may_end, is_last)
-        # A decrement may rise on the way, the last point is then still the best.
+    may_end = stopping.criterion.takes_a_start
+    for n_iter in range(stopping.max_iter + 1):
+        is_last = n_iter == stopping.max_iter
+        point = run.reached
+        remaining, proposal = test(point, may_end or n_iter > 0, is_last)
+        # A decrement may rise on the way: the last point is then still the best.
         reason = run.observe(remaining, run.costly or remaining <= run.remaining)
         if reason is not None or is_last:
-            return reason or StopReason.MAX_ITER, proposal
+            break
         assert proposal is not None
         if not descent.settled:
             run.be_patient()
-        following = None if run.is_idle else search(run.reached, proposal)
+        following = None if run.is_idle else search(point, proposal)
         if following is None:
             return StopReason.ROUNDING, proposal
         run.reach(following)
+    return reason or StopReason.MAX_ITER, proposal
 
 
 def followed_by(first: SolverResult, go_on: Callable[[], SolverResult]) -> SolverResult:
