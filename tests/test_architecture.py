@@ -98,3 +98,42 @@ def test_private_folders_hold_no_public_api():
     for name in public:
         files = name.split(".")[2:]
         assert all(part.startswith("_") for part in files), name
+
+
+MAX_LINES_OF_FILE = 450
+MAX_LINES_OF_FUNCTION = 60
+
+DOCUMENTED = (ast.ClassDef, ast.FunctionDef)
+
+
+def docstring_lines(node):
+    first = node.body[0]
+    has_one = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return first.end_lineno - first.lineno + 1 if has_one and ast.get_docstring(node) else 0
+
+
+def lines_without_public_docstrings(path):
+    text = path.read_text()
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, DOCUMENTED)]
+    public = (node for node in nodes if not node.name.startswith("_"))
+    in_docstrings = (
+        0 if module_of(path).split(".")[1:][:1][0][:1] == "_" else sum(map(docstring_lines, public))
+    )
+    return len(text.splitlines()) - in_docstrings
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent != ROOT], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_files_are_short(path):
+    assert lines_without_public_docstrings(path) <= MAX_LINES_OF_FILE
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_functions_fit_on_a_screen(path):
+    """The body counts, without the docstring; a table of parameters is none."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name != "__init__":
+            body = node.body[1:] if docstring_lines(node) else node.body
+            length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert length <= MAX_LINES_OF_FUNCTION, f"{node.name} has {length} lines"

@@ -30,6 +30,7 @@ from benchmarks import (
     hostile,
     interrupts,
     kernel,
+    layouts,
     memory,
     peers,
     race,
@@ -381,7 +382,7 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
     assert peers.installed([peers.OURS]) == [peers.OURS]
 
 
-# -- small, memory, growth -------------------------------------------------------------------------
+# -- small, memory, layouts, growth ----------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -410,6 +411,21 @@ def test_memory_finds_the_peak_of_a_fit_and_not_what_it_leaves(monkeypatch):
     size, extra = memory.measure("greedy", (5000, 10))
     assert size == 5000 * 10 * 8
     assert extra == pytest.approx(40e6, rel=0.05)
+
+
+def test_layouts_hold_the_same_numbers_and_all_are_fitted(monkeypatch, capsys):
+    monkeypatch.setattr(timing, "MOST", 1)
+    X, y = mixture(60, 3, 3)
+    for lay_out in (layouts.DENSE | layouts.SPARSE).values():
+        values = lay_out(X)
+        np.testing.assert_array_equal(values.toarray() if issparse(values) else values, X)
+    assert not layouts.DENSE["every second column"](X).flags.forc
+    assert layouts.DENSE["DataFrame"](X).to_numpy().flags.f_contiguous
+    records = list(layouts.run(1, (60, 3, 3), ("float32",)))
+    assert [record["call"] for record in records] == 2 * list(layouts.calls(y))
+    assert {len(record["ratios"]) for record in records} == {6, 2}
+    for table in capsys.readouterr().out.split("\n\n"):
+        assert len({row.count("|") for row in table.splitlines()}) == 1
 
 
 def test_the_slope_of_a_power_law_is_its_exponent():
@@ -814,6 +830,7 @@ def test_hostile_problems_end_with_a_certificate_or_a_warning(seed):
 
 # With weights over 300 decades, offsets, columns of scales 1e±30, bounds without 0, warm starts.
 SECOND = [0, 1, 2, 3, 5, 8, 9, 10, 12, 14, 15, 16, 18, 20, 22, 25, 29, 32, 33, 37, 104, 323, 740]
+SECOND += [1164, 2212, 2230, 2364, 3592, 4110, 4216, 4886, 4952, 5222]
 
 
 @extended

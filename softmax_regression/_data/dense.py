@@ -12,16 +12,28 @@ from softmax_regression._data.design import Array, Design, Rows
 from softmax_regression._data.moments import Moments
 
 _NARROW = 16  # columns
+_COPIED_BYTES, _FEWEST_COPIED = 1 << 18, 16  # at a time, where columns become rows; rows
 
 
 class DenseDesign(Design):
-    """A two-dimensional array, C- or F-ordered, never copied."""
+    """A two-dimensional array, copied only where BLAS cannot read it: not for C- or F-order.
+
+    NumPy goes through any other array without BLAS, or copies it for each product.
+    """
+
+    def __init__(self, X: Array, dtype: Any = None):
+        super().__init__(X if _is_for_blas(X) else _by_rows(X), dtype)
 
     def __getitem__(self, rows: Rows) -> Self:
         if isinstance(rows, slice) and rows == slice(0, self.n_rows) and self.X.dtype == self.dtype:
             return self
         part = self.X[rows] if isinstance(rows, slice) else self._drawn(rows)
         return type(self)(part.astype(self.dtype, copy=False))
+
+    def in_rows(self) -> Self:
+        if self.X.strides[1] == self.X.itemsize:
+            return self
+        return type(self)(_by_rows(self.X), self.dtype)
 
     def room(self, n_rows: int) -> Self | None:
         if self.X.dtype != self.dtype:
@@ -104,6 +116,25 @@ class DenseDesign(Design):
 
     def bytes_per_row(self) -> int:
         return self.n_columns * self.dtype.itemsize
+
+
+def _is_for_blas(X: Array) -> bool:
+    """Whether BLAS can read X: values of a row or of a column lie next to each other, in order."""
+    if X.flags.forc:
+        return True
+    (n_rows, n_columns), (by_row, by_column), size = X.shape, X.strides, X.itemsize
+    rows = by_column == size and by_row % size == 0 and by_row >= n_columns * size
+    columns = by_row == size and by_column % size == 0 and by_column >= n_rows * size
+    return bool(rows or columns)
+
+
+def _by_rows(X: Array) -> Array:
+    """Return a copy in the order of C, made in blocks that the cache holds in either order."""
+    copy = np.empty(X.shape, dtype=X.dtype)
+    step = max(_FEWEST_COPIED, _COPIED_BYTES // max(1, X.shape[1] * X.itemsize))
+    for start in range(0, len(X), step):
+        copy[start : start + step] = X[start : start + step]
+    return copy
 
 
 @np.errstate(over="ignore", invalid="ignore")

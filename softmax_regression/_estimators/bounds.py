@@ -54,6 +54,14 @@ def coefficient_bounds(bounds: Any, classes: Array, n_features: int) -> tuple[Ar
     return lower, upper
 
 
+def smallest_coefficients(bounds: Any, classes: Array, n_features: int) -> Array:
+    """Return the coefficients of the smallest penalty: zeros, or what bounds allow next to them."""
+    zeros = np.zeros((1 if len(classes) == 2 else len(classes), n_features))
+    if bounds is None:
+        return zeros
+    return np.clip(zeros, *coefficient_bounds(bounds, classes, n_features))
+
+
 def _broadcast(value: Any, side: str, shape: tuple[int, int]) -> Array:
     if value is None:
         return np.full(shape, _SIDES[side])

@@ -53,12 +53,38 @@ def _refuse_times(X: Any) -> None:
     if hasattr(X, "columns"):
         names = (f"Column {name!r} of X" for name in X.columns)
         dtypes = zip(names, X.dtypes, strict=True)
-    for place, dtype in dtypes:
+    for place, dtype in [*dtypes, *_times_among_objects(X)]:
         if getattr(dtype, "kind", "") in ("m", "M"):
             raise TypeError(
                 f"{place} holds dates or durations, of dtype {dtype}. Make numbers of them first, "
                 "for example days by (x - x.min()) / numpy.timedelta64(1, 'D'), or leave them out."
             )
+
+
+def _times_among_objects(X: Any) -> list[tuple[str, np.dtype[Any]]]:
+    """Say where the first of NumPy's own dates or durations is, and of which dtype.
+
+    NumPy makes numbers of them in a list or in an array of objects, though of no other dates.
+    """
+    if isinstance(X, list | tuple):
+        try:
+            X = np.asarray(X)
+        except ValueError:  # ragged
+            return []
+        if X.dtype.kind in "mM":
+            return [("X", X.dtype)]
+    if isinstance(X, pd.DataFrame):
+        X = X.iloc[:, [dtype.kind == "O" for dtype in X.dtypes]]
+        names, values = list(X.columns), X.to_numpy()
+    elif isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2:
+        names, values = list(range(X.shape[1])), X
+    else:
+        return []
+    for name, column in zip(names, values.T, strict=True):
+        for value in column:
+            if isinstance(value, np.datetime64 | np.timedelta64):
+                return [(f"Column {name!r} of X", value.dtype)]
+    return []
 
 
 def _column_at_fault(X: Any, error: str) -> str | None:

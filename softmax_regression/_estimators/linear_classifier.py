@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.linear_model._base import SparseCoefMixin
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
 from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._estimators.hints import hint
 from softmax_regression._problems.rounding import Rounding
+
+
+class PenaltyName:
+    """An attribute that is computed, unless a subclass has a parameter of its name and sets it.
+
+    Parameters
+    ----------
+    name_of : callable
+        Takes an estimator and returns what scikit-learn calls its penalty.
+    """
+
+    def __init__(self, name_of: Callable[[Any], str | None]):
+        self._name_of = name_of
+        self.__doc__ = name_of.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, estimator: Any, owner: type | None = None) -> Any:
+        if estimator is None:
+            return self
+        own = vars(estimator)
+        return own[self._name] if self._name in own else self._name_of(estimator)
+
+    def __set__(self, estimator: Any, value: Any) -> None:
+        if (sentence := hint(type(estimator), [self._name])) is not None:
+            raise AttributeError(sentence)
+        vars(estimator)[self._name] = value
 
 
 class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore[misc]
@@ -32,6 +63,29 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         found = getattr(self.coef_, "shape", None), getattr(self.intercept_, "shape", None)
         return found, ((n_outputs, n_features), (n_outputs,))
+
+    def _solution(self) -> tuple[Array, Array, Array]:
+        """Return classes, coefficients and intercepts to go on from."""
+        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
+        return self.classes_, coef, self.intercept_
+
+    def _start(self, n_features: int, previous: Any) -> tuple[Array, Array]:
+        """Return W and b to begin with, those of an earlier solution if there is one."""
+        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
+        start_coef = np.zeros((n_scores, n_features))
+        start_intercept = np.zeros(n_scores if self.fit_intercept else 0)
+        if previous is None:
+            return start_coef, start_intercept
+        known, coef, intercept = previous
+        if coef.shape != start_coef.shape or not np.array_equal(known, self.classes_):
+            raise ValueError(
+                "warm_start=True needs the classes and features of the previous fit: those were "
+                f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
+                f"{len(self.classes_)} classes {self.classes_.tolist()} and {n_features} features."
+            )
+        start_coef[...] = coef
+        start_intercept[...] = intercept if self.fit_intercept else []
+        return start_coef, start_intercept
 
     def _store(self, coef: Array, intercept: Array, rounding: Rounding) -> None:
         if not self.fit_intercept:

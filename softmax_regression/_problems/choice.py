@@ -57,6 +57,13 @@ def pose(
     return Problem(base, coordinates)
 
 
+def solver_without_unknowns(specification: Specification, C: float) -> str:
+    """Name the solver where a single class has weight, so that there is nothing to solve."""
+    if specification.solver not in ("auto", SPARSE_SOLVER):
+        return specification.solver
+    return SPARSE_SOLVER if specification.makes_zeros(C) else "newton-cholesky"
+
+
 def check_solver(solver: str, l1_ratio: float, bounded: bool) -> None:
     """Raise unless a solver can do what the penalty and bounds ask for."""
     if l1_ratio == 0 and solver == SPARSE_SOLVER:
@@ -89,4 +96,5 @@ __all__ = [
     "check_solver",
     "choose",
     "pose",
+    "solver_without_unknowns",
 ]

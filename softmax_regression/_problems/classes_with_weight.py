@@ -68,7 +68,12 @@ class ClassesWithWeight:
         return rows[self.fitted] if len(rows) == len(self.fitted) else rows
 
     def expand(
-        self, coef: Array, intercept: Array, design: Design, others: Array | None = None
+        self,
+        coef: Array,
+        intercept: Array,
+        design: Design,
+        others: Array | None = None,
+        value: float = 1.0,
     ) -> tuple[Array, Array]:
         """Return W and b of all classes.
 
@@ -83,6 +88,8 @@ class ClassesWithWeight:
         others : ndarray of shape (n_scores, n_features), default=None
             Coefficients for the classes that are left out, and for a single one that is fitted; by
             default zeros.
+        value : float, default=1.0
+            The mean cross-entropy, beside which what the others take is to vanish too.
         """
         if self.are_all:
             return coef, intercept
@@ -93,9 +100,8 @@ class ClassesWithWeight:
         offsets = np.zeros(len(self.fitted))
         if not self.is_one:
             scored[self.fitted], offsets[self.fitted] = coef, intercept
-        offsets[~self.fitted] = self._least_lead(scored, offsets, design) + log_vanishing(
-            design.dtype
-        )
+        lead = self._least_lead(scored, offsets, design)
+        offsets[~self.fitted] = lead + log_vanishing(design.dtype, value)
         if one_score:
             return others, offsets[1:] - offsets[:1]
         return scored, offsets
@@ -120,6 +126,10 @@ class ClassesWithWeight:
         return least
 
 
-def log_vanishing(dtype: Any) -> float:
-    """Return the logarithm of a probability that no sum with others shows in some precision."""
-    return 2 * float(np.log(np.finfo(dtype).eps))
+def log_vanishing(dtype: Any, value: float = 1.0) -> float:
+    """Return the logarithm of a probability that no sum shows in some precision.
+
+    Neither a sum with other probabilities, nor one with a mean cross-entropy of `value`.
+    """
+    least = max(min(value, 1.0), float(np.finfo(np.float64).tiny))
+    return 2 * float(np.log(np.finfo(dtype).eps)) + float(np.log(least))

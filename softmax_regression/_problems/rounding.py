@@ -79,7 +79,8 @@ class Rounding:
         if self.dtype == np.float64:
             return result
         value = evaluate(problem.objective, problem.from_model(coef, intercept)).value
-        gap = (result.remaining * result.value + value - result.value) / max(value, _TINY)
+        left = result.remaining * max(result.value, _TINY) + value - result.value
+        gap = left / max(value, _TINY)
         reason = result.reason
         if reason is StopReason.CONVERGED and gap > tol:
             reason = StopReason.ROUNDED

@@ -84,7 +84,7 @@ class Solution:
 
     def model(self) -> tuple[Array, Array]:
         """Return W and b: of all that give the same probabilities, the smallest."""
-        return self.classes.expand(*self._of_fitted_classes(), self.design)
+        return self.classes.expand(*self._of_fitted_classes(), self.design, value=self.result.value)
 
     def _of_fitted_classes(self) -> tuple[Array, Array]:
         if self.problem is None:

@@ -32,6 +32,9 @@ from softmax_regression._solvers.warm_start import Preconditioner
 Array = NDArray[Any]
 
 _PATIENCE = 5  # Iterations in a row that change nothing but rounding errors.
+_STALL_ITERATIONS = 100  # Newton's method converges in far fewer, where it converges.
+_STALL_VALUE = 0.99  # Of the value so many iterations ago: a run that has more left stalls,
+_STALL_REMAINING = 0.5  # unless the criterion has fallen to this part.
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -107,11 +110,20 @@ class Run:
         self.loss_curve: list[float] = []
         self.costly = stopping.criterion.costly(objective)
         self._n_idle = 0
+        self._checkpoint = np.inf, np.inf  # The value, and what remained, some iterations ago.
 
     @property
     def is_idle(self) -> bool:
         """Whether the last iterations have changed nothing but rounding errors."""
         return self._n_idle >= _PATIENCE
+
+    def is_stalled(self) -> bool:
+        """Return whether many iterations have brought little; to be asked after each."""
+        if len(self.loss_curve) % _STALL_ITERATIONS:
+            return False
+        (value, remaining), reached = self._checkpoint, self.reached.value
+        self._checkpoint = reached, self.remaining
+        return reached > _STALL_VALUE * value and self.remaining > _STALL_REMAINING * remaining
 
     def be_patient(self) -> None:
         """Let the count of idle iterations begin anew."""
@@ -267,6 +279,8 @@ def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Pr
         if following is None:
             return StopReason.ROUNDING, proposal
         run.reach(following)
+        if run.is_stalled():
+            return StopReason.ROUNDING, proposal
     return reason or StopReason.MAX_ITER, proposal
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from softmax_regression._data.make import as_design
 from softmax_regression._estimators.features import validated
 from softmax_regression._estimators.hints import LinearSolvers
+from softmax_regression._estimators.parameters import LINEAR, constraints, described
 from softmax_regression._estimators.targets import encode_targets
 from softmax_regression._estimators.types import (
     ClassWeight,
@@ -24,7 +23,6 @@ from softmax_regression._estimators.types import (
 )
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
-from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._problems.grid import grid_of
 from softmax_regression._problems.progress import Progress, warn_unless_converged
 from softmax_regression._problems.rounding import Rounding
@@ -66,17 +64,11 @@ class SoftmaxPath:
     n_iter: Array
 
 
+@described
 @validate_params(
     {
-        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "fit_intercept": ["boolean"],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        **constraints("Cs", *LINEAR, "l1_ratio"),
         "solver": [LinearSolvers({"auto", *SOLVERS})],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "penalty_grouping": [StrOptions(set(PENALTIES))],
-        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -120,8 +112,7 @@ def softmax_path(
     l1_ratio : float, default=0.0
         The share of the penalty that is not squared, between 0 and 1: above 0, coefficients become
         exactly 0; see `SoftmaxRegression`.
-    penalty_grouping : {'none', 'features'}, default='none'
-        Whether they become 0 one by one, or those of a feature in all classes together.
+    {path_penalty_grouping}
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores. It is not penalised.
     class_weight : dict or 'balanced', default=None
@@ -129,8 +120,7 @@ def softmax_path(
         named. 'balanced' gives all classes the same total.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights s.
-    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
-        How each model is found; see `SoftmaxRegression`.
+    {path_solver}
     tol : float, default=1e-6
         The relative optimality gap to reach for each C.
     max_iter : int, default=1000

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval
 
-from softmax_regression._estimators.bounds import coefficient_bounds
+from softmax_regression._estimators.bounds import coefficient_bounds, smallest_coefficients
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import Array, Stream, check_parameters_of_stream
+from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
-from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier, penalty_name
+from softmax_regression._estimators.linear_classifier import (
+    LinearSoftmaxClassifier,
+    PenaltyName,
+    penalty_name,
+)
+from softmax_regression._estimators.parameters import LINEAR, MINIBATCHES, constraints, described
 from softmax_regression._estimators.state import state_of
+from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
     Auto,
     ClassWeight,
@@ -35,18 +40,17 @@ from softmax_regression._estimators.types import (
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._problems.choice import (
     MINIBATCH_SOLVERS,
     SOLVERS,
     SPARSE_SOLVER,
     check_solver,
     choose,
+    solver_without_unknowns,
 )
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of, objective_of
 from softmax_regression._problems.problem import PosedProblem
-from softmax_regression._problems.progress import ROUNDING_REMEDY
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.criteria import RelativeGap, best_start, certify, evaluate
@@ -55,6 +59,7 @@ from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
 from softmax_regression._solvers.minibatch.optimizers import Averaging
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.time_limit import deadline_after
+from softmax_regression.linear_model._remedies import remedy
 
 
 def _can_stream(estimator: SoftmaxRegression) -> bool:
@@ -76,6 +81,7 @@ def _can_stream(estimator: SoftmaxRegression) -> bool:
     return True
 
 
+@described
 class SoftmaxRegression(LinearSoftmaxClassifier):
     r"""Multinomial logistic regression: a linear score for each class, softmax on top.
 
@@ -109,11 +115,10 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'; `partial_fit` does not.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
-    class_weight : dict or 'balanced', default=None
-        Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
-        have weight 1. 'balanced' gives all classes the same total.
-    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky', 'proximal-newton', 'sgd', 'adam'}, \
-            default='auto'
+    {class_weight}
+    solver : str, default='auto'
+        How the minimum is found, by one of:
+
         - 'newton-cholesky': Newton's method with the Hessian itself, of order
           (n_classes − 1) · n_features: the fewest iterations, best where that is small;
         - 'newton-cg': Newton's method with conjugate gradients, preconditioned by a Hessian that is
@@ -144,15 +149,17 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         Whether to print a line for each iteration.
     batch_size : int or 'auto', default='auto'
         Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
-default='adaptive'
-        How the step size of 'sgd' and 'adam' changes: not at all; as
-        ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss has
-        stopped improving; along half a cosine to 0 at the end of `max_iter` epochs; or up in the
-        first tenth of them and then so down. The last two always take `max_iter` epochs. In
-        `partial_fit`, which sees no epochs, 'adaptive' is
-        ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the number of steps
-        since the stream began or last changed.
+    learning_rate : str, default='adaptive'
+        How the step size of 'sgd' and 'adam' changes:
+
+        - 'constant': not at all;
+        - 'invscaling': as ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
+        - 'adaptive': divided by 5 whenever the loss has stopped improving; in `partial_fit`, which
+          sees no epochs, ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the
+          number of steps since the stream began or last changed;
+        - 'cosine': along half a cosine to 0 at the end of `max_iter` epochs;
+        - 'one-cycle': up in the first tenth of them, and then so down. The last two always take
+          `max_iter` epochs.
     learning_rate_init : float or 'auto', default='auto'
         The first step size. 'auto' takes the inverse of a bound of the curvature for
         'sgd', and 0.03 for 'adam'. Both step in standardised coordinates.
@@ -160,14 +167,8 @@ default='adaptive'
         The exponent of 'invscaling'.
     shuffle : bool, default=True
         Whether 'sgd' and 'adam' take the rows in a new order in each epoch.
-    momentum : float, default=0.9
-        Momentum of 'sgd', between 0 and 1.
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of Adam's averages of the gradient and of its square, in [0, 1).
-    epsilon : float, default=1e-8
-        Keeps Adam's steps finite.
+    {optimizers}
+    {adam}
     n_iter_no_change : int or inf, default=10
         Epochs without enough improvement after which 'sgd' and 'adam' lower the learning rate or
         stop.
@@ -200,7 +201,8 @@ default='adaptive'
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
-        The solver that ran.
+        The solver that ran, never 'auto'. Where a single class has weight, there is nothing to
+        minimise, and it is the one for the smallest problems.
 
     See Also
     --------
@@ -216,6 +218,12 @@ default='adaptive'
     Scores of float32 rows are sums in float32, as long as a few of the rows show that these keep
     enough digits; else, as with features far from 0, in float64, which takes twice as long. Either
     way they are returned in float32.
+
+    X is not copied, except in small problems and, once, where its order in memory would make each
+    step slow: an array that is neither in the order of C nor in that of Fortran (such as every
+    second column of another), and for 'sgd', 'adam' and `partial_fit` one in the order of Fortran,
+    as DataFrames hold their values.
+
     A class whose rows all have weight 0 stays in `classes_`. With an intercept, the other classes
     are fitted without it, and it gets coefficients of 0 and an intercept so low that its
     probability vanishes at every row of X. Where a single class has weight, its probability is 1.
@@ -262,33 +270,10 @@ default='adaptive'
     }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **constraints(*LINEAR, "l1_ratio", *MINIBATCHES),
         "C": [Interval(Real, 0, None, closed="right")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "penalty_grouping": [StrOptions(set(PENALTIES))],
         "bounds": ["array-like", None],
-        "fit_intercept": ["boolean"],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *MINIBATCH_SOLVERS})],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(LEARNING_RATES))],
-        "learning_rate_init": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "shuffle": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
     }
 
     def __init__(
@@ -344,12 +329,13 @@ default='adaptive'
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
 
-    @property
+    @PenaltyName
     def penalty(self) -> str | None:
         """What scikit-learn calls the penalty: 'l1', 'l2', 'elasticnet' or None.
 
         `sklearn.feature_selection.SelectFromModel` goes by it: of an 'l1' penalty it keeps the
-        features whose coefficients are not 0, else those whose coefficients are large.
+        features whose coefficients are not 0, else those whose coefficients are large. In a
+        subclass that has a parameter of this name, it is that parameter.
         """
         return penalty_name(self.C, self.l1_ratio)
 
@@ -389,6 +375,8 @@ default='adaptive'
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and self._has_model() else None
             design = self._validate_rows(X, reset=True)
+            if self.solver in MINIBATCH_SOLVERS:
+                design = design.in_rows()
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
             self.classes_ = targets.classes
@@ -403,21 +391,23 @@ default='adaptive'
             watched.begin()
             if classes.is_one:
                 # Its probability is 1 at the minimum.
-                self.solver_: str = self.solver
+                self.solver_: str = solver_without_unknowns(specification, self.C)
                 result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
                 model = objective.unpack(np.zeros(objective.n_params))
                 self._store(*self._of_all_classes(classes, objective, *model), rounding)
             elif self.solver in MINIBATCH_SOLVERS:
                 problem, result = self._minimize_batches(classes, objective, *start, watched)
                 model = problem.to_model(result.params)
-                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                whole = self._of_all_classes(classes, objective, *model, result.value)
+                self._store(*whole, rounding)
                 result = self._certified(classes, problem, result)
             else:
                 # An earlier solution may be far out where the data are others.
                 starts = [objective.null_model(), *([] if previous is None else [start])]
                 solved, result = self._minimize(specification, classes, objective, starts, watched)
                 model = solved.to_model(result.params)
-                self._store(*self._of_all_classes(classes, objective, *model), rounding)
+                whole = self._of_all_classes(classes, objective, *model, result.value)
+                self._store(*whole, rounding)
                 held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
                 result = rounding.certified(solved, result, *held, self.tol)
             # partial_fit may go on from here
@@ -481,7 +471,7 @@ default='adaptive'
         with self._unchanged_on_failure():
             first = not self._has_model()
             columns = self._stream_classes(classes, y, first)
-            design = self._validate_rows(X, reset=first)
+            design = self._validate_rows(X, reset=first).in_rows()
             targets = self._encode(y, design, sample_weight, columns)
             self.solver_ = self._stream_solver()
             stream = self._resumed_stream(self.solver_, first)
@@ -529,31 +519,8 @@ default='adaptive'
             bounds,
         )
 
-    def _solution(self) -> tuple[Array, Array, Array]:
-        """Return classes, coefficients and intercepts to go on from."""
-        coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
-        return self.classes_, coef, self.intercept_
-
     def _stream_solver(self) -> str:
         return "adam" if self.solver == "auto" else self.solver
-
-    def _start(self, n_features: int, previous: Any) -> tuple[Array, Array]:
-        """Return W and b to begin with, those of an earlier solution if there is one."""
-        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
-        start_coef = np.zeros((n_scores, n_features))
-        start_intercept = np.zeros(n_scores if self.fit_intercept else 0)
-        if previous is None:
-            return start_coef, start_intercept
-        known, coef, intercept = previous
-        if coef.shape != start_coef.shape or not np.array_equal(known, self.classes_):
-            raise ValueError(
-                "warm_start=True needs the classes and features of the previous fit: those were "
-                f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
-                f"{len(self.classes_)} classes {self.classes_.tolist()} and {n_features} features."
-            )
-        start_coef[...] = coef
-        start_intercept[...] = intercept if self.fit_intercept else []
-        return start_coef, start_intercept
 
     def _minimize(
         self,
@@ -658,26 +625,19 @@ default='adaptive'
         base: LinearCrossEntropy,
         coef: Array,
         intercept: Array,
+        value: float = 1.0,
     ) -> tuple[Array, Array]:
         """Return W and b with the classes that have no weight, and so were not fitted."""
         if classes.are_all:
             return coef, intercept
-        others = self._smallest_coef(base.design.n_columns)
-        return classes.expand(coef, intercept, base.design, others)
-
-    def _smallest_coef(self, n_features: int) -> Array:
-        """Return the W of the smallest penalty: zeros, or what bounds allow nearest to them."""
-        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
-        zeros = np.zeros((n_scores, n_features))
-        if self.bounds is None:
-            return zeros
-        return np.clip(zeros, *coefficient_bounds(self.bounds, self.classes_, n_features))
+        others = smallest_coefficients(self.bounds, self.classes_, base.design.n_columns)
+        return classes.expand(coef, intercept, base.design, others, value)
 
     def _penalty_of_others(self, classes: ClassesWithWeight, n_features: int) -> float:
         """Return what the coefficients that were not fitted add to the objective."""
         if classes.are_all or np.isinf(self.C):
             return 0.0
-        coef = self._smallest_coef(n_features)
+        coef = smallest_coefficients(self.bounds, self.classes_, n_features)
         if not classes.is_one:
             coef = coef[~classes.fitted]
         return 0.5 * float(np.vdot(coef, coef))
@@ -706,28 +666,11 @@ default='adaptive'
         self._warn_stopped(
             result,
             f": the objective is {self.objective_:.6g}, {gap}, and tol={self.tol:g}. "
-            + self._remedy(result, worse),
+            + remedy(
+                result,
+                self.solver_,
+                worse=worse,
+                dtype=self.coef_.dtype,
+                bounded=self.bounds is not None,
+            ),
         )
-
-    def _remedy(self, result: SolverResult, worse: bool) -> str:
-        if worse and self.solver_ in MINIBATCH_SOLVERS:
-            return "That is worse than guessing: lower learning_rate_init."
-        if result.reason is StopReason.SEPARABLE:
-            return "Set C to a finite value."
-        if result.reason is StopReason.INTERRUPTED:
-            return "The parameters reached so far are kept."
-        if result.reason is StopReason.MAX_TIME:
-            return "Raise max_time or tol."
-        if result.reason is StopReason.ROUNDED:
-            return ROUNDING_REMEDY
-        if result.reason is StopReason.ROUNDING:
-            if self.coef_.dtype != np.float64:
-                return "Pass float64 data, or raise tol."
-            return (
-                "Beside values so large, or so unequal, the penalty is lost in rounding errors: "
-                "standardize the features, lower C, or raise tol."
-            )
-        if self.solver_ in MINIBATCH_SOLVERS or self.solver_ == "lbfgs":
-            other = "newton-cg" if self.bounds is None else "newton-cholesky"
-            return f"Raise max_iter or tol, or try solver={other!r}."
-        return "Raise max_iter or tol."

@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -18,18 +17,18 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled, process_routing
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
-from sklearn.utils.validation import _check_method_params
 
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._estimators.linear_classifier import (
     LinearSoftmaxClassifier,
-    linear_scores,
+    PenaltyName,
     penalty_name,
 )
+from softmax_regression._estimators.parameters import LINEAR, constraints, described
 from softmax_regression._estimators.path_progress import PathProgress
 from softmax_regression._estimators.scoring import ROW_SCORES, scorer_of
 from softmax_regression._estimators.targets import encode_targets, is_soft, relative_weights
@@ -41,7 +40,6 @@ from softmax_regression._estimators.types import (
 )
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
-from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._problems.folds import (
     Rows,
     WholePath,
@@ -55,49 +53,15 @@ from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._problems.specification import Specification
 from softmax_regression._problems.warm_starts import Guide, solutions
-from softmax_regression.linear_model._softmax_regression import SoftmaxRegression
+from softmax_regression.linear_model._validation_scores import (
+    Found,
+    RowScore,
+    ScorerScore,
+    row_numbers,
+)
 
 
-@dataclass
-class Found:
-    """What a cross-validation found out.
-
-    Parameters
-    ----------
-    coefs : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs, n_features)
-        W of each fold, l1_ratio and C; with leave-one-out a single one, that of all rows.
-    intercepts : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs)
-        b.
-    scores : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
-        Scores; with leave-one-out one for each row.
-    weights : ndarray of shape (n_folds,) or None
-        By which scores are averaged.
-    endings : list of list of list of Ending
-        How each fit ended, in the same order.
-    wholes : list of WholePath or None
-        For each l1_ratio, the models of all rows, if they have been fitted.
-    """
-
-    coefs: Array
-    intercepts: Array
-    scores: Array
-    weights: Array | None
-    endings: list[list[list[Ending]]]
-    wholes: list[WholePath | None]
-
-    def means(self) -> Array:
-        """Return the mean score for each C."""
-        return np.average(self.scores, axis=0, weights=self.weights)
-
-    def standard_errors(self) -> Array:
-        """Return the standard error of each mean."""
-        weights: Array = np.ones(len(self.scores)) if self.weights is None else self.weights
-        n_counted = int(np.count_nonzero(weights))
-        squares = np.square(self.scores - self.means())
-        variances = np.tensordot(np.square(weights / weights.sum()), squares, 1)
-        return np.sqrt(variances * n_counted / max(n_counted - 1, 1))
-
-
+@described
 class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     r"""Multinomial logistic regression that chooses C by cross-validation.
 
@@ -114,8 +78,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
         The shares of the penalty that are not squared to choose from, between 0 and 1: above 0,
         coefficients become exactly 0; see `SoftmaxRegression`.
-    penalty_grouping : {'none', 'features'}, default='none'
-        Whether they become 0 one by one, or those of a feature in all classes together.
+    {path_penalty_grouping}
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     cv : int, cross-validation generator, iterable or 'loo', default=None
@@ -133,8 +96,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     refit : bool, default=True
         Whether to fit all rows with the C chosen. Otherwise the coefficients of the folds, each
         with the C that is best for it, are averaged, and so are these C.
-    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
-        How each model is found; see `SoftmaxRegression`.
+    {path_solver}
     tol : float, default=1e-6
         The relative optimality gap to reach.
     max_iter : int, default=1000
@@ -236,20 +198,14 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        **constraints("Cs", *LINEAR),
         "l1_ratios": ["array-like"],
-        "penalty_grouping": [StrOptions(set(PENALTIES))],
-        "fit_intercept": ["boolean"],
         "cv": ["cv_object", StrOptions({"loo"})],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "selection": [StrOptions({"best", "1se"})],
         "refit": ["boolean"],
         "solver": [LinearSolvers({"auto", *SOLVERS})],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -285,7 +241,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @property
+    @PenaltyName
     def penalty(self) -> str | None:
         """What scikit-learn calls the penalty that was chosen: see `SoftmaxRegression.penalty`."""
         return penalty_name(self.C_, self.l1_ratio_)
@@ -479,14 +435,14 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         folds = self._folds(X, labels, targets, score_params, routed.splitter.split)
         check_folds(targets, folds)
         if self._row_score() is not None:
-            score: Any = _ByRow(self._row_score(), rows[0], score_params)
+            score: Any = RowScore(self._row_score(), rows[0], score_params)
         elif is_soft(y):
             raise ValueError(
                 f"scoring={self.scoring!r} needs labels, but y holds class probabilities. Use "
                 "'neg_log_loss' or 'accuracy'."
             )
         else:
-            score = _ByScorer(self, X, labels, score_params)
+            score = ScorerScore(self, X, labels, score_params)
         wholes: list[WholePath | None] = []
         by_ratio = []
         for part in rows:
@@ -528,7 +484,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             folds = [(counted[train], counted[test]) for train, test in splits]
         else:
             splits = check_cv(self.cv).split(X, labels, **split_params)
-            folds = [(_row_numbers(train), _row_numbers(test)) for train, test in splits]
+            folds = [(row_numbers(train), row_numbers(test)) for train, test in splits]
         return [(train, test[scored[test]]) for train, test in folds]
 
     def _leave_one_out(self, rows: Rows, score_params: dict[str, Any], watched: Watched) -> Found:
@@ -622,45 +578,3 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         coef = found.coefs[folds, ratios, bests].mean(axis=0, dtype=np.float64)
         intercept = found.intercepts[folds, ratios, bests].mean(axis=0, dtype=np.float64)
         self._store(coef, intercept, rounding)
-
-
-class _ByRow:
-    """The weighted mean of what each row scores."""
-
-    def __init__(self, row_score: Any, rows: Rows, params: dict[str, Any]):
-        self.row_score = row_score
-        self.rows = rows
-        self.weight = params.get("sample_weight")
-
-    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
-        scores = linear_scores(self.rows.original[rows], coef, intercept)
-        values = self.row_score(scores, self.rows.targets.of(rows))
-        weight = None if self.weight is None else np.asarray(self.weight)[rows]
-        return float(np.average(values, weights=relative_weights(weight)))
-
-
-class _ByScorer:
-    """What a scorer of scikit-learn says."""
-
-    def __init__(self, model: SoftmaxRegressionCV, X: Any, y: Array, params: dict[str, Any]):
-        self.scorer = scorer_of(model.scoring, model.classes_)
-        self.classes = model.classes_
-        self.fit_intercept = model.fit_intercept
-        self.X = X
-        self.y = y
-        self.params = params
-
-    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
-        model = SoftmaxRegression(C=C, fit_intercept=self.fit_intercept)
-        model.classes_, model.n_features_in_ = self.classes, coef.shape[1]
-        model.coef_, model.intercept_ = coef, intercept
-        params = _check_method_params(self.X, self.params, indices=rows)
-        return float(self.scorer(model, self.X[rows], self.y[rows], **params))
-
-
-def _row_numbers(rows: Any) -> Array:
-    """Return the numbers of some rows, which may be given by a mask."""
-    rows = np.asarray(rows)
-    if rows.dtype == bool:
-        return np.flatnonzero(rows)
-    return rows if len(rows) else rows.astype(np.intp)  # an empty list makes an array of floats

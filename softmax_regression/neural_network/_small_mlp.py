@@ -20,14 +20,10 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import (
-    Array,
-    BaseSoftmaxClassifier,
-    Stream,
-    check_parameters_of_stream,
-)
+from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._estimators.parameters import FITS, MINIBATCHES, constraints, described
 from softmax_regression._estimators.state import state_of
-from softmax_regression._estimators.targets import encode_targets
+from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
     Activation,
     Auto,
@@ -40,22 +36,24 @@ from softmax_regression._estimators.types import (
     fit_context,
 )
 from softmax_regression._linalg.threads import blas_held_to_one_thread
-from softmax_regression._losses.targets import Targets, check_more_than_one_class
+from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.network.cross_entropy import Network
-from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
-from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.minibatch.optimizers import Clipping, Decaying, Optimizer
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.neural_network._training import HeldOutRows, Recipe, Score, Training
+from softmax_regression.neural_network._choices import (
+    check_dropout,
+    choose_solver,
+    hidden_sizes,
+    is_cut_short,
+    rows_to_validate_on,
+    sets_rows_aside,
+    starting_point,
+)
+from softmax_regression.neural_network._training import Recipe, Score, Training
 
-_FEW = 150  # rows: too few to set any aside
 _NARROW = 100  # inputs of a layer: its rate needs no reduction
-# Of the whole decrease of the loss, the share in the last half of the epochs at which it counts as
-# levelling off. Of a loss that decays exponentially, a fifteenth of that decrease is then to come.
-_LEVEL = 0.2
-_TELLING_EPOCHS = 10  # epochs that are enough to see that
 # Parameters that training takes as they are.
 _AS_THEY_ARE = (
     "activation",
@@ -85,6 +83,7 @@ def _can_stream(estimator: SmallMLP) -> bool:
     return True
 
 
+@described
 class SmallMLP(BaseSoftmaxClassifier):
     r"""A small feed-forward network (multi-layer perceptron) with softmax output.
 
@@ -114,15 +113,17 @@ class SmallMLP(BaseSoftmaxClassifier):
         or 'sgd' (decoupled weight decay: with 'adam', AdamW). Not for 'lbfgs'.
     batch_size : int or 'auto', default='auto'
         Rows in a minibatch; 'auto' is a fiftieth of all, but at least 32 and at most 256.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one-cycle'}, \
-default='constant'
-        How the step size of 'sgd' and 'adam' changes: not at all; as
-        ``learning_rate_init / (n_rows_seen + 1) ** power_t``; divided by 5 whenever the loss (or
-        the validation's) has stopped improving; along half a cosine to 0 at the end of `max_iter`
-        epochs; or up in the first tenth of them and then so down. The last two always take
-        `max_iter` epochs. In `partial_fit`, 'adaptive' is
-        ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the number of steps
-        since the stream began or last changed.
+    learning_rate : str, default='constant'
+        How the step size of 'sgd' and 'adam' changes:
+
+        - 'constant': not at all;
+        - 'invscaling': as ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
+        - 'adaptive': divided by 5 whenever the loss (or the validation's) has stopped improving; in
+          `partial_fit`, ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the
+          number of steps since the stream began or last changed;
+        - 'cosine': along half a cosine to 0 at the end of `max_iter` epochs;
+        - 'one-cycle': up in the first tenth of them, and then so down. The last two always take
+          `max_iter` epochs.
     learning_rate_init : float or 'auto', default='auto'
         The first step size; of 'one-cycle' the largest. 'auto' is 0.003 where no layer has more
         than 100 inputs, else that times ``(100 / n_inputs) ** 0.5`` of the layer with the most: the
@@ -142,10 +143,7 @@ default='constant'
         Whether to print a line for each epoch.
     warm_start : bool, default=False
         Whether `fit` begins at the previous solution.
-    momentum : float, default=0.9
-        Momentum of 'sgd', between 0 and 1.
-    nesterovs_momentum : bool, default=True
-        Whether 'sgd' uses Nesterov's momentum.
+    {optimizers}
     early_stopping : bool or 'auto', default='auto'
         Whether to stop when `scoring` on validation rows has not improved for `n_iter_no_change`
         epochs; the best epoch's parameters are kept. Validation rows are those given to `fit`, or
@@ -160,10 +158,7 @@ default='constant'
         What early stopping goes by: the loss on the validation rows, None for the accuracy, or
         any of scikit-learn's scorers, by name or as a function of (estimator, X, y); most of
         these want labels, not class probabilities.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of Adam's averages of the gradient and of its square, in [0, 1).
-    epsilon : float, default=1e-8
-        Keeps Adam's steps finite.
+    {adam}
     n_iter_no_change : int or inf, default=10
         Epochs without enough improvement after which training ends.
     max_fun : int, default=15000
@@ -172,9 +167,7 @@ default='constant'
         Seconds after which no other epoch is begun.
     max_grad_norm : float, default=None
         Longer gradients of a minibatch are shortened to this Euclidean norm. Not for 'lbfgs'.
-    class_weight : dict or 'balanced', default=None
-        Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
-        have weight 1. 'balanced' gives all classes the same total.
+    {class_weight}
     dropout : float or array-like of float, default=0.0
         The probability with which a hidden unit is left out of a training step; or one for the
         features and one for each hidden layer. Below 1. Not for 'lbfgs'.
@@ -264,36 +257,16 @@ default='constant'
     )
     _step_parameters = (*BaseSoftmaxClassifier._step_parameters, "weight_decay", "max_grad_norm")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **constraints(*FITS, *MINIBATCHES),
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions({"auto", "adam", "sgd", "lbfgs"})],
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(LEARNING_RATES))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "label_smoothing": [Interval(Real, 0, 1, closed="both")],
@@ -419,8 +392,9 @@ default='constant'
         -----
         sklearn.exceptions.ConvergenceWarning
             If `max_iter`, `max_fun` or `max_time` cut training short (the last half of the epochs
-            brought more than a fifth of the whole decrease of the loss, which so was not levelling
-            off), if the loss ended above that of guessing, or if training was interrupted.
+            lowered the loss, with early stopping that on the validation rows, by more than a tenth
+            of what it is at the end and more than a fiftieth of its whole decrease), if the loss
+            ended above that of guessing, or if training was interrupted.
         """
         watched = Watched(self, X, y, sample_weight, self._most_epochs())
         with self._unchanged_on_failure():
@@ -431,10 +405,10 @@ default='constant'
             random_state = check_random_state(self.random_state)
             self._layer_sizes = self._sizes(design, targets.classes)
             validated = not (X_val is None and y_val is None and sample_weight_val is None)
-            self.solver_ = self._choose_solver(targets, validated)
-            self._check_dropout()
+            self.solver_ = choose_solver(self, targets, validated)
+            check_dropout(self.dropout, len(self._layer_sizes) - 1, self.solver_, self.solver)
             recipe = self._recipe()
-            start = self._start(recipe, targets.classes, previous, random_state)
+            start = starting_point(self, recipe, targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
             self._activation: str = self.activation
             watched.begin()
@@ -448,9 +422,9 @@ default='constant'
                 by_loss=self.scoring == "loss",
             )
             if validated:
-                held_out = self._given(X_val, y_val, sample_weight_val)
+                held_out = rows_to_validate_on(self, X_val, y_val, sample_weight_val)
                 result = training.on(design, targets, held_out)
-            elif self._sets_aside(targets):
+            elif sets_rows_aside(self, targets):
                 result = training.without_some(
                     design,
                     targets,
@@ -517,13 +491,13 @@ default='constant'
             stream = self._resumed_stream(self.solver_, first)
             stream.columns = np.searchsorted(targets.classes, columns)
             weight = stream.count(targets)
-            self._check_dropout()
+            check_dropout(self.dropout, len(self._layer_sizes) - 1, self.solver_, self.solver)
             recipe = self._recipe()
             scaling = stream.scaling or recipe.scaling(design, targets)
             stream.scaling = scaling  # the first piece's serves for the whole stream
             objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else self._solution()
-            start = self._start(recipe, targets.classes, previous, stream.random_state)
+            start = starting_point(self, recipe, targets.classes, previous, stream.random_state)
             self.classes_, self._activation = targets.classes, self.activation
             watched.begin()
             model = start(scaling)
@@ -575,7 +549,7 @@ default='constant'
 
     def _model_parameters(self) -> dict[str, Any]:
         return {
-            "hidden_layer_sizes": self._hidden_sizes(),
+            "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
             "activation": self.activation,
             "standardize": self.standardize,
         }
@@ -584,48 +558,13 @@ default='constant'
         """Return layers, classes and parameters to go on from."""
         return self._layer_sizes, np.asarray(self.classes_), self._parameters()
 
-    def _hidden_sizes(self) -> list[int]:
-        """Return the numbers of units of the hidden layers."""
-        try:
-            hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        except ValueError:  # ragged
-            hidden = np.zeros((0, 0))
-        if hidden.ndim != 1 or (
-            hidden.size and (hidden.dtype.kind not in "iu" or hidden.min() < 1)
-        ):
-            raise ValueError(
-                "hidden_layer_sizes must be a positive integer or a sequence of them, got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        return [int(size) for size in hidden]
-
     def _sizes(self, design: Design, classes: Array) -> list[int]:
         """Return the sizes of all layers, the input and the output included."""
-        return [design.n_columns, *self._hidden_sizes(), 1 if len(classes) == 2 else len(classes)]
-
-    def _start(
-        self, recipe: Recipe, classes: Array, previous: Any, random_state: np.random.RandomState
-    ) -> Callable[[InputScaling], Array]:
-        """Return what gives initial parameters, for the features as they are scaled.
-
-        Those drawn are the same for each scaling; the previous ones are the same network.
-        """
-        if previous is None:
-            params = recipe.draw(random_state)
-            return lambda scaling: params.copy()
-        sizes, known, last = previous
-        if sizes != self._layer_sizes or not np.array_equal(known, classes):
-            raise ValueError(
-                "warm_start=True needs the classes and layers of the previous fit: those were "
-                f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
-                f"{self._layer_sizes}."
-            )
-        if self._activation != self.activation:
-            raise ValueError(
-                "warm_start=True goes on with the network of the previous fit, whose activation is "
-                f"{self._activation!r}, not {self.activation!r}: set it back, or warm_start=False."
-            )
-        return lambda scaling: scaling.unfolded(Layout(sizes), last)
+        return [
+            design.n_columns,
+            *hidden_sizes(self.hidden_layer_sizes),
+            1 if len(classes) == 2 else len(classes),
+        ]
 
     def _recipe(self) -> Recipe:
         """Say how to train, with what was left open decided."""
@@ -651,71 +590,6 @@ default='constant'
     def _most_epochs(self) -> int | None:
         """Return the most epochs of a fit, where it is known before."""
         return None if self.early_stopping == "auto" else self.max_iter
-
-    def _choose_solver(self, targets: Targets, validated: bool) -> str:
-        if self.solver == "lbfgs" and validated:
-            raise ValueError("Rows to validate on need solver='adam' or 'sgd', got solver='lbfgs'.")
-        if self.solver != "auto":
-            return self.solver
-        wants_batches = (
-            validated
-            or self.early_stopping is True
-            or self.weight_decay > 0
-            or self.max_grad_norm is not None
-            or np.any(self.dropout)
-        )
-        few = np.count_nonzero(targets.row_weights()) < _FEW
-        return "lbfgs" if few and not wants_batches else "adam"
-
-    def _sets_aside(self, targets: Targets) -> bool:
-        """Whether some of the rows are not trained on, to see when to stop."""
-        if self.solver_ == "lbfgs":
-            return False
-        if self.early_stopping == "auto":
-            counted = targets.encoded[targets.row_weights() > 0]
-            n_rows = len(counted)
-            sizes = np.full(len(targets.classes), n_rows)
-            if counted.ndim == 1:
-                sizes = np.bincount(counted)
-                sizes = sizes[sizes > 0]
-            fraction = min(self.validation_fraction, 1 - self.validation_fraction)
-            return bool(n_rows >= _FEW and sizes.min() > 1 and n_rows * fraction >= len(sizes))
-        return bool(self.early_stopping)
-
-    def _check_dropout(self) -> None:
-        rates = np.atleast_1d(np.asarray(self.dropout, dtype=np.float64))
-        n_layers = len(self._layer_sizes) - 1
-        if np.ndim(self.dropout) and rates.shape != (n_layers,):
-            raise ValueError(
-                f"dropout={self.dropout!r} must be one number, or {n_layers}: for the features and "
-                "for each hidden layer."
-            )
-        if not ((rates >= 0) & (rates < 1)).all():
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}.")
-        if rates.any() and self.solver_ == "lbfgs":
-            raise ValueError(
-                f"dropout={self.dropout!r} needs solver='adam' or 'sgd', got solver={self.solver!r}"
-                f"{'' if self.solver == 'lbfgs' else ', which for so few rows is lbfgs'}."
-            )
-
-    def _given(self, X: Any, y: Any, sample_weight: Any) -> HeldOutRows:
-        """Validate rows that were given to validate on."""
-        if X is None or y is None:
-            raise ValueError("X_val and y_val must be given together.")
-        try:
-            design = self._validate_rows(X, reset=False)
-            targets = encode_targets(
-                y,
-                design.n_rows,
-                classes=self.classes_,
-                sample_weight=sample_weight,
-                class_weight=None,
-                estimator=type(self).__name__,
-            )
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"In X_val, y_val or sample_weight_val: {error}") from error
-        counted = np.flatnonzero(targets.row_weights())
-        return HeldOutRows(design, targets, self._score_on(X, y, counted))
 
     def _score_on(self, X: Any, y: Any, rows: NDArray[np.intp]) -> Score | None:
         """Return what scores parameters on some rows, by `scoring`: it wants them as they came."""
@@ -765,7 +639,7 @@ default='constant'
             remedy = "The parameters reached so far are kept."
         elif result.reason is StopReason.ROUNDING and result.n_iter == 0:
             remedy = f"No step was taken at all: {self._gentler()}."
-        elif self._cut_short(result):
+        elif is_cut_short(result, self.solver_, self.learning_rate, self.tol, self.early_stopping):
             limit = "max_time" if result.reason is StopReason.MAX_TIME else "max_iter"
             remedy = f"The loss was still falling: raise {limit}, or {self._gentler('raise')}."
         else:
@@ -779,18 +653,3 @@ default='constant'
         if self.solver_ == "lbfgs":
             return "try solver='adam'"
         return f"{how} learning_rate_init"
-
-    def _cut_short(self, result: SolverResult) -> bool:
-        """Whether training ended by a limit while the loss was not yet levelling off."""
-        limits = (StopReason.MAX_ITER, StopReason.MAX_FUN, StopReason.MAX_TIME)
-        # One that is planned to the end has levelled off by its own rate.
-        if result.reason not in limits or LEARNING_RATES[self.learning_rate].planned:
-            return False
-        losses = result.loss_curve
-        if len(losses) < 2:
-            return True
-        recent = losses[-1 - len(losses) // 2] - losses[-1]
-        noise = 0.0 if self.solver_ == "lbfgs" else self.tol
-        # fewer say nothing of levelling off
-        share = _LEVEL if len(losses) >= _TELLING_EPOCHS else 0.0
-        return recent > max(noise, share * (losses[0] - losses[-1]))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import most_probable
+from softmax_regression._estimators.prediction import most_probable
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.network.cross_entropy import Network, NetworkCrossEntropy
 from softmax_regression._objectives.network.dropout import Dropout
@@ -310,9 +310,7 @@ class Training:
         if anew.reason is not StopReason.MAX_ITER:
             return replace(result, reason=anew.reason)
         # It was for the held-out rows to say when to stop.
-        chosen = n_epochs < len(result.validations or [])
-        reason = StopReason.NO_IMPROVEMENT if chosen else result.reason
-        return replace(anew, validations=result.validations, reason=reason)
+        return replace(anew, validations=result.validations, reason=result.reason)
 
     def _validation(
         self,

@@ -235,13 +235,39 @@ def test_sparse_blocks_are_sized_by_what_is_stored(density):
     assert stored > 0.5 * design_base._BLOCK_BYTES
 
 
-@pytest.mark.parametrize("layout", DENSE_LAYOUTS)
+@pytest.mark.parametrize("layout", ["C", "F"])
 @every_dtype
 def test_dense_data_is_not_copied(layout, dtype):
     X = LAYOUTS[layout](problem_of(layout, dtype).X)
     design = as_design(X)
     assert isinstance(design, DenseDesign)
     assert design.X is X
+
+
+@pytest.mark.parametrize(
+    ("view", "readable"),
+    [
+        (lambda X: X[:, 1:], True),
+        (lambda X: X[1::2], True),
+        (lambda X: X.T[:, 1:], True),
+        (lambda X: X[:, 1:2], True),
+        (lambda X: X[:1], True),
+        (lambda X: X[::-1], False),
+        (lambda X: X[:, ::-1], False),
+        (lambda X: X[:, ::2], False),
+        (lambda X: X[::2, ::2], False),
+        (lambda X: np.broadcast_to(X[:1], X.shape), False),
+    ],
+)
+def test_views_are_copied_where_blas_cannot_read_them(view, readable):
+    X = view(np.random.default_rng(0).normal(size=(8, 8)))
+    design = as_design(X)
+    np.testing.assert_array_equal(design.X, X)
+    assert (design.X is X) == readable
+    in_rows = design.in_rows()
+    np.testing.assert_array_equal(in_rows.X, X)
+    assert in_rows.X.strides[1] == X.itemsize
+    assert (in_rows is design) == (design.X.strides[1] == X.itemsize)
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix])

@@ -113,6 +113,26 @@ BAD_X = {
         (1000 * X).astype("timedelta64[s]").tolist(),
         "Column 0 of X does not hold numbers: .*'datetime.timedelta'",
     ),
+    "NumPy's dates in a list": (
+        [[np.datetime64("2020-01-01", "D")] * 4] * 90,
+        r"X holds dates or durations, of dtype datetime64\[D\]\. Make numbers",
+    ),
+    "one of NumPy's durations in a list": (
+        [[1.0, 2.0, np.timedelta64(3, "h"), 3.0]] * 90,
+        r"Column 2 of X holds dates or durations, of dtype timedelta64\[h\]",
+    ),
+    "one of NumPy's dates among objects": (
+        changed(X.astype(object), np.datetime64("2020-01-01")),
+        "Column 1 of X holds dates or durations, of dtype datetime64",
+    ),
+    "NumPy's dates among objects of a DataFrame": (
+        pd.DataFrame(X)
+        .astype({3: object})
+        .assign(**{"4": pd.Series([np.datetime64("2020-01-01", "D")] * 90, dtype=object)})
+        .set_axis(list("abcde"), axis=1)
+        .drop(columns="a"),
+        "Column 'e' of X ",
+    ),
     "durations in DataFrame": (
         pd.DataFrame((1000 * X).astype("timedelta64[s]")),
         "Column 0 of X holds .* durations, of dtype timedelta64",
@@ -863,6 +883,21 @@ def test_masks_are_passed_over_as_scikit_learn_does(estimator, what):
     np.testing.assert_array_equal(
         clone(estimator).fit(X, y).predict_proba(masked["X"]).shape, p.shape
     )
+
+
+@pytest.mark.parametrize("dtype", [int, float, str, object])
+@both
+def test_score_passes_over_masks_as_fit_does(estimator, dtype):
+    labels = np.array(["a", "b", "c"])[y].astype(dtype) if dtype in (str, object) else dtype(1) * y
+    model = clone(estimator).fit(X, labels)
+    for mask in (y == 1, True):
+        masked = np.ma.masked_array(labels, mask=mask)
+        assert model.score(X, masked, WEIGHT) == model.score(X, labels, WEIGHT)
+    weight = np.ma.masked_array(WEIGHT, mask=y == 1)
+    assert model.score(X, labels, weight) == model.score(X, labels, WEIGHT)
+    p = np.eye(3)[y]
+    model = clone(estimator).fit(X, p)
+    assert model.score(X, np.ma.masked_array(p, mask=p > 0)) == model.score(X, p)
 
 
 @both

@@ -1,6 +1,7 @@
 """Inside scikit-learn's meta-estimators, the estimators do what scikit-learn's own do there."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -252,6 +253,37 @@ def test_a_penalty_has_scikit_learns_name(C, l1_ratio, name):
     validated = SoftmaxRegressionCV(Cs=[C], l1_ratios=[l1_ratio], cv=3)
     assert not hasattr(validated, "penalty")
     assert validated.fit(X, np.arange(len(X)) % 3).penalty == name  # nothing to tell apart
+
+
+class WithPenalty(SoftmaxRegression):
+    """Has a parameter in the place of two others, as scikit-learn's peer once had."""
+
+    def __init__(self, *, C=1.0, penalty="l2"):
+        super().__init__(C=C)
+        self.penalty = penalty
+
+    def fit(self, X, y):
+        self.l1_ratio = {"l1": 1.0, "l2": 0.0}[self.penalty]
+        return super().fit(X, y)
+
+
+def test_a_subclass_may_have_a_parameter_named_penalty():
+    model = WithPenalty(penalty="l1", C=0.1)
+    assert clone(model).get_params() == {"C": 0.1, "penalty": "l1"}
+    kept = SelectFromModel(model).fit(X, LABELS).get_support()
+    expected = SelectFromModel(SoftmaxRegression(C=0.1, l1_ratio=1.0)).fit(X, LABELS)
+    np.testing.assert_array_equal(kept, expected.get_support())
+    assert model.set_params(penalty="l2").penalty == "l2"
+    assert pickle.loads(pickle.dumps(model)).penalty == "l2"
+
+
+@pytest.mark.parametrize("model", [SoftmaxRegression(), SoftmaxRegressionCV()])
+def test_others_say_what_takes_the_place_of_penalty(model):
+    with pytest.raises(
+        AttributeError, match=r"has no parameter 'penalty': l1_ratio.* 'elasticnet'"
+    ):
+        model.penalty = "l1"
+    assert "penalty" not in vars(model)
 
 
 # -- networks --------------------------------------------------------------------------------------

@@ -11,7 +11,14 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_moons
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_iris,
+    load_wine,
+    make_classification,
+    make_moons,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPClassifier
@@ -584,6 +591,49 @@ def test_a_loss_that_more_epochs_would_lower_by_far_is_a_warning(solver):
         model.fit(X, y)
     longer = trained(clone(model).set_params(max_iter=160), X, y)
     assert longer.loss_ < 0.7 * model.loss_
+
+
+def cut_short(model, X, y):
+    """Fit, and return whether a warning says that the loss was still falling."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    return any("still falling: raise max_iter" in str(warning.message) for warning in caught)
+
+
+@pytest.mark.parametrize("max_iter", [10, 20])
+@pytest.mark.parametrize("early_stopping", [True, "auto"])
+def test_a_validation_loss_that_more_epochs_would_lower_is_a_warning(max_iter, early_stopping):
+    X, y = load_digits(return_X_y=True)
+    model = SmallMLP(random_state=0, early_stopping=early_stopping)
+    assert not cut_short(model, X, y)
+    least = min(model.validation_loss_curve_)
+    assert cut_short(model.set_params(max_iter=max_iter), X, y)
+    assert least < 0.8 * min(model.validation_loss_curve_)
+
+
+@pytest.mark.parametrize("max_iter", [10, 15, 20])
+@pytest.mark.parametrize("early_stopping", [True, "auto"])
+def test_a_validation_loss_that_has_stopped_falling_is_no_warning(max_iter, early_stopping):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 30)), rng.integers(2, size=300)  # nothing to learn but by heart
+    model = SmallMLP(
+        random_state=0,
+        max_iter=max_iter,
+        n_iter_no_change=np.inf,
+        early_stopping=early_stopping,
+    )
+    assert not cut_short(model, X, y)
+    assert len(model.validation_loss_curve_) == max_iter
+    # that of the rows trained on goes on falling
+    assert cut_short(model.set_params(early_stopping=False), X, y)
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, load_digits])
+def test_defaults_do_not_warn(load):
+    X, y = load(return_X_y=True)
+    assert not cut_short(SmallMLP(random_state=0), X, y)
+    assert not cut_short(SmallMLP(random_state=0), X[::5], y[::5])
 
 
 @pytest.mark.parametrize("solver", MINIBATCH)

@@ -109,6 +109,29 @@ def test_a_single_class_with_weight_is_certain(labels, kept, parameters):
     assert model.predict_proba(X)[:, kept].min() > 1 - 1e-12
 
 
+@pytest.mark.parametrize(
+    ("parameters", "solver"),
+    [
+        ({}, "newton-cholesky"),
+        ({"solver": "lbfgs"}, "lbfgs"),
+        ({"solver": "sgd"}, "sgd"),
+        ({"l1_ratio": 0.5}, "proximal-newton"),
+        ({"l1_ratio": 0.5, "C": np.inf}, "newton-cholesky"),
+        ({"l1_ratio": 1.0, "C": np.inf, "solver": "proximal-newton"}, "newton-cholesky"),
+        ({"bounds": (0, None)}, "newton-cholesky"),
+    ],
+)
+def test_a_solver_is_named_where_a_single_class_has_weight(parameters, solver):
+    rare = np.arange(len(y)) % 3
+    weights = [with_weights(rare, kept) for kept in (1, [0, 1])]
+    alone, beside_another = (
+        SoftmaxRegression(max_iter=2000, random_state=0, **parameters).fit(X[:, :1], rare, weight)
+        for weight in weights
+    )
+    assert alone.solver_ == solver == beside_another.solver_
+    assert alone.n_iter_ == 0
+
+
 def test_absent_classes_within_bounds_stay_as_near_to_0_as_they_may():
     weight = with_weights(y, [0, 1])
     model = SoftmaxRegression(bounds=(0.1, None), tol=1e-9).fit(X, y, weight)

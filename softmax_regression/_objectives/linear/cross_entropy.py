@@ -582,9 +582,9 @@ class LinearCrossEntropy(CrossEntropyObjective):
             weighted = probabilities.copy()
             self.loss.weigh(weighted, rows)
         totals = weighted.sum(axis=1, dtype=np.float64)
+        if len(weighted) == 1:
+            return totals, weighted @ (1 - probabilities).T  # no difference of nearly equal sums
         products = weighted @ probabilities.T
-        if len(products) == 1:
-            return totals, totals - products
         # The rows of diag(p) − p pᵀ sum to 0: so the diagonal of a rare class keeps its digits.
         np.fill_diagonal(products, 0.0)
         return totals, np.diag(products.sum(axis=1)) - products

@@ -48,6 +48,7 @@ _LEAST_SHARE = float(np.finfo(np.float64).tiny)  # of a class
 _SHORT_STEP = 1e-6  # nats: the square of that is a rounding error
 _SHORTEST_STEP = 1e-4  # nats: below, φ is 1/2 but for rounding
 _ROUNDING_ERRORS = 64 * float(np.finfo(np.float64).eps)  # of a sum, relative to its terms, at most
+_UNDERFLOW = float(np.finfo(np.float64).tiny)  # what smaller numbers lose of their digits
 _NOISE = 1e-14  # of a slope, for each unknown: of sums, and of solving with a factor
 
 
@@ -171,7 +172,8 @@ class DualBound:
             return np.inf
         slopes = len(step) * noise**2 / (2 * softest)
         totals = noise / rarest
-        return 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
+        left = 2 * phi * decrement + slopes + totals * (1 + float(np.linalg.norm(params)))
+        return left + _UNDERFLOW
 
     def _penalty_gap(self, coef: Array, slopes: Array) -> float:
         """What Fenchel and Young's inequality leaves of the penalty, for slopes that include it."""
@@ -228,6 +230,8 @@ class DualBound:
         short = max(_SHORT_STEP, 0.1 * enough**0.5) if untried and enough < np.inf else _SHORT_STEP
         for _ in range(_INTERCEPT_STEPS):
             excess = self.objective.renew_intercept(params)
+            if not np.isfinite(excess).all():  # scores have overflowed: the bound proves nothing
+                break
             scaling = self._scaling_step(excess)
             far = np.abs(scaling).max() > _FAR_STEP
             step = scaling if far else self.objective.intercept.step(excess)
@@ -290,4 +294,5 @@ def settled(gap: float, size: float) -> float:
     """
     if gap < -_ROUNDING_ERRORS * size:
         return np.inf
-    return max(gap, 0.0) + float(np.finfo(np.float64).eps) * size
+    rounding = float(np.finfo(np.float64).eps) * size + _UNDERFLOW
+    return max(gap, 0.0) + rounding

@@ -20,6 +20,7 @@ Array = NDArray[Any]
 _LONGEST_STEP = 2.0  # nats: beyond that the curvature is another
 _PRECISION = 1e-3  # of the totals' error is left by conjugate gradients: the next step is for that
 _MOST_PRODUCTS = 200  # of a step
+_LEAST_CURVATURE = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # of a class
 
 
 class Intercept:
@@ -61,8 +62,11 @@ class CurvatureMatrix:
     def solve(self, excess: Array) -> Array:
         # In units in which every class has a curvature of 1: a rare class counts like the others.
         # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
-        scales = np.sqrt(np.diag(self.matrix))
-        scales[~(scales > 0)] = 1.0
+        if not (np.isfinite(self.matrix).all() and np.isfinite(excess).all()):
+            return np.zeros_like(excess)  # scores have overflowed
+        curvature = np.diag(self.matrix)
+        # What is less is rounding, and denormal numbers: there is no step in that class.
+        scales = np.sqrt(np.where(curvature > _LEAST_CURVATURE, curvature, 1.0))
         scaled = self.matrix / scales / scales[:, None]
         return np.linalg.lstsq(scaled, excess / scales, rcond=None)[0] / scales
 

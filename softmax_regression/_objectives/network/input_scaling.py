@@ -52,9 +52,9 @@ class InputScaling:
         return cls(np.zeros(n_columns), np.ones(n_columns))
 
     def design(self, design: Design, dtype: Any) -> Design:
-        """Return z for all rows, in some precision: X itself where that is the same."""
+        """Return z for all rows, in some precision: X itself where that is the same, in rows."""
         if not self.means.any() and (self.scales == 1).all() and design.dtype == dtype:
-            return design
+            return design.in_rows()
         return design.standardized(self.means, self.scales, dtype)
 
     def folded(self, layout: Layout, params: Array, dtype: Any) -> Array:

@@ -152,7 +152,7 @@ class FlatLasso(FlatPenalty):
         curvature = float(whole @ model.matrix.product(whole))
         signs = np.where(u != 0, np.sign(u), np.sign(step))
         slope = float(model.slope @ whole + (weights * signs) @ step)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             lengths = np.where((weights > 0) & (u * step < 0), -u / step, np.inf)
         reached = 0.0
         for i in np.argsort(lengths):

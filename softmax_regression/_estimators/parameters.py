@@ -1,0 +1,109 @@
+"""Parameters that several estimators have in common: what they may be, and what they mean.
+
+Each is declared once. `constraints` makes of them what scikit-learn validates parameters by, and
+`described` puts their descriptions into the docstring of a class, in the place of a line that holds
+nothing but the name in braces.
+"""
+
+from __future__ import annotations
+
+import re
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from softmax_regression._penalties.lasso import PENALTIES
+from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
+
+D = TypeVar("D")
+
+_AUTO = StrOptions({"auto"})
+_COUNT = Interval(Integral, 1, None, closed="left")
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_DECAY = Interval(Real, 0, 1, closed="left")
+
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "Cs": [_COUNT, "array-like"],
+    "batch_size": [_AUTO, _COUNT],
+    "beta_1": [_DECAY],
+    "beta_2": [_DECAY],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "epsilon": [_POSITIVE],
+    "fit_intercept": ["boolean"],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "learning_rate": [StrOptions(set(LEARNING_RATES))],
+    "learning_rate_init": [_AUTO, _POSITIVE],
+    "max_iter": [_COUNT],
+    "max_time": [_POSITIVE, None],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+    "nesterovs_momentum": ["boolean"],
+    "penalty_grouping": [StrOptions(set(PENALTIES))],
+    "power_t": [_NOT_NEGATIVE],
+    "random_state": ["random_state"],
+    "shuffle": ["boolean"],
+    "tol": [_NOT_NEGATIVE],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+}
+
+MINIBATCHES = (  # Parameters of training by minibatches.
+    "batch_size",
+    "learning_rate",
+    "learning_rate_init",
+    "power_t",
+    "shuffle",
+    "momentum",
+    "nesterovs_momentum",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "n_iter_no_change",
+    "max_time",
+    "random_state",
+    "warm_start",
+)
+FITS = ("tol", "max_iter", "class_weight", "verbose")  # Parameters of every fit.
+LINEAR = (*FITS, "fit_intercept", "penalty_grouping")  # Parameters of every linear model.
+
+_DESCRIPTIONS = {
+    "class_weight": """\
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights; classes that are not named
+        have weight 1. 'balanced' gives all classes the same total.""",
+    "optimizers": """\
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.""",
+    "adam": """\
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of Adam's averages of the gradient and of its square, in [0, 1).
+    epsilon : float, default=1e-8
+        Keeps Adam's steps finite.""",
+    "path_solver": """\
+    solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
+        How each model is found; see `SoftmaxRegression`.""",
+    "path_penalty_grouping": """\
+    penalty_grouping : {'none', 'features'}, default='none'
+        Whether they become 0 one by one, or those of a feature in all classes together.""",
+}
+
+
+def constraints(*names: str) -> dict[str, list[Any]]:
+    """Return what some parameters may be, by their names."""
+    return {name: _CONSTRAINTS[name] for name in names}
+
+
+def described(documented: D) -> D:
+    """Put the descriptions of shared parameters into a docstring."""
+    lines = (documented.__doc__ or "").split("\n")
+    names = [re.fullmatch(r"    \{(\w+)\}", line) for line in lines]
+    documented.__doc__ = "\n".join(
+        line if name is None else _DESCRIPTIONS[name[1]]
+        for line, name in zip(lines, names, strict=True)
+    )
+    return documented

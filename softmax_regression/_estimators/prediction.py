@@ -1,0 +1,250 @@
+"""Predictions from scores: softmax, block by block, and in a few microseconds for a single row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from operator import eq
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.metrics import accuracy_score
+
+from softmax_regression._data.dense import DenseDesign
+from softmax_regression._data.design import Design
+from softmax_regression._estimators.targets import (
+    as_labels,
+    encode_targets,
+    is_soft,
+    relative_weights,
+)
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression.functional import log_softmax, softmax
+
+Array = NDArray[Any]
+
+_FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
+_LITTLE_WORK = 250_000  # multiplications, for which OpenBLAS wakes no thread
+_LITTLE_WORK_FOR_A_ROW = 9_000  # the same, in a product with a vector
+_MODEST = 30.0  # a score whose exponential keeps its digits, in float32 too
+# The smallest normal number of each dtype.
+_TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)}
+
+
+class PredictionMixin:
+    """Predictions of a classifier whose scores come from blocks of rows."""
+
+    # What it takes of the estimator.
+    classes_: Array
+    _check_parts: Callable[[], None]
+    _check_shapes: Callable[[int], None]
+    _classes_of_columns: Callable[[], Array]
+    _shapes: Callable[[int], tuple[tuple[Any, ...], tuple[Any, ...]]]
+    _scorer: Callable[[], tuple[Callable[[Design], Array], int]]
+    _validate_rows: Callable[..., Design]
+    __sklearn_is_fitted__: Callable[[], bool]
+
+    def decision_function(self, X: Any) -> Array:
+        """Scores (logits), before softmax.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One score per class; of two classes, the score of ``classes_[1]`` minus that of
+            ``classes_[0]``.
+        """
+        scores = self._map_scores(X, lambda scores: scores)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, as in `classes_`.
+        """
+        best = self._map_scores(X, lambda scores: most_probable(scores)[None])[:, 0]
+        return np.asarray(self.classes_)[best]
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class: softmax of the scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`; rows sum to 1. No entry is 0: what is too small for
+            its dtype is given as the smallest normal number, so that logarithms stay finite.
+        """
+        return self._map_scores(X, _probabilities)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """The logarithm of the probability of each class, exact where the probability rounds to 1.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`. As in `predict_proba`, no probability counts as less
+            than the smallest normal number of its dtype.
+        """
+
+        def log_probabilities(scores: Array) -> Array:
+            log_p = log_softmax(_one_per_class(scores), axis=0)
+            return np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny), out=log_p)
+
+        return self._map_scores(X, log_probabilities)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy on some rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            True labels, or class probabilities: then the accuracy that is expected if labels are
+            drawn from them. Columns of a DataFrame are found by their names, those of an array are
+            in the order of `classes_` (or that in which `partial_fit` was told of them).
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The weighted share of rows that `predict` gets right.
+        """
+        predicted = self.predict(X)
+        if not is_soft(y):
+            weights = relative_weights(sample_weight)
+            return float(accuracy_score(as_labels(y), predicted, sample_weight=weights))
+        targets = encode_targets(
+            y,
+            len(predicted),
+            classes=self._classes_of_columns(),
+            sample_weight=sample_weight,
+            class_weight=None,
+            estimator=type(self).__name__,
+        )
+        right = (predicted[:, None] == targets.classes) * targets.encoded
+        return float(np.average(right.sum(axis=1), weights=targets.weight))
+
+    def _map_scores(self, X: Any, transform: Callable[[Array], Array]) -> Array:
+        """Apply a function to the scores of each block of rows; return it row by row."""
+        if self._plainly_valid(X):
+            scorer, width = self._scorer()
+            little = X.size * width <= (_LITTLE_WORK if len(X) > 1 else _LITTLE_WORK_FOR_A_ROW)
+            at_once = _at_once if little else _held_at_once
+            return at_once(DenseDesign(X), scorer, transform)
+        self._check_parts()
+        design = self._validate_rows(X, reset=False)
+        self._check_shapes(design.n_columns)
+        return self._map_blocks(design, transform)
+
+    @blas_held_to_one_thread
+    def _map_blocks(self, design: Design, transform: Callable[[Array], Array]) -> Array:
+        scorer, width = self._scorer()
+        of_no_row = transform(scorer(design[:0]))  # how many values a row has, of which dtype
+        result = np.empty((design.n_rows, len(of_no_row)), dtype=of_no_row.dtype)
+
+        def work(blocks: Sequence[slice]) -> None:
+            for rows in blocks:
+                result[rows] = transform(scorer(design[rows])).T
+
+        design.map_blocks(work, width)
+        return result
+
+    def _plainly_valid(self, X: Any) -> bool:
+        """Whether a few looks are enough to see that X is a proper array of a few rows.
+
+        For a single row, scikit-learn's validation takes ten times as long as the prediction. All
+        else, what is wrong included, is left to it.
+        """
+        known = self.__dict__
+        return (
+            "feature_names_in_" not in known
+            and is_plain(X)
+            and known.get("n_features_in_") == X.shape[1]
+            and self.__sklearn_is_fitted__()
+            and eq(*self._shapes(X.shape[1]))
+            and len(X) * len(self.classes_) <= _FEW_VALUES
+        )
+
+
+def most_probable(scores: Array) -> Array:
+    """Return the position of the most probable class of each row, from class-major scores."""
+    if len(scores) > 1:
+        return scores.argmax(axis=0)
+    return (scores[0] > 0).astype(np.intp)
+
+
+def _at_once(
+    design: Design, scorer: Callable[[Design], Array], transform: Callable[[Array], Array]
+) -> Array:
+    """Apply a function to the scores of all rows; return it row by row."""
+    return np.ascontiguousarray(transform(scorer(design)).T)
+
+
+_held_at_once = blas_held_to_one_thread(_at_once)
+
+
+def _probabilities(scores: Array) -> Array:
+    """Softmax over the first axis, or of two classes the sigmoid; scores may be overwritten.
+
+    `functional.softmax` is the same for any array; this is for one row in a few microseconds, and
+    what is too small for its dtype is given as the smallest normal number.
+    """
+    if len(scores) == 1:
+        p = np.concatenate([expit(-scores), expit(scores)])
+        return np.maximum(p, _TINY[p.dtype], out=p)
+    size = np.vdot(scores, scores)  # which does not warn of what overflows
+    if size <= _MODEST**2:  # then no exponential is near either end, and needs no shift
+        np.exp(scores, out=scores)
+        scores /= np.add.reduce(scores)
+        return scores
+    if isfinite(size):
+        scores -= np.maximum.reduce(scores)
+        np.exp(scores, out=scores)
+        scores /= np.add.reduce(scores)
+    else:
+        scores = softmax(scores, axis=0)
+    return np.maximum(scores, _TINY[scores.dtype], out=scores)
+
+
+def _one_per_class(scores: Array) -> Array:
+    """Give the first of two classes its score of 0."""
+    if len(scores) > 1:
+        return scores
+    return np.concatenate([np.zeros_like(scores), scores])
+
+
+def is_plain(X: Any) -> bool:
+    """Whether X is an array of a few rows of finite floating-point numbers."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in _TINY
+        and 0 < X.size <= _FEW_VALUES
+        and isfinite(np.vdot(X, X))  # the quickest look; what overflows is looked at closely
+    )

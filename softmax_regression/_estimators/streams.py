@@ -1,0 +1,245 @@
+"""Streams: what `partial_fit` keeps from one piece of data to the next, and how it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import unique_labels
+
+from softmax_regression._data.moments import Moments
+from softmax_regression._estimators.state import from_state
+from softmax_regression._estimators.targets import (
+    as_labels,
+    is_soft,
+    soft_classes,
+    sorted_classes,
+)
+from softmax_regression._losses.targets import Targets
+from softmax_regression._objectives.base import CrossEntropyObjective
+from softmax_regression._objectives.network.input_scaling import InputScaling
+from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
+from softmax_regression._solvers.minibatch.minibatch import Minibatches, run_epoch
+from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Averaging, Optimizer
+
+Array = NDArray[Any]
+
+MAX_COMPARED_ROWS = 2000  # Rows of a piece on which the model and the latest iterate are compared.
+# Log-likelihood ratio, in nats, at which a stream counts as changed. By Lorden's bound, were the
+# average the true model, that would happen by chance once in e²⁰ = 5·10⁸ rows or less often.
+CHANGE_EVIDENCE = 20.0
+
+
+@dataclass
+class Stream:
+    """What `partial_fit` remembers from one piece of a stream to the next.
+
+    Parameters
+    ----------
+    model : dict
+        The parameters that say which model this is, and cannot change within a stream.
+    columns : ndarray of shape (n_classes,) or None
+        The positions in `classes_` of the columns of class probabilities without names; None if
+        they are in the same order.
+    steps : dict or None
+        The solver and its parameters, by which the optimizer was made; None before the first piece,
+        as are the next two.
+    optimizer : Optimizer or None
+        With its running averages.
+    random_state : RandomState or None
+        Where the order of rows comes from.
+    n_rows : int
+        Rows of positive weight so far.
+    weight : Fraction
+        Their summed weight.
+    moments : Moments or None
+        Means and deviations of the columns so far, where they are wanted.
+    scaling : InputScaling or None
+        By the first piece's, where it is that which is wanted.
+    n_steps : int
+        Steps of the optimizer since the stream began or last changed.
+    offset : ndarray or None
+        Parameters that the optimizer has reached, less those of the model, in the coordinates of X;
+        None before the first piece.
+    evidence : float
+        Log-likelihood ratio of the parameters reached to the model, since it was last 0.
+    """
+
+    model: dict[str, Any]
+    columns: Array | None = None
+    steps: dict[str, Any] | None = None
+    optimizer: Optimizer | None = None
+    random_state: Any = None
+    n_rows: int = 0
+    weight: Fraction = Fraction(0)
+    moments: Moments | None = None
+    scaling: InputScaling | None = None
+    n_steps: int = 0
+    offset: Array | None = None
+    evidence: float = 0.0
+
+    def count(self, targets: Targets) -> float:
+        """Count a piece; return its mean weight in units of the stream's so far."""
+        n_rows = int(np.count_nonzero(targets.row_weights()))
+        self.n_rows += n_rows
+        self.weight += targets.total_weight
+        return float((targets.total_weight / n_rows) / (self.weight / self.n_rows))
+
+    def average(self, moments: Moments, weight: Fraction) -> Moments:
+        """Take in the moments of a piece that has been counted; return those of all so far."""
+        share = float(weight / self.weight)
+        parts = [replace(moments, weight=share)]
+        if self.moments is not None:
+            parts.insert(0, replace(self.moments, weight=1 - share))
+        self.moments = Moments.pooled(parts)
+        return self.moments
+
+    def train(
+        self,
+        objective: CrossEntropyObjective,
+        model: Array,
+        params: Array,
+        rate: LearningRate,
+        batches: Minibatches,
+        weight: float,
+        averaged: bool = True,
+    ) -> float:
+        """Make a pass over a piece that has been counted; return its mean loss.
+
+        Changes `params`, from which the optimizer steps, and `model`, their average.
+        """
+        assert self.optimizer is not None
+        n_rows = len(objective.rows)
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is refused afterwards
+            after = 1 / rate.initial if averaged else np.inf  # steps without an average
+            if self.n_steps > after and self._has_changed(objective, model, params):
+                model[...] = params
+                self.n_steps, self.evidence = 0, 0.0
+            rate = rate.in_stream(self.n_rows - n_rows, self.n_steps)
+            steps = Averaging(self.optimizer, np.inf, after, model, self.n_steps)
+            loss = run_epoch(objective, params, np.empty_like(params), steps, rate, batches, weight)
+        self.n_steps = steps.n_steps
+        return loss
+
+    def _has_changed(self, objective: CrossEntropyObjective, model: Array, params: Array) -> bool:
+        """Whether rows that neither has seen are more likely by the iterate than by the average.
+
+        While a stream stands still, the average is the better model; when it changes, the latest
+        iterate follows first. Their log-likelihood ratio is added up and begins anew at 0 whenever
+        it falls below (Page, "Continuous inspection schemes", Biometrika 41, 1954; Lorden,
+        "Procedures for reacting to a change in distribution", Annals of Mathematical Statistics 42,
+        1971).
+        """
+        rows = objective.rows[:: -(-len(objective.rows) // MAX_COMPARED_ROWS)]
+        gain = objective.mean_loss(model, rows) - objective.mean_loss(params, rows)
+        self.evidence = max(0.0, self.evidence + len(rows) * gain)
+        return self.evidence > CHANGE_EVIDENCE
+
+
+class StreamMixin:
+    """What both estimators need to go on with a stream."""
+
+    # What it takes of the estimator.
+    classes_: Array
+    random_state: Any
+    batch_size: int | str
+    shuffle: bool
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    _model_parameters: Callable[[], dict[str, Any]]
+
+    _step_parameters: ClassVar[tuple[str, ...]] = (  # of the optimizer of minibatches
+        "momentum",
+        "nesterovs_momentum",
+        "beta_1",
+        "beta_2",
+        "epsilon",
+    )
+
+    def _classes_of_columns(self) -> Array:
+        """Return the classes in the order of columns of class probabilities without names."""
+        stream = getattr(self, "_stream", None)
+        if stream is None or stream["columns"] is None:
+            return np.asarray(self.classes_)
+        return np.asarray(self.classes_)[stream["columns"]]
+
+    def _stream_classes(self, classes: Any, y: Any, first: bool) -> Array:
+        """Return the classes of a stream in the order of columns of probabilities without names.
+
+        They are those known, or those its first call names.
+        """
+        soft = is_soft(y)
+        if classes is None:
+            if not first:
+                return self._classes_of_columns()
+            if soft:
+                return sorted_classes(soft_classes(y))
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        named = as_labels(classes, "classes")
+        named = named if soft else unique_labels(named)
+        if not first and not np.array_equal(np.sort(self.classes_), np.sort(named)):
+            raise ValueError(
+                f"classes={named.tolist()} differ from those of the calls before, "
+                f"{np.asarray(self.classes_).tolist()}."
+            )
+        if len(named) < 2:
+            raise ValueError(f"classes must name at least two classes, got {named.tolist()}.")
+        if len(np.unique(named)) < len(named):
+            raise ValueError(
+                f"classes name the columns of y and must all be different, got {named.tolist()}."
+            )
+        return named if first or soft else self._classes_of_columns()
+
+    def _resumed_stream(self, solver: str, first: bool) -> Stream:
+        """Return the stream so far, or a new one: a copy, which a failure leaves behind."""
+        model, known = self._model_parameters(), getattr(self, "_stream", None)
+        stream = Stream(model) if first or known is None else Stream(**from_state(known))
+        for name, before in stream.model.items():
+            if model[name] != before:
+                raise ValueError(
+                    f"{name}={model[name]!r} asks for another model than partial_fit has to go on "
+                    f"with, whose {name} is {before!r}: set it back, or call fit to begin anew."
+                )
+        steps = {"solver": solver} | {name: getattr(self, name) for name in self._step_parameters}
+        if stream.steps != steps:
+            stream.steps, stream.optimizer = steps, self._optimizer(solver)
+        if stream.random_state is None:
+            stream.random_state = check_random_state(self.random_state)
+        return stream
+
+    def _optimizer(self, solver: str) -> Optimizer:
+        if solver == "sgd":
+            return SGD(self.momentum, self.nesterovs_momentum)
+        return Adam(self.beta_1, self.beta_2, self.epsilon)
+
+    def _batch_size(self, n_rows: int) -> int:
+        return min(200 if isinstance(self.batch_size, str) else self.batch_size, n_rows)
+
+    def _batches(self, n_rows: int, random_state: np.random.RandomState) -> Minibatches:
+        return Minibatches(self._batch_size(n_rows), self.shuffle, random_state)
+
+
+def check_parameters_of_stream(estimator: Any) -> None:
+    """Raise AttributeError if a parameter of both estimators makes `partial_fit` unavailable.
+
+    Values that are out of range are left to the validation of parameters.
+    """
+    if estimator.class_weight == "balanced":
+        raise AttributeError(
+            "class_weight='balanced' needs all labels at once and does not go with partial_fit; "
+            "pass a dict with the weights."
+        )
+    planned = [name for name, schedule in LEARNING_RATES.items() if schedule.planned]
+    if estimator.learning_rate in planned:
+        raise AttributeError(
+            f"partial_fit does not go with learning_rate={estimator.learning_rate!r}, which has to "
+            "know when training ends: use 'constant' or 'invscaling'."
+        )

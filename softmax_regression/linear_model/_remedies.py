@@ -1,0 +1,54 @@
+"""What to do where a solver stopped before it reached the minimum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from softmax_regression._problems.choice import (
+    MINIBATCH_SOLVERS,
+)
+from softmax_regression._problems.progress import ROUNDING_REMEDY
+from softmax_regression._solvers.result import SolverResult, StopReason
+
+
+def remedy(
+    result: SolverResult, solver: str, *, worse: bool, dtype: np.dtype[Any], bounded: bool
+) -> str:
+    """Say what helps where a solver stopped before it reached the minimum.
+
+    Parameters
+    ----------
+    result : SolverResult
+        How it ended.
+    solver : str
+        Its name.
+    worse : bool
+        Whether the model is worse than guessing.
+    dtype : dtype
+        The precision of X.
+    bounded : bool
+        Whether there are bounds of coefficients.
+    """
+    if worse and solver in MINIBATCH_SOLVERS:
+        return "That is worse than guessing: lower learning_rate_init."
+    if result.reason is StopReason.SEPARABLE:
+        return "Set C to a finite value."
+    if result.reason is StopReason.INTERRUPTED:
+        return "The parameters reached so far are kept."
+    if result.reason is StopReason.MAX_TIME:
+        return "Raise max_time or tol."
+    if result.reason is StopReason.ROUNDED:
+        return ROUNDING_REMEDY
+    if result.reason is StopReason.ROUNDING:
+        if dtype != np.float64:
+            return "Pass float64 data, or raise tol."
+        return (
+            "Beside values so large, or so unequal, the penalty is lost in rounding errors: "
+            "standardize the features, lower C, or raise tol."
+        )
+    if solver in MINIBATCH_SOLVERS or solver == "lbfgs":
+        other = "newton-cholesky" if bounded else "newton-cg"
+        return f"Raise max_iter or tol, or try solver={other!r}."
+    return "Raise max_iter or tol."

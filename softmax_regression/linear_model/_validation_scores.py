@@ -1,0 +1,104 @@
+"""Scores of models on the rows that their folds leave out, and all that folds have found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_method_params
+
+from softmax_regression._estimators.classifier import Array
+from softmax_regression._estimators.linear_classifier import (
+    linear_scores,
+)
+from softmax_regression._estimators.scoring import scorer_of
+from softmax_regression._estimators.targets import relative_weights
+from softmax_regression._problems.folds import (
+    Rows,
+    WholePath,
+)
+from softmax_regression._problems.progress import Ending
+from softmax_regression.linear_model._softmax_regression import SoftmaxRegression
+
+
+@dataclass
+class Found:
+    """What a cross-validation found out.
+
+    Parameters
+    ----------
+    coefs : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs, n_features)
+        W of each fold, l1_ratio and C; with leave-one-out a single one, that of all rows.
+    intercepts : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs)
+        b.
+    scores : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
+        Scores; with leave-one-out one for each row.
+    weights : ndarray of shape (n_folds,) or None
+        By which scores are averaged.
+    endings : list of list of list of Ending
+        How each fit ended, in the same order.
+    wholes : list of WholePath or None
+        For each l1_ratio, the models of all rows, if they have been fitted.
+    """
+
+    coefs: Array
+    intercepts: Array
+    scores: Array
+    weights: Array | None
+    endings: list[list[list[Ending]]]
+    wholes: list[WholePath | None]
+
+    def means(self) -> Array:
+        """Return the mean score for each C."""
+        return np.average(self.scores, axis=0, weights=self.weights)
+
+    def standard_errors(self) -> Array:
+        """Return the standard error of each mean."""
+        weights: Array = np.ones(len(self.scores)) if self.weights is None else self.weights
+        n_counted = int(np.count_nonzero(weights))
+        squares = np.square(self.scores - self.means())
+        variances = np.tensordot(np.square(weights / weights.sum()), squares, 1)
+        return np.sqrt(variances * n_counted / max(n_counted - 1, 1))
+
+
+class RowScore:
+    """The weighted mean of what each row scores."""
+
+    def __init__(self, row_score: Any, rows: Rows, params: dict[str, Any]):
+        self.row_score = row_score
+        self.rows = rows
+        self.weight = params.get("sample_weight")
+
+    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
+        scores = linear_scores(self.rows.original[rows], coef, intercept)
+        values = self.row_score(scores, self.rows.targets.of(rows))
+        weight = None if self.weight is None else np.asarray(self.weight)[rows]
+        return float(np.average(values, weights=relative_weights(weight)))
+
+
+class ScorerScore:
+    """What a scorer of scikit-learn says."""
+
+    def __init__(self, model: Any, X: Any, y: Array, params: dict[str, Any]):
+        self.scorer = scorer_of(model.scoring, model.classes_)
+        self.classes = model.classes_
+        self.fit_intercept = model.fit_intercept
+        self.X = X
+        self.y = y
+        self.params = params
+
+    def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
+        model = SoftmaxRegression(C=C, fit_intercept=self.fit_intercept)
+        model.classes_, model.n_features_in_ = self.classes, coef.shape[1]
+        model.coef_, model.intercept_ = coef, intercept
+        params = _check_method_params(self.X, self.params, indices=rows)
+        return float(self.scorer(model, self.X[rows], self.y[rows], **params))
+
+
+def row_numbers(rows: Any) -> Array:
+    """Return the numbers of some rows, which may be given by a mask."""
+    rows = np.asarray(rows)
+    if rows.dtype == bool:
+        return np.flatnonzero(rows)
+    return rows if len(rows) else rows.astype(np.intp)  # an empty list makes an array of floats

@@ -1,0 +1,159 @@
+"""What `SmallMLP` decides from its parameters and the data before and after training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._estimators.targets import encode_targets
+from softmax_regression._losses.targets import Targets
+from softmax_regression._objectives.network.input_scaling import InputScaling
+from softmax_regression._objectives.network.layers import Layout
+from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
+from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression.neural_network._training import HeldOutRows, Recipe
+
+Array = NDArray[Any]
+
+_FEW = 150  # rows: too few to set any aside
+# What the last half of the epochs has to bring for the loss to count as still falling: shares of
+# the loss that is left and of its whole decrease. Below, more epochs hardly make a better network.
+_OF_WHAT_IS_LEFT, _OF_THE_DECREASE = 0.1, 0.02
+_TELLING_EPOCHS = 10  # epochs that are enough to see that
+
+
+def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+    """Return the numbers of units of the hidden layers."""
+    try:
+        hidden = np.atleast_1d(np.asarray(hidden_layer_sizes))
+    except ValueError:  # ragged
+        hidden = np.zeros((0, 0))
+    if hidden.ndim != 1 or (hidden.size and (hidden.dtype.kind not in "iu" or hidden.min() < 1)):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a sequence of them, got "
+            f"{hidden_layer_sizes!r}."
+        )
+    return [int(size) for size in hidden]
+
+
+def choose_solver(network: Any, targets: Targets, validated: bool) -> str:
+    """Return the name of the solver: L-BFGS for few rows, unless minibatches are asked for."""
+    if network.solver == "lbfgs" and validated:
+        raise ValueError("Rows to validate on need solver='adam' or 'sgd', got solver='lbfgs'.")
+    if network.solver != "auto":
+        return network.solver
+    wants_batches = (
+        validated
+        or network.early_stopping is True
+        or network.weight_decay > 0
+        or network.max_grad_norm is not None
+        or np.any(network.dropout)
+    )
+    few = np.count_nonzero(targets.row_weights()) < _FEW
+    return "lbfgs" if few and not wants_batches else "adam"
+
+
+def sets_rows_aside(network: Any, targets: Targets) -> bool:
+    """Whether some of the rows are not trained on, to see when to stop."""
+    if network.solver_ == "lbfgs":
+        return False
+    if network.early_stopping == "auto":
+        counted = targets.encoded[targets.row_weights() > 0]
+        n_rows = len(counted)
+        sizes = np.full(len(targets.classes), n_rows)
+        if counted.ndim == 1:
+            sizes = np.bincount(counted)
+            sizes = sizes[sizes > 0]
+        fraction = min(network.validation_fraction, 1 - network.validation_fraction)
+        return bool(n_rows >= _FEW and sizes.min() > 1 and n_rows * fraction >= len(sizes))
+    return bool(network.early_stopping)
+
+
+def check_dropout(dropout: Any, n_layers: int, solver: str, asked: str) -> None:
+    """Raise unless there is a rate for each layer, and a solver that knows dropout.
+
+    `solver` is the one chosen, `asked` the parameter.
+    """
+    rates = np.atleast_1d(np.asarray(dropout, dtype=np.float64))
+    if np.ndim(dropout) and rates.shape != (n_layers,):
+        raise ValueError(
+            f"dropout={dropout!r} must be one number, or {n_layers}: for the features and "
+            "for each hidden layer."
+        )
+    if not ((rates >= 0) & (rates < 1)).all():
+        raise ValueError(f"dropout must be at least 0 and below 1, got {dropout!r}.")
+    if rates.any() and solver == "lbfgs":
+        raise ValueError(
+            f"dropout={dropout!r} needs solver='adam' or 'sgd', got solver={asked!r}"
+            f"{'' if asked == 'lbfgs' else ', which for so few rows is lbfgs'}."
+        )
+
+
+def is_cut_short(
+    result: SolverResult, solver: str, learning_rate: str, tol: float, early_stopping: Any
+) -> bool:
+    """Whether training ended by a limit while the loss was not yet levelling off."""
+    limits = (StopReason.MAX_ITER, StopReason.MAX_FUN, StopReason.MAX_TIME)
+    # One that is planned to the end has levelled off by its own rate.
+    if result.reason not in limits or LEARNING_RATES[learning_rate].planned:
+        return False
+    losses = np.asarray(result.loss_curve)
+    if result.validations and early_stopping:  # for them to say when to stop
+        losses = np.minimum.accumulate([seen.loss for seen in result.validations])
+    if len(losses) < 2:
+        return True
+    recent = losses[-1 - len(losses) // 2] - losses[-1]
+    noise = 0.0 if solver == "lbfgs" else tol
+    if len(losses) >= _TELLING_EPOCHS:  # fewer say nothing of levelling off
+        fallen = losses[0] - losses[-1]
+        noise = max(noise, _OF_WHAT_IS_LEFT * losses[-1], _OF_THE_DECREASE * fallen)
+    return bool(recent > noise)
+
+
+def starting_point(
+    network: Any, recipe: Recipe, classes: Array, previous: Any, random_state: np.random.RandomState
+) -> Callable[[InputScaling], Array]:
+    """Return what gives initial parameters, for the features as they are scaled.
+
+    Those drawn are the same for each scaling; the previous ones are the same network.
+    """
+    if previous is None:
+        params = recipe.draw(random_state)
+        return lambda scaling: params.copy()
+    sizes, known, last = previous
+    if sizes != network._layer_sizes or not np.array_equal(known, classes):
+        raise ValueError(
+            "warm_start=True needs the classes and layers of the previous fit: those were "
+            f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
+            f"{network._layer_sizes}."
+        )
+    if network._activation != network.activation:
+        raise ValueError(
+            "warm_start=True goes on with the network of the previous fit, whose activation is "
+            f"{network._activation!r}, not {network.activation!r}: set it back, or set "
+            "warm_start=False."
+        )
+    return lambda scaling: scaling.unfolded(Layout(sizes), last)
+
+
+def rows_to_validate_on(network: Any, X: Any, y: Any, sample_weight: Any) -> HeldOutRows:
+    """Validate rows that were given to validate on."""
+    if X is None or y is None:
+        raise ValueError("X_val and y_val must be given together.")
+    try:
+        design = network._validate_rows(X, reset=False)
+        targets = encode_targets(
+            y,
+            design.n_rows,
+            classes=network.classes_,
+            sample_weight=sample_weight,
+            class_weight=None,
+            estimator=type(network).__name__,
+        )
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"In X_val, y_val or sample_weight_val: {error}") from error
+    counted = np.flatnonzero(targets.row_weights())
+    return HeldOutRows(design, targets, network._score_on(X, y, counted))
