@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._curvature.factors import Curvature
-from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.base import Unconstrained
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 Array = NDArray[Any]
 
 
-class WhitenedObjective(Objective):
+class WhitenedObjective(Unconstrained):
     """The objective as a function of u.
 
     Parameters
@@ -41,15 +41,8 @@ class WhitenedObjective(Objective):
         self._last: tuple[Array, float, Array] | None = None
 
     @property
-    def rows(self) -> NDArray[np.intp]:
-        return self.base.rows
-
-    @property
-    def convex(self) -> bool:
-        return True
-
-    @property
     def has_dual(self) -> bool:
+        """Whether the objective has one."""
         return self.base.has_dual
 
     def params(self, unknowns: Array) -> Array:
@@ -68,16 +61,13 @@ class WhitenedObjective(Objective):
         return self.base.value_and_gradient(self.params(params))
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return the objective, and its gradient in u."""
         value, gradient = self.base.value_and_gradient(self.params(params))
         self._last = params.copy(), value, gradient
         return value, self.curvature.gather(gradient)
 
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        raise TypeError("Minibatches need coordinates that do not move.")
-
     def hessian_product(self, params: Array, direction: Array) -> Array:
+        """Multiply the Hessian in u by a direction."""
         return self.curvature.gather(
             self.base.hessian_product(self.params(params), self.curvature.spread(direction))
         )
@@ -85,6 +75,7 @@ class WhitenedObjective(Objective):
     def optimality_gap(
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
     ) -> float:
+        """Bound how far F is above its minimum, by the objective's gradient in its parameters."""
         if not self.has_dual:
             return np.nan
         # The gradient in the parameters is not to be had from that in u: where rounding has it so,
@@ -93,7 +84,9 @@ class WhitenedObjective(Objective):
         return self.base.optimality_gap(self.params(params), value, gradient, enough)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """Bound F − min F by the exact Newton step there."""
         return self.base.gap_by_newton(self.params(params), self.curvature.spread(step), decrement)
 
     def separates(self, params: Array) -> bool:
+        """Return whether the parameters tell all classes apart."""
         return self.base.separates(self.params(params))

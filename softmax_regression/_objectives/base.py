@@ -7,9 +7,10 @@ An objective is a function of one flat parameter vector, a weighted mean over ro
 The estimators' own scales (``C · Σ s_i CE_i + ½ ‖W‖²`` for the linear model) differ from it by a
 constant factor, so the minimiser is theirs, and numbers here do not grow with the data.
 
-A solver sees nothing but this. Row counts, classes, sparsity, hidden layers stay behind it: a model
-only says how the scores of a block of rows come from parameters, and how a gradient in the scores
-goes back to them.
+What a solver asks of an objective is written down in `_solvers/protocols.py`, in small protocols;
+here is what several objectives have in common. Row counts, classes, sparsity, hidden layers stay
+behind it: a model only says how the scores of a block of rows come from parameters, and how a
+gradient in the scores goes back to them.
 """
 
 from __future__ import annotations
@@ -41,29 +42,13 @@ class Pass(ABC):
         """Return the mean over the rows of F on the way, when all batches are through."""
 
 
-class Objective(ABC):
-    """What a solver sees of an objective."""
-
-    n_params: int
+class MinibatchObjective(ABC):
+    """An objective that is a mean over rows, of which some estimate it."""
 
     @property
     @abstractmethod
     def rows(self) -> NDArray[np.intp]:
         """Numbers of the rows of positive weight: those a minibatch may be drawn from."""
-
-    @property
-    def convex(self) -> bool:
-        """Whether there is one minimum, and `hessian_product` to find it with."""
-        return False
-
-    @property
-    def has_dual(self) -> bool:
-        """Whether `optimality_gap` knows a bound."""
-        return False
-
-    @abstractmethod
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        """F and its gradient over all rows, in float64."""
 
     @abstractmethod
     def batch_value_and_gradient(
@@ -75,61 +60,27 @@ class Objective(ABC):
         """Begin a pass over rows, dealt out in batches."""
         return _EachAlone(self, batches)
 
-    # A solver keeps within the bounds of the parameters, if there are any.
+
+class Unconstrained:
+    """What a solver asks of an objective about bounds of the parameters, where there are none."""
 
     def within(self, params: Array) -> Array:
-        """Return the nearest parameters within the bounds."""
+        """Return the nearest parameters within the bounds: the same."""
         return params
 
     def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
-        """Return which parameters the gradient does not press against a bound that they are at."""
+        """Return which parameters the gradient does not press against a bound: all."""
         return np.ones(len(params), dtype=bool)
 
     def max_step(self, params: Array, direction: Array) -> float:
-        """How many times a direction can be gone within the bounds."""
+        """Return how many times a direction can be gone within the bounds: without end."""
         return np.inf
-
-    def largest_change(self, direction: Array) -> float:
-        """By how much a step changes the scores of a row, if that is known."""
-        return 0.0
-
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        """Multiply the Hessian at `params` by a direction; only convex objectives offer it."""
-        raise TypeError(f"{type(self).__name__} has no Hessian products.")
-
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        """Bound ``F(params) − min F`` from above, NaN if unknown.
-
-        A first bound above `enough` that cannot be brought below is returned as it is.
-        """
-        return np.nan
-
-    def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        """Bound ``F(params) − min F`` by the exact Newton step there; inf if it proves nothing."""
-        return np.inf
-
-    def separates(self, params: Array) -> bool:
-        """Whether the parameters tell all classes apart, so that larger ones always do better."""
-        return False
-
-    def likely_gap(self, gradient: Array) -> float:
-        """Estimate, from little but a gradient, what `optimality_gap` would be; 0 if unknown."""
-        return 0.0
-
-    def last_step(self, params: Array, residual: Array) -> Array | None:
-        """Return a step that makes the residual of the Newton equations easier to certify, if any.
-
-        It comes on top of theirs, where that is expected to lead to the minimum.
-        """
-        return None
 
 
 class _EachAlone(Pass):
     """A pass in which every batch is an evaluation of its own."""
 
-    def __init__(self, objective: Objective, batches: Sequence[NDArray[np.intp]]):
+    def __init__(self, objective: MinibatchObjective, batches: Sequence[NDArray[np.intp]]):
         self._objective = objective
         self._batches = iter(batches)
         self._total, self._n_rows = 0.0, 0
@@ -143,7 +94,7 @@ class _EachAlone(Pass):
         return self._total / self._n_rows
 
 
-class CrossEntropyObjective(Objective):
+class CrossEntropyObjective(MinibatchObjective):
     """F from a design and a loss; a model adds how a block of rows is scored.
 
     Parameters

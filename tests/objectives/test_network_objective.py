@@ -20,6 +20,7 @@ from softmax_regression._objectives.network.cross_entropy import Network, Networ
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
+from softmax_regression._solvers.criteria import RelativeGap
 from softmax_regression.functional import ACTIVATIONS
 
 HIDDEN = [(), (3,), (3, 2, 4)]
@@ -150,11 +151,10 @@ def test_the_penalty_leaves_intercepts_alone():
 
 def test_there_are_no_hessian_products_and_no_certificate():
     objective = Problem().network((3,))
-    params = draw_params(objective)
-    with pytest.raises(TypeError, match="NetworkCrossEntropy has no Hessian products"):
-        objective.hessian_product(params, params)
-    assert np.isnan(objective.optimality_gap(params, *objective.value_and_gradient(params)))
-    assert not objective.has_dual
+    for name in ("hessian_product", "optimality_gap", "has_dual", "gap_by_newton", "separates"):
+        assert not hasattr(objective, name)
+    with pytest.raises(AttributeError, match="has_dual"):
+        RelativeGap().costly(objective)
 
 
 # -- minibatches -----------------------------------------------------------------------------------

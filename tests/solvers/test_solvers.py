@@ -17,7 +17,7 @@ from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature.factors import HessianFactor
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss
-from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.base import MinibatchObjective, Unconstrained
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._solvers.criteria import (
@@ -305,7 +305,7 @@ def test_lbfgs_trains_a_network_to_a_small_gradient(activation):
 # -- criteria --------------------------------------------------------------------------------------
 
 
-class CountedProducts(Objective):
+class CountedProducts(Unconstrained):
     """A quadratic with a given Hessian that counts the products with it."""
 
     def __init__(self, hessian):
@@ -313,16 +313,8 @@ class CountedProducts(Objective):
         self.n_params = len(hessian)
         self.n_products = 0
 
-    @property
-    def rows(self):
-        return np.arange(1)
-
     def value_and_gradient(self, params):
         return 0.5 * params @ self.hessian @ params, self.hessian @ params
-
-    def batch_value_and_gradient(self, params, rows, gradient):
-        value, gradient[...] = self.value_and_gradient(params)
-        return value
 
     def hessian_product(self, params, direction):
         self.n_products += 1
@@ -606,7 +598,7 @@ def test_an_epoch_is_a_step_for_each_batch_and_returns_the_mean_of_their_losses(
     assert len(objective.rows) % 8 != 0  # so that the last batch is a smaller one
 
 
-class GivenLosses(Objective):
+class GivenLosses(MinibatchObjective):
     """Has the loss it is told to have in each epoch; a gradient of 1 counts the steps."""
 
     n_params = 1

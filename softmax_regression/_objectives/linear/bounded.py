@@ -28,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._data.dense import DenseDesign
-from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import DualBound
 from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
@@ -38,7 +37,7 @@ Array = NDArray[Any]
 _WIDE = 2  # coefficients for each row and output
 
 
-class BoundedCrossEntropy(Objective):
+class BoundedCrossEntropy:
     """F within a box.
 
     Parameters
@@ -55,15 +54,6 @@ class BoundedCrossEntropy(Objective):
         free = np.full(smooth.width if smooth.fit_intercept else 0, np.inf)
         self.box = smooth.pack(lower, -free), smooth.pack(upper, free)
         self._dual = BoundedDualBound(self)
-
-    @property
-    def rows(self) -> NDArray[np.intp]:
-        return self.smooth.rows
-
-    @property
-    def convex(self) -> bool:
-        """Always."""
-        return True
 
     @cached_property
     def has_dual(self) -> bool:
@@ -84,15 +74,18 @@ class BoundedCrossEntropy(Objective):
         return self.smooth.width * self.smooth.design.n_rows if self.is_wide else self.n_params
 
     def within(self, params: Array) -> Array:
+        """Return the nearest parameters within the bounds."""
         return np.clip(params, *self.box)
 
     def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
+        """Return which parameters the gradient does not press against a bound that they are at."""
         lower, upper = self.box
         held = (params <= lower) & (gradient >= 0)
         held |= (params >= upper) & (gradient <= 0)
         return ~held
 
     def max_step(self, params: Array, direction: Array) -> float:
+        """Return how many times a direction can be gone within the bounds."""
         lower, upper = self.box
         moving = np.flatnonzero(direction)
         there = direction[moving]
@@ -100,6 +93,7 @@ class BoundedCrossEntropy(Objective):
         return float(((bound - params[moving]) / there).min(initial=np.inf))
 
     def largest_change(self, direction: Array) -> float:
+        """Return by how much a step changes the scores of a row, one class against another."""
         return self.smooth.largest_change(direction)
 
     def chosen(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
@@ -113,25 +107,25 @@ class BoundedCrossEntropy(Objective):
         return entries
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return the objective, and the gradient of its smooth part."""
         return self.smooth.value_and_gradient(params)
 
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        raise TypeError("minibatches do not keep within bounds.")
-
     def hessian_product(self, params: Array, direction: Array) -> Array:
+        """Multiply the Hessian at `params` by a direction."""
         return self.smooth.hessian_product(params, direction)
 
     def optimality_gap(
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
     ) -> float:
+        """Bound how far the objective is above its minimum: see `DualBound`."""
         return self._dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """Bound F − min F by the Newton step there."""
         return gap_without_penalty(self.smooth, params, step, self.box)
 
     def separates(self, params: Array) -> bool:
+        """Return whether the parameters tell all classes apart."""
         return self.smooth.separates(params)
 
 

@@ -27,7 +27,7 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import Sample, regrouped, sum_parts
 from softmax_regression._losses.pointwise import PointwiseLoss
-from softmax_regression._objectives.base import CrossEntropyObjective, Rows
+from softmax_regression._objectives.base import CrossEntropyObjective, Rows, Unconstrained
 from softmax_regression._objectives.linear.coordinates import Coordinates
 from softmax_regression._objectives.linear.dual_bound import DualBound
 from softmax_regression._objectives.linear.intercept import (
@@ -55,7 +55,7 @@ _SINGLE_PRECISION_SIZES = 1e-30, 1e30
 Add = Callable[[Array, Array, Any], None]  # of rows, their probabilities, and sums to add to
 
 
-class LinearCrossEntropy(CrossEntropyObjective):
+class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     """F(W, b); see the module's text for the mathematics.
 
     Parameters
@@ -446,11 +446,6 @@ class LinearCrossEntropy(CrossEntropyObjective):
     # -- the certificate ---------------------------------------------------------------------------
 
     @property
-    def convex(self) -> bool:
-        """Always."""
-        return True
-
-    @property
     def has_dual(self) -> bool:
         """Whether there is a penalty."""
         return self.l2 > 0
@@ -462,6 +457,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return self.dual.gap(params, value, gradient, enough) if self.has_dual else np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
+        """Bound F − min F by the exact Newton step there; inf if it proves nothing."""
         if self.has_dual:
             return self.dual.after_newton(params, step, decrement)
         return gap_without_penalty(self, params, step)
@@ -504,6 +500,7 @@ class LinearCrossEntropy(CrossEntropyObjective):
         return all(self.design.map_blocks(work, self.width))
 
     def likely_gap(self, gradient: Array) -> float:
+        """Estimate the optimality gap from little but a gradient; 0 where that is unknown."""
         return self.dual.without_repair(gradient) if self.has_dual else 0.0
 
     @property

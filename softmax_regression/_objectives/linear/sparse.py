@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from softmax_regression._objectives.base import Objective
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import DualBound, settled
 from softmax_regression._penalties.lasso import Penalty
@@ -28,7 +27,7 @@ from softmax_regression._penalties.lasso import Penalty
 Array = NDArray[Any]
 
 
-class SparseCrossEntropy(Objective):
+class SparseCrossEntropy:
     """F + Ω; gradients are those of F alone.
 
     Parameters
@@ -46,15 +45,6 @@ class SparseCrossEntropy(Objective):
         self._dual = SparseDualBound(self)
 
     @property
-    def rows(self) -> NDArray[np.intp]:
-        return self.smooth.rows
-
-    @property
-    def convex(self) -> bool:
-        """Always."""
-        return True
-
-    @property
     def has_dual(self) -> bool:
         """Always."""
         return True
@@ -64,13 +54,9 @@ class SparseCrossEntropy(Objective):
         return self.smooth.unpack(params)[0]
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return the objective, and the gradient of its smooth part."""
         value, gradient = self.smooth.value_and_gradient(params)
         return value + self.penalty.value(self.coef(params)), gradient
-
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        raise TypeError("minibatches have no exact zeros.")
 
     def least_shift(self, params: Array, penalty: Penalty) -> Array:
         """Return the parameters less what all classes have in common, for the least penalty."""
@@ -86,6 +72,7 @@ class SparseCrossEntropy(Objective):
     def optimality_gap(
         self, params: Array, value: float, gradient: Array, enough: float = np.inf
     ) -> float:
+        """Bound how far the objective is above its minimum: see `DualBound`."""
         return self._dual.gap(params, value, gradient, enough)
 
 
