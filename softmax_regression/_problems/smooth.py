@@ -160,7 +160,6 @@ def newton_cholesky(
     )
     limited = replace(stopping, max_iter=min(stopping.max_iter, _MOST_CHOLESKY_ITERATIONS))
     result = minimize_newton(objective, descent, start, limited)
-    result = replace(result, preconditioner=descent.preconditioner)
     stuck = result.reason.is_stuck or result.reason is StopReason.MAX_ITER
     if not stuck or result.n_iter >= stopping.max_iter:
         return result
@@ -185,8 +184,7 @@ def newton_cg(
     descent = ConjugateGradientDescent(
         objective, products, source, warm_started=warm_start is not None, first=first
     )
-    result = minimize_newton(objective, descent, start, stopping)
-    return replace(result, preconditioner=descent.preconditioner)
+    return minimize_newton(objective, descent, start, stopping)
 
 
 def lbfgs(

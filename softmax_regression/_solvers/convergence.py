@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.criteria import Criterion
 from softmax_regression._solvers.protocols import DifferentiableObjective
+from softmax_regression._solvers.warm_start import Preconditioner
 
 Array = NDArray[Any]
 
@@ -52,6 +53,8 @@ class Descent(Protocol):
         Whether its next proposal is likely to be Newton's step but for rounding errors.
     settled : bool
         Whether it already minimises the objective itself, not one that leads there.
+    preconditioner : Preconditioner or None
+        What stood for the Hessian last, for a run whose minimum is near.
     """
 
     @property
@@ -59,6 +62,9 @@ class Descent(Protocol):
 
     @property
     def settled(self) -> bool: ...
+
+    @property
+    def preconditioner(self) -> Preconditioner | None: ...
 
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
         """Return where to go from a point.

@@ -27,14 +27,15 @@ from softmax_regression._solvers.result import (
     Watch,
 )
 from softmax_regression._solvers.time_limit import is_past
+from softmax_regression._solvers.warm_start import Preconditioner
 
 Array = NDArray[Any]
 
 _PATIENCE = 5  # Iterations in a row that change nothing but rounding errors.
+_STALL_ITERATIONS = 100  # Newton's method converges in far fewer, where it converges.
+_STALL_VALUE = 0.99  # Of the value so many iterations ago: a run that has more left stalls,
+_STALL_REMAINING = 0.5  # unless the criterion has fallen to this part.
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
-# Newton's method converges in far fewer iterations, where it converges: a run whose value is still
-# above this share of that so many iterations ago gets nowhere.
-_STALL_ITERATIONS, _STALL_SHARE = 100, 0.99
 
 
 @dataclass(frozen=True)
@@ -109,17 +110,7 @@ class Run:
         self.loss_curve: list[float] = []
         self.costly = stopping.criterion.costly(objective)
         self._n_idle = 0
-        self._checkpoint = np.inf, np.inf  # The value and the criterion some iterations ago.
-
-    @property
-    def is_last(self) -> bool:
-        """Whether all iterations are used up."""
-        return len(self.loss_curve) >= self.stopping.max_iter
-
-    @property
-    def may_end(self) -> bool:
-        """Whether the point reached may be a solution."""
-        return bool(self.loss_curve) or self.stopping.criterion.takes_a_start
+        self._checkpoint = np.inf, np.inf  # The value, and what remained, some iterations ago.
 
     @property
     def is_idle(self) -> bool:
@@ -131,15 +122,10 @@ class Run:
         self._n_idle = 0
 
     def has_stalled(self) -> bool:
-        """Return whether the last 100 iterations brought next to nothing, each time they are over.
-
-        To be asked once after each iteration.
-        """
-        if len(self.loss_curve) % _STALL_ITERATIONS:
-            return False
+        """Return whether the iterations since the last call brought next to nothing."""
         (value, remaining), now = self._checkpoint, self.reached.value
         self._checkpoint = now, self.remaining
-        return now > _STALL_SHARE * value and self.remaining > 0.5 * remaining
+        return now > _STALL_VALUE * value and self.remaining > _STALL_REMAINING * remaining
 
     def reach(self, evaluation: Evaluation) -> None:
         """Take note of the point that an iteration has reached."""
@@ -166,7 +152,7 @@ class Run:
         if is_best:
             self.best, self.remaining = point, remaining
         stopped = stopping.watch is not None and bool(curve) and stopping.watch(point.params)
-        if remaining <= stopping.tol and self.may_end:
+        if remaining <= stopping.tol and (curve or stopping.criterion.takes_a_start):
             return StopReason.CONVERGED
         if stopped:
             return StopReason.STOPPED
@@ -184,17 +170,22 @@ class Run:
 
     def add_exact_step(self, direction: Array) -> None:
         """Take Newton's step from the best point as well, which squares what is left there."""
+        stopping = self.stopping
+        if self.remaining <= stopping.tol**2 or len(self.loss_curve) >= stopping.max_iter:
+            return
         end = evaluate(self.objective, self.best.params + direction)
         if end.value < self.best.value:
             self.best = end
             self.reach(end)
-            if self.stopping.report is not None:
+            if stopping.report is not None:
                 self._tell(self.remaining)
-            if self.stopping.watch is not None:
-                self.stopping.watch(end.params)
+            if stopping.watch is not None:
+                stopping.watch(end.params)
 
-    def result(self, reason: StopReason) -> SolverResult:
-        """Return how the run ended."""
+    def result(
+        self, reason: StopReason, preconditioner: Preconditioner | None = None
+    ) -> SolverResult:
+        """Return how the run ended, and what stood for the Hessian last."""
         best, curve = self.best, self.loss_curve
         return SolverResult(
             best.params,
@@ -203,7 +194,9 @@ class Run:
             reason,
             curve,
             self.remaining,
-            evaluation=best.without_rows(),
+            None,
+            best.without_rows(),
+            preconditioner,
         )
 
     def interrupted(self) -> SolverResult:
@@ -253,13 +246,11 @@ def minimize(
         reason, proposal = _iterate(run, descent, search)
         if reason.is_stuck and run.remaining <= stopping.tol:
             reason = StopReason.CONVERGED  # At the start, which was not to be the end.
-        exact = proposal is not None and proposal.exact and not run.is_last
-        if exact and reason is StopReason.CONVERGED and run.remaining > stopping.tol**2:
-            assert proposal is not None
+        if reason is StopReason.CONVERGED and proposal is not None and proposal.exact:
             run.add_exact_step(proposal.direction)
         if not run.costly and reason is not StopReason.CONVERGED:
             reason = run.certify(reason)
-        return run.result(reason)
+        return run.result(reason, descent.preconditioner)
     except KeyboardInterrupt:
         if not run.loss_curve:
             raise  # Nothing has been reached yet.
@@ -270,22 +261,25 @@ def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Pr
     """Take iterations until the run ends; return why it does, and the last proposal, if any."""
     stopping = run.stopping
     test = convergence_test(run.objective, descent, stopping.criterion, stopping.tol)
-    while True:
-        is_last = run.is_last
-        remaining, proposal = test(run.reached, run.may_end, is_last)
-        # A decrement may rise on the way, the last point is then still the best.
+    may_end = stopping.criterion.takes_a_start
+    for n_iter in range(stopping.max_iter + 1):
+        is_last = n_iter == stopping.max_iter
+        point = run.reached
+        remaining, proposal = test(point, may_end or n_iter > 0, is_last)
+        # A decrement may rise on the way: the last point is then still the best.
         reason = run.observe(remaining, run.costly or remaining <= run.remaining)
         if reason is not None or is_last:
-            return reason or StopReason.MAX_ITER, proposal
-        if run.has_stalled():
+            break
+        if n_iter % _STALL_ITERATIONS == 0 and run.has_stalled():
             return StopReason.STALLED, proposal
         assert proposal is not None
         if not descent.settled:
             run.be_patient()
-        following = None if run.is_idle else search(run.reached, proposal)
+        following = None if run.is_idle else search(point, proposal)
         if following is None:
             return StopReason.ROUNDING, proposal
         run.reach(following)
+    return reason or StopReason.MAX_ITER, proposal
 
 
 def followed_by(first: SolverResult, go_on: Callable[[], SolverResult]) -> SolverResult:

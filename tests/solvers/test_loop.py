@@ -32,6 +32,7 @@ class Scripted(Criterion):
 class Descent:
     exact = False
     settled = True
+    preconditioner = None
 
     def __call__(self, evaluation, enough):
         return Proposal(np.ones(1), np.nan)

@@ -58,6 +58,11 @@ class NewtonDescent(ABC):
     def __init__(self, objective: CertifiedObjective):
         self.objective = objective
 
+    @property
+    def preconditioner(self) -> Preconditioner | None:
+        """What stood for the Hessian last; None if nothing that another run may begin with."""
+        return None
+
     @abstractmethod
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
         """Return where to go from a point; see `Descent`."""

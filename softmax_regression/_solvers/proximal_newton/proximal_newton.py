@@ -126,6 +126,7 @@ class ProximalNewton:
     """
 
     exact = False
+    preconditioner = None
 
     def __init__(self, objective: SparseCrossEntropy, start: Evaluation):
         self.objective = objective
