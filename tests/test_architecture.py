@@ -21,9 +21,9 @@ ROOMS = [
     "_solvers",
     "_curvature",
     "_objectives",
+    "_data",
     "_penalties",
     "_losses",
-    "_data",
     "_linalg",
     "functional",
 ]

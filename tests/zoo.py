@@ -17,6 +17,7 @@ from scipy.special import log_softmax
 
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.network.cross_entropy import NetworkCrossEntropy
 from softmax_regression._objectives.network.layers import Layout
@@ -193,6 +194,12 @@ def slopes(function, point, **how):
 
 def draw_params(objective, seed=0, scale=1.0):
     return np.random.default_rng([seed, 4]).normal(scale=scale, size=objective.n_params)
+
+
+def optimality_gap(objective, params, value, gradient, enough=None):
+    """Bound ``F(params) − min F``: sharply, unless a bound of `enough` would do."""
+    at = Evaluation(params, value, gradient)
+    return objective.certify(at, 0.0 if enough is None else enough, sharp=enough is None)
 
 
 def dense_hessian(objective, params):

@@ -14,45 +14,56 @@ which bounds a row's part in the trace of the Hessian (compare the leverage scor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import (
-    BlockFactor,
-    Curvature,
-    Diagonal,
-    HessianFactor,
-    SharedFactor,
-)
-from softmax_regression._curvature.woodbury import RowFactor
-from softmax_regression._data.design import Design
-from softmax_regression._data.sums import Sample, regrouped
+from softmax_regression._curvature.base import Curvature
+from softmax_regression._curvature.class_blocks import BlockFactor
+from softmax_regression._curvature.diagonal import Diagonal
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.kronecker import KroneckerFactor
+from softmax_regression._curvature.woodbury import WoodburyFactor
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.sums import Sample, join
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.kernels import scores_of
 
-Array = NDArray[Any]
-
-_LARGEST_FACTOR = 3000  # unknowns: 70 MB, and less than a second
-_ROWS_PER_UNKNOWN = 5
-_SIZES_VALUES = 1 << 19  # numbers of X looked at together: sparse rows get dense meanwhile
-_ROUNDED = 1e-3  # the least pivot of a factor that rounding to float32 does no harm
-_LITTLE = 10_000_000  # operations that take no longer than what surrounds them: nothing to save
-_FASTER = 3.0  # operations of a symmetric update in the time of one in a product with few classes
-_PER_EIGENVECTOR = 10  # times the square of their length: operations of finding all eigenvectors
-_SLOWER = 3.0  # times: one that reads a factor from memory
+_MAX_FACTOR_ORDER = 3000  # A factor of this order takes 70 MB, and less than a second.
+_ROWS_PER_UNKNOWN = 5  # Rows drawn for each row of the matrix, unless told otherwise.
+_DENSE_VALUES = 1 << 19  # Values of X that are made dense at a time, where it is sparse.
+_LEAST_FLOAT32_PIVOT = 1e-3  # Below it, a matrix is no longer summed in float32.
+_NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few take no longer than the calls around them.
+# Multiplications of a symmetric update in the time of one of a product with few classes.
+_UPDATE_SPEED = 3.0
+_EIGENVECTOR_COST = 10  # Multiplications that all eigenvectors take, over the cube of the order.
+_SOLVE_COST = 3.0  # Times that a multiplication takes longer which reads a factor from memory.
 
 
 @dataclass
 class _Stage:
-    """A kind of matrix, and how many multiplications it takes."""
+    """A kind of matrix, and how many multiplications it takes.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the matrix, a `Curvature`.
+    operations : float
+        Multiplications that making it takes.
+    solving : float
+        Multiplications that solving with it takes.
+    n_drawn : int or None
+        The number of rows that it is made from; None for a kind that cannot be sampled.
+    """
 
     kind: Any
     operations: float
     solving: float
-    n_drawn: int | None  # rows that it is made from; None for one that cannot be sampled
+    n_drawn: int | None
 
 
 class HessianPreconditioner:
@@ -70,26 +81,33 @@ class HessianPreconditioner:
         self.objective = objective
         self.rows_per_unknown = rows_per_unknown or _ROWS_PER_UNKNOWN
         self._may_be_rounded = True
-        self._row_sizes: Array | None = None
+        self._row_values: Any = None  # Of each row ‖z‖² and its importance.
         self._stages = self._choose()
         self.n_stages = len(self._stages)
 
-    def __call__(self, params: Array) -> Curvature:
-        """Make the best at some parameters."""
-        return self.make(self.n_stages - 1, params)
+    def of(self, objective: LinearCrossEntropy, rows_per_unknown: int) -> HessianPreconditioner:
+        """Return one of another objective on the same rows, with what is known of these."""
+        other = HessianPreconditioner(objective, rows_per_unknown)
+        other._row_values, other._may_be_rounded = self._row_values, self._may_be_rounded
+        return other
 
-    def make(self, stage: int, params: Array) -> Curvature:
+    def __call__(self, at: Array | Evaluation) -> Curvature:
+        """Make the best at some parameters."""
+        return self.make(self.n_stages - 1, at)
+
+    def make(self, stage: int, at: Array | Evaluation) -> Curvature:
         """Make the matrix of a stage."""
-        sample, kind = self.sample(params, stage), self._stages[stage].kind
+        at = as_evaluation(at)
+        sample, kind = self.sample(at.params, stage), self._stages[stage].kind
         if sample is None:
-            return kind(self.objective, params)
-        # What some of the rows say is not so precise that rounding matters, as a rule.
-        if kind is not SharedFactor and self._may_be_rounded:
-            rounded: HessianFactor | BlockFactor = kind(self.objective, params, sample, np.float32)
-            self._may_be_rounded = rounded.least_pivot > _ROUNDED
+            return kind(self.objective, at)
+        # The error of sampling is larger than that of rounding, as a rule.
+        if kind is not KroneckerFactor and self._may_be_rounded:
+            rounded: HessianFactor | BlockFactor = kind(self.objective, at, sample, np.float32)
+            self._may_be_rounded = rounded.least_pivot > _LEAST_FLOAT32_PIVOT
             if self._may_be_rounded:
                 return rounded
-        return kind(self.objective, params, sample)
+        return kind(self.objective, at, sample)
 
     def sample(self, params: Array, stage: int = -1) -> Sample | None:
         """Draw the rows that it is made of; None for all."""
@@ -99,100 +117,120 @@ class HessianPreconditioner:
     def n_products(self, stage: int) -> float:
         """How many products, and solutions with its matrix, take the time of making the next."""
         following = self._stages[min(stage + 1, self.n_stages - 1)]
-        if following.operations <= _LITTLE:
+        if following.operations <= _NEGLIGIBLE_MULTIPLICATIONS:
             return 0.0
-        solving = _SLOWER * self._stages[stage].solving
-        return following.operations / _FASTER / (self._product + solving)
+        solving = _SOLVE_COST * self._stages[stage].solving
+        return following.operations / _UPDATE_SPEED / (self._product + solving)
 
     @property
     def _product(self) -> float:
         """How many multiplications a product with the Hessian takes."""
-        return max(1, 4 * self.objective.design.n_values * self.objective.width)
+        return max(1, 4 * self.objective.data.n_values * self.objective.width)
 
     def _choose(self) -> list[_Stage]:
         """Return which matrices stand for the Hessian, the better after the cheaper."""
         n_classes, n_columns = self.objective.width, self.objective.n_columns
-        n_rows, order = self.objective.design.n_rows, max(1, n_classes - 1) * n_columns
-        if not _fits_by_rows(self.objective) and n_columns > _LARGEST_FACTOR:
+        n_rows, order = self.objective.data.n_rows, self.objective.layout.hessian_order
+        if not _fits_by_rows(self.objective) and n_columns > _MAX_FACTOR_ORDER:
             return [_Stage(Diagonal, 0.0, 0.0, None)]
-        shared = self._stage(SharedFactor, n_columns, 1, n_classes)
+        shared = self._stage(KroneckerFactor, n_columns, 1, n_classes)
         blocks = self._stage(BlockFactor, n_columns, n_classes, n_classes)
         whole = self._stage(HessianFactor, order, 1, 1)
-        stages = [whole if order <= _LARGEST_FACTOR else blocks]
+        stages = [whole if order <= _MAX_FACTOR_ORDER else blocks]
         if _fits_by_rows(self.objective):
-            operations = RowFactor.operations(self.objective)
+            operations = WoodburyFactor.operations(self.objective)
             solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
-            if order > _LARGEST_FACTOR or operations < whole.operations:
-                stages = [blocks, _Stage(RowFactor, operations, solving, None)]
-        if stages[-1].operations <= _LITTLE:
+            if order > _MAX_FACTOR_ORDER or operations < whole.operations:
+                stages = [blocks, _Stage(WoodburyFactor, operations, solving, None)]
+        if stages[-1].operations <= _NEGLIGIBLE_MULTIPLICATIONS:
             return stages[-1:]
-        # With many classes, what they have in common takes longer than a block for each.
+        # With many classes, the Kronecker factor takes longer than a block for each class.
         n_drawn = self._n_drawn(n_columns, 1)
-        of_pairs = n_drawn * n_classes**2 + _PER_EIGENVECTOR * n_classes**3
+        of_pairs = n_drawn * n_classes**2 + _EIGENVECTOR_COST * n_classes**3
         if shared.operations + of_pairs > max(blocks.operations, self._product):
             return stages if stages[0] is blocks else [blocks, *stages]
         return [shared, *stages] if n_classes > 1 else stages
 
     def _stage(self, kind: Any, order: int, repeats: int, n_solved: int) -> _Stage:
-        """Return what takes one or more factors of some order, and some solutions with those."""
+        """Return a stage of `repeats` factors of some order, to be solved with `n_solved` times."""
         n_drawn = self._n_drawn(order, repeats)
         operations = repeats * (n_drawn * order**2 + order**3 / 3)
         return _Stage(kind, operations, 2 * n_solved * order**2, n_drawn)
 
     def _n_drawn(self, order: int, repeats: int) -> int:
         """How many rows make matrices of some order: of each class some, too."""
-        n_rows = self.objective.design.n_rows
-        if repeats * n_rows * order**2 <= _LITTLE:
+        n_rows = self.objective.data.n_rows
+        if repeats * n_rows * order**2 <= _NEGLIGIBLE_MULTIPLICATIONS:
             return n_rows
         return min(n_rows, self.rows_per_unknown * (order + self.objective.width))
 
     def draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their part in the trace of the Hessian, always the same; None for all."""
-        if n_rows == self.objective.design.n_rows:
-            return None
-        importance = self._doubts(params)
-        importance *= self._sizes()
-        # so that no row is impossible, and none that becomes important is missed altogether
-        importance += 0.1 * importance.mean(dtype=np.float64) + np.finfo(np.float32).tiny
-        importance *= n_rows / importance.sum(dtype=np.float64)
-        chances = np.minimum(importance, 1, out=importance)
-        drawn = np.random.default_rng(0).random(len(chances), dtype=np.float32) < chances
-        rows = np.flatnonzero(drawn)
-        return Sample(rows, 1 / chances[rows].astype(np.float64))
-
-    def _doubts(self, params: Array) -> Array:
-        """1 − ‖p_i‖², with the weight of the row."""
         objective = self.objective
-        doubts = np.empty(objective.design.n_rows, dtype=np.float32)
+        data = objective.data
+        if n_rows == data.n_rows:
+            return None
+        if self._row_values is None:
+            self._row_values = data.values_of_rows(2, np.float32)
+            data.map_reduce(_write_sizes, objective.row_map, kept=self._row_values)
+        at, kept = objective.for_rows(params), self._row_values
+        (total,) = data.map_reduce(_importance_sums, at, width=objective.width, kept=kept)
+        # So that no row is impossible, and none that becomes important is missed altogether.
+        least = 0.1 * total / data.n_rows + float(np.finfo(np.float32).tiny)
+        scale = n_rows / (total + data.n_rows * least)
+        return Sample(*data.map_reduce(_draw, (least, scale), kept=kept, reduce=join))
 
-        def doubt(block: Design, p: Array, rows: slice) -> None:
-            if objective.width == 1:
-                doubts[rows] = p[0] * (1 - p[0])
-            else:
-                doubts[rows] = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
 
-        objective.map_probabilities(params, doubt)
-        objective.loss.weigh(doubts, slice(None))
-        return doubts
+def _write_sizes(block: Block, row_map: RowMap) -> tuple[()]:
+    """Keep ‖z_i‖² of each row: the same at all parameters."""
+    assert block.kept is not None
+    # Sparse rows are made dense, a few at a time.
+    for rows in block.regrouped(max(1, _DENSE_VALUES // row_map.n_columns)):
+        columns = row_map(block.design[rows])
+        block.kept[0, rows] = np.einsum("jn,jn->n", columns, columns)
+    return ()
 
-    def _sizes(self) -> Array:
-        """‖z_i‖², the same at all parameters."""
-        if self._row_sizes is None:
-            sizes = np.empty(self.objective.design.n_rows, dtype=np.float32)
 
-            def work(blocks: Sequence[slice]) -> None:
-                for rows in regrouped(blocks, max(1, _SIZES_VALUES // self.objective.n_columns)):
-                    columns = self.objective.columns(self.objective.design[rows])
-                    sizes[rows] = np.einsum("jn,jn->n", columns, columns)
+def _importance_sums(block: Block, matrix: Array) -> tuple[float]:
+    """Keep s_i (1 − ‖p_i‖²) ‖z_i‖² of each row, and return their sum."""
+    assert block.kept is not None
+    sizes, importances = block.kept
+    total = 0.0
+    for rows in block.pieces:
+        p = scores_of(block.design[rows], matrix)
+        block.loss.probabilities(p)
+        importance = p[0] * (1 - p[0])
+        if len(p) > 1:
+            importance = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
+        block.loss.weigh(importance, rows)
+        importances[rows] = importance * sizes[rows]
+        total += float(importances[rows].sum(dtype=np.float64))
+    return (total,)
 
-            self.objective.design.map_blocks(work, 1)
-            self._row_sizes = sizes
-        return self._row_sizes
+
+def _draw(block: Block, how: tuple[float, float]) -> tuple[Array, Array]:
+    """Draw rows with probabilities that grow with their importance, always the same ones.
+
+    Returns their numbers, and one over the probabilities.
+    """
+    assert block.kept is not None
+    least, scale = how
+    rows = block.rows
+    chances = np.minimum(scale * (block.kept[1, rows].astype(np.float64) + least), 1.0)
+    drawn = np.flatnonzero(_uniform(block.first + rows.start, len(chances)) < chances)
+    return block.first + rows.start + drawn, 1 / chances[drawn]
+
+
+def _uniform(first: int, n_rows: int) -> Array:
+    """Return a random number for each of some rows: the same, whatever block they are in."""
+    # The generator makes two of these numbers at a time.
+    numbers = np.random.Generator(np.random.PCG64(0).advance(first // 2))
+    return numbers.random(n_rows + first % 2, dtype=np.float32)[first % 2 :]
 
 
 def _fits_by_rows(objective: LinearCrossEntropy) -> bool:
     """Whether the rows are fewer than the unknowns, and there is room for matrices of theirs."""
-    n_rows, n_classes, n_columns = objective.design.n_rows, objective.width, objective.n_columns
-    largest = _LARGEST_FACTOR**2
-    fewer = n_classes > 1 and n_rows < (n_classes - 1) * n_columns
+    n_rows, n_classes, n_columns = objective.data.n_rows, objective.width, objective.n_columns
+    largest = _MAX_FACTOR_ORDER**2
+    fewer = n_classes > 1 and n_rows < objective.layout.hessian_order
     return fewer and max(n_rows**2, n_classes * n_columns**2) <= largest

@@ -7,29 +7,26 @@ squares what is left only as far as its matrix is exact.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
 from softmax_regression._data.sums import Sample
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-Array = NDArray[Any]
-
-_FAR_OUT = 0.1  # of the value is left: a sample of the rows does
-_ON_THE_WAY = 0.01  # of the value is left: float32 does
-_DRAWN = 10  # rows for each row of the Hessian
-_MANY_ROWS = 3 * _DRAWN  # for each: of fewer none are left out
-_COSTLY = 4  # times the time of value and gradient, from which a Hessian is used more than once
-_CALLS = 1_500_000  # multiplications in the time that the calls of an evaluation take
-_PER_SCORE = 40  # multiplications in the time of an exponential and what goes with it
+_SAMPLE_ABOVE = 0.1  # A sample of rows does where a larger share of the value is left to gain.
+_FLOAT32_ABOVE = 0.01  # Float32 does where a larger share of the value is left to gain.
+_ROWS_PER_UNKNOWN = 10  # Rows drawn for each row of the Hessian.
+_SAMPLED_ROWS_PER_UNKNOWN = 3 * _ROWS_PER_UNKNOWN  # Of fewer, all are taken.
+_COSTLY_EVALUATIONS = 4  # A Hessian that takes longer than so many is used more than once.
+_CALLS_MULTIPLICATIONS = 1_500_000  # In the time that the calls of an evaluation take.
+_SCORE_MULTIPLICATIONS = 40  # In the time of an exponential and what goes with it.
 
 
-class HessianFactors:
-    """Makes factors of the Hessian.
+class HessianSchedule:
+    """Makes factors of the Hessian, as exact as they are worth it.
 
     Parameters
     ----------
@@ -41,20 +38,23 @@ class HessianFactors:
 
     def __init__(self, objective: LinearCrossEntropy, near: bool = False):
         self.objective = objective
-        order = max(1, objective.width - 1) * objective.n_columns
-        n_rows, width = objective.design.n_rows, objective.width
+        order = objective.layout.hessian_order
+        n_rows, width = objective.data.n_rows, objective.width
         hessian = n_rows * order**2
-        evaluation = _CALLS + 4 * objective.design.n_values * width + _PER_SCORE * n_rows * width
-        self.costly = hessian > _COSTLY * evaluation
-        self._takes_longer = hessian > _CALLS
-        to_spare = self.costly and n_rows >= _MANY_ROWS * order
-        self._rows = HessianPreconditioner(objective, _DRAWN) if to_spare and not near else None
+        per_output = 4 * objective.data.n_values + _SCORE_MULTIPLICATIONS * n_rows
+        evaluation = _CALLS_MULTIPLICATIONS + width * per_output
+        self.costly = hessian > _COSTLY_EVALUATIONS * evaluation
+        self._takes_longer = hessian > _CALLS_MULTIPLICATIONS
+        to_spare = self.costly and n_rows >= _SAMPLED_ROWS_PER_UNKNOWN * order
+        self._rows: HessianPreconditioner | None = None
+        if to_spare and not near:
+            self._rows = HessianPreconditioner(objective, _ROWS_PER_UNKNOWN)
 
-    def __call__(self, params: Array, left: float) -> HessianFactor:
+    def __call__(self, at: Array | Evaluation, left: float) -> HessianFactor:
         """Make one at some parameters, where about a share `left` of the value is to be gained."""
-        if left <= _ON_THE_WAY or not self._takes_longer:
-            return HessianFactor(self.objective, params)
+        if left <= _FLOAT32_ABOVE or not self._takes_longer:
+            return HessianFactor(self.objective, at)
         sample: Sample | None = None
-        if left > _FAR_OUT and self._rows is not None:
-            sample = self._rows.sample(params)
-        return HessianFactor(self.objective, params, sample, np.float32)
+        if left > _SAMPLE_ABOVE and self._rows is not None:
+            sample = self._rows.sample(as_evaluation(at).params)
+        return HessianFactor(self.objective, at, sample, np.float32)

@@ -7,19 +7,49 @@ that a method which knows only gradients gets on.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import Curvature
-from softmax_regression._objectives.base import Objective
+from softmax_regression._curvature.base import Curvature
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.base import Unconstrained
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.linear.coordinates import pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-Array = NDArray[Any]
+
+class Whitening:
+    """The change of unknowns: ``params = origin + L⁻ᵀ u``.
+
+    Parameters
+    ----------
+    origin : ndarray of shape (n_params,)
+        Where u is 0.
+    curvature : Curvature
+        M = L Lᵀ.
+    """
+
+    def __init__(self, origin: Array, curvature: Curvature):
+        self.origin = origin
+        self.curvature = curvature
+
+    def to_model(self, unknowns: Array) -> Array:
+        """Return the parameters for u."""
+        return self.origin + self.curvature.solve_upper(unknowns)
+
+    def push_direction(self, direction: Array) -> Array:
+        """Return a direction in the parameters for one in u."""
+        return self.curvature.solve_upper(direction)
+
+    def pull_gradient(self, gradient: Array) -> Array:
+        """Return a gradient in u for one in the parameters."""
+        return self.curvature.solve_lower(gradient)
+
+    def push_covariance(self, covariance: Array) -> Array:
+        """Return the covariance of the parameters for one of u."""
+        return pushed_covariance(covariance, self.push_direction)
 
 
-class WhitenedObjective(Objective):
+class WhitenedObjective(Unconstrained):
     """The objective as a function of u.
 
     Parameters
@@ -34,58 +64,54 @@ class WhitenedObjective(Objective):
 
     def __init__(self, base: LinearCrossEntropy, origin: Array, curvature: Curvature):
         self.base = base
-        self.origin = origin
-        self.curvature = curvature
+        self.whitening = Whitening(origin, curvature)
         self.n_params = curvature.n_unknowns
-        self._last: tuple[Array, Array] | None = None  # where, and the base's gradient there
-
-    @property
-    def rows(self) -> NDArray[np.intp]:
-        return self.base.rows
-
-    @property
-    def convex(self) -> bool:
-        return True
 
     @property
     def has_dual(self) -> bool:
+        """Whether the objective has one."""
         return self.base.has_dual
 
     def params(self, unknowns: Array) -> Array:
         """Parameters of the objective for u."""
-        return self.origin + self.curvature.spread(unknowns)
+        return self.whitening.to_model(unknowns)
+
+    def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate the objective, and its gradient in u."""
+        return self._whitened(params, self.base.evaluate(self.params(params)))
+
+    def at_origin(self, inner: Evaluation) -> Evaluation:
+        """Return what is known at u = 0 by an evaluation of the objective at the origin."""
+        return self._whitened(np.zeros(self.n_params), inner)
+
+    def _whitened(self, unknowns: Array, inner: Evaluation) -> Evaluation:
+        gradient = self.whitening.pull_gradient(inner.gradient)
+        return Evaluation(unknowns, inner.value, gradient, inner=inner)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        value, gradient = self.base.value_and_gradient(self.params(params))
-        self._last = params.copy(), gradient
-        return value, self.curvature.gather(gradient)
+        """Return the objective, and its gradient in u."""
+        at = self.evaluate(params)
+        return at.value, at.gradient
 
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        raise TypeError("Minibatches need coordinates that do not move.")
+    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+        """Multiply the Hessian in u by a direction."""
+        pushed = self.whitening.push_direction(direction)
+        at = as_evaluation(at)
+        there = at.inner or self.params(at.params)
+        return self.whitening.pull_gradient(self.base.hessian_product(there, pushed))
 
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        return self.curvature.gather(
-            self.base.hessian_product(self.params(params), self.curvature.spread(direction))
-        )
-
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        if not self.has_dual:
-            return np.nan
+    def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
+        """Bound how far the objective is above its minimum."""
         # The gradient in the parameters is not to be had from that in u: where rounding has it so,
         # M is singular.
-        there = self.params(params)
-        if self._last is not None and np.array_equal(self._last[0], params):
-            gradient = self._last[1]
-        else:
-            value, gradient = self.base.value_and_gradient(there)
-        return self.base.optimality_gap(there, value, gradient, enough)
+        inner = at.inner or self.base.evaluate(self.params(at.params))
+        return self.base.certify(inner, enough, sharp)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        return self.base.gap_by_newton(self.params(params), self.curvature.spread(step), decrement)
+        """Bound F − min F by the Newton step there."""
+        pushed = self.whitening.push_direction(step)
+        return self.base.gap_by_newton(self.params(params), pushed, decrement)
 
     def separates(self, params: Array) -> bool:
+        """Return whether the parameters tell all classes apart."""
         return self.base.separates(self.params(params))

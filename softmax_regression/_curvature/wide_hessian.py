@@ -10,16 +10,14 @@ A D Aᵀ for a diagonal D is of the order n_rows · n_outputs.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._curvature.row_sums import weighted_rows
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-Array = NDArray[Any]
-
-_INTERCEPT_RIDGE = 1e-5  # where its curvature is about 1: damps Newton's steps by as much
+_INTERCEPT_RIDGE = 1e-5  # Damps Newton's steps in b, where the curvature is about 1.
 
 
 class WideHessian:
@@ -29,19 +27,16 @@ class WideHessian:
     ----------
     objective : LinearCrossEntropy
         With a ridge.
-    params : ndarray of shape (n_params,)
+    at : Evaluation or ndarray of shape (n_params,)
         Where.
     chosen : ndarray of bool, (n_outputs, n_columns)
         Which entries of (W, b).
     """
 
-    def __init__(self, objective: LinearCrossEntropy, params: Array, chosen: Array):
+    def __init__(self, objective: LinearCrossEntropy, at: Array | Evaluation, chosen: Array):
         self.chosen = chosen
-        weight = objective.loss.row_weights(slice(None)) / objective.design.n_rows
-        self._z = objective.columns(objective.design) * np.sqrt(weight)
-        blocks = objective.map_probabilities(params, lambda block, p, rows: p.copy())
-        p = np.concatenate(blocks, axis=1)
-        self.n_scores = p.size  # the order of A D Aᵀ
+        self._z, p = weighted_rows(objective, at)
+        self.n_scores = p.size  # The order of A D Aᵀ.
         self._roots = np.sqrt(p * (1 - p))[None]  # B_i, its entry (k, j) at [k, j, i]
         if len(p) > 1:
             q = np.sqrt(p)

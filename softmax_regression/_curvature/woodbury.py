@@ -21,22 +21,21 @@ in n K d (n + d) operations instead of n K² d².
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
-from softmax_regression._curvature.factors import Curvature, Factor
-from softmax_regression._data.design import Design
-from softmax_regression._data.sums import sum_parts
+from softmax_regression._curvature.base import Curvature
+from softmax_regression._curvature.row_sums import weighted_rows
+from softmax_regression._data.sums import add_up
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._linalg.threads import share_out, usable_threads
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-Array = NDArray[Any]
 
-
-class RowFactor(Curvature):
+class WoodburyFactor(Curvature):
     """H itself, if rounding lets it: see the module's text.
 
     Parameters
@@ -47,19 +46,21 @@ class RowFactor(Curvature):
         Where.
     """
 
-    def __init__(self, objective: LinearCrossEntropy, params: Array):
+    def __init__(self, objective: LinearCrossEntropy, at: Array | Evaluation):
         super().__init__(objective)
-        self._z, self._p = _rows(objective, params)
+        self._z, self._p = weighted_rows(objective, at)
         # With B_k = L_k L_kᵀ, the L_k⁻¹.
         self._n_threads = usable_threads(self.operations(objective))
         self._roots = self._roots_of_classes()
-        self._shared = Factor(np.einsum("kij,kil->jl", self._roots, self._roots, optimize=True))
-        self._factor = Factor(self._remainder())
+        self._shared = CholeskyFactor(
+            np.einsum("kij,kil->jl", self._roots, self._roots, optimize=True)
+        )
+        self._factor = CholeskyFactor(self._remainder())
 
     @staticmethod
     def operations(objective: LinearCrossEntropy) -> float:
         """How many multiplications making one takes."""
-        n_rows, n_columns = objective.design.n_rows, objective.n_columns
+        n_rows, n_columns = objective.data.n_rows, objective.n_columns
         of_class = n_columns * (n_rows + n_columns) ** 2
         return objective.width * of_class + n_rows**3 / 3
 
@@ -67,14 +68,14 @@ class RowFactor(Curvature):
     def n_unknowns(self) -> int:
         return self._p.shape[0] * len(self._z) + len(self._z.T)
 
-    def spread(self, unknowns: Array) -> Array:
+    def solve_upper(self, unknowns: Array) -> Array:
         of_classes, of_rows = np.split(unknowns, [-len(self._z.T)])
         of_classes = of_classes.reshape(len(self._p), -1) + self._whitened(
             self._from_rows(self._factor.back(of_rows))
         )
         return self._flat(self._back(self._free(of_classes)))
 
-    def gather(self, gradient: Array) -> Array:
+    def solve_lower(self, gradient: Array) -> Array:
         of_classes = self._free(self._whitened(self._matrix(gradient)))
         of_rows = self._factor.forward(self._to_rows(self._back(of_classes)))
         return np.concatenate([of_classes.ravel(), of_rows])
@@ -96,7 +97,7 @@ class RowFactor(Curvature):
         """L⁻¹ of a class."""
         block = (self._z * p) @ self._z.T
         block.flat[:: len(block) + 1] += self.objective.ridge
-        return Factor(block).inverse_root()
+        return CholeskyFactor(block).inverse_root()
 
     def _remainder(self) -> Array:
         """I − A N Aᵀ."""
@@ -113,7 +114,7 @@ class RowFactor(Curvature):
             return remainder, in_common
 
         parts = share_out(work, range(len(self._p)), self._n_threads)
-        remainder, in_common = sum_parts(parts)
+        remainder, in_common = add_up(parts)
         remainder.flat[:: n_rows + 1] += 1.0
         _add_gram(remainder, 1.0, self._shared.forward(in_common.T))
         remainder = np.triu(remainder)
@@ -144,22 +145,6 @@ class RowFactor(Curvature):
     def _from_rows(self, rows: Array) -> Array:
         """Aᵀ r."""
         return (self._p * rows) @ self._z.T
-
-
-def _rows(objective: LinearCrossEntropy, params: Array) -> tuple[Array, Array]:
-    """Return √(s/S) z, (n_columns, n_rows), and the probabilities, (n_classes, n_rows)."""
-    n_rows = objective.design.n_rows
-    z = np.empty((objective.n_columns, n_rows))
-    probabilities = np.empty((objective.width, n_rows))
-
-    def keep(block: Design, p: Array, rows: slice) -> None:
-        np.multiply(objective.columns(block), 1 / np.sqrt(n_rows), out=z[:, rows])
-        probabilities[:, rows] = p
-
-    objective.map_probabilities(params, keep)
-    if objective.loss.weight is not None:
-        z *= np.sqrt(objective.loss.weight)
-    return z, probabilities
 
 
 def _add_gram(out: Array, factor: float, columns: Array) -> None:

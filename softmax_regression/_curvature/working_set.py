@@ -13,37 +13,38 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrs
 
-from softmax_regression._curvature.factors import diagonal_of, hessian_of
+from softmax_regression._curvature.chosen_entries import hessian_of
+from softmax_regression._curvature.diagonal import diagonal_of
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._linalg.blas import cholesky
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._linalg.cholesky import CholeskyFactor
+from softmax_regression._linalg.conjugate_gradients import conjugate_gradients
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-Array = NDArray[Any]
-
-_PRODUCTS = 50  # that conjugate gradients take for what a matrix and its factors are for
-_PER_VALUE, _PER_ROW = 8, 50  # operations of a product that weigh as much as one of a matrix
-_ROWS_PER_ENTRY, _LEAST_ROWS = 5, 2000  # of a sample
-_JITTER = 1e-13  # of the diagonal
-_ENOUGH = 0.1  # of the residual is left by conjugate gradients
-_ITERATIONS = 50
+_PRODUCTS_PER_MATRIX = 50  # Products that conjugate gradients take in the place of a factor.
+# Multiplications of a matrix in the time that a product takes for a value and for a row of X.
+_MULTIPLICATIONS_PER_VALUE, _MULTIPLICATIONS_PER_ROW = 8, 50
+_ROWS_PER_ENTRY, _MIN_SAMPLED_ROWS = 5, 2000  # A sample has at least so many rows.
+_RESIDUAL_LEFT = 0.1  # Of the residual, in the norm of the preconditioner: CG end there.
+_MAX_PRODUCTS = 50  # Of one run of conjugate gradients.
 
 
-def submatrix(
+def working_set_hessian(
     objective: LinearCrossEntropy,
-    params: Array,
+    at: Array | Evaluation,
     chosen: NDArray[np.bool_],
     damping: float,
     rough: bool,
-) -> Submatrix:
+) -> WorkingSetHessian:
     """Return H + damping for some entries of (W, b), class after class.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
         F.
-    params : ndarray of shape (n_params,)
+    at : Evaluation or ndarray of shape (n_params,)
         Where; coefficients that are not 0 are among the chosen.
     chosen : ndarray of bool, (n_outputs, n_columns)
         Which entries.
@@ -52,45 +53,56 @@ def submatrix(
     rough : bool
         Whether some of the rows may stand for all.
     """
-    used = np.flatnonzero(chosen[:, : objective.design.n_columns].any(axis=0))
-    if objective.coordinates is not None and 2 * len(used) < objective.design.n_columns:
+    at = as_evaluation(at)
+    used = np.flatnonzero(chosen[:, : objective.data.n_columns].any(axis=0))
+    if objective.coordinates is not None and 2 * len(used) < objective.data.n_columns:
         intercept = chosen.shape[1] - objective.fit_intercept
         kept = np.append(used, np.arange(intercept, chosen.shape[1]))
-        params = objective.matrix(params)[:, kept].ravel()
+        at = Evaluation.of(objective.matrix(at.params)[:, kept].ravel())
         objective, chosen = objective.restricted(used), chosen[:, kept]
     order = int(chosen.sum())
-    design = objective.design
-    product = objective.width * (_PER_VALUE * design.n_values + _PER_ROW * design.n_rows)
-    n_drawn = max(_ROWS_PER_ENTRY * order, _LEAST_ROWS)
-    sampled = rough and 2 * n_drawn < design.n_rows
-    if (n_drawn if sampled else design.n_rows) * order**2 <= _PRODUCTS * product:
-        sample = HessianPreconditioner(objective).draw(params, n_drawn) if sampled else None
-        matrix = hessian_of(objective, params, chosen, sample)
+    data = objective.data
+    product = objective.width * (
+        _MULTIPLICATIONS_PER_VALUE * data.n_values + _MULTIPLICATIONS_PER_ROW * data.n_rows
+    )
+    n_drawn = max(_ROWS_PER_ENTRY * order, _MIN_SAMPLED_ROWS)
+    sampled = rough and 2 * n_drawn < data.n_rows
+    if (n_drawn if sampled else data.n_rows) * order**2 <= _PRODUCTS_PER_MATRIX * product:
+        sample = HessianPreconditioner(objective).draw(at.params, n_drawn) if sampled else None
+        matrix = hessian_of(objective, at, chosen, sample)
         matrix.flat[:: order + 1] += damping
-        return Matrix(matrix)
-    return Products(objective, params, chosen, damping)
+        return DenseHessian(matrix)
+    return HessianOperator(objective, at, chosen, damping)
 
 
-class Submatrix(ABC):
-    """M, symmetric and positive semidefinite."""
+class WorkingSetHessian(ABC):
+    """M, symmetric and positive semidefinite: the Hessian of the entries of a working set.
+
+    Attributes
+    ----------
+    diagonal : ndarray of shape (order,)
+        The diagonal of M.
+    quick : bool
+        Whether `solve` takes less time than some tens of products.
+    """
 
     diagonal: Array
-    quick: bool  # whether `solve` takes less than some tens of products
+    quick: bool
 
     @abstractmethod
     def product(self, vector: Array) -> Array:
         """Return M v."""
 
     @abstractmethod
-    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
-        """Return (M + bend)⁻¹ v in some of the entries, or something near it.
+    def solve(self, entries: Array, vector: Array, penalty_hessian: Any = None) -> Array:
+        """Return (M + penalty_hessian)⁻¹ v in some of the entries, or something near it.
 
-        `bend` is a sparse array, of the order of the entries.
+        `penalty_hessian` is a sparse array, of the order of the entries.
         """
 
 
-class Matrix(Submatrix):
-    """It as a matrix, and Cholesky factors."""
+class DenseHessian(WorkingSetHessian):
+    """M as a matrix, of which Cholesky factors are made."""
 
     quick = True
 
@@ -101,72 +113,55 @@ class Matrix(Submatrix):
     def product(self, vector: Array) -> Array:
         return self.matrix @ vector
 
-    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
+    def solve(self, entries: Array, vector: Array, penalty_hessian: Any = None) -> Array:
         matrix = self.matrix[np.ix_(entries, entries)]
-        if bend is not None:
-            matrix += bend.toarray()
-        diagonal = matrix.diagonal()
-        scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        matrix *= scale
-        matrix *= scale[:, None]
-        added = _JITTER
-        while True:
-            matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            factor, info = cholesky(matrix)
-            if info == 0:
-                return scale * dpotrs(factor, scale * vector, lower=True)[0]
-            added *= 100
+        if penalty_hessian is not None:
+            matrix += penalty_hessian.toarray()
+        return CholeskyFactor(matrix).solve(vector)
 
 
-class Products(Submatrix):
-    """Products with it, and conjugate gradients, preconditioned by the diagonal."""
+class HessianOperator(WorkingSetHessian):
+    """M by its products; equations are solved by conjugate gradients, with the diagonal."""
 
     quick = False
 
     def __init__(
         self,
         objective: LinearCrossEntropy,
-        params: Array,
+        at: Evaluation,
         chosen: NDArray[np.bool_],
         damping: float,
     ):
-        # In the precision of X: its rows need no conversion, and steps no more digits than that.
-        self._objective, self._params = objective.astype(objective.design.X.dtype), params
+        # Products are in the precision of X: rows need no conversion, and steps no more digits.
+        self._objective = objective.astype(objective.data.stored_dtype)
+        self._at = Evaluation.of(at.params)
         self._chosen = np.flatnonzero(chosen)
         self._damping = damping
-        self.diagonal = diagonal_of(objective, params)[self._chosen] + damping
+        self.diagonal = diagonal_of(objective, at)[self._chosen] + damping
 
     def product(self, vector: Array) -> Array:
         whole = np.zeros(self._objective.n_params)
         whole[self._chosen] = vector
-        product = self._objective.hessian_product(self._params, whole)[self._chosen]
+        product = self._objective.hessian_product(self._at, whole)[self._chosen]
         return product + self._damping * vector
 
-    def solve(self, entries: Array, vector: Array, bend: Any = None) -> Array:
+    def solve(self, entries: Array, vector: Array, penalty_hessian: Any = None) -> Array:
         whole = np.zeros(len(self._chosen))
-        inverse = (
-            self.diagonal[entries] if bend is None else self.diagonal[entries] + bend.diagonal()
-        )
-        inverse = 1 / np.where(inverse > 0, inverse, 1.0)
-        solution = np.zeros(len(entries))
-        left = vector.copy()
-        scaled = inverse * left
-        direction, square = scaled, float(left @ scaled)
-        enough = _ENOUGH**2 * square
-        for _ in range(_ITERATIONS):
+        diagonal = self.diagonal[entries]
+        if penalty_hessian is not None:
+            diagonal = diagonal + penalty_hessian.diagonal()
+        inverse = 1 / np.where(diagonal > 0, diagonal, 1.0)
+        enough = _RESIDUAL_LEFT**2 * float(vector @ (inverse * vector))
+
+        def product(direction: Array) -> Array:
             whole[entries] = direction
-            product = self.product(whole)[entries]
-            if bend is not None:
-                product += bend @ direction
-            curvature = float(direction @ product)
-            if not curvature > 0:
-                break
-            length = square / curvature
-            solution += length * direction
-            left -= length * product
-            scaled = inverse * left
-            before, square = square, float(left @ scaled)
-            if square <= enough:
-                break
-            direction = scaled + square / before * direction
-        return solution
+            image = self.product(whole)[entries]
+            return image if penalty_hessian is None else image + penalty_hessian @ direction
+
+        return conjugate_gradients(
+            product,
+            vector,
+            lambda residual, square, gain: square <= enough,
+            solve=lambda residual: inverse * residual,
+            max_products=_MAX_PRODUCTS,
+        ).step

@@ -1,6 +1,8 @@
-"""Rows of X in blocks, dense or sparse, their moments, and their targets.
+"""Rows of X in blocks, with their targets and weights, and sums over them.
 
-`make.as_design` chooses the storage: `dense.DenseDesign` or `sparse.SparseDesign`. Everybody else
-sees a `design.Design`, whose `map_blocks` applies a function to blocks of rows in threads. To add a
-storage, write a `Design` and have `as_design` return it.
+`dataset.Dataset` holds the rows in memory; its `map_reduce` calls a kernel for blocks of rows and
+adds up the results. X is a `design.Design`, dense or sparse, which `make.as_design` chooses.
+
+To add a kind of matrix, write a `Design` and have `as_design` return it. To add a storage, write a
+subclass of `dataset.RowBlocks` (tests/data/test_storage.py has one that reads .npy files).
 """

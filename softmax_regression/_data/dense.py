@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._data.design import Array, Design, Rows
+from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array, Rows
 
-_NARROW = 16  # columns
+_NARROW_COLUMNS = 16  # NumPy is slow along so short rows.
 _COPIED_BYTES, _FEWEST_COPIED = 1 << 18, 16  # at a time, where columns become rows; rows
 
 
@@ -142,7 +143,7 @@ def _moments(X: Array, weights: Array) -> Moments:
     """Return the moments of the columns; what overflows is infinite or NaN."""
     origin = X[0] if len(X) else np.zeros(X.shape[1])
     # From the first row, not from 0: the variance is no difference of large numbers then.
-    if X.shape[1] <= _NARROW:  # NumPy is slow along short rows
+    if X.shape[1] <= _NARROW_COLUMNS:
         moved = np.empty(X.shape[::-1])
         np.subtract(X.T, origin[:, None], out=moved, dtype=np.float64)
     else:

@@ -29,13 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression._linalg.threads import share_out, usable_threads
 
-Array = NDArray[Any]
-Rows = slice | NDArray[np.intp]
 T = TypeVar("T")
 
-_BLOCK_BYTES = 1 << 21  # of X, and of scores: they stay in the cache
+_BLOCK_BYTES = 1 << 21  # Of X, and of scores, in a block: they stay in the cache.
 # Fewer rows waste calls, more waste cache; and threads that call often wait for the interpreter.
 _BLOCK_ROWS = (128, 1 << 15)
 
@@ -57,6 +56,11 @@ class Design(ABC):
         self.n_columns: int
         self.n_rows, self.n_columns = X.shape
         self.dtype: np.dtype[Any] = X.dtype if dtype is None else np.dtype(dtype)
+
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        """The precision in which X is stored."""
+        return self.X.dtype
 
     @abstractmethod
     def __getitem__(self, rows: Rows) -> Self:
@@ -150,12 +154,12 @@ class Design(ABC):
         There is one for each thread, if there are rows enough.
         """
         fewest, most = _BLOCK_ROWS
-        of_rows = _BLOCK_BYTES // self.bytes_per_row()
+        of_rows = _BLOCK_BYTES // max(1, self.bytes_per_row())
         of_scores = _BLOCK_BYTES // (n_outputs * self.dtype.itemsize)
         of_thread = -(-self.n_rows // n_threads)
         at_least = -(
             -of_thread // max(1, of_thread // max(1, self.least_rows()))
-        )  # alike in a thread
+        )  # All blocks of a thread have about the same size.
         step = min(max(min(of_rows, of_scores, of_thread), at_least, fewest), most)
         return [
             slice(start, min(start + step, self.n_rows)) for start in range(0, self.n_rows, step)

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 # Squares of sizes between them, summed over rows, neither overflow nor lose digits.
 SAFE_SIZES = 1e-140, 1e140

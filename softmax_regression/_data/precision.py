@@ -10,15 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from softmax_regression._data.design import Design
 
-Array = NDArray[Any]
-
-_LARGEST_ERROR = 3e-5  # nats of a score, at worst
-_LARGEST_SUM = _LARGEST_ERROR / float(np.finfo(np.float32).eps)
+_MAX_SCORE_ERROR = 3e-5  # Nats, in a score.
+_MAX_ABSOLUTE_SUM = _MAX_SCORE_ERROR / float(np.finfo(np.float32).eps)
 _SAMPLED_ROWS, _SAMPLED_OUTPUTS = 4, 16  # What lies far from 0 does so in nearly all rows.
 
 
@@ -45,6 +42,6 @@ def in_needed_precision(rows: Design, coef: Any) -> Design:
         used = np.unique(sample.indices)
         sample, coef = sample[:, used].toarray(), coef[:, used]
     added_up = np.abs(sample).dot(np.abs(coef.toarray() if issparse(coef) else coef).T)
-    if np.maximum.reduce(added_up, axis=None, initial=0.0) <= _LARGEST_SUM:
+    if np.maximum.reduce(added_up, axis=None, initial=0.0) <= _MAX_ABSOLUTE_SUM:
         return rows
     return rows.astype(np.float64)[:]

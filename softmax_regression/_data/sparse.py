@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from softmax_regression._data.design import Array, Design, Rows
+from softmax_regression._data.design import Design
 from softmax_regression._data.moments import SAFE_SIZES, Moments
+from softmax_regression._linalg.arrays import Array, Rows
 
-_ENTRIES = 4  # of a block, for each column
+_ENTRIES_PER_COLUMN = 4  # Of a block: with fewer, going through all coefficients takes longest.
 
 
 class SparseDesign(Design):
@@ -94,7 +95,7 @@ class SparseDesign(Design):
 
     def least_rows(self) -> int:
         # Each block goes through all coefficients, whichever of them its entries are for.
-        return int(_ENTRIES * self.n_columns * self.n_rows / max(1, self.X.nnz))
+        return int(_ENTRIES_PER_COLUMN * self.n_columns * self.n_rows / max(1, self.X.nnz))
 
     def bytes_per_row(self) -> int:
         entry = self.dtype.itemsize + self.X.indices.dtype.itemsize

@@ -1,4 +1,4 @@
-"""Sums over rows: which rows, in what blocks, and how the sums of parts are added up."""
+"""Which rows stand for all, and how the results of blocks of rows are put together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Sample:
     Parameters
     ----------
     rows : ndarray of int
-        Their numbers.
+        Their numbers, in increasing order.
     factor : ndarray
         By which each counts: one over the probability with which it was drawn.
     """
@@ -28,8 +28,8 @@ class Sample:
     factor: Array
 
 
-def sum_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Add up, entry by entry, what the runs of blocks have returned, in the first one's arrays."""
+def add_up(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Add up the results of blocks, entry by entry, in the first one's arrays."""
     first, *others = parts
     totals = list(first)
     for part in others:
@@ -38,9 +38,8 @@ def sum_parts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     return tuple(totals)
 
 
-def regrouped(blocks: Sequence[slice], step: int) -> Sequence[slice]:
-    """Cut the same rows into blocks of another size."""
-    if not blocks:
-        return []
-    first, last = blocks[0].start, blocks[-1].stop
-    return [slice(a, min(a + step, last)) for a in range(first, last, step)]
+def join(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """Join the results of blocks, entry by entry, along their last axis: that of the rows."""
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(np.concatenate(entries, axis=-1) for entries in zip(*parts, strict=True))

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.linalg.blas import daxpy, saxpy
-from scipy.linalg.lapack import dpotrf, dpotri
 
 from softmax_regression._linalg.threads import blas_threads
 
@@ -23,22 +22,6 @@ _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
 def add_scaled(factor: float, x: Array, to: Array) -> None:
     """``to += factor * x`` in one pass, for contiguous vectors of one dtype."""
     _AXPY[to.dtype](x, to, a=factor)
-
-
-def cholesky(matrix: Array, overwrite: bool = False) -> tuple[Array, int]:
-    """Return L, for the lower triangle of ``L Lᵀ``, and 0; another number if there is none.
-
-    What is above the diagonal is left as it is. In the order of Fortran, the matrix may be
-    overwritten.
-    """
-    with blas_threads(len(matrix) ** 3 / 6):
-        return dpotrf(matrix, lower=True, clean=False, overwrite_a=overwrite)
-
-
-def inverse_by_cholesky(lower: Array) -> Array:
-    """Return the lower triangle of ``(L Lᵀ)⁻¹``; what is above the diagonal has no meaning."""
-    with blas_threads(len(lower) ** 3 / 3):
-        return dpotri(lower, lower=True)[0]
 
 
 def orthonormal_columns(matrix: Array) -> tuple[Array, Array]:

@@ -1,9 +1,9 @@
-"""Cross-entropy of minibatches: residuals at once, values when all of a stretch are through.
+"""Cross-entropy of minibatches: residuals batch by batch, values chunk by chunk.
 
 A training loop needs the gradient of a batch now and its loss at the end of the epoch. So targets
-of a stretch of batches are gathered together, batch by batch in memory, multiplied by what a row
+of a chunk of batches are gathered together, batch by batch in memory, multiplied by what a row
 counts for, and a batch leaves behind only what its logarithms are of: they are taken for the whole
-stretch. The formulae are those of `_losses`.
+chunk. The formulae are those of `_losses`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
-
-Array = NDArray[Any]
 
 
 class BatchTargets(ABC):
@@ -42,7 +41,7 @@ class BatchTargets(ABC):
         self.loss = loss
         self.parts = [slice(a, b) for a, b in pairwise(accumulate(sizes, initial=0))]
         self._whole_sizes = np.repeat(np.asarray(whole_sizes, dtype), sizes)
-        # of a row in the sum over the stretch, and in the mean of its batch
+        # The weight of a row in the sum over the chunk, and in the mean of its batch.
         self._weights, self._scales = (np.empty_like(self._whole_sizes) for _ in range(2))
 
     def fill(self, rows: NDArray[np.intp], share: float) -> None:
@@ -76,7 +75,7 @@ class SoftmaxTargets(BatchTargets):
         self._targets = np.zeros(n_classes * len(self._scales), dtype)
         self._normalizers = np.ones_like(self._scales)  # Σ_k exp(z_k − max z)
         self._at_targets = 0.0  # Σ s y (z − max z)
-        # where the first class of a row is, and how far from there the next
+        # Where the first class of a row is in memory, and how far from there the next.
         self._first = np.concatenate(
             [n_classes * part.start + np.arange(part.stop - part.start) for part in self.parts]
         )

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
+from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression.functional import ACTIVATIONS, one_hot
 
-Array = NDArray[Any]
-Rows = slice | NDArray[np.intp]
-
-_NEAR = 1e-5  # relative change of a probability, up to which two terms of the series do
+_SMALL_RELATIVE_CHANGE = 1e-5  # Of a probability: up to it, two terms of the series are enough.
 
 _sigmoid_into = ACTIVATIONS["logistic"].value_into
 
@@ -83,6 +81,18 @@ class PointwiseLoss(ABC):
     def with_one_hot_targets(self) -> PointwiseLoss:
         """Return the same with a number for each class in the place of labels."""
 
+    @abstractmethod
+    def _of_rows(self, targets: Array, weight: Array | None) -> Self:
+        """Return the same loss for other rows."""
+
+    def take(self, rows: Rows, factor: Array | None = None) -> Self:
+        """Return the loss of some of the rows, whose weights are multiplied by `factor`."""
+        targets = self.targets[..., rows]
+        weight = None if self.weight is None else self.weight[rows]
+        if factor is not None:
+            weight = factor if weight is None else factor * weight
+        return self._of_rows(targets, weight)
+
     @cached_property
     def rows(self) -> NDArray[np.intp]:
         """Numbers of the rows of positive weight."""
@@ -127,6 +137,9 @@ class SoftmaxLoss(PointwiseLoss):
     def __init__(self, targets: Array, weight: Array | None, n_classes: int):
         super().__init__(targets, weight)
         self.n_outputs = self.n_classes = n_classes
+
+    def _of_rows(self, targets: Array, weight: Array | None) -> Self:
+        return type(self)(targets, weight, self.n_classes)
 
     def with_one_hot_targets(self) -> SoftmaxLoss:
         targets = self.targets
@@ -247,6 +260,9 @@ class SigmoidLoss(PointwiseLoss):
         super().__init__(targets, weight)
         self._second = targets[-1] if targets.ndim == 2 else targets
 
+    def _of_rows(self, targets: Array, weight: Array | None) -> Self:
+        return type(self)(targets, weight)
+
     def with_one_hot_targets(self) -> SigmoidLoss:
         targets = self.targets
         if targets.ndim == 1:
@@ -306,8 +322,9 @@ class SigmoidLoss(PointwiseLoss):
 
 def _divergence(change: Array) -> Array:
     """Return (1 + ε) log(1 + ε) − ε."""
-    near = change * change * (0.5 - change / 6)  # where the difference would lose its digits
-    return np.where(np.abs(change) < _NEAR, near, xlogy(1 + change, 1 + change) - change)
+    series = change * change * (0.5 - change / 6)  # Near 0 the difference would lose its digits.
+    exact = xlogy(1 + change, 1 + change) - change
+    return np.where(np.abs(change) < _SMALL_RELATIVE_CHANGE, series, exact)
 
 
 def make_loss(

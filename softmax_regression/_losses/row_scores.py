@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
-
-Array = NDArray[Any]
 
 
 def log_losses(scores: Array, targets: Targets) -> Array:
@@ -18,7 +14,7 @@ def log_losses(scores: Array, targets: Targets) -> Array:
     if len(scores) == 1:
         scores = np.concatenate([np.zeros_like(scores), scores])
     log_p = log_softmax(scores, axis=0)
-    # As `predict_log_proba` has it: no class is impossible.
+    # No class is impossible, as in `predict_log_proba`.
     log_p = np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny))
     if targets.encoded.ndim == 1:
         return -log_p[targets.encoded, np.arange(log_p.shape[1])]
@@ -26,8 +22,16 @@ def log_losses(scores: Array, targets: Targets) -> Array:
 
 
 def hits(scores: Array, targets: Targets) -> Array:
-    """Return how right the most probable class of each row is: 1, 0, or its true probability."""
+    """Return how right the most probable class of each row is, as `true_probabilities`."""
     best = scores.argmax(axis=0) if len(scores) > 1 else (scores[0] > 0).astype(np.intp)
-    if targets.encoded.ndim == 1:
-        return (best == targets.encoded).astype(np.float64)
-    return targets.encoded[np.arange(len(best)), best]
+    return true_probabilities(best, targets.encoded)
+
+
+def true_probabilities(predicted: Array, encoded: Array) -> Array:
+    """Return the probability of the class predicted for each row by its target: 0 or 1 by a label.
+
+    Its weighted mean is the accuracy, of soft labels too.
+    """
+    if encoded.ndim == 1:
+        return (predicted == encoded).astype(np.float64)
+    return encoded[np.arange(len(predicted)), predicted]

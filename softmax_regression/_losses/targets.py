@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss, make_loss
 from softmax_regression.functional import one_hot
-
-Array = NDArray[Any]
 
 
 @dataclass

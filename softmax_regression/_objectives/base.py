@@ -7,9 +7,10 @@ An objective is a function of one flat parameter vector, a weighted mean over ro
 The estimators' own scales (``C · Σ s_i CE_i + ½ ‖W‖²`` for the linear model) differ from it by a
 constant factor, so the minimiser is theirs, and numbers here do not grow with the data.
 
-A solver sees nothing but this. Row counts, classes, sparsity, hidden layers stay behind it: a model
-only says how the scores of a block of rows come from parameters, and how a gradient in the scores
-goes back to them.
+What a solver asks of an objective is written down in `_solvers/protocols.py`, in small protocols;
+here is what several objectives have in common. Row counts, classes, sparsity, hidden layers stay
+behind it: a model only says how the scores of a block of rows come from parameters, and how a
+gradient in the scores goes back to them.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._data.dataset import Dataset, RowBlocks
 from softmax_regression._data.design import Design
-from softmax_regression._data.sums import sum_parts
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
-
-Array = NDArray[Any]
-Rows = slice | NDArray[np.intp]
+from softmax_regression._objectives.evaluation import Evaluation
 
 
 class Pass(ABC):
@@ -41,29 +41,13 @@ class Pass(ABC):
         """Return the mean over the rows of F on the way, when all batches are through."""
 
 
-class Objective(ABC):
-    """What a solver sees of an objective."""
-
-    n_params: int
+class MinibatchObjective(ABC):
+    """An objective that is a mean over rows, of which some estimate it."""
 
     @property
     @abstractmethod
     def rows(self) -> NDArray[np.intp]:
         """Numbers of the rows of positive weight: those a minibatch may be drawn from."""
-
-    @property
-    def convex(self) -> bool:
-        """Whether there is one minimum, and `hessian_product` to find it with."""
-        return False
-
-    @property
-    def has_dual(self) -> bool:
-        """Whether `optimality_gap` knows a bound."""
-        return False
-
-    @abstractmethod
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        """F and its gradient over all rows, in float64."""
 
     @abstractmethod
     def batch_value_and_gradient(
@@ -75,61 +59,27 @@ class Objective(ABC):
         """Begin a pass over rows, dealt out in batches."""
         return _EachAlone(self, batches)
 
-    # A solver keeps within the bounds of the parameters, if there are any.
+
+class Unconstrained:
+    """What a solver asks of an objective about bounds of the parameters, where there are none."""
 
     def within(self, params: Array) -> Array:
-        """Return the nearest parameters within the bounds."""
+        """Return the nearest parameters within the bounds: the same."""
         return params
 
     def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
-        """Return which parameters the gradient does not press against a bound that they are at."""
+        """Return which parameters the gradient does not press against a bound: all."""
         return np.ones(len(params), dtype=bool)
 
-    def room(self, params: Array, direction: Array) -> float:
-        """How many times a direction can be gone within the bounds."""
+    def max_step(self, params: Array, direction: Array) -> float:
+        """Return how many times a direction can be gone within the bounds: without end."""
         return np.inf
-
-    def largest_change(self, direction: Array) -> float:
-        """By how much a step changes the scores of a row, if that is known."""
-        return 0.0
-
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        """Multiply the Hessian at `params` by a direction; only convex objectives offer it."""
-        raise TypeError(f"{type(self).__name__} has no Hessian products.")
-
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        """Bound ``F(params) − min F`` from above, NaN if unknown.
-
-        A first bound above `enough` that cannot be brought below is returned as it is.
-        """
-        return np.nan
-
-    def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        """Bound ``F(params) − min F`` by the exact Newton step there; inf if it proves nothing."""
-        return np.inf
-
-    def separates(self, params: Array) -> bool:
-        """Whether the parameters tell all classes apart, so that larger ones always do better."""
-        return False
-
-    def likely_gap(self, gradient: Array) -> float:
-        """Estimate, from little but a gradient, what `optimality_gap` would be; 0 if unknown."""
-        return 0.0
-
-    def last_step(self, params: Array, residual: Array) -> Array | None:
-        """Return a step that makes the residual of the Newton equations easier to certify, if any.
-
-        It comes on top of theirs, where that is expected to lead to the minimum.
-        """
-        return None
 
 
 class _EachAlone(Pass):
     """A pass in which every batch is an evaluation of its own."""
 
-    def __init__(self, objective: Objective, batches: Sequence[NDArray[np.intp]]):
+    def __init__(self, objective: MinibatchObjective, batches: Sequence[NDArray[np.intp]]):
         self._objective = objective
         self._batches = iter(batches)
         self._total, self._n_rows = 0.0, 0
@@ -143,48 +93,64 @@ class _EachAlone(Pass):
         return self._total / self._n_rows
 
 
-class CrossEntropyObjective(Objective):
-    """F from a design and a loss; a model adds how a block of rows is scored.
+class CrossEntropyObjective(MinibatchObjective):
+    """F from rows in blocks; a model adds how rows are scored.
 
-    Parameters
+    Attributes
     ----------
-    design : Design
-        X.
-    loss : PointwiseLoss
-        Targets and weights of the same rows; the mean weight is 1.
+    data : RowBlocks
+        X with targets and weights, whose mean is 1.
     l2 : float
         Strength of the penalty beside a *mean* cross-entropy.
-    n_params, n_penalized : int
-        Length of the flat vector, and of its front part that is penalised.
     width : int
         The largest number of scores or units a row has at a time, for choosing the block size.
     """
 
-    def __init__(
-        self,
-        design: Design,
-        loss: PointwiseLoss,
-        l2: float,
-        *,
-        n_params: int,
-        n_penalized: int,
-        width: int,
-    ):
-        self.design = design
-        self.loss = loss
-        self.l2 = l2
-        self.n_params = n_params
-        self.n_penalized = n_penalized
-        self.width = width
+    data: RowBlocks
+    l2: float
+    width: int
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of X, in which products are computed. Sums over blocks are in float64."""
-        return self.design.dtype
+        return self.data.dtype
+
+    @property
+    def design(self) -> Any:
+        """X; of rows that are not in memory, what has its shape."""
+        return self.data.design
+
+    @property
+    def loss(self) -> PointwiseLoss:
+        """Targets and weights, of rows in memory."""
+        return self._in_memory.loss
+
+    @property
+    def _in_memory(self) -> Dataset:
+        if not isinstance(self.data, Dataset):
+            raise TypeError(f"{type(self.data).__name__} does not hold all rows in memory.")
+        return self.data
 
     @property
     def rows(self) -> NDArray[np.intp]:
         return self.loss.rows
+
+    @property
+    def share_of_row(self) -> float:
+        """What a row of weight 1 counts for in the mean over some rows drawn from `rows`.
+
+        The mean weight is 1 over all rows, and more over those that may be drawn if others have
+        weight 0.
+        """
+        return len(self.rows) / self.data.n_rows
+
+    @abstractmethod
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Return F and its gradient over all rows, in float64."""
+
+    def evaluate(self, params: Array) -> Evaluation:
+        """Evaluate F and its gradient; what else is found out there comes along."""
+        return Evaluation(params, *self.value_and_gradient(params))
 
     @abstractmethod
     def scores(self, params: Array, block: Design) -> Array:
@@ -194,52 +160,3 @@ class CrossEntropyObjective(Objective):
         """Return the weighted mean cross-entropy of some rows, without the penalty."""
         scores = self.scores(params, self.design[rows])
         return self.loss.value_and_residual(scores, rows) / len(rows)
-
-    @abstractmethod
-    def _block_gradient(
-        self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
-    ) -> float:
-        """Return Σ s_i CE_i over a block of rows and write its gradient to `out`.
-
-        What `_scratch` gave for it may be overwritten.
-        """
-
-    def _scratch(self, blocks: Sequence[slice]) -> Array:
-        """Return room for the scores of any of some blocks: new memory for each costs time."""
-        longest = max(rows.stop - rows.start for rows in blocks)
-        return np.empty(self.width * longest, dtype=self.dtype)
-
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        typed = self.for_rows(params)
-
-        def work(blocks: Sequence[slice]) -> tuple[float, Array]:
-            total, gradient = 0.0, np.zeros(self.n_params)
-            part = np.empty(self.n_params, dtype=self.dtype)
-            scratch = self._scratch(blocks)
-            for rows in blocks:
-                total += self._block_gradient(typed, self.design[rows], rows, part, scratch)
-                gradient += part
-            return total, gradient
-
-        total, gradient = sum_parts(self.design.map_blocks(work, self.width))
-        return self._finish(params, total, gradient, 1 / self.design.n_rows), gradient
-
-    def batch_value_and_gradient(
-        self, params: Array, rows: NDArray[np.intp], gradient: Array
-    ) -> float:
-        total = self._block_gradient(self.for_rows(params), self.design[rows], rows, gradient)
-        # The mean weight is 1 over all rows, and more over those that may be drawn if others have
-        # weight 0: hence a factor beside 1 / len(rows).
-        share = len(self.rows) / self.design.n_rows / len(rows)
-        return self._finish(params, total, gradient, share)
-
-    def for_rows(self, params: Array) -> Array:
-        """Return what `_block_gradient` wants for `params`."""
-        return params.astype(self.dtype, copy=False)
-
-    def _finish(self, params: Array, total: float, gradient: Array, share: float) -> float:
-        """Turn sums over rows into means and add the penalty."""
-        gradient *= share
-        penalized = params[: self.n_penalized]
-        gradient[: self.n_penalized] += self.l2 * penalized
-        return total * share + self.l2 / 2 * float(np.dot(penalized, penalized))

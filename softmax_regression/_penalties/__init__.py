@@ -1,5 +1,9 @@
-"""Penalties beside the ridge, each with its norm, its conjugate and its subgradient.
+"""Penalties, one idea a file: value and conjugate, and what solvers ask of those that make zeros.
 
-`lasso.Lasso` sets coefficients to zero one by one, `lasso.GroupLasso` those of a feature together.
-To add one, write a subclass of `lasso.Penalty` and name it in `lasso.PENALTIES`.
+`ridge` is the weighted square of the coefficients, `boxed_ridge` the same within bounds.
+`lasso.Lasso` sets coefficients to zero one by one, `lasso.GroupLasso` those of a feature together,
+and `elastic_net` puts a ridge and one of these together.
+
+To add one that makes zeros, write a subclass of `lasso.Penalty` and name it in `lasso.PENALTIES`.
+Any other needs the members of `dual_bound.Conjugate` to be certified.
 """

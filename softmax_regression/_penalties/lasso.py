@@ -21,15 +21,15 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
-_NO_SHIFT = 1e-9  # of the largest coefficient of a column: smaller ones are rounding errors
+_NO_SHIFT = 1e-9  # Of the largest coefficient of a column: a smaller shift is a rounding error.
 
 
 class Penalty(ABC):

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds
 
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.one_block import in_float64
-from softmax_regression._solvers.box.box import BoxDirections
+from softmax_regression._solvers.box.box import BoxDescent
 from softmax_regression._solvers.criteria import best_start
 from softmax_regression._solvers.lbfgs import minimize_lbfgs
+from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.result import SolverResult
 
@@ -71,16 +73,17 @@ class BoundedProblem:
         return "newton-cholesky" if self.objective.order <= _LARGEST_ORDER else "lbfgs"
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run one of `BOUNDED_SOLVERS` from the best of some starts; `how` is for it."""
-        return BOUNDED_SOLVERS[solver](self.objective, best_start(self.objective, starts), **how)
+        """Run one of `BOUNDED_SOLVERS` from the best of some starts; `how` is for `Stopping`."""
+        start = best_start(self.objective, starts)
+        return BOUNDED_SOLVERS[solver](self.objective, start, Stopping(**how))
 
 
-def _newton(objective: BoundedCrossEntropy, start: Array, **how: Any) -> SolverResult:
-    return minimize_newton(objective, start, BoxDirections(objective), **how)
+def _newton(objective: BoundedCrossEntropy, start: Evaluation, stopping: Stopping) -> SolverResult:
+    return minimize_newton(objective, BoxDescent(objective), start, stopping)
 
 
-def _lbfgs(objective: BoundedCrossEntropy, start: Array, **how: Any) -> SolverResult:
-    return minimize_lbfgs(objective, start, bounds=Bounds(*objective.box), **how)
+def _lbfgs(objective: BoundedCrossEntropy, start: Evaluation, stopping: Stopping) -> SolverResult:
+    return minimize_lbfgs(objective, start, stopping, bounds=Bounds(*objective.box))
 
 
 BOUNDED_SOLVERS: dict[str, Callable[..., SolverResult]] = {

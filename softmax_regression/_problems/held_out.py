@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from softmax_regression._data.design import Design
+from softmax_regression._losses.row_scores import true_probabilities
 from softmax_regression._losses.targets import Targets
 from softmax_regression._solvers.minibatch.minibatch import Validation
 
@@ -76,7 +77,7 @@ class HeldOut:
         loss, right = 0.0, np.empty(self.design.n_rows)
         for rows in self.design.blocks(self._loss.n_outputs):
             part = scores(self.design[rows])
-            right[rows] = self._right(most_probable(part), rows)
+            right[rows] = true_probabilities(most_probable(part), self.targets.encoded[rows])
             loss += self._loss.value_and_residual(part, rows)
         loss /= self.design.n_rows
         if scorer is not None:
@@ -84,10 +85,3 @@ class HeldOut:
         else:
             score = float(np.average(right, weights=self.targets.row_weights()))
         return Validation(-loss if by_loss else score, loss, score)
-
-    def _right(self, best: Array, rows: slice) -> Array:
-        """The probability, 0 or 1 for labels, that classes are the true ones."""
-        encoded = self.targets.encoded[rows]
-        if encoded.ndim == 1:
-            return best == encoded
-        return encoded[np.arange(len(best)), best]

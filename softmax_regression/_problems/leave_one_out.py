@@ -16,7 +16,7 @@ A row by which much changes leaves another Hessian behind, and one step does not
 classes hardly overlap, as with few rows and many columns, a few such rows make up most of the loss.
 These are left out in earnest, in a fit that begins where the step leads.
 
-As in `factors.py` the last class is left out of H: scores are relative to its.
+As in `full_hessian.py` the last class is left out of H: scores are relative to its.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._data.design import Design
 from softmax_regression._losses.row_scores import log_losses
 from softmax_regression._losses.targets import Targets
@@ -110,7 +110,7 @@ class NewtonStep:
     """
 
     def __init__(self, objective: LinearCrossEntropy, params: Array):
-        order = max(1, objective.width - 1) * objective.n_columns
+        order = objective.layout.hessian_order
         if order > _LARGEST_ORDER:
             raise ValueError(
                 "cv='loo' needs the inverse of the Hessian, here of order (n_classes − 1) · "
@@ -147,7 +147,7 @@ class NewtonStep:
     def _push(self, rows: slice) -> tuple[Array, Array, Array, Array]:
         """Return z, the scores, G, and (I − a A G)⁻¹ a (p − y), the latter two row by row."""
         objective, n_rows, kept = self.objective, self.objective.design.n_rows, self._n_scores
-        z = objective.columns(objective.design[rows])
+        z = objective.row_map(objective.design[rows])
         scores = objective.matrix(self.params) @ z
         p = scores.copy()
         objective.loss.probabilities(p)

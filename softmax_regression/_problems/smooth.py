@@ -12,33 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.schedule import HessianFactors
+from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.one_block import copied, is_small
 from softmax_regression._objectives.linear.row_space import RowSpace
 from softmax_regression._solvers.criteria import best_start
 from softmax_regression._solvers.lbfgs import minimize_lbfgs
-from softmax_regression._solvers.newton.newton import (
-    FactoredDirections,
-    Solve,
-    TruncatedDirections,
-    minimize_newton,
-)
-from softmax_regression._solvers.result import SolverResult, StopReason, Watch
+from softmax_regression._solvers.loop import Stopping, followed_by
+from softmax_regression._solvers.newton.descent import CholeskyDescent, ConjugateGradientDescent
+from softmax_regression._solvers.newton.newton import minimize_newton
+from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression._solvers.warm_start import WarmStart
 
 Array = NDArray[Any]
-# Takes the objective, the same for products with its Hessian (in the precision of X), a start in
-# its unknowns, and what `minimize_newton` takes by name.
-Solver = Callable[..., SolverResult]
-
 _WIDE = 2  # columns for each row, from which the rotation takes less time than it saves
-_MANY = 50  # iterations of Newton's method with the Hessian itself: a sound one takes fewer
-_ROUND = 30  # iterations of L-BFGS before its preconditioner is made anew, and then twice as many
-_DRAWN_TO_LAST = 10  # rows for each unknown of a preconditioner that is to serve several problems
+_MOST_CHOLESKY_ITERATIONS = 50  # A sound Hessian takes fewer.
+_FIRST_ROUND = 30  # Iterations of L-BFGS before it is whitened anew; then twice as many.
+_ROWS_PER_UNKNOWN_ALONG_A_PATH = 10  # Of a preconditioner that serves several problems.
 _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
 
 
@@ -93,7 +88,7 @@ class Problem:
         return coef if self._row_space is None else self._row_space.coef(coef), intercept
 
     @property
-    def solvers(self) -> dict[str, Callable[[], Solver]]:
+    def solvers(self) -> dict[str, SmoothSolver]:
         """The solvers of smooth problems, by name."""
         return SOLVERS
 
@@ -120,13 +115,20 @@ class Problem:
             other.products = self.products.with_l2(l2)
         return other
 
-    def minimize(self, solver: str | Solver, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run a solver from the best of some starts; `how` is for `minimize_newton`.
+    def minimize(
+        self,
+        solver: str,
+        starts: Sequence[Array],
+        warm_start: WarmStart | None = None,
+        **how: Any,
+    ) -> SolverResult:
+        """Run one of `SOLVERS` from the best of some starts, or from a warm start.
 
-        It may be the name of one of `SOLVERS`, or one that has solved a problem near by.
+        `how` is for `Stopping`.
         """
-        solve = SOLVERS[solver]() if isinstance(solver, str) else solver
-        return solve(self.objective, self.products, best_start(self.objective, starts), **how)
+        begin = starts if warm_start is None else [warm_start.params]
+        start = best_start(self.objective, [self.objective.centred(params) for params in begin])
+        return SOLVERS[solver](self.objective, self.products, start, Stopping(**how), warm_start)
 
 
 def suits_row_space(design: Design, l2: float) -> bool:
@@ -137,146 +139,104 @@ def suits_row_space(design: Design, l2: float) -> bool:
 
 def _order(objective: LinearCrossEntropy) -> int:
     """Of the Hessian, without the class that the others leave no choice."""
-    return max(1, objective.width - 1) * objective.n_columns
+    return objective.layout.hessian_order
 
 
-class Continued:
-    """Newton's method for a sequence of problems whose minima lie close together."""
-
-    def __init__(self) -> None:
-        self._directions: FactoredDirections | TruncatedDirections | None = None
-        self._lent: Solve | None = None
-
-    @property
-    def matrix(self) -> Solve | None:
-        """What stood for the Hessian last."""
-        return self._directions.matrix if self._directions is not None else None
-
-    def lend(self, matrix: Solve) -> None:
-        """Have the next problem begin with what was made for one like it, near its minimum."""
-        self._lent = matrix
-
-    def _take_what_is_lent(self) -> None:
-        if self._lent is not None and self._directions is not None:
-            self._directions.take(self._lent)
-        self._lent = None
-
-
-class NewtonCholesky(Continued):
-    """Newton's method, which leaves what it can't do to conjugate gradients.
-
-    Of a matrix that is singular but for rounding, products see more than its factor does. All
-    problems after the first begin near their minima.
-    """
-
-    def __call__(
-        self,
-        objective: LinearCrossEntropy,
-        products: LinearCrossEntropy,
-        start: Array,
-        *,
-        max_iter: int,
-        **how: Any,
-    ) -> SolverResult:
-        """Minimise the objective."""
-        near = self._directions is not None or self._lent is not None
-        factors = HessianFactors(objective, near=near)
-        self._directions = FactoredDirections(factors, factors.costly)
-        self._take_what_is_lent()
-        result = minimize_newton(
-            objective,
-            objective.centred(start),
-            self._directions,
-            max_iter=min(max_iter, _MANY),
-            **how,
-        )
-        stuck = result.reason in (StopReason.ROUNDING, StopReason.MAX_ITER)
-        if not stuck or result.n_iter >= max_iter:
-            return result
-        try:
-            rest = NewtonCG()(
-                objective,
-                objective,
-                result.params,
-                max_iter=max_iter - result.n_iter,
-                n_before=result.n_iter,
-                **how,
-            )
-        except KeyboardInterrupt:
-            if not result.loss_curve:
-                raise
-            return replace(result, reason=StopReason.INTERRUPTED)
-        losses = result.loss_curve + rest.loss_curve
-        return replace(rest, loss_curve=losses, n_iter=len(losses))
-
-
-class NewtonCG(Continued):
-    """Newton's method with conjugate gradients, whose preconditioner may serve further problems."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._continued = False
-
-    def __call__(
-        self, objective: LinearCrossEntropy, products: LinearCrossEntropy, start: Array, **how: Any
-    ) -> SolverResult:
-        """Minimise the objective."""
-        if not isinstance(self._directions, TruncatedDirections):
-            self._directions = TruncatedDirections(products, HessianPreconditioner(products))
-        else:
-            if not self._continued:
-                self._directions.preconditioner = HessianPreconditioner(products, _DRAWN_TO_LAST)
-            self._continued = True
-            self._directions.go_on(products)
-        self._take_what_is_lent()
-        return minimize_newton(objective, objective.centred(start), self._directions, **how)
-
-
-def _lbfgs(
+def newton_cholesky(
     objective: LinearCrossEntropy,
     products: LinearCrossEntropy,
-    start: Array,
-    *,
-    max_iter: int,
-    watch: Watch | None = None,
-    **how: Any,
+    start: Evaluation,
+    stopping: Stopping,
+    warm_start: WarmStart | None = None,
+) -> SolverResult:
+    """Run Newton's method, which leaves what it cannot do to conjugate gradients.
+
+    Of a matrix that is singular but for rounding, products see more than its factor does.
+    """
+    factors = HessianSchedule(objective, near=warm_start is not None)
+    first = None if warm_start is None else warm_start.preconditioner
+    descent = CholeskyDescent(
+        objective, factors, factors.costly, None if first is None else first.matrix
+    )
+    limited = replace(stopping, max_iter=min(stopping.max_iter, _MOST_CHOLESKY_ITERATIONS))
+    result = minimize_newton(objective, descent, start, limited)
+    stuck = result.reason.is_stuck or result.reason is StopReason.MAX_ITER
+    if not stuck or result.n_iter >= stopping.max_iter:
+        return result
+    left, reached = stopping.after(result.n_iter), result.evaluation
+    assert reached is not None
+    return followed_by(result, lambda: newton_cg(objective, objective, reached, left))
+
+
+def newton_cg(
+    objective: LinearCrossEntropy,
+    products: LinearCrossEntropy,
+    start: Evaluation,
+    stopping: Stopping,
+    warm_start: WarmStart | None = None,
+) -> SolverResult:
+    """Run Newton's method with conjugate gradients, whose preconditioner serves the next, too."""
+    first = None if warm_start is None else warm_start.preconditioner
+    if first is None or not isinstance(first.source, HessianPreconditioner):
+        source = HessianPreconditioner(products)
+    else:
+        source = first.source.of(products, _ROWS_PER_UNKNOWN_ALONG_A_PATH)
+    descent = ConjugateGradientDescent(
+        objective, products, source, warm_started=warm_start is not None, first=first
+    )
+    return minimize_newton(objective, descent, start, stopping)
+
+
+def lbfgs(
+    objective: LinearCrossEntropy,
+    products: LinearCrossEntropy,
+    start: Evaluation,
+    stopping: Stopping,
+    warm_start: WarmStart | None = None,
 ) -> SolverResult:
     """Run L-BFGS in rounds, each in unknowns whitened by the curvature where it begins."""
     precondition = HessianPreconditioner(products)
-    params, length = objective.centred(start), _ROUND
-    losses: list[float] = []
+    result = SolverResult(start.params, start.value, 0, StopReason.MAX_ITER, evaluation=start)
+    length, unfinished = _FIRST_ROUND, (StopReason.MAX_ITER, StopReason.MAX_FUN)
     while True:
-        try:
-            whitened = WhitenedObjective(objective, params, precondition(params))
-            result = minimize_lbfgs(
-                whitened,
-                np.zeros(whitened.n_params),
-                max_iter=min(length, max_iter - len(losses)),
-                n_before=len(losses),
-                watch=None if watch is None else partial(_unwhitened, watch, whitened),
-                **how,
-            )
-        except KeyboardInterrupt:
-            if not losses:
-                raise
-            result.reason = StopReason.INTERRUPTED  # the last round's
-            break
-        params = whitened.params(result.params)
-        losses = losses + result.loss_curve
-        went_on = result.reason in (StopReason.MAX_ITER, StopReason.MAX_FUN) and result.n_iter > 0
-        if not went_on or len(losses) >= max_iter:
-            break
+        run = partial(_lbfgs_round, objective, precondition, result, stopping, length)
+        n_before, result = result.n_iter, followed_by(result, run)
+        idle = result.n_iter == n_before
+        if result.reason not in unfinished or idle or result.n_iter >= stopping.max_iter:
+            return result
         length *= 2
-    return replace(result, params=params, loss_curve=losses, n_iter=len(losses))
 
 
-def _unwhitened(watch: Watch, whitened: WhitenedObjective, unknowns: Array) -> bool:
-    return watch(whitened.params(unknowns))
+def _lbfgs_round(
+    objective: LinearCrossEntropy,
+    precondition: HessianPreconditioner,
+    before: SolverResult,
+    stopping: Stopping,
+    length: int,
+) -> SolverResult:
+    """Run L-BFGS for at most `length` iterations from where the last round ended."""
+    start, watch = before.evaluation, stopping.watch
+    assert start is not None
+    whitened = WhitenedObjective(objective, start.params, precondition(start))
+    left = stopping.after(before.n_iter)
+    left = replace(
+        left,
+        max_iter=min(length, left.max_iter),
+        watch=None if watch is None else lambda unknowns: watch(whitened.params(unknowns)),
+    )
+    result = minimize_lbfgs(whitened, whitened.at_origin(start), left)
+    reached = None if result.evaluation is None else result.evaluation.inner
+    return replace(result, params=whitened.params(result.params), evaluation=reached)
 
 
-# Each makes a solver: for one problem, or for a sequence of them whose minima lie close together.
-SOLVERS: dict[str, Callable[[], Solver]] = {
-    "lbfgs": lambda: _lbfgs,
-    "newton-cg": NewtonCG,
-    "newton-cholesky": NewtonCholesky,
+SmoothSolver = Callable[
+    [LinearCrossEntropy, LinearCrossEntropy, Evaluation, Stopping, WarmStart | None], SolverResult
+]
+
+# Each takes the objective, the same for products with its Hessian (in the precision of X), where to
+# begin, when to stop, and what is known from a problem whose minimum is near.
+SOLVERS: dict[str, SmoothSolver] = {
+    "lbfgs": lbfgs,
+    "newton-cg": newton_cg,
+    "newton-cholesky": newton_cholesky,
 }

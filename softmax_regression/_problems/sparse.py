@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.null_model import null_slopes
 from softmax_regression._objectives.linear.one_block import in_float64
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._solvers.criteria import best_start
+from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.proximal_newton.proximal_newton import minimize_proximal_newton
 from softmax_regression._solvers.result import SolverResult
 
@@ -64,13 +66,13 @@ class SparseProblem:
         return SPARSE_SOLVER
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run a solver from the best of some starts; `how` is for `minimize_proximal_newton`.
+        """Run a solver from the best of some starts; `how` is for `Stopping`.
 
         There is one: `solver` is its name, as in `Problem.minimize`.
         """
         assert solver == SPARSE_SOLVER
         start = best_start(self.objective, starts)
-        return minimize_proximal_newton(self.objective, start, **how)
+        return minimize_proximal_newton(self.objective, start, Stopping(**how))
 
 
 def least_strength(base: LinearCrossEntropy, grouping: str) -> float:
@@ -89,7 +91,7 @@ def least_strength(base: LinearCrossEntropy, grouping: str) -> float:
         It takes a pass over X. In terms of C, all are 0 up to
         ``l1_ratio / (sum of weights * strength)``.
     """
-    slopes = base.astype(np.float64).null_slopes()
+    slopes = null_slopes(base.astype(np.float64))
     sizes = np.abs(slopes).max(axis=0)  # whose squares may overflow or vanish
     units = PENALTIES[grouping](np.ones(base.design.n_columns))
     return float((sizes * units.norms(slopes / np.where(sizes > 0, sizes, 1.0))).max(initial=0.0))

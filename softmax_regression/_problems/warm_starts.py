@@ -25,12 +25,13 @@ from softmax_regression._problems.objective_scale import l2_of, objective_of
 from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._problems.progress import Ending, Progress
 from softmax_regression._problems.rounding import Rounding
-from softmax_regression._problems.smooth import SOLVERS, Problem
+from softmax_regression._problems.smooth import Problem
 from softmax_regression._problems.sparse import SparseProblem
 from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.criteria import Criterion, RelativeGap
-from softmax_regression._solvers.newton.newton import Solve
+from softmax_regression._solvers.protocols import Solve
 from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression._solvers.warm_start import Preconditioner, WarmStart
 
 Array = NDArray[Any]
 
@@ -56,8 +57,6 @@ class Solution:
         X.
     classes : ClassesWithWeight
         The classes that the problem is of.
-    matrix : Solve or None
-        What stood for the Hessian last, if anything did.
     """
 
     C: float
@@ -66,7 +65,6 @@ class Solution:
     objective: float
     design: Design
     classes: ClassesWithWeight
-    matrix: Solve | None = None
 
     def ending(self) -> Ending:
         """Return what is worth knowing of how the solver ended."""
@@ -167,12 +165,12 @@ def _smooth_solutions(
     base = specification.objective(design, targets, weakest)
     name, problem = choose(specification, base, base.l2, guide.coordinates)
     assert isinstance(problem, Problem)
-    solver = SOLVERS[name]()
     ahead = Predictor(guide.minima)
     begin = base.null_model()
     if start is not None:
         begin = classes.restrict(start[0]), classes.restrict(start[1])
     at = problem.from_model(*begin)
+    before: SolverResult | None = None
     for C, l2 in zip(Cs, l2s, strict=True):
         if l2 > 0 or base.l2 == 0:
             problem = problem.with_l2(l2)
@@ -180,11 +178,12 @@ def _smooth_solutions(
             model = problem.to_model(at)
             problem = Problem(base.with_l2(0.0))
             at = problem.from_model(*model)
-            solver, ahead = SOLVERS[name](), Predictor()
-        guide.lend(C, solver)
+            ahead, before = Predictor(), None
+        expected = ahead(C, at)
         result = problem.minimize(
-            solver,
-            [ahead(C, at)],
+            name,
+            [expected],
+            guide.warm_start(C, expected, before),
             criterion=guide.criterion(C),
             tol=specification.tol,
             max_iter=specification.max_iter,
@@ -192,11 +191,10 @@ def _smooth_solutions(
             watch=is_stopped,
         )
         _refuse_divergence(result, C)
-        at = result.params
+        at, before = result.params, result
         ahead.add(C, at)
         objective = objective_of(result.value, C, targets.total_weight)
-        matrix = getattr(solver, "matrix", None)
-        yield Solution(float(C), problem, result, objective, design, classes, matrix)
+        yield Solution(float(C), problem, result, objective, design, classes)
 
 
 class Guide:
@@ -228,17 +226,22 @@ class Guide:
         most = _ROOM // (8 * len(path[0].result.params) ** 2)  # matrices, the largest there are
         for solution in path:
             known = {id(matrix) for matrix in self._matrices.values()}
-            if solution.matrix is not None and len(known | {id(solution.matrix)}) <= most:
-                self._matrices[solution.C] = solution.matrix
+            last = solution.result.preconditioner
+            if last is not None and len(known | {id(last.matrix)}) <= most:
+                self._matrices[solution.C] = last.matrix
 
     def serves(self, classes: ClassesWithWeight) -> bool:
         """Whether the same classes had weight among all rows."""
         return self._classes is None or np.array_equal(self._classes.fitted, classes.fitted)
 
-    def lend(self, C: float, solver: Any) -> None:
-        """Have a solver begin with the matrix that was the last for C."""
+    def warm_start(self, C: float, start: Array, before: SolverResult | None) -> WarmStart | None:
+        """Return how to begin for C; None if its minimum is not known to be near.
+
+        The preconditioner is that of all rows for C, or else what the last problem has left.
+        """
         if C in self._matrices:
-            solver.lend(self._matrices[C])
+            return WarmStart(start, Preconditioner(self._matrices[C]))
+        return None if before is None else WarmStart(start, before.preconditioner)
 
     def criterion(self, C: float) -> Criterion:
         """Return when to stop for C."""

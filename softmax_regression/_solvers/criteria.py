@@ -10,41 +10,35 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._objectives.base import Objective
+from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gradients
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._solvers.protocols import CertifiedObjective, DifferentiableObjective
 
 Array = NDArray[Any]
 
-_EXACT_STEP = 1e-12  # of the decrement: where conjugate gradients for an exact step end
-SEPARATED = 1e-9  # nats a row: far below what an unpenalised model of overlapping classes reaches
+_EXACT_STEP_PRECISION = 1e-12  # Of the decrement, at which conjugate gradients end.
+_NEGLIGIBLE = 1e-12  # Of the square of the gradient: rounding errors.
+_SEPARATED_LOSS = 1e-9  # Nats a row: no model of classes that overlap reaches so little.
 
 
-@dataclass
-class Point:
-    """Parameters, and the objective and its gradient there."""
-
-    params: Array
-    value: float
-    gradient: Array
-
-
-def evaluate(objective: Objective, params: Array) -> Point:
+def evaluate(objective: DifferentiableObjective, params: Array) -> Evaluation:
     """Look at an objective somewhere, however far out: a step too far is taken back."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return Point(params, *objective.value_and_gradient(params))
+        return objective.evaluate(params)
 
 
-def best_start(objective: Objective, starts: Sequence[Array]) -> Array:
-    """Return the start of the smallest value."""
-    if len(starts) == 1:
-        return starts[0]
-    values = [evaluate(objective, start).value for start in starts]
-    return starts[int(np.argmin(np.where(np.isfinite(values), values, np.inf)))]
+def best_start(objective: DifferentiableObjective, starts: Sequence[Array]) -> Evaluation:
+    """Return the objective at the start of the smallest value."""
+    evaluations = [evaluate(objective, start) for start in starts]
+    if len(evaluations) == 1:
+        return evaluations[0]
+    values = [evaluation.value for evaluation in evaluations]
+    return evaluations[int(np.argmin(np.where(np.isfinite(values), values, np.inf)))]
 
 
 class Criterion(ABC):
@@ -56,17 +50,30 @@ class Criterion(ABC):
         What a report calls it.
     takes_a_start : bool
         Whether a run may end where it begins.
+    is_certificate : bool
+        Whether it bounds how far the minimum is, which only convex objectives have.
     """
 
     name: str
     takes_a_start = True
+    is_certificate = False
 
     @abstractmethod
-    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
-        """Evaluate it. Once it is known to exceed `enough`, any larger number may be returned."""
+    def __call__(
+        self, objective: Any, point: Evaluation, enough: float = 0.0, *, sharp: bool = True
+    ) -> float:
+        """Evaluate it, as sharply as it can be.
 
-    def costly(self, objective: Objective) -> bool:
+        Unless it is to be sharp, any number above `enough` may be returned once it is known to
+        exceed that.
+        """
+
+    def costly(self, objective: Any) -> bool:
         """Whether evaluating it takes passes over the data."""
+        return False
+
+    def is_separated(self, objective: Any, point: Evaluation) -> bool:
+        """Whether the classes are told apart perfectly, so that there is no minimum."""
         return False
 
 
@@ -77,16 +84,27 @@ class RelativeGap(Criterion):
     """
 
     name = "relative optimality gap"
+    is_certificate = True
 
-    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
+    def __call__(
+        self,
+        objective: CertifiedObjective,
+        point: Evaluation,
+        enough: float = 0.0,
+        *,
+        sharp: bool = True,
+    ) -> float:
         scale = max(point.value, np.finfo(np.float64).tiny)
-        gap = objective.optimality_gap(point.params, point.value, point.gradient, enough * scale)
+        gap = objective.certify(point, enough * scale, sharp)
         if np.isnan(gap):
-            gap = gap_by_newton_step(objective, point, enough * scale)
+            gap = gap_by_newton_step(objective, point, enough * scale, sharp)
         return min(max(gap, 0.0) / scale, 1.0)  # as F is not negative, no more can be left
 
-    def costly(self, objective: Objective) -> bool:
+    def costly(self, objective: CertifiedObjective) -> bool:
         return not objective.has_dual
+
+    def is_separated(self, objective: CertifiedObjective, point: Evaluation) -> bool:
+        return point.value <= _SEPARATED_LOSS and objective.separates(point.params)
 
 
 class GradientNorm(Criterion):
@@ -94,29 +112,36 @@ class GradientNorm(Criterion):
 
     name = "largest entry of the gradient"
 
-    def __call__(self, objective: Objective, point: Point, enough: float = np.inf) -> float:
+    def __call__(
+        self, objective: Any, point: Evaluation, enough: float = 0.0, *, sharp: bool = True
+    ) -> float:
         return float(np.abs(point.gradient).max(initial=0.0))
 
 
-def certify(criterion: Criterion, tol: float, objective: Objective, point: Point) -> float:
+def certify(criterion: Criterion, tol: float, objective: Any, point: Evaluation) -> float:
     """Evaluate a criterion where a solver ended, as sharply as it can be."""
-    remaining = criterion(objective, point, tol)
+    remaining = criterion(objective, point, tol, sharp=False)
     return remaining if remaining <= tol else criterion(objective, point)
 
 
-def gap_by_newton_step(objective: Objective, point: Point, enough: float) -> float:
-    """Bound F − min F by a Newton step; its decrement, where that alone exceeds `enough`."""
-    if enough < np.inf:
+def gap_by_newton_step(
+    objective: CertifiedObjective, point: Evaluation, enough: float, sharp: bool
+) -> float:
+    """Bound F − min F by a Newton step.
+
+    Unless the bound is to be sharp, the decrement stands for it where that alone exceeds `enough`.
+    """
+    if not sharp:
         _, decrement, _ = newton_step(objective, point, enough=enough)
         if decrement > enough:
             return decrement
-    step, decrement, _ = newton_step(objective, point, precision=_EXACT_STEP)
+    step, decrement, _ = newton_step(objective, point, precision=_EXACT_STEP_PRECISION)
     return objective.gap_by_newton(point.params, step, decrement)
 
 
 def newton_step(
-    objective: Objective,
-    point: Point,
+    objective: CertifiedObjective,
+    point: Evaluation,
     *,
     enough: float = np.inf,
     precision: float = 1e-3,
@@ -131,25 +156,28 @@ def newton_step(
     by a bound stay where they are.
     """
     free = objective.free(point.params, point.gradient)
-    step, decrement = np.zeros_like(point.gradient), 0.0
-    residual: Array = free * -point.gradient
-    direction, square = residual.copy(), float(residual @ residual)
-    first = square
-    n_products = 0
-    while n_products < min(max_products, len(step)):
-        n_products += 1
-        product = free * objective.hessian_product(point.params, direction)
-        curvature = float(direction @ product)
-        if not curvature > 0:  # the gradient has no part left that the curvature can see
-            decrement = decrement if square <= 1e-12 * first else np.inf
-            break
-        length = square / curvature
-        growth = 0.5 * square * length
-        step += length * direction
-        decrement += growth
-        if decrement > enough or growth < precision * decrement:
-            break
-        residual -= length * product
-        square, previous = float(residual @ residual), square
-        direction = residual + square / previous * direction
-    return step, decrement, n_products
+    rule = _DecrementRule(enough, precision)
+    run = conjugate_gradients(
+        lambda direction: free * objective.hessian_product(point, direction),
+        free * -point.gradient,
+        rule,
+        max_products=min(max_products, len(point.gradient)),
+    )
+    decrement = rule.decrement
+    # Where the gradient has a part left that the curvature cannot see, F falls without end.
+    if run.reason is EndOfCG.NO_CURVATURE and run.square > _NEGLIGIBLE * run.first_square:
+        decrement = np.inf
+    return run.step, decrement, run.n_products
+
+
+class _DecrementRule:
+    """Ends conjugate gradients where the decrement is known, or known to be too large."""
+
+    def __init__(self, enough: float, precision: float):
+        self.enough = enough
+        self.precision = precision
+        self.decrement = 0.0
+
+    def __call__(self, residual: Array, square: float, gain: float) -> bool:
+        self.decrement += gain
+        return self.decrement > self.enough or gain < self.precision * self.decrement

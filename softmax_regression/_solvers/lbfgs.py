@@ -1,65 +1,148 @@
-"""Limited-memory BFGS, SciPy's.
+"""Limited-memory BFGS, SciPy's, which reports each iteration to the account of a run.
 
 Its curvature comes from the last few gradients (Liu and Nocedal, "On the limited memory BFGS method
 for large scale optimization", Mathematical Programming 45, 1989), at the price of one evaluation of
 value and gradient a step.
+
+SciPy's own stopping rules are switched off. After each of its iterations the run decides whether it
+goes on, and `StopIteration` ends SciPy's loop where it does not.
 """
 
 from __future__ import annotations
 
-from scipy.optimize import Bounds
+from typing import Any
 
-from softmax_regression._objectives.base import Objective
-from softmax_regression._solvers.criteria import Criterion
-from softmax_regression._solvers.result import Report, SolverResult, Watch
-from softmax_regression._solvers.scipy_monitor import Array, Monitor
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, OptimizeResult
+from scipy.optimize import minimize as scipy_minimize
 
-_MEMORY = 20  # pairs of differences; with SciPy's default of 10, raw data takes more iterations
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._solvers.criteria import evaluate
+from softmax_regression._solvers.loop import Run, Stopping
+from softmax_regression._solvers.polish import polish
+from softmax_regression._solvers.protocols import DifferentiableObjective
+from softmax_regression._solvers.result import SolverResult, StopReason
+
+Array = NDArray[Any]
+
+_N_PAIRS = 20  # Differences of gradients kept; with SciPy's 10, raw data takes more iterations.
+_MOST_LINE_SEARCH_STEPS = 50
+_LEAST_POLISH_PRODUCTS = 100  # Products with the Hessian that polishing may always take.
 
 
 def minimize_lbfgs(
-    objective: Objective,
-    start: Array,
+    objective: DifferentiableObjective,
+    start: Evaluation,
+    stopping: Stopping,
     *,
-    criterion: Criterion,
-    tol: float,
-    max_iter: int,
     max_fun: int | None = None,
     bounds: Bounds | None = None,
-    n_before: int = 0,
-    report: Report | None = None,
-    watch: Watch | None = None,
 ) -> SolverResult:
     """Minimise by ``scipy.optimize.minimize(method="L-BFGS-B")``.
 
     Parameters
     ----------
-    objective : Objective
-        What to minimise.
-    start : ndarray of float64
+    objective : DifferentiableObjective
+        What to minimise, with what the criterion asks for.
+    start : Evaluation
         Where to begin.
-    criterion : Criterion
-        What must fall to `tol`.
-    tol : float
+    stopping : Stopping
         When to stop.
-    max_iter, max_fun : int
-        When to give up: iterations, and evaluations (by default twice the iterations and some).
+    max_fun : int, default=None
+        The largest number of evaluations; by default twice the iterations and 100 more.
     bounds : scipy.optimize.Bounds, default=None
         Where the parameters are to stay, as `objective` has it too.
-    n_before : int
-        Iterations that earlier runs took, for the report.
-    report : callable, default=None
-        Called with a line of text after each iteration.
-    watch : callable, default=None
-        Called with the parameters after each iteration; ends the run by returning True.
     """
+    if not start.finite:
+        return SolverResult(start.params, np.inf, 0, StopReason.DIVERGED)
+    run = _ScipyRun(objective, start, stopping)
     options = {
-        "maxiter": max_iter,
-        "maxfun": 2 * max_iter + 100 if max_fun is None else max_fun,
-        "maxcor": _MEMORY,
-        "maxls": 50,
+        "maxiter": stopping.max_iter,
+        "maxfun": 2 * stopping.max_iter + 100 if max_fun is None else max_fun,
+        "maxcor": _N_PAIRS,
+        "maxls": _MOST_LINE_SEARCH_STEPS,
         "ftol": 0.0,
         "gtol": 0.0,
     }
-    monitor = Monitor(objective, criterion, tol, report, n_before, watch)
-    return monitor.minimize(start, method="L-BFGS-B", bounds=bounds, options=options)
+    try:
+        ended = scipy_minimize(
+            run.value_and_gradient,
+            start.params,
+            jac=True,
+            callback=run.after_iteration,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options=options,
+        )
+        return run.finish(ended, stopping.max_iter)
+    except KeyboardInterrupt:
+        if not run.loss_curve:
+            raise  # Nothing has been reached yet.
+        return run.interrupted()
+
+
+class _ScipyRun(Run):
+    """The account of a run whose loop is SciPy's; what it evaluates last is remembered."""
+
+    def __init__(self, objective: DifferentiableObjective, start: Evaluation, stopping: Stopping):
+        super().__init__(objective, start, stopping)
+        self.reason: StopReason | None = None
+        self._n_evaluations = 1
+        self._recent = [start]  # SciPy's callback is told the parameters, but no gradient.
+        self._next_check = 0
+
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        """Evaluate the objective for SciPy."""
+        evaluation = self._recall(params)
+        return evaluation.value, evaluation.gradient
+
+    def after_iteration(self, intermediate_result: OptimizeResult) -> None:
+        """Take note of an iteration, and decide whether to go on."""
+        self.reach(self._recall(intermediate_result.x))
+        self.reason = self.observe(self._measure(self.reached), is_best=True)
+        if self.reason is not None:
+            raise StopIteration
+
+    def finish(self, ended: OptimizeResult, max_iter: int) -> SolverResult:
+        """Return how the run ended, after Newton steps for the last digits where rounding rules."""
+        self.best = self._recall(ended.x)
+        if self.reason is StopReason.CONVERGED:
+            return self.result(self.reason)
+        reason = self.certify(self.reason or self._explain(ended, max_iter))
+        criterion, tol = self.stopping.criterion, self.stopping.tol
+        if reason is StopReason.ROUNDING and criterion.is_certificate:
+            # It may take half of what the run has spent.
+            budget = max(_LEAST_POLISH_PRODUCTS, self._n_evaluations // 2)
+            objective: Any = self.objective
+            self.best, self.remaining = polish(
+                objective, self.best, self.remaining, criterion, tol, budget
+            )
+            reason = StopReason.CONVERGED if self.remaining <= tol else reason
+        return self.result(reason)
+
+    def _measure(self, point: Evaluation) -> float:
+        """Evaluate the criterion, or return inf while it is too early for a costly one."""
+        stopping, n_iter = self.stopping, len(self.loss_curve)
+        if self.costly:
+            progress = np.inf if n_iter < 2 else self.loss_curve[-2] - point.value
+            if progress > stopping.tol * point.value or n_iter < self._next_check:
+                return np.inf
+            self._next_check = n_iter + 1 + n_iter // 10
+        return stopping.criterion(self.objective, point, stopping.tol, sharp=False)
+
+    def _recall(self, params: Array) -> Evaluation:
+        for evaluation in reversed(self._recent):
+            if np.array_equal(evaluation.params, params):
+                return evaluation
+        evaluation = evaluate(self.objective, params.copy())
+        self._n_evaluations += 1
+        self._recent = [*self._recent[-1:], evaluation]
+        return evaluation
+
+    @staticmethod
+    def _explain(ended: OptimizeResult, max_iter: int) -> StopReason:
+        """Name the reason for an end that SciPy brought about."""
+        if ended.status != 1:
+            return StopReason.ROUNDING
+        return StopReason.MAX_FUN if ended.nit < max_iter else StopReason.MAX_ITER

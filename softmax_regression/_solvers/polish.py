@@ -7,20 +7,21 @@ are made of gradients, so they still tell better from worse.
 
 from __future__ import annotations
 
-from softmax_regression._objectives.base import Objective
-from softmax_regression._solvers.criteria import Criterion, Point, evaluate, newton_step
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._solvers.criteria import Criterion, evaluate, newton_step
+from softmax_regression._solvers.protocols import CertifiedObjective
 
-_PRECISION = 1e-8  # of the decrement, at which conjugate gradients stop
+_PRECISION = 1e-8  # Of the decrement, at which conjugate gradients end.
 
 
 def polish(
-    objective: Objective,
-    point: Point,
+    objective: CertifiedObjective,
+    point: Evaluation,
     remaining: float,
     criterion: Criterion,
     tol: float,
     max_products: int,
-) -> tuple[Point, float]:
+) -> tuple[Evaluation, float]:
     """Take Newton steps while the criterion falls, until it is at most `tol`.
 
     Ends after `max_products` products with the Hessian, each about as dear as an evaluation.

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._solvers.warm_start import Preconditioner
+
 Array = NDArray[Any]
-Report = Callable[[str], None]  # takes a line of text after each iteration
-Watch = Callable[[Array], bool]  # takes the parameters after each; True ends the run
+Report = Callable[[str], None]  # Takes a line of text after each iteration.
+Watch = Callable[[Array], bool]  # Takes the parameters after each iteration; True ends the run.
 
 
 class StopReason(Enum):
@@ -26,14 +29,20 @@ class StopReason(Enum):
     ROUNDED = (
         "the coefficients and intercepts, rounded to the precision of X, are not at the minimum"
     )
+    STALLED = "its last 100 iterations brought less than 1 %"
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
     STOPPED = "the callbacks asked it to"
     MAX_TIME = "it used up its time (max_time)"
     DIVERGED = "the loss became infinite"
     INTERRUPTED = "it was interrupted"
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the method gets no further from where it is, though another one may."""
+        return self in (StopReason.ROUNDING, StopReason.STALLED)
 
-@dataclass
+
+@dataclass(frozen=True)
 class SolverResult:
     """The end of a minimisation.
 
@@ -50,9 +59,13 @@ class SolverResult:
     loss_curve : list of float
         The objective after each iteration, or its mean over each epoch.
     remaining : float
-        What the solver's stopping criterion was at the end; NaN where it has none.
+        The solver's stopping criterion at the end; NaN where there is none, or it is not known.
     validations : list or None
         What a validation after each epoch found.
+    evaluation : Evaluation or None
+        The objective and its gradient at the end, of a full-batch solver.
+    preconditioner : Preconditioner or None
+        What stood for the Hessian last, if anything did.
     """
 
     params: NDArray[Any]
@@ -62,6 +75,8 @@ class SolverResult:
     loss_curve: list[float] = field(default_factory=list)
     remaining: float = np.nan
     validations: list[Any] | None = None
+    evaluation: Evaluation | None = None
+    preconditioner: Preconditioner | None = None
 
     @property
     def best_epoch(self) -> int:
@@ -72,5 +87,5 @@ class SolverResult:
 
     @property
     def finite(self) -> bool:
-        """Whether there is anything to use."""
+        """Whether parameters and value are numbers."""
         return bool(np.isfinite(self.params).all() and np.isfinite(self.value))

@@ -56,6 +56,8 @@ def remedy(
             "Beside values so large, or so unequal, the penalty is lost in rounding errors: "
             "standardize the features, lower C, or raise tol."
         )
+    if result.reason is StopReason.STALLED:
+        return "Standardize the features, lower C, or raise tol."
     if solver in MINIBATCH_SOLVERS or solver == "lbfgs":
         other = "newton-cholesky" if bounded else "newton-cg"
         return f"Raise max_iter or tol, or try solver={other!r}."

@@ -61,7 +61,7 @@ from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES,
 from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
 from softmax_regression._solvers.minibatch.optimizers import Averaging
 from softmax_regression._solvers.result import SolverResult, StopReason
-from softmax_regression._solvers.time_limit import TimeLimit
+from softmax_regression._solvers.time_limit import deadline_after
 from softmax_regression.inference._suspicion import no_finite_minimum
 from softmax_regression.linear_model._remedies import remedy, what_is_left
 
@@ -479,7 +479,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             columns = self._stream_classes(classes, y, first)
             design = self._validate_rows(X, reset=first).in_rows()
             targets = self._encode(y, design, sample_weight, columns)
-            self.solver_ = self._stream_solver()
+            self.solver_ = "adam" if self.solver == "auto" else self.solver
             stream = self._resumed_stream(self.solver_, first)
             stream.columns = np.searchsorted(targets.classes, columns)
             weight = stream.count(targets)
@@ -525,9 +525,6 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             bounds,
         )
 
-    def _stream_solver(self) -> str:
-        return "adam" if self.solver == "auto" else self.solver
-
     def _minimize(
         self,
         specification: Specification,
@@ -544,10 +541,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         def attributes(reached: Array) -> dict[str, Any]:
             return self._attributes(classes, base, *problem.to_model(reached))
 
-        limit = TimeLimit(
-            self.max_time,
-            watched.steps("iteration", attributes, lambda: best_start(problem.objective, unknowns)),
-        )
+        def start() -> Array:
+            return best_start(problem.objective, unknowns).params
+
         result = problem.minimize(
             self.solver_,
             unknowns,
@@ -555,10 +551,11 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             tol=self.tol,
             max_iter=self.max_iter,
             report=self._report(),
-            watch=limit.watch,
+            watch=watched.steps("iteration", attributes, start),
+            deadline=deadline_after(self.max_time),
         )
         self._refuse_divergence(result.params, result.value, result.n_iter)
-        return problem, limit.explain(result)
+        return problem, result
 
     def _minimize_batches(
         self,

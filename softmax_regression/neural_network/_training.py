@@ -27,8 +27,9 @@ from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
 from softmax_regression._problems.held_out import HeldOut, split
 from softmax_regression._problems.objective_scale import as_float
-from softmax_regression._solvers.criteria import GradientNorm
+from softmax_regression._solvers.criteria import GradientNorm, evaluate
 from softmax_regression._solvers.lbfgs import minimize_lbfgs
+from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
 from softmax_regression._solvers.minibatch.minibatch import (
     Minibatches,
@@ -37,7 +38,7 @@ from softmax_regression._solvers.minibatch.minibatch import (
 )
 from softmax_regression._solvers.minibatch.optimizers import Averaging, Optimizer
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
-from softmax_regression._solvers.time_limit import TimeLimit
+from softmax_regression._solvers.time_limit import deadline_after
 from softmax_regression.functional import ACTIVATIONS
 
 Array = NDArray[Any]
@@ -47,7 +48,7 @@ _MANY = 10_000  # rows: so many that a tenth of them will not be missed
 _LITTLE = 10_000  # values of X
 
 
-@dataclass
+@dataclass(frozen=True)
 class NetworkResult(SolverResult):
     """The end of training, in the coordinates of X.
 
@@ -334,18 +335,17 @@ class Training:
         self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
     ) -> SolverResult:
         """Run L-BFGS."""
-        limit = TimeLimit(self.recipe.max_time, watch)
-        result = minimize_lbfgs(
-            objective,
-            params.astype(np.float64),
-            criterion=GradientNorm(),
-            tol=self.recipe.tol,
-            max_iter=self.recipe.max_iter,
-            max_fun=self.recipe.max_fun,
-            report=self.recipe.report,
-            watch=limit.watch,
+        recipe = self.recipe
+        stopping = Stopping(
+            GradientNorm(),
+            recipe.tol,
+            recipe.max_iter,
+            report=recipe.report,
+            watch=watch,
+            deadline=deadline_after(recipe.max_time),
         )
-        return limit.explain(result)
+        start = evaluate(objective, params.astype(np.float64))
+        return minimize_lbfgs(objective, start, stopping, max_fun=recipe.max_fun)
 
     def _minimize_batches(
         self,

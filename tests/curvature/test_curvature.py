@@ -4,25 +4,33 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from zoo import Problem, dense_hessian, draw_params, linear_minimum, slopes, variants
+from zoo import (
+    Problem,
+    dense_hessian,
+    draw_params,
+    linear_minimum,
+    optimality_gap,
+    slopes,
+    variants,
+)
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._curvature import factors as _curvature
+from softmax_regression._curvature import class_blocks as _class_blocks
 from softmax_regression._curvature import schedule as _factors
-from softmax_regression._curvature.factors import (
-    BlockFactor,
-    Diagonal,
-    Factor,
-    HessianFactor,
-    SharedFactor,
-    SmallFactors,
-)
+from softmax_regression._curvature.class_blocks import BlockFactor
+from softmax_regression._curvature.diagonal import Diagonal
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.kronecker import KroneckerFactor
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.schedule import HessianFactors
+from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
-from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data.sums import Sample
+from softmax_regression._linalg.cholesky import CholeskyFactor, StackedFactors
 from softmax_regression._objectives.linear import cross_entropy as _linear
+from softmax_regression._objectives.linear import intercept as _intercept
+from softmax_regression._objectives.linear.intercept import intercept_hessian
+from softmax_regression._objectives.linear.kernels import scores_of
 from softmax_regression._objectives.linear.one_block import OneBlockCrossEntropy, SmallCrossEntropy
 from softmax_regression._objectives.linear.row_space import RowSpace
 from softmax_regression._problems.smooth import Problem as SolvedProblem
@@ -67,21 +75,21 @@ def test_the_factored_hessian_undoes_the_hessian(problem):
 def test_a_matrix_of_the_order_of_the_rows_undoes_the_hessian(problem):
     objective, params, gradient = at_random(problem)
     for same in (objective, SmallCrossEntropy(objective), OneBlockCrossEntropy(objective)):
-        factor = RowFactor(same, params)
+        factor = WoodburyFactor(same, params)
         solution = factor.solve(gradient)
         np.testing.assert_allclose(objective.hessian_product(params, solution), gradient, atol=1e-9)
-        again = factor.spread(factor.gather(gradient))
+        again = factor.solve_upper(factor.solve_lower(gradient))
         np.testing.assert_allclose(again, solution, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
     ("shape", "kinds"),
     [
-        ((40, 60, 8), ["RowFactor"]),  # in less time than there is to save
-        ((200, 60, 40), ["SharedFactor", "BlockFactor", "RowFactor"]),
-        ((3000, 20, 10), ["SharedFactor", "HessianFactor"]),
+        ((40, 60, 8), ["WoodburyFactor"]),  # in less time than there is to save
+        ((200, 60, 40), ["KroneckerFactor", "BlockFactor", "WoodburyFactor"]),
+        ((3000, 20, 10), ["KroneckerFactor", "HessianFactor"]),
         ((3000, 20, 2), ["HessianFactor"]),
-        ((4000, 60, 80), ["SharedFactor", "BlockFactor"]),  # rows and unknowns are too many
+        ((4000, 60, 80), ["KroneckerFactor", "BlockFactor"]),  # rows and unknowns are too many
         ((30, 4000, 3), ["Diagonal"]),
         ((4000, 3, 900), ["BlockFactor"]),  # sooner made than what so many classes share
         ((1500, 3, 300), ["BlockFactor", "HessianFactor"]),
@@ -110,9 +118,9 @@ def test_a_rounded_factor_is_near_that_of_the_hessian(problem):
 
 @every_problem
 def test_nearer_the_minimum_factors_get_exact(problem, monkeypatch):
-    monkeypatch.setattr(_factors, "_CALLS", 0)
+    monkeypatch.setattr(_factors, "_CALLS_MULTIPLICATIONS", 0)
     objective, params, gradient = at_random(problem)
-    factors = HessianFactors(objective)
+    factors = HessianSchedule(objective)
     assert not factors(params, 0.5).exact
     assert factors(params, 1e-4).exact
     expected = HessianFactor(objective, params).solve(gradient)
@@ -156,9 +164,9 @@ def test_blocks_and_diagonal_are_those_of_the_hessian(problem):
 
 
 @every_problem
-@pytest.mark.parametrize("make", [HessianFactor, BlockFactor, RowFactor, Diagonal])
+@pytest.mark.parametrize("make", [HessianFactor, BlockFactor, WoodburyFactor, Diagonal])
 def test_whitened_gradients_are_slopes(problem, make):
-    if make is RowFactor and problem.n_classes == 2:
+    if make is WoodburyFactor and problem.n_classes == 2:
         pytest.skip("for several scores")
     objective, params, _ = at_random(problem)
     whitened = WhitenedObjective(objective, params, make(objective, params))
@@ -167,8 +175,8 @@ def test_whitened_gradients_are_slopes(problem, make):
     expected = slopes(lambda u: whitened.value_and_gradient(u)[0], unknowns)
     np.testing.assert_allclose(gradient, expected, atol=1e-9)
     value, gradient = objective.value_and_gradient(whitened.params(unknowns))
-    gap = objective.optimality_gap(whitened.params(unknowns), value, gradient)
-    assert whitened.optimality_gap(unknowns, value, gradient) == pytest.approx(gap, nan_ok=True)
+    gap = optimality_gap(objective, whitened.params(unknowns), value, gradient)
+    assert optimality_gap(whitened, unknowns, value, gradient) == pytest.approx(gap, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -177,14 +185,14 @@ def test_whitened_gradients_are_slopes(problem, make):
 def test_where_all_rows_have_the_same_probabilities_one_gram_matrix_is_all(problem):
     objective, _, gradient = at_random(replace(problem, l2=0.5))
     params = objective.from_model(*objective.null_model())
-    shared = SharedFactor(objective, params)
+    shared = KroneckerFactor(objective, params)
     solution = shared.solve(gradient)
     exact = HessianFactor(objective, params).solve(gradient)
     if problem.weighted:  # shares of classes differ, and λ is rounded to powers of 2
         assert 0.6 < (gradient @ solution) / (gradient @ exact) < 1.6
     else:
         assert 0.7 < (gradient @ solution) / (gradient @ exact) < 1.5
-    np.testing.assert_allclose(solution, shared.spread(shared.gather(gradient)))
+    np.testing.assert_allclose(solution, shared.solve_upper(shared.solve_lower(gradient)))
 
 
 def test_with_classes_of_one_size_the_shared_gram_matrix_is_exact():
@@ -193,7 +201,7 @@ def test_with_classes_of_one_size_the_shared_gram_matrix_is_exact():
     objective, _, gradient = at_random(problem)
     params = objective.from_model(*objective.null_model())
     np.testing.assert_allclose(
-        SharedFactor(objective, params).solve(gradient),
+        KroneckerFactor(objective, params).solve(gradient),
         HessianFactor(objective, params).solve(gradient),
         atol=1e-12,
     )
@@ -228,7 +236,7 @@ def test_a_singular_matrix_is_factored_as_if_it_were_not(rank):
     half = np.random.default_rng(0).normal(size=(6, rank)) * np.logspace(-4, 4, 6)[:, None]
     matrix = half @ half.T
     right = matrix @ np.linspace(1, 2, 6)
-    factor = Factor(matrix.copy())
+    factor = CholeskyFactor(matrix.copy())
     solution = factor.back(factor.forward(right))
     scale = np.sqrt(np.diag(matrix))
     np.testing.assert_allclose(matrix @ solution / scale, right / scale, atol=1e-5)
@@ -284,13 +292,14 @@ def test_the_solved_problem_is_the_problem(n_columns, dtype):
 )
 def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch):
     objective, params, _ = at_random(problem)
-    z, weight = objective.columns(objective.design), problem.weights / problem.weights.sum()
-    p = objective.map_probabilities(params, lambda block, p, rows: p.copy())
+    z, weight = objective.row_map(objective.design), problem.weights / problem.weights.sum()
+    p = scores_of(objective.design, objective.for_rows(params))
+    objective.loss.probabilities(p)
     rows = draw_params(objective).reshape(objective.width, -1)
     expected = [
         np.linalg.solve((z * weight * q * (1 - q)) @ z.T + np.diag(objective.ridge), row)
         for q, row in zip(
-            np.concatenate(p, axis=1),
+            p,
             objective.matrix(objective.centred(rows.ravel())),
             strict=True,
         )
@@ -298,7 +307,7 @@ def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch
     expected = objective.centred(np.ravel(expected))
     precision = 1e-9 if dtype == np.float64 else 1e-3
     for few in (16, 0):  # 0: one after the other, as large ones are
-        monkeypatch.setattr(_curvature, "_FEW", few)
+        monkeypatch.setattr(_class_blocks, "SHORT_SIDE", few)
         factor = BlockFactor(objective, params, None, dtype)
         np.testing.assert_allclose(
             factor.solve(rows.ravel()), expected, rtol=precision, atol=precision
@@ -309,7 +318,7 @@ def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch
 def test_small_singular_matrices_are_made_definite():
     column = np.array([[1.0, 2.0, 3.0]])
     matrices = np.stack([np.zeros((3, 3)), column.T @ column, np.eye(3)])
-    factors = SmallFactors(matrices, 1e-14)
+    factors = StackedFactors(matrices, 1e-14)
     rows = np.ones((3, 3))
     solved = factors.back(factors.forward(rows))
     assert np.isfinite(solved).all()
@@ -328,11 +337,14 @@ def test_a_sample_has_rows_of_every_class():
 def test_a_step_of_the_intercept_by_products_is_that_by_the_matrix(weighted, monkeypatch):
     problem = Problem(n_rows=400, n_classes=60, weighted=weighted)
     objective, params, _ = at_random(problem)
-    excess = objective.renew_intercept(params)
-    expected = objective.intercept.curvature.solve(excess)
-    monkeypatch.setattr(_linear, "_MANY_CLASSES", 59)
-    np.testing.assert_allclose(objective.renew_intercept(params), excess, rtol=1e-12, atol=1e-15)
-    step = objective.intercept.curvature.solve(excess)
+    matrix = objective.for_rows(params)
+    excess, hessian = intercept_hessian(objective.data, matrix)
+    expected = hessian.solve(excess)
+    monkeypatch.setattr(_intercept, "_MANY_CLASSES", 59)
+    again, products = intercept_hessian(objective.data, matrix)
+    assert type(products) is not type(hessian)
+    np.testing.assert_allclose(again, excess, rtol=1e-12, atol=1e-15)
+    step = products.solve(excess)
     step -= step.mean() - expected.mean()  # which changes no probability
     assert np.linalg.norm(step - expected) < 1e-2 * np.linalg.norm(expected)
 
@@ -340,10 +352,11 @@ def test_a_step_of_the_intercept_by_products_is_that_by_the_matrix(weighted, mon
 @pytest.mark.parametrize("kept", [1 << 25, 0])
 def test_many_classes_have_the_same_minimum_however_it_is_found(kept, monkeypatch):
     problem = Problem(n_rows=900, n_classes=300, l2=1e-3)
-    monkeypatch.setattr(_linear, "_KEEP_VALUES", kept)
+    monkeypatch.setattr(_linear, "_KEPT_PROBABILITIES", kept)
+    monkeypatch.setattr(_intercept, "_MOST_PROBABILITIES", kept)
     model = SoftmaxRegression(tol=1e-9).fit(problem.X, problem.targets)
     assert model.optimality_gap_ <= 1e-9
-    monkeypatch.setattr(_linear, "_MANY_CLASSES", 1000)
+    monkeypatch.setattr(_intercept, "_MANY_CLASSES", 1000)
     other = SoftmaxRegression(tol=1e-9, solver="lbfgs").fit(problem.X, problem.targets)
     assert model.objective_ == pytest.approx(other.objective_, rel=1e-8)
     np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-3)

@@ -16,8 +16,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from zoo import Problem, draw_params
 
 from softmax_regression import SmallMLP, SoftmaxRegression, SoftmaxRegressionCV, softmax_path
-from softmax_regression._curvature.factors import BlockFactor, HessianFactor
-from softmax_regression._curvature.woodbury import RowFactor
+from softmax_regression._curvature.class_blocks import BlockFactor
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data import design as design_base
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._linalg import threads as _threads
@@ -365,7 +366,7 @@ def test_results_are_the_same_with_threads(library, monkeypatch, n_classes, layo
     np.testing.assert_allclose(threaded, results(), rtol=1e-9, atol=1e-13)
 
 
-@pytest.mark.parametrize("kind", [BlockFactor, RowFactor])
+@pytest.mark.parametrize("kind", [BlockFactor, WoodburyFactor])
 @pytest.mark.parametrize("n_columns", [4, 20])
 def test_factors_of_classes_are_the_same_with_threads(library, monkeypatch, kind, n_columns):
     objective = Problem(n_rows=60, n_columns=n_columns, n_classes=7).linear().standardized()
@@ -561,8 +562,8 @@ def test_an_interrupted_change_of_the_method_keeps_what_the_first_has_reached(mo
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_full_batch, "_MANY", 2)
-    monkeypatch.setattr(_full_batch.NewtonCG, "__call__", interrupted)
+    monkeypatch.setattr(_full_batch, "_MOST_CHOLESKY_ITERATIONS", 2)
+    monkeypatch.setattr(_full_batch, "newton_cg", interrupted)
     model = SoftmaxRegression(solver="newton-cholesky", tol=0.0)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         model.fit(X, y)
@@ -578,7 +579,7 @@ def test_an_interrupt_between_rounds_keeps_what_lbfgs_has_reached(monkeypatch):
             raise KeyboardInterrupt
         return whitened(*args)
 
-    monkeypatch.setattr(_full_batch, "_ROUND", 3)
+    monkeypatch.setattr(_full_batch, "_FIRST_ROUND", 3)
     monkeypatch.setattr(_full_batch, "WhitenedObjective", interrupted)
     model = SoftmaxRegression(solver="lbfgs", tol=0.0)
     with pytest.warns(ConvergenceWarning, match="interrupted"):

@@ -20,8 +20,9 @@ from softmax_regression._curvature import preconditioner as _preconditioner
 from softmax_regression._curvature import schedule as _factors
 from softmax_regression._problems import smooth as _full_batch
 from softmax_regression._solvers import time_limit as _time_limit
+from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.minibatch import minibatch as _minibatch
-from softmax_regression._solvers.newton.newton import FactoredDirections
+from softmax_regression._solvers.newton.descent import CholeskyDescent
 from softmax_regression.functional import softmax
 
 FULL_BATCH = ("lbfgs", "newton-cg", "newton-cholesky")
@@ -86,10 +87,10 @@ def assert_same_model(model, expected, tolerance=1e-6):
 def as_if_large(request, monkeypatch):
     """No copy of X, a sample of its rows, and each matrix that may stand for a large Hessian."""
     monkeypatch.setattr(_full_batch, "is_small", lambda design: False)
-    monkeypatch.setattr(_preconditioner, "_LITTLE", 0)
+    monkeypatch.setattr(_preconditioner, "_NEGLIGIBLE_MULTIPLICATIONS", 0)
     monkeypatch.setattr(_preconditioner, "_ROWS_PER_UNKNOWN", 3)
     largest = {"HessianFactor": 3000, "BlockFactor": 6, "Diagonal": 1}[request.param]
-    monkeypatch.setattr(_preconditioner, "_LARGEST_FACTOR", largest)
+    monkeypatch.setattr(_preconditioner, "_MAX_FACTOR_ORDER", largest)
     made = set()
     matrix = getattr(_preconditioner, request.param)
 
@@ -119,9 +120,9 @@ def test_large_data_have_the_same_optimum(as_if_large, solver, dtype, container)
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, container, n_classes):
-    monkeypatch.setattr(_preconditioner, "_LITTLE", 0)
-    monkeypatch.setattr(_factors, "_CALLS", 0)
-    monkeypatch.setattr(_factors, "_COSTLY", 0)
+    monkeypatch.setattr(_preconditioner, "_NEGLIGIBLE_MULTIPLICATIONS", 0)
+    monkeypatch.setattr(_factors, "_CALLS_MULTIPLICATIONS", 0)
+    monkeypatch.setattr(_factors, "_COSTLY_EVALUATIONS", 0)
     drawn = []
     draw = _preconditioner.HessianPreconditioner.draw
     monkeypatch.setattr(
@@ -143,9 +144,9 @@ def test_what_the_hessians_factor_cannot_do_is_left_to_conjugate_gradients(monke
 
     def astray(self, point, enough):
         directions.append(point.gradient)
-        return point.gradient, 1.0
+        return Proposal(point.gradient, 1.0)
 
-    monkeypatch.setattr(FactoredDirections, "__call__", astray)
+    monkeypatch.setattr(CholeskyDescent, "__call__", astray)
     model = SoftmaxRegression(C=10.0, solver="newton-cholesky", tol=1e-9).fit(X, y)
     assert directions
     assert model.optimality_gap_ <= 1e-9

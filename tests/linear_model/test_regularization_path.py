@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
-from zoo import Problem
+from zoo import Problem, optimality_gap
 
 from softmax_regression import SoftmaxRegression, softmax_path
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
@@ -13,7 +13,7 @@ from softmax_regression._objectives.linear.one_block import copied
 from softmax_regression._problems.extrapolation import Predictor
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._solvers.criteria import RelativeGap, evaluate
-from softmax_regression._solvers.newton.newton import TruncatedDirections
+from softmax_regression._solvers.newton.descent import ConjugateGradientDescent
 
 CS = np.logspace(-3, 3, 7)
 
@@ -209,12 +209,12 @@ def test_objective_with_another_penalty_is_one_made_with_it(write):
     there = other.from_model(*one.to_model(params))
     one, other = write(one), write(other)
     start = evaluate(one, params)
-    assert one.optimality_gap(params, start.value, start.gradient) > 0  # means are remembered
+    assert optimality_gap(one, params, start.value, start.gradient) > 0  # means are remembered
     changed = one.with_l2(3.0)
     ends = [evaluate(changed, params), evaluate(other, there)]
     assert ends[0].value == pytest.approx(ends[1].value, rel=1e-12)
     gaps = [
-        objective.optimality_gap(end.params, end.value, end.gradient)
+        optimality_gap(objective, end.params, end.value, end.gradient)
         for objective, end in zip((changed, other), ends, strict=True)
     ]
     assert gaps[0] == pytest.approx(gaps[1], rel=1e-9)
@@ -232,13 +232,15 @@ def test_a_preconditioner_is_kept_along_a_path():
             return 5.0
 
     objective = Problem(n_rows=300, l2=0.1).linear().standardized()
-    directions = TruncatedDirections(objective, Counted(objective))
-    params = np.zeros(objective.n_params)
+    params, kept = np.zeros(objective.n_params), None
     for l2 in np.geomspace(0.1, 0.05, 6):
         changed = objective.with_l2(l2)
-        directions.go_on(changed)
+        descent = ConjugateGradientDescent(
+            changed, changed, Counted(changed), warm_started=True, first=kept
+        )
         point = evaluate(changed, params)
-        params = params + directions(point, 1e-8 * point.value)[0]
+        params = params + descent(point, 1e-8 * point.value).direction
+        kept = descent.preconditioner
     assert len(made) < 6
     point = evaluate(changed, params)
     assert RelativeGap()(changed, point) < 1e-3

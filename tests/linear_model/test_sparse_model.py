@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature import working_set as _submatrix
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
-from softmax_regression._curvature.working_set import Matrix
+from softmax_regression._curvature.working_set import DenseHessian
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss
 from softmax_regression._objectives.linear import one_block as _small
@@ -334,7 +334,7 @@ def test_products_alone_lead_to_the_same_optimum(grouping, rows, dtype, monkeypa
     how = {"C": 0.3, "l1_ratio": 0.9, "penalty_grouping": grouping, "tol": 1e-9}
     by_matrix = SoftmaxRegression(**how).fit(X.astype(np.float64), y)
     monkeypatch.setattr(_small, "is_small", lambda design: False)
-    monkeypatch.setattr(_submatrix, "_PRODUCTS", 0)
+    monkeypatch.setattr(_submatrix, "_PRODUCTS_PER_MATRIX", 0)
     model = SoftmaxRegression(**how).fit(rows(X), y)
     np.testing.assert_allclose(model.coef_, by_matrix.coef_, atol=1e-4)
     np.testing.assert_array_equal(model.coef_ == 0, by_matrix.coef_ == 0)
@@ -347,7 +347,7 @@ def test_an_early_model_may_take_some_rows_for_all(monkeypatch):
     monkeypatch.setattr(
         HessianPreconditioner, "draw", lambda *args: drawn.append(args[-1]) or draw(*args)
     )
-    monkeypatch.setattr(_submatrix, "_LEAST_ROWS", 100)
+    monkeypatch.setattr(_submatrix, "_MIN_SAMPLED_ROWS", 100)
     how = {"l1_ratio": 1.0, "tol": 1e-9}
     model = SoftmaxRegression(**how).fit(X, y)
     assert drawn
@@ -365,7 +365,7 @@ def test_a_quadratic_function_is_minimised_however_singular(grouping, rank):
     penalty = FlatLasso(weights)
     if grouping == "features":
         penalty = FlatGroupLasso(weights[:10], np.repeat(np.arange(10), 4))
-    model = Quadratic(Matrix(factor @ factor.T), -target, np.zeros(40))
+    model = Quadratic(DenseHessian(factor @ factor.T), -target, np.zeros(40))
     minimize_model(model, penalty, precision=1e-6, max_rounds=200)
     np.testing.assert_allclose(model.slope, factor @ (factor.T @ model.at) - target, atol=1e-10)
     before = np.linalg.norm(penalty.residual(np.zeros(40), -target))

@@ -13,14 +13,18 @@ from zoo import (
     dense_hessian,
     draw_params,
     linear_minimum,
+    optimality_gap,
     slope_along,
     slopes,
     variants,
 )
 
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.whitened import Whitening
 from softmax_regression._data.make import as_design
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.one_block import OneBlockCrossEntropy, SmallCrossEntropy
+from softmax_regression._objectives.linear.row_space import RowSpace
 
 CHOICES = {
     "n_classes": [2, 3, 8],
@@ -56,7 +60,7 @@ def from_params(objective, params):
 
 def pulled_back(objective, gradient):
     gradient = gradient.copy()
-    objective.coordinates.pull_back(*objective.unpack(gradient))
+    objective.coordinates.pull_gradient(*objective.unpack(gradient))
     return gradient
 
 
@@ -103,7 +107,7 @@ def test_a_copy_of_the_standardised_rows_is_the_same_function(problem, kind):
         objective.hessian_product(unknowns, direction),
         atol=1e-11,
     )
-    gaps = [f.optimality_gap(unknowns, value, gradient, 0.0) for f in (objective, copied)]
+    gaps = [optimality_gap(f, unknowns, value, gradient, 0.0) for f in (objective, copied)]
     assert gaps[0] == pytest.approx(gaps[1], rel=1e-8, nan_ok=True)
 
 
@@ -176,8 +180,8 @@ def test_the_certificate_is_that_of_the_same_point(problem):
     objective = rescaled(problem)
     base, params = original(problem), draw_params(objective)
     unknowns = from_params(objective, params)
-    gap = objective.optimality_gap(unknowns, *objective.value_and_gradient(unknowns), enough=0.0)
-    expected = base.optimality_gap(params, *base.value_and_gradient(params), enough=0.0)
+    gap = optimality_gap(objective, unknowns, *objective.value_and_gradient(unknowns), enough=0.0)
+    expected = optimality_gap(base, params, *base.value_and_gradient(params), enough=0.0)
     assert gap == pytest.approx(expected, rel=1e-10, nan_ok=True)
     assert objective.has_dual == base.has_dual == (problem.l2 > 0)
     np.testing.assert_array_equal(objective.rows, base.rows)
@@ -303,3 +307,65 @@ def test_curvature_bound_holds_on_columns_of_any_scale(problem):
     for scale in (0.0, 0.3, 1.0):
         hessian = dense_hessian(objective, draw_params(objective, scale=scale))
         assert np.linalg.eigvalsh(hessian).max() <= bound * (1 + 1e-6)
+
+
+# -- other changes of unknowns ---------------------------------------------------------------------
+
+
+def dense_map(push, n_params):
+    """The matrix of a linear map, from its images of unit vectors."""
+    return np.stack([push(unit) for unit in np.eye(n_params)], axis=1)
+
+
+@every_hard_problem
+def test_covariances_are_mapped_as_parameters_are(problem):
+    objective = rescaled(problem)
+    half = np.random.default_rng(0).normal(size=(objective.n_params, 3))
+    T = dense_map(lambda unit: to_params(objective, unit), objective.n_params)
+    found = objective.coordinates.push_covariance(half @ half.T, objective.layout)
+    np.testing.assert_allclose(found, T @ half @ half.T @ T.T, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_the_space_of_the_rows_is_a_linear_change_of_unknowns(n_classes, fit_intercept):
+    problem = Problem(
+        n_rows=8, n_columns=20, n_classes=n_classes, fit_intercept=fit_intercept, l2=0.1
+    )
+    base = problem.linear()
+    change = RowSpace(base)
+    inner = change.objective
+    unknowns = draw_params(inner)
+
+    def to_flat(params):
+        return base.pack(*change.to_model(*inner.unpack(params)))
+
+    back = inner.pack(*change.from_model(*base.unpack(to_flat(unknowns))))
+    np.testing.assert_allclose(back, unknowns, atol=1e-12)
+    value, gradient = inner.value_and_gradient(unknowns)
+    expected, base_gradient = base.value_and_gradient(to_flat(unknowns))
+    assert value == pytest.approx(expected, rel=1e-12)
+    pulled = inner.pack(*change.pull_gradient(*base.unpack(base_gradient)))
+    np.testing.assert_allclose(pulled, gradient, atol=1e-12)
+    half = np.random.default_rng(0).normal(size=(inner.n_params, 3))
+    T = dense_map(to_flat, inner.n_params)
+    found = change.push_covariance(half @ half.T, base.layout)
+    np.testing.assert_allclose(found, T @ half @ half.T @ T.T, atol=1e-10)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_inverse_hessian_is_the_covariance_that_whitening_makes_of_the_identity(n_classes):
+    objective = rescaled(Problem(n_classes=n_classes, l2=0.1))
+    params = objective.centred(draw_params(objective, scale=0.3))
+    factor = HessianFactor(objective, params)
+    whitening = Whitening(params, factor)
+    np.testing.assert_array_equal(whitening.to_model(np.zeros(factor.n_unknowns)), params)
+    covariance = whitening.push_covariance(np.eye(factor.n_unknowns))
+    _, gradient = objective.value_and_gradient(params)
+    np.testing.assert_allclose(covariance @ gradient, factor.solve(gradient), rtol=1e-9, atol=1e-12)
+    push = dense_map(whitening.push_direction, factor.n_unknowns)
+    np.testing.assert_allclose(
+        whitening.pull_gradient(objective.centred(gradient)),
+        push.T @ objective.centred(gradient),
+        atol=1e-10,
+    )

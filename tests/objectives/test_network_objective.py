@@ -20,6 +20,7 @@ from softmax_regression._objectives.network.cross_entropy import Network, Networ
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
+from softmax_regression._solvers.criteria import RelativeGap
 from softmax_regression.functional import ACTIVATIONS
 
 HIDDEN = [(), (3,), (3, 2, 4)]
@@ -150,11 +151,10 @@ def test_the_penalty_leaves_intercepts_alone():
 
 def test_there_are_no_hessian_products_and_no_certificate():
     objective = Problem().network((3,))
-    params = draw_params(objective)
-    with pytest.raises(TypeError, match="NetworkCrossEntropy has no Hessian products"):
-        objective.hessian_product(params, params)
-    assert np.isnan(objective.optimality_gap(params, *objective.value_and_gradient(params)))
-    assert not objective.has_dual
+    for name in ("hessian_product", "certify", "has_dual", "gap_by_newton", "separates"):
+        assert not hasattr(objective, name)
+    with pytest.raises(AttributeError, match="has_dual"):
+        RelativeGap().costly(objective)
 
 
 # -- minibatches -----------------------------------------------------------------------------------
@@ -183,10 +183,10 @@ def test_batches_of_a_partition_average_to_the_whole(problem, hidden, n_batches)
     np.testing.assert_allclose(total / n_batches, gradient, atol=1e-14)
 
 
-@pytest.mark.parametrize("stretch_bytes", [1, 300, 1 << 20])
+@pytest.mark.parametrize("chunk_bytes", [1, 300, 1 << 20])
 @pytest.mark.parametrize("problem", variants(n_rows=[40], layout=["C", "csr"], **DATA))
-def test_a_pass_is_its_batches_one_by_one(problem, stretch_bytes, monkeypatch):
-    monkeypatch.setattr(_network_pass, "_STRETCH_BYTES", stretch_bytes)
+def test_a_pass_is_its_batches_one_by_one(problem, chunk_bytes, monkeypatch):
+    monkeypatch.setattr(_network_pass, "_CHUNK_BYTES", chunk_bytes)
     passing, alone = (problem.network((3, 2), "silu") for _ in range(2))
     params, random = draw_params(alone), np.random.default_rng(0)
     gradient, expected = (np.empty(alone.n_params) for _ in range(2))
@@ -323,7 +323,7 @@ def test_a_batch_in_runs_has_the_same_gradient(layout, monkeypatch):
     found = []
     for n_threads in (1, 2, 3):
         monkeypatch.setattr(_network, "usable_threads", lambda n=n_threads: n)
-        monkeypatch.setattr(_network, "_WORTH_LANES", 0)
+        monkeypatch.setattr(_network, "_SHARDED_MULTIPLICATIONS", 0)
         objective = problem.network((3,))
         params, gradient = draw_params(objective), np.empty(objective.n_params)
         for _ in range(2):  # memory is used again

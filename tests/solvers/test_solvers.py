@@ -11,24 +11,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from zoo import Problem, dense_hessian, draw_params, linear_minimum
+from zoo import Problem, dense_hessian, draw_params, linear_minimum, optimality_gap
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression._curvature.factors import HessianFactor
+from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._data.make import as_design
 from softmax_regression._losses.pointwise import make_loss
-from softmax_regression._objectives.base import Objective
+from softmax_regression._objectives.base import MinibatchObjective, Unconstrained
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._solvers.criteria import (
     GradientNorm,
-    Point,
     RelativeGap,
     certify,
     evaluate,
     newton_step,
 )
 from softmax_regression._solvers.lbfgs import minimize_lbfgs
+from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.minibatch import minibatch as _minibatch
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.minibatch.minibatch import (
@@ -38,11 +39,9 @@ from softmax_regression._solvers.minibatch.minibatch import (
     run_epoch,
 )
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Optimizer
-from softmax_regression._solvers.newton.newton import (
-    FactoredDirections,
-    _ConjugateGradients,
-    minimize_newton,
-)
+from softmax_regression._solvers.newton.descent import CholeskyDescent
+from softmax_regression._solvers.newton.equations import NewtonEquations
+from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.polish import polish
 from softmax_regression._solvers.result import SolverResult, StopReason
 
@@ -79,7 +78,14 @@ def rescaled(problem):
 def solve(objective, solver="lbfgs", start=None, **options):
     start = np.zeros(objective.n_params) if start is None else start
     options = {"criterion": RelativeGap(), "tol": 1e-6, "max_iter": 1000} | options
-    return SOLVERS[solver]()(objective, objective, start, **options)
+    begin = evaluate(objective, objective.centred(start))
+    return SOLVERS[solver](objective, objective, begin, Stopping(**options))
+
+
+def solve_by_lbfgs(objective, start, max_fun=None, **options):
+    return minimize_lbfgs(
+        objective, evaluate(objective, start), Stopping(**options), max_fun=max_fun
+    )
 
 
 # -- full-batch solvers ----------------------------------------------------------------------------
@@ -175,7 +181,7 @@ def test_max_iter_is_reported(solver, name):
 
 def test_max_fun_is_reported():
     objective = rescaled(Problem())
-    result = minimize_lbfgs(
+    result = solve_by_lbfgs(
         objective,
         np.zeros(objective.n_params),
         criterion=RelativeGap(),
@@ -289,7 +295,7 @@ def test_solvers_are_deterministic(solver):
 def test_lbfgs_trains_a_network_to_a_small_gradient(activation):
     objective = Problem().network((4,), activation)
     start = draw_params(objective, scale=0.5)
-    result = minimize_lbfgs(objective, start, criterion=GradientNorm(), tol=1e-5, max_iter=1000)
+    result = solve_by_lbfgs(objective, start, criterion=GradientNorm(), tol=1e-5, max_iter=1000)
     assert result.reason is StopReason.CONVERGED
     value, gradient = objective.value_and_gradient(result.params)
     assert np.abs(gradient).max() == result.remaining <= 1e-5
@@ -300,7 +306,7 @@ def test_lbfgs_trains_a_network_to_a_small_gradient(activation):
 # -- criteria --------------------------------------------------------------------------------------
 
 
-class CountedProducts(Objective):
+class CountedProducts(Unconstrained):
     """A quadratic with a given Hessian that counts the products with it."""
 
     def __init__(self, hessian):
@@ -308,18 +314,10 @@ class CountedProducts(Objective):
         self.n_params = len(hessian)
         self.n_products = 0
 
-    @property
-    def rows(self):
-        return np.arange(1)
+    def evaluate(self, params):
+        return Evaluation(params, 0.5 * params @ self.hessian @ params, self.hessian @ params)
 
-    def value_and_gradient(self, params):
-        return 0.5 * params @ self.hessian @ params, self.hessian @ params
-
-    def batch_value_and_gradient(self, params, rows, gradient):
-        value, gradient[...] = self.value_and_gradient(params)
-        return value
-
-    def hessian_product(self, params, direction):
+    def hessian_product(self, at, direction):
         self.n_products += 1
         return self.hessian @ direction
 
@@ -370,7 +368,7 @@ def test_newton_step_takes_no_more_products_than_it_may():
 
 
 def test_newton_step_is_zero_without_a_gradient():
-    point = Point(np.ones(3), 1.0, np.zeros(3))
+    point = Evaluation(np.ones(3), 1.0, np.zeros(3))
     step, decrement, _ = newton_step(CountedProducts(np.eye(3)), point)
     np.testing.assert_array_equal(step, 0)
     assert decrement == 0
@@ -388,8 +386,8 @@ class Quadratic(CountedProducts):
 
 def test_conjugate_gradients_leave_what_only_rounding_curves():
     objective = Quadratic(np.diag([1.0, 1e-18]))
-    point = Point(np.zeros(2), 1.0, np.ones(2))
-    run = _ConjugateGradients(objective, point, sure=0.0)
+    point = Evaluation(np.zeros(2), 1.0, np.ones(2))
+    run = NewtonEquations(objective, point, final_decrement=0.0)
     run.solve(Identity(), 1e-12, 50)
     assert np.abs(run.step).max() < 1e6
     assert np.isfinite(run.decrement)
@@ -399,7 +397,7 @@ def test_conjugate_gradients_leave_what_only_rounding_curves():
 def test_relative_gap_is_what_the_dual_or_a_newton_step_proves_by_the_value(l2):
     objective = rescaled(Problem(l2=l2))
     point = evaluate(objective, draw_params(objective, scale=0.1))
-    gap = objective.optimality_gap(point.params, point.value, point.gradient)
+    gap = optimality_gap(objective, point.params, point.value, point.gradient)
     if l2 == 0:
         assert np.isnan(gap)
         step, decrement, _ = newton_step(objective, point, precision=1e-12)
@@ -413,13 +411,13 @@ def test_relative_gap_is_at_most_1():
     # F is not negative, so no more than all of it can be left
     objective = rescaled(Problem(l2=1e-4))
     point = evaluate(objective, draw_params(objective, scale=10.0))
-    assert objective.optimality_gap(point.params, point.value, point.gradient, 0.0) > point.value
+    assert optimality_gap(objective, point.params, point.value, point.gradient, 0.0) > point.value
     assert RelativeGap()(objective, point, 0.0) == 1
 
 
 def test_gradient_norm_is_the_largest_entry():
     objective = Problem().linear()
-    point = Point(np.zeros(3), 1.0, np.array([1.0, -3.0, 2.0]))
+    point = Evaluation(np.zeros(3), 1.0, np.array([1.0, -3.0, 2.0]))
     assert GradientNorm()(objective, point) == 3
     assert not GradientNorm().costly(objective)
 
@@ -601,7 +599,7 @@ def test_an_epoch_is_a_step_for_each_batch_and_returns_the_mean_of_their_losses(
     assert len(objective.rows) % 8 != 0  # so that the last batch is a smaller one
 
 
-class GivenLosses(Objective):
+class GivenLosses(MinibatchObjective):
     """Has the loss it is told to have in each epoch; a gradient of 1 counts the steps."""
 
     n_params = 1
@@ -613,7 +611,7 @@ class GivenLosses(Objective):
     def rows(self):
         return np.arange(4)
 
-    def value_and_gradient(self, params):
+    def evaluate(self, params):
         raise AssertionError("a minibatch solver has no use for it")
 
     def batch_value_and_gradient(self, params, rows, gradient):
@@ -846,7 +844,7 @@ def test_an_interrupt_keeps_what_lbfgs_has_reached():
             raise KeyboardInterrupt
         return False
 
-    result = minimize_lbfgs(
+    result = solve_by_lbfgs(
         objective,
         draw_params(objective),
         criterion=GradientNorm(),
@@ -862,11 +860,11 @@ def test_an_interrupt_keeps_what_lbfgs_has_reached():
 
 def test_an_interrupt_of_lbfgs_before_its_first_iteration_is_passed_on():
     class Interrupted(GivenLosses):
-        def value_and_gradient(self, params):
+        def evaluate(self, params):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        minimize_lbfgs(Interrupted([]), np.zeros(1), criterion=GradientNorm(), tol=0.0, max_iter=5)
+        solve_by_lbfgs(Interrupted([]), np.zeros(1), criterion=GradientNorm(), tol=0.0, max_iter=5)
 
 
 def test_each_epoch_is_reported_once():
@@ -969,7 +967,7 @@ def test_a_result_is_finite_if_its_parameters_and_value_are(bad):
 @pytest.mark.parametrize("reason", StopReason)
 def test_reasons_end_a_sentence(reason):
     sentence = f"The solver stopped because {reason.value}."
-    assert re.fullmatch(r"The solver stopped because (it|the|rounding) [^.]+\.", sentence)
+    assert re.fullmatch(r"The solver stopped because (its?|the|rounding) [^.]+\.", sentence)
 
 
 def test_a_factor_that_does_is_used_again():
@@ -982,11 +980,9 @@ def test_a_factor_that_does_is_used_again():
 
     result = minimize_newton(
         objective,
-        np.zeros(objective.n_params),
-        FactoredDirections(factor),
-        criterion=RelativeGap(),
-        tol=1e-13,
-        max_iter=50,
+        CholeskyDescent(objective, factor),
+        evaluate(objective, np.zeros(objective.n_params)),
+        Stopping(RelativeGap(), tol=1e-13, max_iter=50),
     )
     assert result.remaining <= 1e-13
     assert len(made) < result.n_iter

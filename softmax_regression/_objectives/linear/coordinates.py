@@ -18,14 +18,16 @@ room for sums of their values and for the inverses of their scales.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
-
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.linear.layout import LinearLayout
 
 # The largest size of a column whose values may be added up over rows, and the smallest scale that
 # a coefficient may be divided by.
@@ -52,7 +54,7 @@ class Coordinates:
 
     @classmethod
     def standardizing(
-        cls, moments: Moments, *, l2: float, n_classes: int, fit_intercept: bool
+        cls, moments: Moments, *, ridge: Array | float, n_classes: int, fit_intercept: bool
     ) -> Self:
         """Choose them by the means and variances of the columns."""
         check_sizes(moments.sizes())
@@ -63,7 +65,7 @@ class Coordinates:
         noise = 64 * np.finfo(np.float64).eps * np.abs(moments.means)
         spread = np.where(spread > noise, spread, 0.0)
         curvature = (n_classes - 1) / n_classes**2
-        scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(l2))
+        scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(ridge))
         scales[scales == 0] = 1.0
         if scales.min() < _LEAST_SCALE:
             column = int(scales.argmin())
@@ -92,12 +94,28 @@ class Coordinates:
             intercept = self.intercept_scale * (intercept + coef @ self.means)
         return coef * self.scales, intercept
 
-    def pull_back(self, coef: Array, intercept: Array) -> None:
+    def push_covariance(self, covariance: Array, layout: LinearLayout) -> Array:
+        """Return the covariance of the flat vector of (W, b) for that of (Ṽ, ṽ_0)."""
+        return pushed_covariance(
+            covariance, lambda params: layout.pack(*self.to_model(*layout.unpack(params)))
+        )
+
+    def pull_gradient(self, coef: Array, intercept: Array) -> None:
         """Turn a gradient in (W, b) into one in (Ṽ, ṽ_0), in place."""
         if len(intercept):
             coef -= np.outer(intercept, self.means)
             intercept /= self.intercept_scale
         coef /= self.scales
+
+    def curvature_bound(self, ridge: Array) -> float:
+        """Bound the curvature of F in standardised coordinates, for the ridge there.
+
+        The Hessian of CE in the scores is at most 1/2 (1/4 for a single score), so that of F is at
+        most 1/2 · Σ s_i ‖(z_i, 1/t_0)‖² / S plus that of the penalty, in every direction.
+        """
+        # By construction t² − l2 is c times the variance of a column (or its mean square).
+        spread = np.maximum(1 - ridge, 0) / self.intercept_scale**2  # 1 for the intercept
+        return 0.5 * float(spread.sum()) + float(ridge.max(initial=0))
 
     def rows(self, X: Array) -> Array:
         """Return z for rows of X."""
@@ -112,6 +130,57 @@ class Coordinates:
         """Write zᵀ for the transpose of rows of X."""
         np.subtract(transposed, self.means[:, None], out=out)
         out /= self.scales[:, None]
+
+
+def pushed_covariance(covariance: Array, push: Callable[[Array], Array]) -> Array:
+    """Return T Σ Tᵀ for a linear map T that is applied to one vector at a time."""
+    half = np.stack([push(column) for column in covariance.T])  # Σ Tᵀ, as Σ is symmetric
+    return np.stack([push(column) for column in half.T])
+
+
+class RowMap:
+    """Takes rows of X to the coordinates of the parameters.
+
+    Parameters
+    ----------
+    n_columns : int
+        How many columns rows have there: with an intercept, its own is the last.
+    coordinates : Coordinates or None
+        Those of the parameters; None for those of X.
+    intercept_entry : float, default=1.0
+        What stands in the column of the intercept.
+    """
+
+    def __init__(
+        self,
+        n_columns: int,
+        coordinates: Coordinates | None = None,
+        intercept_entry: float = 1.0,
+    ):
+        self.n_columns = n_columns
+        self.coordinates = coordinates
+        self.intercept_entry = intercept_entry
+
+    def __call__(self, X: Design) -> Array:
+        """Return some rows there, transposed, in float64.
+
+        It may be X itself: not to be changed.
+        """
+        rows = X.toarray().T
+        if self.coordinates is None and len(rows) == self.n_columns:
+            return rows
+        columns = np.empty((self.n_columns, X.n_rows))
+        if self.coordinates is None:
+            columns[: len(rows)] = rows
+        else:
+            self.coordinates.columns(rows, out=columns[: len(rows)])
+        columns[len(rows) :] = self.intercept_entry
+        return columns
+
+    def select(self, columns: NDArray[np.intp], n_columns: int) -> RowMap:
+        """Return the map for rows with some of the columns of X, to `n_columns`."""
+        kept = None if self.coordinates is None else self.coordinates.select(columns)
+        return RowMap(n_columns, kept, self.intercept_entry)
 
 
 def check_sizes(sizes: Array) -> None:

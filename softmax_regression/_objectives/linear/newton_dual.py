@@ -24,23 +24,40 @@ gradient there would be 0. Here q is made row by row, and what it costs is added
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.linear.kernels import Direction, newton_dual_sums
+from softmax_regression._objectives.linear.means import Rows
 
 
-class NewtonDual(Protocol):
-    """An objective that knows what a Newton step leads to."""
+class SummedObjective(Rows, Protocol):
+    """An objective that sums over rows."""
 
-    def newton_dual(self, params: Array, step: Array) -> tuple[float, Array]:
-        """Return the mean divergence of the distributions it leads to, and their moments."""
+    def for_rows(self, params: Array) -> Array:
+        """Return (W, b) as kernels want it."""
+
+    def pull_sums(self, gradient: Array, share: float) -> None:
+        """Turn sums of residuals times (X, 1) into means in the coordinates of the parameters."""
+
+
+def newton_dual(objective: SummedObjective, params: Array, step: Array) -> tuple[float, Array]:
+    """Return what the distributions that a Newton step leads to cost, and their moments.
+
+    That is their mean divergence, and how far their moments are from those of the targets, flat.
+    """
+    at = Direction(objective.for_rows(params), objective.for_rows(step))
+    data = objective.data
+    total, sums = data.map_reduce(newton_dual_sums, at, width=objective.layout.n_outputs)
+    moments: Array = sums.ravel()
+    objective.pull_sums(moments, 1 / data.n_rows)
+    return total / data.n_rows, moments
 
 
 def gap_without_penalty(
-    objective: NewtonDual,
+    objective: SummedObjective,
     params: Array,
     step: Array,
     box: tuple[Array, Array] = (np.array(-np.inf), np.array(np.inf)),
@@ -49,7 +66,7 @@ def gap_without_penalty(
 
     Parameters
     ----------
-    objective : NewtonDual
+    objective : SummedObjective
         F, in standardised coordinates.
     params : ndarray of shape (n_params,)
         Where.
@@ -58,7 +75,7 @@ def gap_without_penalty(
     box : tuple of ndarray, default=(-inf, inf)
         Lower and upper bounds of the parameters.
     """
-    divergence, moments = objective.newton_dual(params, step)
+    divergence, moments = newton_dual(objective, params, step)
     lower, upper = box
     reach = np.abs(params) + np.abs(step) + 1
     distance = np.where(moments > 0, params - lower, upper - params)

@@ -1,38 +1,65 @@
 """The linear cross-entropy of an X so small that the calls cost more than the arithmetic.
 
 X becomes a copy in the coordinates of the parameters, in float64, with the intercept's column. If a
-pass over it is short, all rows are one block, there are no threads to share it out to, and what an
-evaluation found out is remembered, for the Hessian at the same place.
+pass over it is short, all rows are one block, kernels are called for it without threads, and what
+an evaluation found out is remembered, for the Hessian at the same place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._data.dataset import Block, Dataset
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
-from softmax_regression._data.sums import Sample
-from softmax_regression._objectives.linear.cross_entropy import (
-    Add,
-    LinearCrossEntropy,
-    largest_difference,
-)
+from softmax_regression._data.moments import Moments
+from softmax_regression._data.sums import add_up
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.pointwise import PointwiseLoss
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.linear.coordinates import RowMap
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.kernels import largest_difference
 
-Array = NDArray[Any]
+_ALL_ROWS = slice(None)
+_ONE_BLOCK_MULTIPLICATIONS = 1_000_000  # Of a pass over X: with fewer, calls take longest.
+_COPIED_BYTES = 4 << 20  # A copy of X of this size is quicker to work with, and does no harm.
 
-_ALL = slice(None)
-_SHORT = 1_000_000  # multiplications
-_STEPS = 3  # that are tried before a sharper bound: where rounding rules, more bring nothing
-_SMALL = 4 << 20  # bytes: a copy of X of that size is quicker to work with, and no matter
+
+class OneBlock(Dataset):
+    """Rows of a dense X that are one block.
+
+    Parameters
+    ----------
+    design : DenseDesign
+        X, in float64.
+    loss : PointwiseLoss
+        Targets and weights.
+    """
+
+    def __init__(self, design: Design, loss: PointwiseLoss, moments: Moments | None = None):
+        super().__init__(design, loss.with_one_hot_targets(), moments)
+        self.X = design.X
+        self.columns = design.X.T
+        self._pieces = (slice(0, self.n_rows),)
+
+    def map_reduce(
+        self,
+        kernel: Callable[[Block, Any], Any],
+        params: Any = None,
+        *,
+        width: int = 1,
+        kept: Any = None,
+        reduce: Callable[[Sequence[Any]], Any] = add_up,
+    ) -> Any:
+        return reduce((kernel(Block(self.design, self.loss, self._pieces, 0, kept), params),))
 
 
 class SmallCrossEntropy(LinearCrossEntropy):
-    """The same function of the same parameters as another, which has coordinates.
+    """The same function of the same parameters as another, of a copy of its rows.
 
     Parameters
     ----------
@@ -41,16 +68,15 @@ class SmallCrossEntropy(LinearCrossEntropy):
     """
 
     def __init__(self, base: LinearCrossEntropy):
-        vars(self).update(vars(base))
-        self._known: tuple[bytes, Array] | None = None  # where, and the probabilities there
-        self._probabilities = self._dual = self.coordinates = None
+        rows = DenseDesign(base.row_map(base.design).T)
+        moments = None
         if base.coordinates is not None:
-            self._moments = base.coordinates.moments(base.moments())
-        columns = base.columns(base.design)
-        self.design = DenseDesign(columns.T)
-        self._columns, self._rows = columns, columns.T
-        weight = self.loss.weight
-        self._weighted = columns if weight is None else columns * np.sqrt(weight)
+            moments = base.coordinates.moments(base.moments())
+        data = self._storage(rows, base.loss, moments)
+        row_map = RowMap(base.n_columns, None, base.row_map.intercept_entry)
+        self._assemble(data, base.layout, base.penalty, row_map)
+
+    _storage: type[Dataset] = Dataset
 
     def for_products(self) -> LinearCrossEntropy:
         """Return the objective by which to multiply with the Hessian: in half the precision.
@@ -60,103 +86,63 @@ class SmallCrossEntropy(LinearCrossEntropy):
         """
         if not self.has_dual:
             return self
-        other = self._copy()
-        other.design = DenseDesign(self._rows.astype(np.float32))
-        return other
+        rows = DenseDesign(self.design.X.astype(np.float32))
+        return self._derived(Dataset(rows, self.loss, self.data._moments))
 
 
 class OneBlockCrossEntropy(SmallCrossEntropy):
     """One that is worked on in one go."""
 
-    def __init__(self, base: LinearCrossEntropy):
-        super().__init__(base)
-        self.loss = base.loss.with_one_hot_targets()
-        self._asked = 0  # how often, for the gap
+    data: OneBlock
+    _storage = OneBlock
 
     def for_products(self) -> LinearCrossEntropy:
         """Return itself: so few numbers are multiplied as fast as they come."""
         return self
 
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        matrix = self.matrix(params)
-        scores = matrix.dot(self._columns)  # for so few numbers quicker than matmul
+    def for_rows(self, params: Array) -> Array:
+        return self.layout.matrix(params)
+
+    def evaluate(self, params: Array) -> Evaluation:
+        data, matrix = self.data, self.layout.matrix(params)
+        scores = matrix.dot(data.columns)  # for so few numbers quicker than matmul
         p = np.empty_like(scores)
-        total = self.loss.value_and_residual(scores, _ALL, keep=p)
-        self._known = params.tobytes(), p
-        gradient = scores.dot(self._rows)
-        gradient /= self.loss.n_rows
+        total = data.loss.value_and_residual(scores, _ALL_ROWS, keep=p)
+        gradient = scores.dot(data.X)
+        gradient /= data.n_rows
         penalty = self.ridge * matrix
         gradient += penalty
-        value = total / self.loss.n_rows + 0.5 * float(np.vdot(penalty, matrix))
-        return value, gradient.ravel()
+        value = total / data.n_rows + 0.5 * float(np.vdot(penalty, matrix))
+        return Evaluation(params, value, gradient.ravel(), p)
 
-    def optimality_gap(
-        self, params: Array, value: float, gradient: Array, enough: float = np.inf
-    ) -> float:
-        if self.has_dual and enough < np.inf and self._asked < _STEPS:
-            # Another step takes less time than a sharper bound.
-            self._asked += 1
-            return self.dual.free(params, value, gradient)
-        return super().optimality_gap(params, value, gradient, enough)
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        at = self.evaluate(params)
+        return at.value, at.gradient
 
-    def with_l2(self, l2: float) -> Self:
-        other = super().with_l2(l2)
-        other._asked = 0
-        return other
-
-    def target_mean(self) -> Array:
-        targets = self.loss.target_rows(_ALL).dot(self._rows)
-        targets /= self.loss.n_rows
-        return self.unpack(targets.ravel())[0]
-
-    def hessian_product(self, params: Array, direction: Array) -> Array:
-        matrix = self.matrix(direction)
-        change = matrix.dot(self._columns)
-        self.loss.curvature_product(self._at(params), change, _ALL)
-        product = change.dot(self._rows)
-        product /= self.loss.n_rows
+    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+        data, matrix = self.data, self.layout.matrix(direction)
+        change = matrix.dot(data.columns)
+        data.loss.curvature_product(self.known_probabilities(as_evaluation(at)), change, _ALL_ROWS)
+        product = change.dot(data.X)
+        product /= data.n_rows
         product += self.ridge * matrix
         return product.ravel()
 
-    def sum_over_rows(
-        self,
-        params: Array,
-        sample: Sample | None,
-        add: Add,
-        shapes: Sequence[tuple[int, ...]],
-        dtype: Any = np.float64,
-    ) -> tuple[Array, ...]:
-        z = self._weighted if dtype == np.float64 else self._rounded
-        p = self._at(params)
-        if sample is not None:
-            z = z.take(sample.rows, axis=1) * np.sqrt(sample.factor).astype(dtype)
-            p = p.take(sample.rows, axis=1)
-        sums = tuple(np.zeros(shape, dtype=dtype) for shape in shapes)
-        add(z, p.astype(dtype, copy=False), sums)
-        return sums
-
-    @cached_property
-    def _rounded(self) -> Array:
-        return self._weighted.astype(np.float32)
-
     def largest_change(self, direction: Array) -> float:
-        return largest_difference(self.matrix(direction).dot(self._columns))
+        return largest_difference(self.layout.matrix(direction).dot(self.data.columns))
 
-    def map_probabilities(self, params: Array, use: Any) -> list[Any]:
-        return [use(self.design, self._at(params).copy(), _ALL)]
-
-    def _at(self, params: Array) -> Array:
-        """Probabilities at some parameters: as a rule, those evaluated last."""
-        if self._known is None or self._known[0] != params.tobytes():
-            scores = self.matrix(params).dot(self._columns)
-            self.loss.probabilities(scores)
-            self._known = params.tobytes(), scores
-        return self._known[1]
+    def known_probabilities(self, at: Evaluation) -> Array:
+        """Probabilities of all rows: as a rule, those that came with the value."""
+        if at.probabilities is None:
+            scores = self.layout.matrix(at.params).dot(self.data.columns)
+            self.data.loss.probabilities(scores)
+            at.probabilities = scores
+        return at.probabilities
 
 
 def copied(base: LinearCrossEntropy) -> SmallCrossEntropy:
     """Return the one or the other, by what a pass costs."""
-    short = base.design.n_values * base.width <= _SHORT
+    short = base.design.n_values * base.width <= _ONE_BLOCK_MULTIPLICATIONS
     return OneBlockCrossEntropy(base) if short else SmallCrossEntropy(base)
 
 
@@ -167,4 +153,4 @@ def in_float64(objective: LinearCrossEntropy) -> LinearCrossEntropy:
 
 def is_small(design: Design) -> bool:
     """Whether a copy in float64 is quicker to work with, and no matter."""
-    return isinstance(design, DenseDesign) and 8 * design.n_values <= _SMALL
+    return isinstance(design, DenseDesign) and 8 * design.n_values <= _COPIED_BYTES

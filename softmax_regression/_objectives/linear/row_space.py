@@ -6,7 +6,8 @@ at the minimum: every row of W is a combination of rows of X. With the triangula
 
     W = A Qᵀ,    W Xᵀ = A R,    ‖W‖ = ‖A‖
 
-so that A solves the same problem with Rᵀ, n_rows × n_rows, in the place of X, exactly.
+so that A solves the same problem with Rᵀ, n_rows × n_rows, in the place of X, exactly. Where the
+penalty weighs features by ρ_j², that is so for W diag(ρ) and X diag(ρ)⁻¹.
 
 Rounding in a small column beside a much larger one is as if the small one had been changed a lot,
 unless the factorisation begins with the largest (A. Cox and N. Higham, "Stability of Householder QR
@@ -15,17 +16,14 @@ factorization for weighted least squares problems", Numerical Analysis 1997).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.dense import DenseDesign
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.blas import orthonormal_columns
-from softmax_regression._objectives.linear.coordinates import check_sizes
+from softmax_regression._objectives.linear.coordinates import check_sizes, pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
-
-Array = NDArray[Any]
+from softmax_regression._objectives.linear.layout import LinearLayout
 
 
 class RowSpace:
@@ -38,7 +36,8 @@ class RowSpace:
     """
 
     def __init__(self, objective: LinearCrossEntropy):
-        X = objective.design.X
+        roots = objective.penalty.roots[: objective.layout.n_features]
+        X = objective.design.X if (roots == 1).all() else objective.design.X / roots
         sizes = np.abs(X).max(axis=0).astype(np.float64)
         check_sizes(sizes)
         order = np.argsort(-sizes, kind="stable")
@@ -47,6 +46,7 @@ class RowSpace:
         ordered, triangle = orthonormal_columns(columns)
         self.basis = np.empty_like(ordered)
         self.basis[order] = ordered
+        self._roots = roots
         self.objective = LinearCrossEntropy(
             DenseDesign(np.ascontiguousarray(triangle.T)),
             objective.loss,
@@ -54,12 +54,31 @@ class RowSpace:
             objective.fit_intercept,
         )
 
+    def to_model(self, rotated: Array, intercept: Array) -> tuple[Array, Array]:
+        """W and b for A and b."""
+        return self.coef(rotated), intercept
+
+    def from_model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
+        """A and b for W and b, without what is orthogonal to the rows."""
+        return self.rotated(coef), intercept
+
+    def pull_gradient(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
+        """Return the gradient in A and b for that in W and b."""
+        return (coef / self._roots) @ self.basis, intercept
+
+    def push_covariance(self, covariance: Array, layout: LinearLayout) -> Array:
+        """Return the covariance of the flat vector of (W, b), of a layout, for that of (A, b)."""
+        of_rows = self.objective.layout
+        return pushed_covariance(
+            covariance, lambda params: layout.pack(*self.to_model(*of_rows.unpack(params)))
+        )
+
     def coef(self, rotated: Array) -> Array:
         """W for A."""
-        return rotated @ self.basis.T
+        return rotated @ self.basis.T / self._roots
 
     def rotated(self, coef: Array) -> Array:
         """A for W, without what is orthogonal to the rows."""
         if not coef.any():  # as most often, where a fit begins
             return np.zeros((len(coef), self.basis.shape[1]))
-        return coef @ self.basis
+        return (coef * self._roots) @ self.basis

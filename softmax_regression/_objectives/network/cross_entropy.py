@@ -16,24 +16,25 @@ an optimiser's step is a few passes over one array, and the penalised part is it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._data.dataset import Block, Dataset
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import usable_threads
 from softmax_regression._losses.pointwise import PointwiseLoss
-from softmax_regression._objectives.base import CrossEntropyObjective, Rows
-from softmax_regression._objectives.network.batches import Lane, NetworkPass
+from softmax_regression._objectives.base import CrossEntropyObjective
+from softmax_regression._objectives.network.batches import NetworkEpoch, Shard
 from softmax_regression._objectives.network.dropout import Dropout
-from softmax_regression._objectives.network.layers import Layout, Passage
+from softmax_regression._objectives.network.layers import Layout, Workspace
 from softmax_regression.functional import Activation
 
-Array = NDArray[Any]
-
-_WORTH_LANES = 10_000_000  # multiplications in a layer's product for a batch
+# Multiplications in a layer's product for a batch, from which it is divided between threads.
+_SHARDED_MULTIPLICATIONS = 10_000_000
 
 
 class NetworkCrossEntropy(CrossEntropyObjective):
@@ -64,43 +65,33 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         l2: float,
         dropout: Dropout | None = None,
     ):
-        super().__init__(
-            design,
-            loss,
-            l2,
-            n_params=layout.n_params,
-            n_penalized=layout.n_weights,
-            width=max(fan_out for _, (_, fan_out) in layout.weights),
-        )
+        self.data = Dataset(design, loss)
+        self.l2 = l2
+        self.n_params, self.n_penalized = layout.n_params, layout.n_weights
+        self.width = max(fan_out for _, (_, fan_out) in layout.weights)
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
-        self._lanes: list[Lane] = []
-        self._spare: list[Array] = []  # memory for the gradients of all but the first
+        self._shards: list[Shard] = []
+        self._spare: list[Array] = []  # Memory for the gradients of all shards but the first.
 
     def scores(self, params: Array, block: Design) -> Array:
         return Network(*self.layout.views(params), self.activation).scores(block)
 
-    def _block_gradient(
-        self, params: Array, block: Design, rows: Rows, out: Array, scratch: Array | None = None
-    ) -> float:
-        total = 0.0
+    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
+        model = NetworkParams(params.astype(self.dtype, copy=False), self.layout, self.activation)
+        total, gradient = self.data.map_reduce(gradient_sums, model, width=self.width)
+        share = 1 / self.data.n_rows
+        gradient *= share
+        weights = params[: self.n_penalized]
+        gradient[: self.n_penalized] += self.l2 * weights
+        return total * share + self.l2 / 2 * float(np.dot(weights, weights)), gradient
 
-        def residual(scores: Array) -> None:
-            nonlocal total
-            total = self.loss.value_and_residual(scores, rows)
-
-        passage = Passage(self.layout, self.activation, block.n_rows, self.dtype)
-        passage.there_and_back(block, params, residual, out)
-        return total
-
-    def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> NetworkPass:
-        lanes = self._lanes_for(max(len(batch) for batch in batches))
-        # The mean weight is 1 over all rows, and more over those that may be drawn if others have
-        # weight 0.
-        share = len(self.rows) / self.design.n_rows
-        spare = self._spare[: len(lanes) - 1]
-        return NetworkPass(lanes, batches, share, self.l2, self.n_penalized, spare)
+    def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> NetworkEpoch:
+        shards = self._shards_for(max(len(batch) for batch in batches))
+        share = self.share_of_row
+        spare = self._spare[: len(shards) - 1]
+        return NetworkEpoch(shards, batches, share, self.l2, self.n_penalized, spare)
 
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array
@@ -109,20 +100,46 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         alone.gradient(params, gradient)
         return alone.value()
 
-    def in_lanes(self, n_rows: int) -> bool:
-        """Whether threads share out a batch, or are left to BLAS, if it wants any."""
-        return n_rows * self.n_penalized >= _WORTH_LANES
+    def are_sharded(self, n_rows: int) -> bool:
+        """Return whether batches of so many rows are divided between threads."""
+        return n_rows * self.n_penalized >= _SHARDED_MULTIPLICATIONS
 
-    def _lanes_for(self, n_rows: int) -> list[Lane]:
-        """Return what batches of so many rows are divided between."""
-        n_lanes = usable_threads() if self.in_lanes(n_rows) else 1
-        while len(self._lanes) < n_lanes:
-            if self._lanes:
+    def _shards_for(self, n_rows: int) -> list[Shard]:
+        """Return the shards that batches of so many rows are divided between."""
+        n_shards = usable_threads() if self.are_sharded(n_rows) else 1
+        while len(self._shards) < n_shards:
+            if self._shards:
                 self._spare.append(np.empty(self.n_params, self.dtype))
-            self._lanes.append(
-                Lane(self.design, self.loss, self.layout, self.activation, self.dropout)
+            self._shards.append(
+                Shard(self.design, self.loss, self.layout, self.activation, self.dropout)
             )
-        return self._lanes[:n_lanes]
+        return self._shards[:n_shards]
+
+
+class NetworkParams(NamedTuple):
+    """What it takes to score rows: the flat vector, its layout, and the activation."""
+
+    params: Array
+    layout: Layout
+    activation: Activation
+
+
+def gradient_sums(block: Block, model: NetworkParams) -> tuple[float, Array]:
+    """Return Σ s_i CE_i over a block of rows, and its gradient: a kernel for `map_reduce`."""
+    total, gradient = 0.0, np.zeros(len(model.params))
+    part = np.empty_like(model.params)
+    for rows in block.pieces:
+        workspace = Workspace(
+            model.layout, model.activation, rows.stop - rows.start, model.params.dtype
+        )
+
+        def residual(scores: Array, rows: slice = rows) -> None:
+            nonlocal total
+            total += block.loss.value_and_residual(scores, rows)
+
+        workspace.write_gradient(block.design[rows], model.params, residual, part)
+        gradient += part
+    return total, gradient
 
 
 class Network:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
-_LEVELS = 1 << 16  # of a random number: 16 bits take half of the time that 32 take
+_LEVELS = 1 << 16  # Of a random number: 16 bits take half of the time of 32.
 
 
 class Dropout:

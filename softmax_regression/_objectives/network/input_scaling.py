@@ -11,18 +11,16 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.coordinates import check_sizes
 from softmax_regression._objectives.network.layers import Layout
 
-Array = NDArray[Any]
-
 
 class InputScaling:
-    """The scaling, and the way there and back.
+    """The scaling of features, and the change of the first layer that undoes it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The layers of a network: where their parameters lie, and rows on their way there and back."""
+"""The layers of a network: the layout of their parameters, forward and backward pass."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression.functional import Activation
-
-Array = NDArray[Any]
 
 
 class Layout:
@@ -51,8 +49,8 @@ class Layout:
         return np.concatenate([part.ravel() for part in (*weights, *intercepts)])
 
 
-class Passage:
-    """Memory for so many rows on their way through the network and back.
+class Workspace:
+    """Memory for the forward and backward pass of so many rows.
 
     Parameters
     ----------
@@ -84,15 +82,14 @@ class Passage:
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
-        # Z_l, A_l and Δ_l of the hidden layers, row by row; the scores class by class, as losses
-        # want them
+        # Z_l, A_l and Δ_l of the hidden layers are row-major; scores are class-major, for the loss.
         self.inputs, self.outputs, self.deltas = for_hidden(), for_hidden(), for_hidden()
         self.scores = np.empty((n_outputs, n_rows), dtype)
         self.masks: dict[int, Array] = {}
         self._ones = np.ones(n_rows, dtype)
         self._views: dict[str, tuple[Array, tuple[list[Array], list[Array]]]] = {}
 
-    def there_and_back(
+    def write_gradient(
         self, block: Design, params: Array, residual: Callable[[Array], Any], gradient: Array
     ) -> None:
         """Write the gradient of some rows.
@@ -154,14 +151,16 @@ class Passage:
             np.dot(self._ones, delta, out=intercept_slopes[layer])
             delta = self._below(layer, np.dot(delta, weights[layer].T, out=self.deltas[layer - 1]))
         block.transposed_times(delta, out=weight_slopes[0])
-        np.dot(self._ones, delta, out=intercept_slopes[0])  # quicker than a sum of rows
+        np.dot(self._ones, delta, out=intercept_slopes[0])  # A product is quicker than a sum.
 
     def _below(self, layer: int, delta: Array) -> Array:
         """Take the gradient in a layer's inputs to Δ of the layer below."""
         slope, output = self.inputs[layer - 1], self.outputs[layer - 1]
         if self.dropout is not None and self.dropout.applies(layer):
             delta *= self.masks[layer]
-            output /= self.dropout.scale(layer)  # what was kept, as it was; the rest has no slope
+            output /= self.dropout.scale(
+                layer
+            )  # Units that were kept are as they were; the others have no slope.
         self.activation.slope_into(slope, output, slope)
         delta *= slope
         return delta

@@ -21,26 +21,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrs
 
-from softmax_regression._curvature.factors import hessian_of
+from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.wide_hessian import WideHessian
-from softmax_regression._linalg.blas import cholesky
+from softmax_regression._linalg.cholesky import CholeskyFactor
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._solvers.box.wide_box import WideBoxModel
-from softmax_regression._solvers.criteria import Point
-from softmax_regression._solvers.newton.newton import Directions
+from softmax_regression._solvers.convergence import Proposal
+from softmax_regression._solvers.newton.descent import NewtonDescent
 
 Array = NDArray[Any]
 
-_JITTER = 1e-13  # of the diagonal
 _PRECISION = 0.01, 1e-8  # of the slope is left; where it is to be as precise as can be
 _STEPS = 50  # from face to face
 _TRIALS = 8  # of a gradient step
 
 
-class BoxDirections(Directions):
-    """Newton's directions within bounds; a whole step never leaves them.
+class BoxDescent(NewtonDescent):
+    """Newton directions within bounds; a whole step never leaves them.
 
     Parameters
     ----------
@@ -48,28 +47,27 @@ class BoxDirections(Directions):
         What is minimised.
     """
 
-    def __init__(self, objective: BoundedCrossEntropy):
-        self.objective = objective
+    objective: BoundedCrossEntropy
 
-    def __call__(self, point: Point, enough: float) -> tuple[Array, float]:
+    def __call__(self, point: Evaluation, enough: float) -> Proposal:
         objective = self.objective
         entries = objective.chosen(point.params, point.gradient)
         chosen = entries.ravel()
         direction = np.zeros_like(point.params)
         if not chosen.any():
-            return direction, 0.0
+            return Proposal(direction, 0.0)
         lower, upper = (side[chosen] - point.params[chosen] for side in objective.box)
         slope = point.gradient[chosen]
         model: BoxModel | WideBoxModel
         if objective.is_wide:
-            wide = WideHessian(objective.smooth, point.params, entries)
+            wide = WideHessian(objective.smooth, point, entries)
             model = WideBoxModel(wide, slope, lower, upper)
         else:
-            hessian = hessian_of(objective.smooth, point.params, entries)
+            hessian = hessian_of(objective.smooth, point, entries)
             model = BoxModel(hessian, slope, lower, upper)
         model.minimize(_PRECISION[0] if enough > 0 else _PRECISION[1])
         direction[chosen] = model.at
-        return direction, -model.change
+        return Proposal(direction, -model.change)
 
 
 class BoxModel:
@@ -133,16 +131,7 @@ class BoxModel:
 
     def _newton_step(self, free: Array) -> Array:
         matrix = self.hessian[np.ix_(free, free)]
-        scale = 1 / np.sqrt(_positive(matrix.diagonal()))
-        matrix *= scale
-        matrix *= scale[:, None]
-        added = _JITTER
-        while True:
-            matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            factor, info = cholesky(matrix)
-            if info == 0:
-                return -scale * dpotrs(factor, scale * self.slope[free], lower=True)[0]
-            added *= 100
+        return -CholeskyFactor(matrix).solve(self.slope[free])
 
     def _descend(self, free: Array) -> bool:
         """Take a gradient step, scaled and clipped: where no other makes q fall, a short one does.

@@ -21,10 +21,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrs
 
 from softmax_regression._curvature.wide_hessian import WideHessian
-from softmax_regression._linalg.blas import cholesky
+from softmax_regression._linalg.cholesky import CholeskyFactor
 
 Array = NDArray[Any]
 
@@ -62,8 +61,7 @@ class WideBoxModel:
                 return
             inner = self.hessian.inner(free / self.hessian.ridge)
             inner.flat[:: len(inner) + 1] += 1.0
-            factor, _ = cholesky(inner)
-            step = dpotrs(factor, left, lower=True)[0]
+            step = CholeskyFactor(inner).solve(left)
             promised, length = float(left @ step), 1.0
             for _ in range(_TRIALS):
                 trial = self._dual(alpha + length * step)

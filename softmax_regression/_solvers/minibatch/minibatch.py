@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._objectives.base import Objective
 from softmax_regression._solvers.minibatch.learning_rates import LearningRate
 from softmax_regression._solvers.minibatch.optimizers import Optimizer
+from softmax_regression._solvers.protocols import MinibatchObjective
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
 
 Array = NDArray[Any]
@@ -58,7 +58,7 @@ class Minibatches:
 
 
 def run_epoch(
-    objective: Objective,
+    objective: MinibatchObjective,
     params: Array,
     gradient: Array,
     optimizer: Optimizer,
@@ -127,7 +127,7 @@ class Validation:
 
 
 def minimize_minibatch(
-    objective: Objective,
+    objective: MinibatchObjective,
     start: Array,
     optimizer: Optimizer,
     learning_rate: LearningRate,
@@ -146,7 +146,7 @@ def minimize_minibatch(
 
     Parameters
     ----------
-    objective : Objective
+    objective : MinibatchObjective
         What to minimise.
     start : ndarray
         Where to begin; changed in place.

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.working_set import Submatrix
+from softmax_regression._curvature.working_set import WorkingSetHessian
 from softmax_regression._solvers.proximal_newton.quadratic import FlatPenalty, Quadratic
 
 Array = NDArray[Any]
@@ -127,7 +127,7 @@ class AcceleratedDescent:
             self._bound = _LARGER[1] * curvature / length
 
 
-def _largest_eigenvalue(matrix: Submatrix, metric: Array, start: Array) -> float:
+def _largest_eigenvalue(matrix: WorkingSetHessian, metric: Array, start: Array) -> float:
     """Return about the largest λ with M v = λ D v."""
     vector, largest = start / metric, 1.0
     for _ in range(_POWERS):

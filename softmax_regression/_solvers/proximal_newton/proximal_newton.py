@@ -31,10 +31,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_regression._curvature.working_set import submatrix
+from softmax_regression._curvature.working_set import working_set_hessian
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import GroupLasso, Penalty
-from softmax_regression._solvers.criteria import Criterion, Point, certify
+from softmax_regression._solvers.convergence import Proposal
+from softmax_regression._solvers.loop import Stopping, minimize
 from softmax_regression._solvers.proximal_newton.active_set import minimize_model
 from softmax_regression._solvers.proximal_newton.quadratic import (
     FlatGroupLasso,
@@ -42,34 +44,33 @@ from softmax_regression._solvers.proximal_newton.quadratic import (
     FlatPenalty,
     Quadratic,
 )
-from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
+from softmax_regression._solvers.result import SolverResult
 
 Array = NDArray[Any]
 
-_FALL = 3.0  # of the penalty's factor in each iteration, at least
-_LONGEST_CONTINUATION = 30  # iterations until the factor is 1
-_FEW = 20, 200  # new units of the working set that are never too many, by the number of rows
-_ROWS_PER_UNIT = 50
-_GROWTH = 4  # times as many units as there are may be added to a model known by products
-_MARGIN = 0.9  # of the bound of a slope: units so near are in the working set at the end
-_DAMPING = 0.01  # of the norm of the subgradient that is left
+_LEAST_FALL = 3.0  # Factor by which the penalty falls in each iteration of the continuation.
+_LONGEST_CONTINUATION = 30  # Iterations after which the penalty is the one asked for.
+# New units of a working set that are never too many, by the number of rows.
+_LEAST_NEW_UNITS, _MOST_NEW_UNITS, _ROWS_PER_NEW_UNIT = 20, 200, 50
+_GROWTH_BY_PRODUCTS = 4  # Times as many units as there are may join a model known by products.
+_SLOPE_MARGIN = 0.9  # Of the bound of a slope: steeper units are in the working set at the end.
+_DAMPING = 0.01  # Relative to the norm of the subgradient that is left.
 _MOST_DAMPING = 0.01
-_LEAST_EXTRA = 0.01  # by which the damping of a model that promises too much begins
-_RELIEF = 4.0  # what extra damping is divided by where the model promises well
-_GOOD = 0.75  # of the promise kept is well; what is left of that to 1 is bad
-_THOROUGH = 0.01, 50  # of the model's subgradient is left; rounds of the active set
-_ROUGH = 0.1, 3  # where a round takes many products
-_SUFFICIENT = 1e-4  # of the decrease that the model promises
-_TRIALS = 30
-_PATIENCE = 3  # iterations that change nothing but rounding errors
+_LEAST_EXTRA_DAMPING = 0.01  # The first, after a model that promised too much.
+_DAMPING_RELIEF = 4.0  # Extra damping is divided by this where the model promises well.
+_WELL_KEPT = 0.75  # Of the promise; a model that keeps less than the rest to 1 promises badly.
+# The part of a model's subgradient that is left, and the most rounds of its active set.
+_THOROUGH = 0.01, 50
+_ROUGH = 0.1, 3  # Where a round takes many products.
+_SUFFICIENT_DECREASE = 1e-4  # Relative to what the model promises.
+_MOST_HALVINGS = 30
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
-@dataclass
-class _Experience:
-    """What earlier models have taught.
+class TrustInModels:
+    """What earlier models have taught about the next one.
 
-    Parameters
+    Attributes
     ----------
     extra : float
         More on the diagonal, after models that promised too much: a step that is too long is so in
@@ -79,42 +80,132 @@ class _Experience:
         no longer.
     """
 
-    extra: float = 0.0
-    growth: int = 1
+    def __init__(self) -> None:
+        self.extra = 0.0
+        self.growth = 1
 
-    def damping(self, left: float) -> float:
+    def damping(self, subgradient: float) -> float:
         """Return what to add to the diagonal for the norm of a subgradient."""
-        return min(_DAMPING * left, _MOST_DAMPING) + self.extra
+        return min(_DAMPING * subgradient, _MOST_DAMPING) + self.extra
 
-    def learn(self, halvings: int, kept: float) -> None:
-        """Take into account how often a step had to be halved, and what of the promise was kept."""
-        if halvings:
-            self.extra = max(self.extra, _LEAST_EXTRA) * 2.0**halvings
-        elif kept > _GOOD:
-            self.extra /= _RELIEF
-        elif kept < 1 - _GOOD:
-            self.extra = max(self.extra, _LEAST_EXTRA / 2) * 2.0
+    def learn(self, n_halvings: int, kept: float) -> None:
+        """Take into account how often a step was halved, and what of the promise was kept."""
+        if n_halvings:
+            self.extra = max(self.extra, _LEAST_EXTRA_DAMPING) * 2.0**n_halvings
+        elif kept > _WELL_KEPT:
+            self.extra /= _DAMPING_RELIEF
+        elif kept < 1 - _WELL_KEPT:
+            self.extra = max(self.extra, _LEAST_EXTRA_DAMPING / 2) * 2.0
 
 
-@dataclass
-class _Place:
-    """Parameters, F there and its gradient, without Ω."""
+@dataclass(frozen=True)
+class ModelStep(Proposal):
+    """A step to the minimum of a quadratic model of F, with a penalty.
 
-    params: Array
-    smooth: float
-    gradient: Array
+    Parameters
+    ----------
+    penalty : Penalty
+        The penalty of the model: Ω times the factor of the continuation.
+    model_change : float
+        How much the smooth part of the model changes along the step.
+    """
+
+    penalty: Penalty | None = None
+    model_change: float = 0.0
+
+
+class ProximalNewton:
+    """Proposes steps to the minima of quadratic models, and halves them: a descent and a search.
+
+    Parameters
+    ----------
+    objective : SparseCrossEntropy
+        F + Ω.
+    start : Evaluation
+        Where the continuation begins.
+    """
+
+    exact = False
+    preconditioner = None
+
+    def __init__(self, objective: SparseCrossEntropy, start: Evaluation):
+        self.objective = objective
+        self.trust = TrustInModels()
+        # By this Ω would have to be larger for no coefficient to grow.
+        ratios = objective.penalty.ratios(objective.coef(start.gradient))
+        largest = float(ratios.max(initial=0.0)) if start.finite else 1.0
+        self._fall = max(_LEAST_FALL, largest ** (1 / _LONGEST_CONTINUATION))
+        self._factor = max(1.0, largest / self._fall)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the continuation has come to Ω itself."""
+        return self._factor == 1.0
+
+    def gap(self, evaluation: Evaluation, proposal: Proposal, decrement: float) -> float:
+        """Return that a step proves nothing."""
+        return np.inf
+
+    def __call__(self, evaluation: Evaluation, enough: float) -> ModelStep:
+        """Minimise the model of F + Ω for some of the coefficients."""
+        objective, smooth, early = self.objective, self.objective.smooth, not self.settled
+        penalty = objective.penalty.scaled(self._factor)
+        params, gradient = evaluation.params, evaluation.gradient
+        chosen = _working_set(objective, penalty, evaluation, early, self.trust.growth)
+        entries = np.nonzero(chosen)
+        flat = _flat(penalty, entries[1])
+        at, slope = smooth.matrix(params)[entries], smooth.matrix(gradient)[entries]
+        added = self.trust.damping(float(np.linalg.norm(flat.residual(at, slope))))
+        curvature = working_set_hessian(smooth, evaluation, chosen, added, rough=early)
+        self.trust.growth = 1 if curvature.quick else _GROWTH_BY_PRODUCTS
+        model = Quadratic(curvature, slope, at)
+        precision, rounds = _THOROUGH if curvature.quick else _ROUGH
+        minimize_model(model, flat, precision=precision, max_rounds=rounds)
+        step = np.zeros(chosen.shape)
+        step[entries] = model.at - at
+        model_change = 0.5 * float((model.at - at) @ (slope + model.slope))
+        return ModelStep(step.ravel(), np.nan, penalty=penalty, model_change=model_change)
+
+    def search(self, evaluation: Evaluation, proposal: Proposal) -> Evaluation | None:
+        """Halve the step until the value falls by a part of what the model promises.
+
+        In the continuation, a step that finds no such point leaves the parameters as they are, for
+        the next smaller penalty.
+        """
+        assert isinstance(proposal, ModelStep)
+        following = self._halve(evaluation, proposal)
+        if following is None and not self.settled:
+            following = evaluation
+        self._factor = max(1.0, self._factor / self._fall)
+        return following
+
+    def _halve(self, evaluation: Evaluation, proposal: ModelStep) -> Evaluation | None:
+        objective, penalty, step = self.objective, proposal.penalty, proposal.direction
+        assert penalty is not None
+        own = objective.penalty
+        coef = objective.coef(evaluation.params)
+        before, after = penalty.value(coef), penalty.value(objective.coef(evaluation.params + step))
+        value = evaluation.value - own.value(coef) + before
+        promised = float(evaluation.gradient @ step) + after - before
+        if not np.isfinite(promised) or not step.any():
+            return None
+        promised = min(promised, 0.0)
+        length = 1.0
+        for n_halvings in range(_MOST_HALVINGS):
+            params = evaluation.params + length * step
+            smooth = objective.smooth.evaluate(params)
+            there = smooth.value + penalty.value(objective.coef(params))
+            if there <= value + _SUFFICIENT_DECREASE * length * promised + _ROUNDING * abs(value):
+                expected = proposal.model_change + after - before
+                kept = (there - value) / expected if expected < 0 else 1.0
+                self.trust.learn(n_halvings, kept)
+                return _shifted(objective, penalty, smooth)
+            length /= 2
+        return None
 
 
 def minimize_proximal_newton(
-    objective: SparseCrossEntropy,
-    start: Array,
-    *,
-    criterion: Criterion,
-    tol: float,
-    max_iter: int,
-    report: Report | None = None,
-    watch: Watch | None = None,
-    n_before: int = 0,
+    objective: SparseCrossEntropy, start: Evaluation, stopping: Stopping
 ) -> SolverResult:
     """Minimise F + Ω.
 
@@ -122,135 +213,39 @@ def minimize_proximal_newton(
     ----------
     objective : SparseCrossEntropy
         F + Ω.
-    start : ndarray of shape (n_params,)
+    start : Evaluation
         Where to begin: the closer, the shorter the continuation.
-    criterion : Criterion
-        What falls to 0 at the minimum.
-    tol : float
-        When it is small enough.
-    max_iter : int
-        Most iterations.
-    report, watch : callable, default=None
-        Take a line of text, and the parameters, after each iteration.
-    n_before : int, default=0
-        Iterations done before, for the lines.
+    stopping : Stopping
+        When to stop.
 
     Returns
     -------
     SolverResult
         The point of the smallest criterion.
     """
-    place = _place(objective, start)
-    if not (np.isfinite(place.smooth) and np.isfinite(place.gradient).all()):
-        return SolverResult(start, np.inf, 0, StopReason.DIVERGED)
-    ratio = _largest_ratio(objective, place)
-    fall = max(_FALL, ratio ** (1 / _LONGEST_CONTINUATION))
-    factor = max(1.0, ratio / fall)
-    loss_curve: list[float] = []
-    best, smallest, lowest = _point(objective, place), np.inf, np.inf
-    reason, idle, experience = StopReason.MAX_ITER, 0, _Experience()
-    try:
-        for iteration in range(max_iter + 1):
-            point = _point(objective, place)
-            remaining = 1.0
-            if factor == 1.0 or iteration == max_iter:
-                remaining = criterion(objective, point, tol)
-            if report is not None and iteration:
-                report(
-                    f"iteration {n_before + iteration}: loss {point.value:.8f}, "
-                    f"{criterion.name} {remaining:.1e}"
-                )
-            if remaining <= smallest:
-                best, smallest = point, remaining
-            if remaining <= tol:
-                reason = StopReason.CONVERGED
-                break
-            if watch is not None and iteration > 0 and watch(point.params):
-                reason = StopReason.STOPPED
-                break
-            if iteration == max_iter:
-                break
-            fallen = point.value < lowest * (1 - _ROUNDING)
-            lowest = min(lowest, point.value)
-            idle = 0 if fallen or factor > 1.0 or remaining < 0.5 * smallest else idle + 1
-            following = None
-            if idle < _PATIENCE:
-                scaled = objective.penalty.scaled(factor)
-                following = _iterate(objective, scaled, place, experience, factor > 1.0)
-            if following is None and factor == 1.0:
-                reason = StopReason.ROUNDING
-                break
-            place = place if following is None else following
-            factor = max(1.0, factor / fall)
-            loss_curve.append(_point(objective, place).value)
-        if reason is not StopReason.CONVERGED:
-            smallest = certify(criterion, tol, objective, best)
-            reason = StopReason.CONVERGED if smallest <= tol else reason
-    except KeyboardInterrupt:
-        if not loss_curve:
-            raise
-        reason = StopReason.INTERRUPTED
-        last = _point(objective, place)
-        if last.value < best.value:  # nothing more is known of it
-            best, smallest = last, np.nan
-    return SolverResult(best.params, best.value, len(loss_curve), reason, loss_curve, smallest)
-
-
-def _place(objective: SparseCrossEntropy, params: Array) -> _Place:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _Place(params, *objective.smooth.value_and_gradient(params))
-
-
-def _point(objective: SparseCrossEntropy, place: _Place) -> Point:
-    value = place.smooth + objective.penalty.value(objective.coef(place.params))
-    return Point(place.params, value, place.gradient)
-
-
-def _largest_ratio(objective: SparseCrossEntropy, place: _Place) -> float:
-    """By which Ω had to be larger for no coefficient to grow."""
-    return float(objective.penalty.ratios(objective.coef(place.gradient)).max(initial=0.0))
-
-
-def _iterate(
-    objective: SparseCrossEntropy,
-    penalty: Penalty,
-    place: _Place,
-    experience: _Experience,
-    early: bool,
-) -> _Place | None:
-    """Take a step for some penalty; None if there is none that makes the value fall."""
-    smooth = objective.smooth
-    chosen = _working_set(objective, penalty, place, early, experience.growth)
-    matrix, slopes = smooth.matrix(place.params), smooth.matrix(place.gradient)
-    entries = np.nonzero(chosen)
-    flat = _flat(penalty, entries[1])
-    at, slope = matrix[entries], slopes[entries]
-    added = experience.damping(float(np.linalg.norm(flat.residual(at, slope))))
-    curvature = submatrix(smooth, place.params, chosen, added, rough=early)
-    experience.growth = 1 if curvature.quick else _GROWTH
-    model = Quadratic(curvature, slope, at)
-    precision, rounds = _THOROUGH if curvature.quick else _ROUGH
-    minimize_model(model, flat, precision=precision, max_rounds=rounds)
-    step = np.zeros_like(matrix)
-    step[entries] = model.at - at
-    model_change = 0.5 * float((model.at - at) @ (slope + model.slope))
-    return _search(objective, penalty, place, step.ravel(), model_change, experience)
+    method = ProximalNewton(objective, start)
+    return minimize(objective, method, method.search, start, stopping)
 
 
 def _working_set(
-    objective: SparseCrossEntropy, penalty: Penalty, place: _Place, early: bool, growth: int
+    objective: SparseCrossEntropy,
+    penalty: Penalty,
+    evaluation: Evaluation,
+    early: bool,
+    growth: int,
 ) -> Array:
     """Return which entries of (W, b) the model is made of."""
     smooth = objective.smooth
-    coef = objective.coef(place.params)
-    ratios = penalty.ratios(objective.coef(place.gradient))
+    coef = objective.coef(evaluation.params)
+    ratios = penalty.ratios(objective.coef(evaluation.gradient))
     support = penalty.norms(coef) > 0
     ratios[support] = np.inf
     n_units = int(support.sum())
-    few = min(max(_FEW[0], smooth.design.n_rows // _ROWS_PER_UNIT), _FEW[1])
+    few = max(_LEAST_NEW_UNITS, smooth.design.n_rows // _ROWS_PER_NEW_UNIT)
+    few = min(few, _MOST_NEW_UNITS)
     entries = len(coef) // len(ratios)  # of a unit
     most = n_units + max(few // entries, growth * n_units, 1)
-    least = 1.0 if early else _MARGIN
+    least = 1.0 if early else _SLOPE_MARGIN
     if int((ratios >= least).sum()) > most:
         least = max(least, float(np.partition(ratios, -most, axis=None)[-most]))
     units = ratios >= least
@@ -273,41 +268,18 @@ def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
     return FlatGroupLasso(penalty.weights[names], groups)
 
 
-def _search(
-    objective: SparseCrossEntropy,
-    penalty: Penalty,
-    place: _Place,
-    step: Array,
-    model_change: float,
-    experience: _Experience,
-) -> _Place | None:
-    """Halve the step until the value falls by a part of what the model promises."""
-    before = penalty.value(objective.coef(place.params))
-    value = place.smooth + before
-    after = penalty.value(objective.coef(place.params + step))
-    promised = float(place.gradient @ step) + after - before
-    if not np.isfinite(promised) or not step.any():
-        return None
-    promised = min(promised, 0.0)
-    length = 1.0
-    for halvings in range(_TRIALS):
-        trial = _place(objective, place.params + length * step)
-        there = trial.smooth + penalty.value(objective.coef(trial.params))
-        if there <= value + _SUFFICIENT * length * promised + _ROUNDING * abs(value):
-            expected = model_change + after - before
-            experience.learn(halvings, (there - value) / expected if expected < 0 else 1.0)
-            return _shifted(objective, penalty, trial)
-        length /= 2
-    return None
+def _shifted(objective: SparseCrossEntropy, penalty: Penalty, at: Evaluation) -> Evaluation:
+    """Return F + Ω where what all classes have in common is taken off, for the least penalty.
 
-
-def _shifted(objective: SparseCrossEntropy, penalty: Penalty, place: _Place) -> _Place:
-    """Take off what all classes have in common; only the ridge's part of F and gradient changes."""
-    moved = objective.least_shift(place.params, penalty)
-    if moved is place.params:
-        return place
-    smooth = objective.smooth
-    before, after = smooth.matrix(place.params), smooth.matrix(moved)
-    gradient = place.gradient + (smooth.ridge * (after - before)).ravel()
-    ridge = 0.5 * float((smooth.ridge * (np.square(after) - np.square(before))).sum())
-    return _Place(moved, place.smooth + ridge, gradient)
+    Only the ridge's part of F and of its gradient changes, and no probability does: F is not
+    evaluated anew.
+    """
+    params, value, gradient = at.params, at.value, at.gradient
+    moved = objective.least_shift(params, penalty)
+    if moved is not params:
+        smooth = objective.smooth
+        before, after = smooth.matrix(params), smooth.matrix(moved)
+        gradient = gradient + (smooth.ridge * (after - before)).ravel()
+        value += 0.5 * float((smooth.ridge * (np.square(after) - np.square(before))).sum())
+    value += objective.penalty.value(objective.coef(moved))
+    return Evaluation(moved, value, gradient, at.probabilities)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from softmax_regression._curvature.working_set import Submatrix
+from softmax_regression._curvature.working_set import WorkingSetHessian
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ class Quadratic:
 
     Parameters
     ----------
-    matrix : Submatrix
+    matrix : WorkingSetHessian
         M.
     slope : ndarray of shape (order,)
         The gradient at `at`: at first g.
@@ -42,7 +42,7 @@ class Quadratic:
         u: at first w.
     """
 
-    matrix: Submatrix
+    matrix: WorkingSetHessian
     slope: Array
     at: Array
 

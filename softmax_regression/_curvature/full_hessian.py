@@ -1,0 +1,111 @@
+r"""The Hessian itself, factored.
+
+Making it takes n_rows · (n_classes · n_columns)² operations, in symmetric rank-k updates of BLAS;
+with few rows, `woodbury.py` has it in fewer. It can also be made from a sample of the rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from softmax_regression._curvature.base import Curvature, jitter_of
+from softmax_regression._curvature.rank_updates import add_square, add_weighted_square, mirror
+from softmax_regression._curvature.row_sums import sum_over_rows
+from softmax_regression._data.sums import Sample
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._linalg.cholesky import CholeskyFactor
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+
+
+class HessianFactor(Curvature):
+    """The Cholesky factor of H, which may be rounded to float32 for half of the time."""
+
+    def __init__(
+        self,
+        objective: LinearCrossEntropy,
+        at: Array | Evaluation,
+        sample: Sample | None = None,
+        dtype: Any = np.float64,
+    ):
+        super().__init__(objective)
+        self._whole = sample is None and dtype == np.float64
+        hessian = _hessian(objective, at, sample, dtype)
+        self._factor = CholeskyFactor(hessian, jitter_of(dtype))
+        self.least_pivot = self._factor.least_pivot
+        self._shape = objective.layout.n_free_outputs, objective.n_columns
+
+    @property
+    def n_unknowns(self) -> int:
+        return self._shape[0] * self._shape[1]
+
+    def solve_upper(self, unknowns: Array) -> Array:
+        matrix = self._factor.back(unknowns).reshape(self._shape)
+        if self.objective.width > 1:
+            matrix = np.concatenate([matrix, np.zeros((1, self._shape[1]))])
+        return self._flat(matrix)
+
+    def solve_lower(self, gradient: Array) -> Array:
+        return self._factor.forward(self._matrix(gradient)[: self._shape[0]].ravel())
+
+    def solve(self, gradient: Array) -> Array:
+        if self.objective.width == 1:
+            return self._factor.solve(gradient)
+        solved = self._factor.solve(self._matrix(gradient)[:-1].ravel())
+        rows = np.concatenate([solved, np.zeros(self._shape[1])])
+        return self._flat(rows.reshape(-1, self._shape[1]))
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is that of H but for rounding errors of float64."""
+        return self._whole and self._factor.sound
+
+    def inverse(self) -> Array:
+        """Return H⁻¹ without the last class, of shape (n_scores, n_columns) twice."""
+        return self._factor.inverse().reshape(*self._shape, *self._shape)
+
+
+def _hessian(
+    objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None, dtype: Any
+) -> Array:
+    """Return H without the last class; see the module's text."""
+    n_columns = objective.n_columns
+    n_classes = objective.layout.n_free_outputs
+    order = n_classes * n_columns
+
+    hessian, blocks = sum_over_rows(
+        objective,
+        at,
+        sample,
+        _add_to_hessian,
+        [(order, order), (n_classes, n_columns, n_columns)],
+        dtype,
+    )
+    hessian = hessian.astype(np.float64, copy=False)
+    mirror(hessian)
+    by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
+    if objective.width > 1:
+        same_class = np.einsum("kikj->kij", by_class)  # views, as those below
+        same_class += blocks
+    hessian /= objective.data.n_rows
+    diagonal = np.einsum("kjkj->kj", by_class)
+    diagonal += objective.ridge
+    if objective.width > 1:
+        # The parameters of the class left out are minus the sum of the others', and what all have
+        # in common is 0 at the minimum: so the penalty couples all pairs of classes.
+        same_column = np.einsum("kjlj->klj", by_class)
+        same_column -= objective.ridge / objective.width
+    return hessian
+
+
+def _add_to_hessian(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
+    """Add what some rows contribute to H, less the blocks of classes, and to these."""
+    hessian, blocks = sums
+    if len(p) == 1:
+        add_weighted_square(hessian, z, p * (1 - p))
+        return
+    products = (p[:-1, None] * z).reshape(len(hessian), -1)
+    add_square(hessian, -1.0, products)
+    blocks += (products @ z.T).reshape(blocks.shape)

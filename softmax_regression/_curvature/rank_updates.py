@@ -1,0 +1,44 @@
+"""Symmetric rank-k updates, in one triangle of a matrix."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk, ssyrk
+
+from softmax_regression._linalg.arrays import Array
+
+SHORT_SIDE = 16  # Of a matrix: general products of so few rows are quicker than half of the work.
+
+
+def add_weighted_square(out: Array, z: Array, weight: Array) -> None:
+    """Add z diag(weight) zᵀ to the upper triangle."""
+    if len(z) <= SHORT_SIDE:
+        out += (z * weight).dot(z.T)
+    else:
+        add_square(out, 1.0, z * np.sqrt(weight))
+
+
+def add_square(out: Array, factor: float, a: Array) -> None:
+    """Add factor · a aᵀ to the upper triangle.
+
+    In place: no new matrix, half of the work. For a few long rows, BLAS's kernels of general
+    products are quicker still.
+    """
+    if len(a) <= SHORT_SIDE:
+        out += (factor * a).dot(a.T)
+        return
+    syrk = dsyrk if out.dtype == np.float64 else ssyrk
+    syrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
+
+
+def mirror(matrix: Array) -> None:
+    """Copy the upper triangle to the lower."""
+    np.copyto(matrix, matrix.T, where=_below_diagonal(len(matrix)))
+
+
+@lru_cache(maxsize=4)
+def _below_diagonal(order: int) -> NDArray[np.bool_]:
+    return np.tri(order, k=-1, dtype=bool)

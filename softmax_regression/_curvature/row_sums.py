@@ -1,0 +1,122 @@
+"""Sums over rows that Hessians are made of: of functions of a row and its probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.sums import Sample, join
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.linear.coordinates import RowMap
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.kernels import probabilities_of
+
+# Takes z, the probabilities of the same rows, and the sums to add to. It can be pickled.
+Add = Callable[[Array, Array, Any], None]
+
+_UPDATE_VALUES = 1 << 19  # Of the rows of one rank-k update: they fit the cache.
+_MIN_UPDATE_ROWS = 64  # Of an update; fewer rows waste calls.
+_UPDATE_PER_PRODUCT = 4  # Multiplications of an update in the time of one of a product with X.
+
+
+class _Request(NamedTuple):
+    """What to add up.
+
+    Parameters
+    ----------
+    add : callable
+        Adds what some rows contribute.
+    matrix : ndarray
+        (W, b) in the coordinates of X.
+    row_map : RowMap
+        Takes rows of X to the coordinates of the parameters.
+    shapes : sequence of tuple of int
+        Of the sums.
+    dtype : dtype
+        Of the sums.
+    """
+
+    add: Add
+    matrix: Array
+    row_map: RowMap
+    shapes: Sequence[tuple[int, ...]]
+    dtype: Any
+
+
+def sum_over_rows(
+    objective: LinearCrossEntropy,
+    at: Array | Evaluation,
+    sample: Sample | None,
+    add: Add,
+    shapes: Sequence[tuple[int, ...]],
+    dtype: Any = np.float64,
+) -> tuple[Array, ...]:
+    """Let ``add(z, p, sums)`` sum over all rows, or those drawn, with their weights in z.
+
+    It gets z transposed, the intercept's entry in the last row, multiplied by the root of the
+    weight.
+    """
+    at = as_evaluation(at)
+    data, kept = objective.data, objective.known_probabilities(at)
+    if sample is not None:
+        data, kept = data.take(sample), None
+    request = _Request(add, objective.for_rows(at.params), objective.row_map, shapes, dtype)
+    # Each thread has sums of its own, which is worth it where updates take long.
+    updates = max(map(prod, shapes)) // _UPDATE_PER_PRODUCT
+    width = max(1, updates // max(1, data.n_columns))
+    return data.map_reduce(_weighted_sums, request, width=width, kept=kept)
+
+
+def _weighted_sums(block: Block, request: _Request) -> tuple[Array, ...]:
+    dtype, weight = request.dtype, block.loss.weight
+    sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
+    row_values = max([prod(shape[:-1]) for shape in request.shapes])
+    step = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // row_values)
+    for rows in block.regrouped(step):
+        X = block.design[rows]
+        p = probabilities_of(block, rows, X, request.matrix)
+        z = request.row_map(X)
+        if weight is not None:
+            z = z * np.sqrt(weight[rows])
+        request.add(z.astype(request.dtype, copy=False), p.astype(request.dtype, copy=False), sums)
+    return sums
+
+
+def weighted_rows(objective: LinearCrossEntropy, at: Array | Evaluation) -> tuple[Array, Array]:
+    """Return √(s/S) z, (n_columns, n_rows), and the probabilities, (n_classes, n_rows)."""
+    at = as_evaluation(at)
+    z, p = objective.data.map_reduce(
+        _write_rows,
+        _Place(objective.for_rows(at.params), objective.row_map),
+        width=objective.width,
+        kept=objective.known_probabilities(at),
+        reduce=join,
+    )
+    z *= 1 / np.sqrt(objective.data.n_rows)
+    return z, p
+
+
+class _Place(NamedTuple):
+    """Where, as (W, b) in the coordinates of X, and what takes rows to those of the parameters."""
+
+    matrix: Array
+    row_map: RowMap
+
+
+def _write_rows(block: Block, at: _Place) -> tuple[Array, Array]:
+    """Return √s z and the probabilities of a block, a column for each row."""
+    n_rows = block.rows.stop - block.rows.start
+    z, probabilities = np.empty((at.row_map.n_columns, n_rows)), np.empty((len(at.matrix), n_rows))
+    for rows in block.pieces:
+        X = block.design[rows]
+        there = slice(rows.start - block.rows.start, rows.stop - block.rows.start)
+        z[:, there] = at.row_map(X)
+        probabilities[:, there] = probabilities_of(block, rows, X, at.matrix)
+    if block.loss.weight is not None:
+        z *= np.sqrt(block.loss.weight[block.rows])
+    return z, probabilities

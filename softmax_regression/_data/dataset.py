@@ -1,0 +1,274 @@
+r"""X in blocks of rows with their targets and weights, and sums over the rows.
+
+Everything that an objective needs from the data is a sum over rows (or a maximum, or whether
+something holds for all of them). So there is one way to ask:
+
+    data.map_reduce(kernel, params)
+
+calls ``kernel(block, params)`` for each `Block` of rows and adds up the results. A kernel is a
+function at the top of a module, so that it can be pickled, and so can its parameters. It goes
+through the pieces of its block, which stay in the cache, and returns a small tuple of arrays and
+numbers. `Dataset` holds all rows in memory, and has threads go through the blocks. To add a storage
+(chunks on disk, workers of a cluster), write a subclass of `RowBlocks` that calls kernels there.
+
+What is remembered for each row, such as its probabilities, stays with its block: `values_of_rows`
+makes room for it, a kernel finds it as ``block.kept``. Each block draws its own rows of a sample.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+
+from softmax_regression._data.design import Design
+from softmax_regression._data.moments import Moments
+from softmax_regression._data.sums import Sample, add_up
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._linalg.threads import share_out, usable_threads
+from softmax_regression._losses.pointwise import PointwiseLoss
+
+
+class Block(NamedTuple):
+    """Some rows, as a kernel gets them.
+
+    Parameters
+    ----------
+    design : Design
+        The rows of X, maybe among others.
+    loss : PointwiseLoss
+        Targets and weights of the rows of `design`.
+    pieces : sequence of slice
+        Which rows of `design` are those of the block, in pieces that fit the cache.
+    first : int
+        The number that the first row of `design` has in the whole data set.
+    kept : ndarray of shape (n_values, design.n_rows) or None
+        What is remembered for each row of `design`.
+    """
+
+    design: Design
+    loss: PointwiseLoss
+    pieces: Sequence[slice]
+    first: int = 0
+    kept: Array | None = None
+
+    def scratch(self, n_values: int, dtype: Any) -> Array:
+        """Return memory for some values of the rows of any piece, to be used for one by one."""
+        longest = max((rows.stop - rows.start for rows in self.pieces), default=0)
+        return np.empty(n_values * longest, dtype=dtype)
+
+    def regrouped(self, n_rows: int) -> list[slice]:
+        """Return pieces of so many rows each, for the same rows."""
+        rows = self.rows
+        first, last = rows.start, rows.stop
+        return [slice(a, min(a + n_rows, last)) for a in range(first, last, n_rows)]
+
+    @property
+    def rows(self) -> slice:
+        """Which rows of `design` are those of the block."""
+        return slice(self.pieces[0].start, self.pieces[-1].stop) if self.pieces else slice(0, 0)
+
+
+class RowBlocks(ABC):
+    """What an objective sees of the rows, wherever they are.
+
+    Attributes
+    ----------
+    n_rows, n_columns : int
+        The shape of X.
+    dtype : dtype
+        The precision in which products with X are computed.
+    n_outputs, n_classes : int
+        How many scores a row has, and how many classes there are.
+    design : Design
+        X; where rows are not in memory, anything that has its shape.
+    """
+
+    design: Any
+    n_rows: int
+    n_columns: int
+    dtype: np.dtype[Any]
+    n_outputs: int
+    n_classes: int
+
+    _moments: Moments | None = None
+    _target_means: Array | None = None
+
+    @property
+    @abstractmethod
+    def n_values(self) -> int:
+        """How many numbers of X are stored: a product with X takes so many multiplications."""
+
+    @property
+    @abstractmethod
+    def stored_dtype(self) -> np.dtype[Any]:
+        """The precision in which X is stored."""
+
+    @property
+    @abstractmethod
+    def class_shares(self) -> Array:
+        """The share of each class in the weighted targets, of shape (n_classes,)."""
+
+    @abstractmethod
+    def map_reduce(
+        self,
+        kernel: Callable[[Block, Any], Any],
+        params: Any = None,
+        *,
+        width: int = 1,
+        kept: Any = None,
+        reduce: Callable[[Sequence[Any]], Any] = add_up,
+    ) -> Any:
+        """Apply a kernel to all blocks and put the results together.
+
+        Parameters
+        ----------
+        kernel : callable
+            Takes a block and `params`.
+        params : object, default=None
+            What all blocks get.
+        width : int, default=1
+            How many multiplications a number of X takes part in, as a rule one for each output:
+            the size of blocks depends on it, and whether threads are worth it.
+        kept : object, default=None
+            What `values_of_rows` has returned: each block gets its part.
+        reduce : callable, default=add_up
+            Makes one result of those of the blocks, which come in the order of the rows.
+        """
+
+    @abstractmethod
+    def values_of_rows(self, n_values: int, dtype: Any) -> Any:
+        """Return room for some values of each row, to be passed to `map_reduce`."""
+
+    @abstractmethod
+    def take(self, sample: Sample) -> RowBlocks:
+        """Return the rows of a sample, with their weights multiplied by its factors."""
+
+    @abstractmethod
+    def astype(self, dtype: Any) -> Self:
+        """Return the same rows, computed with in another precision."""
+
+    @abstractmethod
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        """Return the same rows with some of the columns of X."""
+
+    def laid_out(self, coef: Array) -> Array:
+        """Return coefficients as products with X read them fastest."""
+        return coef
+
+    def moments(self) -> Moments:
+        """Weighted means and deviations of the columns of X, from one pass that is remembered."""
+        if self._moments is None:
+            self._moments = self.map_reduce(column_moments, reduce=Moments.pooled)
+        return self._moments
+
+    def target_means(self) -> Array:
+        """Weighted mean of y xᵀ, (n_outputs, n_columns), from one pass that is remembered."""
+        if self._target_means is None:
+            (total,) = self.map_reduce(target_sums, width=self.n_outputs)
+            self._target_means = total / self.n_rows
+        return self._target_means
+
+    def target_entropy(self) -> float:
+        """Weighted mean entropy of the targets of a row: 0 of labels."""
+        (total,) = self.map_reduce(target_entropy_sums)
+        return float(total) / self.n_rows
+
+
+class Dataset(RowBlocks):
+    """Rows in memory; threads go through their blocks.
+
+    Parameters
+    ----------
+    design : Design
+        X.
+    loss : PointwiseLoss
+        Targets and weights of the same rows.
+    """
+
+    def __init__(self, design: Design, loss: PointwiseLoss, moments: Moments | None = None):
+        self.design = design
+        self.loss = loss
+        self.n_rows, self.n_columns = design.n_rows, design.n_columns
+        self.dtype = design.dtype
+        self.n_outputs, self.n_classes = loss.n_outputs, loss.n_classes
+        self._moments = moments
+
+    @property
+    def n_values(self) -> int:
+        return self.design.n_values
+
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        return self.design.stored_dtype
+
+    @property
+    def class_shares(self) -> Array:
+        return self.loss.class_shares
+
+    def map_reduce(
+        self,
+        kernel: Callable[[Block, Any], Any],
+        params: Any = None,
+        *,
+        width: int = 1,
+        kept: Any = None,
+        reduce: Callable[[Sequence[Any]], Any] = add_up,
+    ) -> Any:
+        n_threads = usable_threads(self.n_values * width)
+        pieces = self.design.blocks(width, n_threads)
+        work = partial(self._call, kernel, params, kept)
+        return reduce(share_out(work, pieces, n_threads))
+
+    def _call(
+        self, kernel: Callable[[Block, Any], Any], params: Any, kept: Any, pieces: Sequence[slice]
+    ) -> Any:
+        return kernel(Block(self.design, self.loss, pieces, 0, kept), params)
+
+    def values_of_rows(self, n_values: int, dtype: Any) -> Array:
+        return np.empty((n_values, self.n_rows), dtype=dtype)
+
+    def laid_out(self, coef: Array) -> Array:
+        return self.design.laid_out(coef)
+
+    def take(self, sample: Sample) -> Dataset:
+        return Dataset(self.design[sample.rows], self.loss.take(sample.rows, sample.factor))
+
+    def astype(self, dtype: Any) -> Self:
+        return type(self)(self.design.astype(dtype), self.loss, self._moments)
+
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        moments = None if self._moments is None else self._moments.select(columns)
+        return type(self)(self.design.select(columns), self.loss, moments)
+
+
+def target_sums(block: Block, _: None) -> tuple[Array]:
+    """Return Σ s_i y_i x_iᵀ over a block, in float64."""
+    design, loss = block.design, block.loss
+    total = np.zeros((loss.n_outputs, design.n_columns))
+    part = np.empty(total.shape, dtype=design.dtype)
+    for rows in block.pieces:
+        targets = loss.target_rows(rows).astype(design.dtype, copy=False)
+        total += design[rows].weighted_sum(targets, out=part)
+    return (total,)
+
+
+def target_entropy_sums(block: Block, _: None) -> tuple[float]:
+    """Return the weighted sum of the entropies of the targets of a block."""
+    targets = block.loss.targets
+    if targets.ndim == 1:
+        return (0.0,)
+    entropies = entr(targets[:, block.rows].astype(np.float64)).sum(axis=0)
+    return (float(entropies @ block.loss.row_weights(block.rows)),)
+
+
+def column_moments(block: Block, _: None) -> Moments:
+    """Return the moments of the columns of a block."""
+    return Moments.pooled(
+        block.design[rows].moments(block.loss.row_weights(rows)) for rows in block.pieces
+    )

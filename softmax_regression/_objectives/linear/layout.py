@@ -1,0 +1,78 @@
+"""Where W and b lie in the flat vector of parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from softmax_regression._linalg.arrays import Array
+
+
+@dataclass(frozen=True)
+class LinearLayout:
+    """The flat vector is the matrix (W, b), a row for each output, row after row.
+
+    Parameters
+    ----------
+    n_outputs : int
+        The number of rows of W.
+    n_features : int
+        The number of columns of W.
+    fit_intercept : bool
+        Whether there is a b.
+    """
+
+    n_outputs: int
+    n_features: int
+    fit_intercept: bool
+
+    @property
+    def n_columns(self) -> int:
+        """The number of columns of (W, b)."""
+        return self.n_features + self.fit_intercept
+
+    @property
+    def n_params(self) -> int:
+        """The length of the flat vector."""
+        return self.n_outputs * self.n_columns
+
+    @property
+    def n_free_outputs(self) -> int:
+        """The number of outputs less the one that the others leave no choice.
+
+        The same added to all classes changes no probability, and at the minimum the parameters of
+        all classes sum to 0. So the last class is left out, unless there is one output.
+        """
+        return max(1, self.n_outputs - 1)
+
+    @property
+    def hessian_order(self) -> int:
+        """The order of the Hessian without the last class."""
+        return self.n_free_outputs * self.n_columns
+
+    def matrix(self, params: Array) -> Array:
+        """(W, b) as a view of the flat vector."""
+        return params.reshape(self.n_outputs, self.n_features + self.fit_intercept)
+
+    def unpack(self, params: Array) -> tuple[Array, Array]:
+        """W and b (empty without an intercept) as views of the flat vector."""
+        matrix = self.matrix(params)
+        if not self.fit_intercept:
+            return matrix, np.empty(0)
+        return matrix[:, :-1], matrix[:, -1]
+
+    def pack(self, coef: Array, intercept: Array) -> Array:
+        """W and b in one flat vector."""
+        if not self.fit_intercept:
+            return coef.ravel()
+        return np.concatenate([coef, intercept[:, None]], axis=1).ravel()
+
+
+def centred(matrix: Array) -> Array:
+    """Return (W, b) less what its rows have in common; a single row has nothing to share.
+
+    That changes no probability and lowers the penalty; Newton's steps, taken in the differences
+    between classes, leave it as it is.
+    """
+    return matrix - np.add.reduce(matrix) / len(matrix) if len(matrix) > 1 else matrix

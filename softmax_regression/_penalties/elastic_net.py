@@ -1,0 +1,52 @@
+"""A ridge and a penalty that makes zeros, together: what a dual bound asks of them.
+
+The conjugates are in `ridge.py` and `lasso.py`. Without a ridge that of the lasso is infinite where
+a slope exceeds its weight, so slopes may have to be made smaller before it is of any use.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._penalties.lasso import Penalty
+from softmax_regression._penalties.ridge import Ridge
+
+
+class ElasticNet:
+    """The sum of both, as a function of W.
+
+    Parameters
+    ----------
+    lasso : Penalty
+        The penalty that makes zeros.
+    ridge : Ridge
+        The ridge, of the columns of (W, b).
+    """
+
+    always_finite = False
+
+    def __init__(self, lasso: Penalty, ridge: Ridge):
+        self.lasso = lasso
+        self.ridge = ridge
+
+    def value(self, coef: Array) -> float:
+        """The sum of both penalties."""
+        return self.lasso.value(coef) + self.ridge.value(coef)
+
+    def conjugate_gap(self, coef: Array, slopes: Array) -> float:
+        """What Fenchel and Young's inequality leaves, for the gradient of loss and ridge."""
+        strengths = self.ridge.strengths[: coef.shape[1]]
+        of_loss = slopes - strengths * coef
+        # Elsewhere all terms are 0.
+        steep = (self.lasso.norms(of_loss) > self.lasso.weights).any(axis=0)
+        some = np.flatnonzero(steep | coef.any(axis=0))
+        return self.lasso.select(some).conjugate_gap(
+            coef[:, some], of_loss[:, some], strengths[some]
+        )
+
+    def shrinkages(self, slopes: Array) -> tuple[float, ...]:
+        """By which parts to try to make the gradient of the loss smaller, so that it is finite."""
+        largest = max(float(self.lasso.ratios(slopes).max(initial=0.0)), 1.0)
+        needed = 1 - 1 / largest
+        return (0.0, needed) if self.ridge.l2 > 0 else (needed,)

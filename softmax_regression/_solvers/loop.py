@@ -1,0 +1,304 @@
+"""The outer loop of the full-batch solvers.
+
+A solver is a *descent*, which proposes a direction, and a *search*, which accepts a point along it.
+Everything else is the same for all and stands here: when to stop, who is told of an iteration,
+what an interrupt or a deadline does, how patient a run is where rounding errors rule, and the
+certificate at the end. `Run` keeps the account of a run; `minimize` runs a descent and a search.
+SciPy's solvers have a loop of their own and report each iteration to a `Run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._solvers.convergence import Descent, Proposal, convergence_test
+from softmax_regression._solvers.criteria import Criterion, certify, evaluate
+from softmax_regression._solvers.protocols import DifferentiableObjective
+from softmax_regression._solvers.result import (
+    Report,
+    SolverResult,
+    StopReason,
+    Watch,
+)
+from softmax_regression._solvers.time_limit import is_past
+from softmax_regression._solvers.warm_start import Preconditioner
+
+Array = NDArray[Any]
+
+_PATIENCE = 5  # Iterations in a row that change nothing but rounding errors.
+_STALL_ITERATIONS = 100  # Newton's method converges in far fewer, where it converges.
+_STALL_VALUE = 0.99  # Of the value so many iterations ago: a run that has more left stalls,
+_STALL_REMAINING = 0.5  # unless the criterion has fallen to this part.
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When a run ends, and who is told of its iterations.
+
+    Parameters
+    ----------
+    criterion : Criterion
+        What must fall to `tol`.
+    tol : float
+        The run ends when the criterion is at most this.
+    max_iter : int
+        The largest number of iterations.
+    report : callable, default=None
+        Called with a line of text after each iteration.
+    watch : callable, default=None
+        Called with the parameters after each iteration; ends the run by returning True.
+    deadline : float, default=inf
+        The time of the clock after which no further iteration begins; see `time_limit`.
+    n_before : int, default=0
+        Iterations of earlier runs, for the report.
+    """
+
+    criterion: Criterion
+    tol: float
+    max_iter: int
+    report: Report | None = None
+    watch: Watch | None = None
+    deadline: float = np.inf
+    n_before: int = 0
+
+    def after(self, n_iter: int) -> Self:
+        """Return what is left of it after so many iterations."""
+        return replace(self, max_iter=self.max_iter - n_iter, n_before=self.n_before + n_iter)
+
+
+class Search(Protocol):
+    """Accepts a point along the direction that a descent proposes."""
+
+    def __call__(self, evaluation: Evaluation, proposal: Proposal) -> Evaluation | None:
+        """Return the objective at the next point; None if rounding errors leave none."""
+
+
+class Run:
+    """The account of a run: where it is, what was best, and whether it goes on.
+
+    Parameters
+    ----------
+    objective : DifferentiableObjective
+        What is minimised.
+    start : Evaluation
+        Where the run begins.
+    stopping : Stopping
+        When it ends.
+
+    Attributes
+    ----------
+    reached, best : Evaluation
+        The last point, and the one that the result is to be.
+    remaining : float
+        The criterion at the best point.
+    loss_curve : list of float
+        The objective after each iteration.
+    """
+
+    def __init__(self, objective: DifferentiableObjective, start: Evaluation, stopping: Stopping):
+        self.objective = objective
+        self.stopping = stopping
+        self.reached = self.best = start
+        self.remaining = np.inf
+        self.loss_curve: list[float] = []
+        self.costly = stopping.criterion.costly(objective)
+        self._n_idle = 0
+        self._checkpoint = np.inf, np.inf  # The value, and what remained, some iterations ago.
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the last iterations have changed nothing but rounding errors."""
+        return self._n_idle >= _PATIENCE
+
+    def be_patient(self) -> None:
+        """Let the count of idle iterations begin anew."""
+        self._n_idle = 0
+
+    def has_stalled(self) -> bool:
+        """Return whether the iterations since the last call brought next to nothing."""
+        (value, remaining), now = self._checkpoint, self.reached.value
+        self._checkpoint = now, self.remaining
+        return now > _STALL_VALUE * value and self.remaining > _STALL_REMAINING * remaining
+
+    def reach(self, evaluation: Evaluation) -> None:
+        """Take note of the point that an iteration has reached."""
+        self.reached = evaluation
+        self.loss_curve.append(evaluation.value)
+
+    def observe(self, remaining: float, is_best: bool) -> StopReason | None:
+        """Look at the point reached; return why the run ends there, None if it goes on.
+
+        Parameters
+        ----------
+        remaining : float
+            The criterion there. Where it is cheap, 1 or more if it is not known yet; else infinity.
+        is_best : bool
+            Whether the result is to be this point rather than an earlier one.
+        """
+        stopping, point, curve = self.stopping, self.reached, self.loss_curve
+        if stopping.report is not None and curve:
+            self._tell(remaining)
+        # Below rounding errors, the criterion goes up and down by itself.
+        nearer = _ROUNDING < remaining < 0.5 * self.remaining
+        fell = len(curve) < 2 or curve[-2] - point.value > _ROUNDING * abs(point.value)
+        self._n_idle = 0 if nearer or fell else self._n_idle + 1
+        if is_best:
+            self.best, self.remaining = point, remaining
+        stopped = stopping.watch is not None and bool(curve) and stopping.watch(point.params)
+        if remaining <= stopping.tol and (curve or stopping.criterion.takes_a_start):
+            return StopReason.CONVERGED
+        if stopped:
+            return StopReason.STOPPED
+        if curve and is_past(stopping.deadline):
+            return StopReason.MAX_TIME
+        if self.costly and stopping.criterion.is_separated(self.objective, point):
+            return StopReason.SEPARABLE
+        return None
+
+    def certify(self, reason: StopReason) -> StopReason:
+        """Evaluate the criterion at the best point as sharply as it can be; it may do after all."""
+        stopping = self.stopping
+        self.remaining = certify(stopping.criterion, stopping.tol, self.objective, self.best)
+        return StopReason.CONVERGED if self.remaining <= stopping.tol else reason
+
+    def add_exact_step(self, direction: Array) -> None:
+        """Take Newton's step from the best point as well, which squares what is left there."""
+        stopping = self.stopping
+        if self.remaining <= stopping.tol**2 or len(self.loss_curve) >= stopping.max_iter:
+            return
+        end = evaluate(self.objective, self.best.params + direction)
+        if end.value < self.best.value:
+            self.best = end
+            self.reach(end)
+            if stopping.report is not None:
+                self._tell(self.remaining)
+            if stopping.watch is not None:
+                stopping.watch(end.params)
+
+    def result(
+        self, reason: StopReason, preconditioner: Preconditioner | None = None
+    ) -> SolverResult:
+        """Return how the run ended, and what stood for the Hessian last."""
+        best, curve = self.best, self.loss_curve
+        return SolverResult(
+            best.params,
+            best.value,
+            len(curve),
+            reason,
+            curve,
+            self.remaining,
+            None,
+            best.without_rows(),
+            preconditioner,
+        )
+
+    def interrupted(self) -> SolverResult:
+        """Return what was reached before an interrupt."""
+        if self.costly or self.reached.value < self.best.value:
+            self.remaining = np.nan
+        if self.reached.value < self.best.value:
+            self.best = self.reached
+        return self.result(StopReason.INTERRUPTED)
+
+    def _tell(self, remaining: float) -> None:
+        criterion, number = self.stopping.criterion, self.stopping.n_before + len(self.loss_curve)
+        if remaining >= 1 and not self.costly:
+            remaining = criterion(self.objective, self.reached)
+        known = f", {criterion.name} {remaining:.1e}" if np.isfinite(remaining) else ""
+        assert self.stopping.report is not None
+        self.stopping.report(f"iteration {number}: loss {self.reached.value:.8f}{known}")
+
+
+@np.errstate(over="ignore", invalid="ignore")  # A step that goes too far is taken back.
+def minimize(
+    objective: DifferentiableObjective,
+    descent: Descent,
+    search: Search,
+    start: Evaluation,
+    stopping: Stopping,
+) -> SolverResult:
+    """Minimise an objective by a descent and a search.
+
+    Parameters
+    ----------
+    objective : DifferentiableObjective
+        What to minimise.
+    descent : Descent
+        Proposes a direction at each point.
+    search : Search
+        Accepts a point along it.
+    start : Evaluation
+        Where to begin.
+    stopping : Stopping
+        When to stop.
+    """
+    if not start.finite:
+        return SolverResult(start.params, np.inf, 0, StopReason.DIVERGED)
+    run = Run(objective, start, stopping)
+    try:
+        reason, proposal = _iterate(run, descent, search)
+        if reason.is_stuck and run.remaining <= stopping.tol:
+            reason = StopReason.CONVERGED  # At the start, which was not to be the end.
+        if reason is StopReason.CONVERGED and proposal is not None and proposal.exact:
+            run.add_exact_step(proposal.direction)
+        if not run.costly and reason is not StopReason.CONVERGED:
+            reason = run.certify(reason)
+        return run.result(reason, descent.preconditioner)
+    except KeyboardInterrupt:
+        if not run.loss_curve:
+            raise  # Nothing has been reached yet.
+        return run.interrupted()
+
+
+def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Proposal | None]:
+    """Take iterations until the run ends; return why it does, and the last proposal, if any."""
+    stopping = run.stopping
+    test = convergence_test(run.objective, descent, stopping.criterion, stopping.tol)
+    may_end = stopping.criterion.takes_a_start
+    for n_iter in range(stopping.max_iter + 1):
+        is_last = n_iter == stopping.max_iter
+        point = run.reached
+        remaining, proposal = test(point, may_end or n_iter > 0, is_last)
+        # A decrement may rise on the way: the last point is then still the best.
+        reason = run.observe(remaining, run.costly or remaining <= run.remaining)
+        if reason is not None or is_last:
+            break
+        if n_iter % _STALL_ITERATIONS == 0 and run.has_stalled():
+            return StopReason.STALLED, proposal
+        assert proposal is not None
+        if not descent.settled:
+            run.be_patient()
+        following = None if run.is_idle else search(point, proposal)
+        if following is None:
+            return StopReason.ROUNDING, proposal
+        run.reach(following)
+    return reason or StopReason.MAX_ITER, proposal
+
+
+def followed_by(first: SolverResult, go_on: Callable[[], SolverResult]) -> SolverResult:
+    """Return how a run ended that another one goes on from, with the iterations of both.
+
+    If the other is interrupted before its first iteration, what the first has reached is kept.
+
+    Parameters
+    ----------
+    first : SolverResult
+        How the first run ended.
+    go_on : callable
+        Makes the other run.
+    """
+    try:
+        rest = go_on()
+    except KeyboardInterrupt:
+        if not first.loss_curve:
+            raise
+        return replace(first, reason=StopReason.INTERRUPTED)
+    losses = first.loss_curve + rest.loss_curve
+    return replace(rest, loss_curve=losses, n_iter=len(losses))

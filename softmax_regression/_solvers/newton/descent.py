@@ -1,0 +1,261 @@
+"""Newton's directions, −H⁻¹ g or an approximation of it.
+
+`CholeskyDescent` solves with the Cholesky factor of the Hessian itself. `ConjugateGradientDescent`
+solves the Newton equations by conjugate gradients, as far as the distance from the minimum makes it
+worth while, with a cheaper matrix as preconditioner. How that is made does not matter here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._solvers.convergence import Proposal
+from softmax_regression._solvers.newton.equations import NewtonEquations
+from softmax_regression._solvers.protocols import (
+    CertifiedObjective,
+    PreconditionerSource,
+    Solve,
+    TruncatedNewtonObjective,
+)
+from softmax_regression._solvers.warm_start import Preconditioner
+
+Array = NDArray[Any]
+
+_DECREMENT_LEFT = 0.03  # Of the decrement, at most, if a factor is to be used again.
+_GRADIENT_FALL = 10.0  # Factor by which the squared gradient has to fall for that: quicker to see.
+_FINAL_STEP_DECREMENT = 1e-3  # Relative decrement below which a warm-started step is the last.
+_FINAL_STEP_SHARE = 0.1  # The same from a cold start, relative to the tolerance.
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+class NewtonDescent(ABC):
+    """Proposes a Newton direction at each point: a `Descent`.
+
+    Parameters
+    ----------
+    objective : CertifiedObjective
+        What is minimised.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether the last direction was Newton's but for rounding errors.
+    settled : bool
+        Always: it minimises nothing but the objective.
+    """
+
+    exact = False
+    settled = True
+
+    objective: Any
+
+    def __init__(self, objective: CertifiedObjective):
+        self.objective = objective
+
+    @property
+    def preconditioner(self) -> Preconditioner | None:
+        """What stood for the Hessian last; None if nothing that another run may begin with."""
+        return None
+
+    @abstractmethod
+    def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
+        """Return where to go from a point; see `Descent`."""
+
+    def gap(self, evaluation: Evaluation, proposal: Proposal, decrement: float) -> float:
+        """Bound how far F is above its minimum, by a direction that is as precise as can be."""
+        gap = self.objective.gap_by_newton(evaluation.params, proposal.direction, decrement)
+        return float(gap)
+
+
+class HessianFactor(Solve, Protocol):
+    """A factor of the Hessian, or of what stands for it."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is that of the Hessian, but for rounding errors."""
+
+
+class CholeskyDescent(NewtonDescent):
+    """Newton directions by the Cholesky factor of the Hessian.
+
+    Where a factor takes far more time than a step, one that has made the decrement fall to a small
+    part is used again. Where what is left is to be known as precisely as can be, a new one is made.
+
+    Parameters
+    ----------
+    objective : CertifiedObjective
+        What is minimised.
+    factor : callable
+        Returns a factor of the Hessian at an evaluation. Its second argument is what share of the
+        value the last direction promised: the less, the more precise it must be.
+    costly : bool, default=True
+        Whether that takes far more time than a step.
+    first : Solve, default=None
+        A factor that was made elsewhere, for the first step.
+    """
+
+    def __init__(
+        self,
+        objective: CertifiedObjective,
+        factor: Callable[[Evaluation, float], HessianFactor],
+        costly: bool = True,
+        first: Solve | None = None,
+    ):
+        super().__init__(objective)
+        self.factor = factor
+        self.costly = costly
+        self.exact = not costly
+        self._promised = 1.0  # By the last direction, relative to the value.
+        self._current = first
+        self._last_decrement = np.inf  # By the current factor.
+        self._first_square = np.inf  # Of the gradient where the current factor was made.
+
+    @property
+    def preconditioner(self) -> Preconditioner | None:
+        """The factor in use."""
+        return None if self._current is None else Preconditioner(self._current)
+
+    def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
+        gradient = evaluation.gradient
+        square = float(gradient @ gradient)
+        if self._current is not None and self.costly and enough > 0:
+            proposal = self._by_old_factor(self._current, evaluation, square)
+            if proposal is not None:
+                return proposal
+        made = self.factor(evaluation, self._promised if enough > 0 else 0.0)
+        self._current, self._first_square, self.exact = made, square, made.exact
+        direction, decrement = _newton_direction(made, evaluation)
+        self._last_decrement = decrement
+        self._promised = min(max(decrement, 0.0) / max(evaluation.value, _TINY), 1.0)
+        return Proposal(direction, decrement, made.exact)
+
+    def _by_old_factor(
+        self, factor: Solve, evaluation: Evaluation, square: float
+    ) -> Proposal | None:
+        """Propose a direction by a factor that was made before, if it still serves."""
+        if square * _GRADIENT_FALL > self._first_square:
+            return None
+        direction, decrement = _newton_direction(factor, evaluation)
+        if not 0 < decrement <= _DECREMENT_LEFT * self._last_decrement:
+            return None
+        self._last_decrement, self.exact = decrement, False
+        # A step that leaves so much is off by the root of it: so may the decrement be.
+        return Proposal(direction, decrement * (1 + 2 * _DECREMENT_LEFT**0.5))
+
+
+def _newton_direction(matrix: Solve, evaluation: Evaluation) -> tuple[Array, float]:
+    direction = -matrix.solve(evaluation.gradient)
+    return direction, -0.5 * float(evaluation.gradient @ direction)
+
+
+class ConjugateGradientDescent(NewtonDescent):
+    """Newton directions by preconditioned conjugate gradients.
+
+    A preconditioner is kept until as much has been spent on its age as a new one costs: the
+    products beyond those that the first direction would have taken to get as far. Before the best
+    come cheaper ones, each until as much has been spent on it: where the data are easy, these serve
+    to the end.
+
+    Parameters
+    ----------
+    objective : CertifiedObjective
+        What is minimised.
+    products : TruncatedNewtonObjective
+        The same, which multiplies by the Hessian; it may compute in a lower precision.
+    source : PreconditionerSource
+        Makes the preconditioners.
+    warm_started : bool, default=False
+        Whether one step is expected to lead to the minimum.
+    first : Preconditioner, default=None
+        The one to begin with.
+    max_products : int, default=500
+        Products with the Hessian after which a direction has to do, whatever its precision.
+    """
+
+    def __init__(
+        self,
+        objective: CertifiedObjective,
+        products: TruncatedNewtonObjective,
+        source: PreconditionerSource,
+        *,
+        warm_started: bool = False,
+        first: Preconditioner | None = None,
+        max_products: int = 500,
+    ):
+        super().__init__(objective)
+        self.products = products
+        self.source = source
+        self.max_products = max_products
+        self._warm_started = warm_started
+        self._best_stage = source.n_stages - 1
+        self._current: Solve | None = None
+        self._stage = -1
+        self._n_spent = 0.0
+        self._products_when_new: float | None = None
+        if first is not None:
+            self._current = first.matrix
+            self._stage = self._best_stage if first.stage is None else first.stage
+            self._n_spent, self._products_when_new = first.n_spent, first.products_when_new
+
+    @property
+    def preconditioner(self) -> Preconditioner | None:
+        """The preconditioner in use."""
+        if self._current is None:
+            return None
+        return Preconditioner(
+            self._current, self.source, self._stage, self._n_spent, self._products_when_new
+        )
+
+    def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
+        if self.products is not self.objective:
+            # What products remember of the rows there is in their own precision.
+            evaluation = evaluation.without_rows()
+        if self._is_spent(enough):
+            self._renew(evaluation, enough)
+        final = _FINAL_STEP_SHARE * enough
+        if self._warm_started:  # The first step is to be the last: it should prove that.
+            final = _FINAL_STEP_DECREMENT * evaluation.value
+        equations = NewtonEquations(self.products, evaluation, final)
+        while not self._solve(equations, enough) and self._stage < self._best_stage:
+            self._renew(evaluation, enough)
+        return Proposal(equations.step, equations.decrement)
+
+    @property
+    def _n_left(self) -> float:
+        """Products that may still be spent on the current preconditioner."""
+        return self.source.n_products(self._stage) - self._n_spent
+
+    def _is_spent(self, enough: float) -> bool:
+        # A cheap one cannot say as precisely as can be what is left.
+        too_rough = enough == 0 and self._stage < self._best_stage
+        return self._current is None or too_rough or self._n_left <= 0
+
+    def _renew(self, evaluation: Evaluation, enough: float) -> None:
+        best = self._best_stage
+        self._stage = best if enough == 0 else min(self._stage + 1, best)
+        self._current = self.source.make(self._stage, evaluation)
+        self._n_spent, self._products_when_new = 0.0, None
+
+    def _solve(self, equations: NewtonEquations, enough: float) -> bool:
+        assert self._current is not None
+        is_best = self._stage >= self._best_stage
+        limit = self.max_products
+        if not is_best:
+            limit = min(limit, max(1, round(self._n_left)))
+        before = equations.n_products
+        done = equations.solve(self._current, enough, limit)
+        n_products = equations.n_products - before
+        if not is_best:
+            self._n_spent += n_products
+            return done
+        if self._products_when_new is None:
+            self._products_when_new = n_products / max(equations.progress, _TINY)
+        expected = self._products_when_new * equations.progress
+        self._n_spent += max(n_products - expected, 0.0)
+        return done
