@@ -156,5 +156,5 @@ def test_the_page_on_architecture_names_what_there_is():
     for room, first in rooms:
         assert (ROOT / room / first).exists(), first
     for path in re.findall(r"`((?:_?[a-z]\w*/)+[\w.]*)`", text):
-        places = [ROOT / path, ROOT.parent / path]
+        places = [ROOT / path, ROOT.parent / path, *(ROOT / room / path for room in ROOMS)]
         assert any(place.exists() for place in places), path
