@@ -77,6 +77,14 @@ plot_html_show_source_link = False
 plot_html_show_formats = False
 plot_include_source = False
 plot_basedir = str(HERE)
+plot_apply_rcparams = True
+plot_rcparams = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 2,
+    "legend.frameon": False,
+}
 
 # An example that is built where nothing can be shown says so.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
