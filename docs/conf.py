@@ -45,6 +45,8 @@ html_css_files = ["site.css"]
 html_extra_path = ["standalone"]  # pages of their own, copied as they are
 html_math_renderer = "mathml"
 html_show_sourcelink = False
+_ALONE = ("get_started", "calculator", "coming_from", "how_it_works", "benchmarks", "whats_new")
+html_sidebars = {page: [] for page in _ALONE}  # there is nothing to navigate in their sections
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
@@ -77,6 +79,14 @@ plot_html_show_source_link = False
 plot_html_show_formats = False
 plot_include_source = False
 plot_basedir = str(HERE)
+plot_apply_rcparams = True
+plot_rcparams = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 2,
+    "legend.frameon": False,
+}
 
 # An example that is built where nothing can be shown says so.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")

@@ -12,7 +12,9 @@ for axes, factor in zip(panels, (1, 3, 6), strict=True):
     image = axes.imshow(J, cmap="RdBu", vmin=-0.25, vmax=0.25)
     for i in range(3):
         for j in range(3):
-            axes.annotate(f"{J[i, j]:.3f}", (j, i), ha="center", va="center")
+            axes.annotate(
+                f"{J[i, j]:.3f}".replace("-0.000", "−0"), (j, i), ha="center", va="center"
+            )
     axes.set(xticks=range(3), yticks=range(3), xlabel="score j", ylabel="probability i")
     p = ", ".join(f"{x:.3f}" for x in softmax(z))
     axes.set_title(f"scores {z[0]:.0f}, {z[1]:.0f}, 0\np = {p}", color=GREY, fontsize=10)
