@@ -62,6 +62,12 @@ def sum_over_rows(
     weight.
     """
     at = as_evaluation(at)
+    at_once = objective.rows_at_once(at) if sample is None else None
+    if at_once is not None:
+        z, p = at_once
+        sums = tuple([np.zeros(shape, dtype) for shape in shapes])
+        add(z.astype(dtype, copy=False), p.astype(dtype, copy=False), sums)
+        return sums
     data, kept = objective.data, objective.known_probabilities(at)
     if sample is not None:
         data, kept = data.take(sample), None

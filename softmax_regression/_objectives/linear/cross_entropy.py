@@ -274,6 +274,13 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         matrix += self.ridge * self.layout.matrix(direction)
         return product
 
+    def rows_at_once(self, at: Evaluation) -> tuple[Array, Array] | None:
+        """Return √s z and the probabilities of all rows, transposed, if X is one block; else None.
+
+        Both are not to be changed.
+        """
+        return None
+
     def known_probabilities(self, at: Evaluation) -> Any:
         """Probabilities of all rows, as exact as they can be, if they are at hand; else None."""
         return None

@@ -44,6 +44,8 @@ class OneBlock(Dataset):
         super().__init__(design, loss.with_one_hot_targets(), moments)
         self.X = design.X
         self.columns = design.X.T
+        weight = self.loss.weight
+        self.weighted_columns = self.columns if weight is None else self.columns * np.sqrt(weight)
         self._pieces = (slice(0, self.n_rows),)
 
     def map_reduce(
@@ -130,6 +132,9 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
 
     def largest_change(self, direction: Array) -> float:
         return largest_difference(self.layout.matrix(direction).dot(self.data.columns))
+
+    def rows_at_once(self, at: Evaluation) -> tuple[Array, Array]:
+        return self.data.weighted_columns, self.known_probabilities(at)
 
     def known_probabilities(self, at: Evaluation) -> Array:
         """Probabilities of all rows: as a rule, those that came with the value."""
