@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from softmax_regression._estimators.targets import (
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.base import CrossEntropyObjective
 from softmax_regression._objectives.network.input_scaling import InputScaling
+from softmax_regression._problems.choice import SOLVERS, SPARSE_SOLVER
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
 from softmax_regression._solvers.minibatch.minibatch import Minibatches, run_epoch
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Averaging, Optimizer
@@ -243,3 +245,23 @@ def check_parameters_of_stream(estimator: Any) -> None:
             f"partial_fit does not go with learning_rate={estimator.learning_rate!r}, which has to "
             "know when training ends: use 'constant' or 'invscaling'."
         )
+
+
+def can_stream(estimator: Any) -> bool:
+    """Whether a linear model has `partial_fit`; raise AttributeError to say why it has not."""
+    if estimator.solver in (*SOLVERS, SPARSE_SOLVER):
+        raise AttributeError(
+            f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
+        )
+    if estimator.bounds is not None:
+        raise AttributeError(
+            "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
+            "rows at once."
+        )
+    if isinstance(estimator.l1_ratio, Real) and 0 < estimator.l1_ratio <= 1:
+        raise AttributeError(
+            f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "
+            "l1_ratio=0, or fit all rows at once."
+        )
+    check_parameters_of_stream(estimator)
+    return True

@@ -29,7 +29,7 @@ from softmax_regression._estimators.linear_classifier import (
 )
 from softmax_regression._estimators.parameters import LINEAR, MINIBATCHES, constraints, described
 from softmax_regression._estimators.state import state_of
-from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
+from softmax_regression._estimators.streams import Stream, can_stream
 from softmax_regression._estimators.types import (
     Auto,
     ClassWeight,
@@ -64,25 +64,6 @@ from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.time_limit import deadline_after
 from softmax_regression.inference._suspicion import no_finite_minimum
 from softmax_regression.linear_model._remedies import remedy, what_is_left
-
-
-def _can_stream(estimator: SoftmaxRegression) -> bool:
-    if estimator.solver in (*SOLVERS, SPARSE_SOLVER):
-        raise AttributeError(
-            f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."
-        )
-    if estimator.bounds is not None:
-        raise AttributeError(
-            "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
-            "rows at once."
-        )
-    if isinstance(estimator.l1_ratio, Real) and 0 < estimator.l1_ratio <= 1:
-        raise AttributeError(
-            f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "
-            "l1_ratio=0, or fit all rows at once."
-        )
-    check_parameters_of_stream(estimator)
-    return True
 
 
 @described
@@ -434,7 +415,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         self._warn(result, separation)
         return self
 
-    @available_if(_can_stream)
+    @available_if(can_stream)
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
