@@ -258,7 +258,7 @@ def can_stream(estimator: Any) -> bool:
             "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
             "rows at once."
         )
-    if isinstance(estimator.l1_ratio, Real) and 0 < estimator.l1_ratio <= 1:
+    if isinstance(estimator.l1_ratio, Real) and 0 < float(estimator.l1_ratio) <= 1:
         raise AttributeError(
             f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "
             "l1_ratio=0, or fit all rows at once."
