@@ -78,7 +78,10 @@ class Rounding:
         """
         if self.dtype == np.float64:
             return result
-        value = evaluate(problem.objective, problem.from_model(coef, intercept)).value
+        try:
+            value = evaluate(problem.objective, problem.from_model(coef, intercept)).value
+        except KeyboardInterrupt:  # The model is kept; what rounding costs stays unknown.
+            return replace(result, reason=StopReason.INTERRUPTED, remaining=np.nan)
         left = result.remaining * max(result.value, _TINY) + value - result.value
         gap = left / max(value, _TINY)
         reason = result.reason

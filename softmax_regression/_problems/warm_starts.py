@@ -239,9 +239,11 @@ class Guide:
 
         The preconditioner is that of all rows for C, or else what the last problem has left.
         """
+        left = None if before is None else before.preconditioner
         if C in self._matrices:
-            return WarmStart(start, Preconditioner(self._matrices[C]))
-        return None if before is None else WarmStart(start, before.preconditioner)
+            source = None if left is None else left.source
+            return WarmStart(start, Preconditioner(self._matrices[C], source))
+        return None if before is None else WarmStart(start, left)
 
     def criterion(self, C: float) -> Criterion:
         """Return when to stop for C."""

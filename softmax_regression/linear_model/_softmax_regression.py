@@ -598,8 +598,11 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         An epoch's mean is of many parameters.
         """
         held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
-        end = evaluate(objective, objective.from_model(*held))
-        remaining = certify(RelativeGap(), self.tol, objective, end)
+        try:
+            end = evaluate(objective, objective.from_model(*held))
+            remaining = certify(RelativeGap(), self.tol, objective, end)
+        except KeyboardInterrupt:  # The model is kept; how far the minimum is stays unknown.
+            return replace(result, reason=StopReason.INTERRUPTED)
         return replace(result, value=end.value, remaining=remaining)
 
     def _learning_rate(self, objective: LinearCrossEntropy, noise: float) -> LearningRate:

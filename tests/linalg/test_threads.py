@@ -24,8 +24,10 @@ from softmax_regression._data.dense import DenseDesign
 from softmax_regression._linalg import threads as _threads
 from softmax_regression._linalg.threads import blas_held_to_one_thread, share_out, usable_threads
 from softmax_regression._objectives.network import cross_entropy as network_objective
+from softmax_regression._problems import rounding as _rounding
 from softmax_regression._problems import smooth as _full_batch
 from softmax_regression._problems import warm_starts as _warm_starts
+from softmax_regression.linear_model import _softmax_regression
 
 BLOCKS = [slice(10 * i, 10 * i + 10) for i in range(7)]
 
@@ -616,3 +618,26 @@ def test_an_interrupted_path_is_raised(monkeypatch):
     monkeypatch.setattr(_warm_starts.Progress, "iterations", lambda progress, C: report)
     with pytest.raises(KeyboardInterrupt):
         softmax_path(X, y, Cs=[0.01, 0.1, 1.0], solver="lbfgs")
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_an_interrupted_certificate_keeps_the_model(solver, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_softmax_regression, "certify", interrupted)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model = SoftmaxRegression(solver=solver).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    assert np.isnan(model.optimality_gap_)
+
+
+def test_an_interrupt_while_the_model_is_rounded_keeps_it(monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_rounding, "evaluate", interrupted)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model = SoftmaxRegression().fit(X.astype(np.float32), y)
+    assert np.isfinite(model.coef_).all()
+    assert np.isnan(model.optimality_gap_)

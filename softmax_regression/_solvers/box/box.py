@@ -2,14 +2,14 @@ r"""Newton's method within bounds: quadratic models in a box, by active sets.
 
     q(d) = g·d + ½ dᵀ H d    for  l ≤ d ≤ u
 
-On a *face*, with some entries of d held at bounds, q has one minimum, by one Cholesky factor. A
-step leads towards that of the current face: to it, with what would leave the box held at its bounds
-(many entries at a time); or, if that does not make q fall as far, straight on until the first
-bound. An entry is let go when its slope leads back into the box. Each step makes q fall, and a
-start close to the solution takes one or two (J. Moré and G. Toraldo, "On the solution of large
-quadratic programming problems with bound constraints", SIAM J. Optimization 1, 1991; D. Bertsekas,
-"Projected Newton methods for optimization problems with simple constraints", SIAM J. Control and
-Optimization 20, 1982).
+The *active set* holds the entries of d that are at a bound. For the others, the free ones, q has
+one minimum, found with one Cholesky factor. A step leads to that minimum, with every entry that
+would leave the box held at its bound (many entries at a time); or, if that lowers q less, along the
+straight line until the first bound. An entry becomes free when its slope leads back into the box.
+Each step lowers q, and a start close to the solution takes one or two (J. Moré and G. Toraldo, "On
+the solution of large quadratic programming problems with bound constraints", SIAM J. Optimization
+1, 1991; D. Bertsekas, "Projected Newton methods for optimization problems with simple constraints",
+SIAM J. Control and Optimization 20, 1982).
 
 Parameters that the gradient presses against their bounds are left out of the model. That of X with
 far more columns than rows is minimised by its dual, in `wide_box.py`.
@@ -33,9 +33,10 @@ from softmax_regression._solvers.newton.descent import NewtonDescent
 
 Array = NDArray[Any]
 
-_PRECISION = 0.01, 1e-8  # of the slope is left; where it is to be as precise as can be
-_STEPS = 50  # from face to face
-_TRIALS = 8  # of a gradient step
+# The part of the slope that may be left in a model: as a rule, and for the sharpest certificate.
+_SLOPE_LEFT, _SHARP_SLOPE_LEFT = 0.01, 1e-8
+_MOST_ACTIVE_SETS = 50  # Active sets of one model.
+_MOST_GRADIENT_TRIALS = 8  # Lengths of one gradient step, each a quarter of the one before.
 
 
 class BoxDescent(NewtonDescent):
@@ -65,13 +66,13 @@ class BoxDescent(NewtonDescent):
         else:
             hessian = hessian_of(objective.smooth, point, entries)
             model = BoxModel(hessian, slope, lower, upper)
-        model.minimize(_PRECISION[0] if enough > 0 else _PRECISION[1])
+        model.minimize(_SLOPE_LEFT if enough > 0 else _SHARP_SLOPE_LEFT)
         direction[chosen] = model.at
         return Proposal(direction, -model.change)
 
 
 class BoxModel:
-    """q, and where it is looked at.
+    """q, and the point at which its value and slope are known.
 
     Parameters
     ----------
@@ -88,12 +89,12 @@ class BoxModel:
         self.slope = slope
         self.lower, self.upper = lower, upper
         self.at = np.zeros_like(slope)
-        self.change = 0.0  # of q, since the start
+        self.change = 0.0  # Of q, since the start.
 
     def minimize(self, precision: float) -> None:
-        """Go on until the slope on the face is a small part of the first."""
+        """Take steps until the slope of the free entries is a small part of the first."""
         first: float | None = None
-        for _ in range(_STEPS):
+        for _ in range(_MOST_ACTIVE_SETS):
             held = (self.at <= self.lower) & (self.slope >= 0)
             held |= (self.at >= self.upper) & (self.slope <= 0)
             free = np.flatnonzero(~held)
@@ -103,21 +104,21 @@ class BoxModel:
                 return
 
     def _advance(self, free: Array) -> bool:
-        """Take a step; whether q fell."""
-        step = self._face_step(free)
+        """Take a step; return whether q fell."""
+        step = self._step_of_free(free)
         end = self.at + step
-        places = [self._clipped(end)]
+        candidates = [self._clipped(end)]
         crossing = (end < self.lower) | (end > self.upper)
         if crossing.any():
-            room = np.where(step > 0, self.upper - self.at, self.lower - self.at)
-            length = float((room[crossing] / step[crossing]).min())
-            places.append(self._clipped(self.at + length * step))
-        return self._move(places) or self._descend(free)
+            distance = np.where(step > 0, self.upper - self.at, self.lower - self.at)
+            length = float((distance[crossing] / step[crossing]).min())
+            candidates.append(self._clipped(self.at + length * step))
+        return self._move(candidates) or self._descend(free)
 
-    def _face_step(self, free: Array) -> Array:
-        """Return the step to the minimum of the face.
+    def _step_of_free(self, free: Array) -> Array:
+        """Return the step to the minimum over the free entries.
 
-        An entry that it leads out of the box at once is not free after all.
+        An entry that the step would lead out of the box at once is held after all.
         """
         while True:
             step = np.zeros_like(self.at)
@@ -134,9 +135,9 @@ class BoxModel:
         return -CholeskyFactor(matrix).solve(self.slope[free])
 
     def _descend(self, free: Array) -> bool:
-        """Take a gradient step, scaled and clipped: where no other makes q fall, a short one does.
+        """Take a gradient step, scaled and clipped; it is tried where no other step lowers q.
 
-        At a corner, entries that the step to the minimum of a face leads out of hide the others.
+        At a corner, the entries that a Newton step leads out of the box hide the others.
         """
         direction = np.zeros_like(self.at)
         direction[free] = -self.slope[free] / _positive(self.hessian.diagonal()[free])
@@ -146,13 +147,13 @@ class BoxModel:
         length = -float(self.slope @ direction) / curvature
         return any(
             self._move([self._clipped(self.at + length / 4**trial * direction)])
-            for trial in range(_TRIALS)
+            for trial in range(_MOST_GRADIENT_TRIALS)
         )
 
-    def _move(self, places: list[Array]) -> bool:
-        """Go to the one where q is lowest, if it is lower there than here."""
+    def _move(self, candidates: list[Array]) -> bool:
+        """Move to the candidate where q is lowest, if it is lower there than here."""
         changes = []
-        for to in places:
+        for to in candidates:
             step = to - self.at
             product = self.hessian @ step
             changes.append((float(self.slope @ step + 0.5 * (step @ product)), to, product))

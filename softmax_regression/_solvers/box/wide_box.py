@@ -27,13 +27,13 @@ from softmax_regression._linalg.cholesky import CholeskyFactor
 
 Array = NDArray[Any]
 
-_STEPS = 50
-_TRIALS = 30  # of a step's length
-_SUFFICIENT = 1e-4  # of the decrease that the slope promises
+_MOST_STEPS = 50  # Newton steps of the dual.
+_MOST_HALVINGS = 30  # Of one step.
+_SUFFICIENT_INCREASE = 1e-4  # Relative to what the slope of the dual promises.
 
 
 class WideBoxModel:
-    """q, and where it is lowest so far.
+    """q, and the point at which it is lowest so far.
 
     Parameters
     ----------
@@ -53,30 +53,30 @@ class WideBoxModel:
         self.change = 0.0
 
     def minimize(self, precision: float) -> None:
-        """Go on until q is above its minimum by a small part of what it has fallen."""
+        """Take steps until q is above its minimum by a small part of what it has fallen."""
         alpha = np.zeros(self.hessian.n_scores)
         value, left, free = self._dual(alpha)
-        for _ in range(_STEPS):
+        for _ in range(_MOST_STEPS):
             if self.change < 0 and 0.5 * float(left @ left) <= -precision * self.change:
                 return
             inner = self.hessian.inner(free / self.hessian.ridge)
             inner.flat[:: len(inner) + 1] += 1.0
             step = CholeskyFactor(inner).solve(left)
             promised, length = float(left @ step), 1.0
-            for _ in range(_TRIALS):
+            for _ in range(_MOST_HALVINGS):
                 trial = self._dual(alpha + length * step)
-                if trial[0] >= value + _SUFFICIENT * length * promised:
+                if trial[0] >= value + _SUFFICIENT_INCREASE * length * promised:
                     break
                 length /= 2
             else:
-                return  # rounding errors
+                return  # Rounding errors leave nothing to gain.
             alpha = alpha + length * step
             value, left, free = trial
 
     def _dual(self, alpha: Array) -> tuple[float, Array, NDArray[np.bool_]]:
         """Return the lower bound, its gradient, and which entries are not clipped.
 
-        The place that it comes from is kept if q is lower there than anywhere before.
+        The point that it comes from is kept if q is lower there than anywhere before.
         """
         ridge = self.hessian.ridge
         slope = self.slope + self.hessian.backward(alpha)

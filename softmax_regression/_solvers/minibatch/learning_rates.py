@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from math import cos, pi
 
-_SMALLEST = 1e-6  # an adaptive schedule that has come to this factor is at its end
-_REDUCTION = 5.0
-_WARM_UP = 0.1  # of all steps of a one-cycle schedule
-_COLD = 0.04  # of the rate, where it begins
+_LEAST_FACTOR = 1e-6  # An adaptive schedule whose factor has fallen to this is at its end.
+_REDUCTION = 5.0  # What an adaptive schedule divides the rate by.
+_WARM_UP_SHARE = 0.1  # Of all steps of a one-cycle schedule: there the rate rises.
+_WARM_UP_FACTOR = 0.04  # Of the highest rate: there a one-cycle schedule begins.
 
 
 class LearningRate:
-    """A rate that stays as it is, and the contract of those that don't.
+    """A rate that stays as it is, and the contract of schedules that change it.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class LearningRate:
         The exponent of inverse scaling.
     """
 
-    planned = False  # whether it goes by the number of steps in all
+    planned = False  # Whether the schedule depends on the number of all steps.
 
     def __init__(self, initial: float, power_t: float = 0.5):
         self.initial = initial
@@ -35,7 +35,7 @@ class LearningRate:
         return self.initial * self.factor
 
     def begin(self, n_steps: int) -> None:
-        """Hear how many steps there will be at most."""
+        """Learn how many steps there will be at most."""
 
     def in_stream(self, n_rows_seen: int, n_steps: int) -> LearningRate:
         """Return the schedule for the next piece of a stream.
@@ -52,7 +52,7 @@ class LearningRate:
         """Adjust to the number of rows seen since the start."""
 
     def reduce(self) -> bool:
-        """Hear that the loss has stopped improving; return whether a smaller rate may help."""
+        """Learn that the loss has stopped improving; return whether a smaller rate may help."""
         return False
 
 
@@ -64,7 +64,7 @@ class InverseScaling(LearningRate):
 
 
 class Adaptive(LearningRate):
-    """Divided by 5 whenever the loss has stopped improving, until that is no use any more.
+    """A rate divided by 5 whenever the loss has stopped improving, down to a millionth.
 
     In a stream, where every loss is of other rows, it falls with the number of steps instead.
     """
@@ -73,7 +73,7 @@ class Adaptive(LearningRate):
         return RootDecay(self.initial, n_steps)
 
     def reduce(self) -> bool:
-        if self.factor <= _SMALLEST:
+        if self.factor <= _LEAST_FACTOR:
             return False
         self.factor /= _REDUCTION
         return True
@@ -108,7 +108,7 @@ class RootDecay(LearningRate):
 
 
 class _Planned(LearningRate, ABC):
-    """By the share of all steps that has been taken."""
+    """A schedule given as a function of the share of all steps that has been taken."""
 
     planned = True
 
@@ -121,7 +121,7 @@ class _Planned(LearningRate, ABC):
         self.factor = self.at(min(self._taken / self._n_steps, 1.0))
 
     def reduce(self) -> bool:
-        return True  # it will, by itself
+        return True  # The rate falls by itself.
 
     @abstractmethod
     def at(self, share: float) -> float:
@@ -147,9 +147,11 @@ class OneCycle(_Planned):
     """
 
     def at(self, share: float) -> float:
-        if share < _WARM_UP:
-            return _COLD + (1 - _COLD) * 0.5 * (1 - cos(pi * share / _WARM_UP))
-        return 0.5 * (1 + cos(pi * (share - _WARM_UP) / (1 - _WARM_UP)))
+        if share < _WARM_UP_SHARE:
+            return _WARM_UP_FACTOR + (1 - _WARM_UP_FACTOR) * 0.5 * (
+                1 - cos(pi * share / _WARM_UP_SHARE)
+            )
+        return 0.5 * (1 + cos(pi * (share - _WARM_UP_SHARE) / (1 - _WARM_UP_SHARE)))
 
 
 LEARNING_RATES: dict[str, type[LearningRate]] = {

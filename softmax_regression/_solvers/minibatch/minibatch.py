@@ -26,7 +26,7 @@ Array = NDArray[Any]
 
 @dataclass
 class Minibatches:
-    """How rows are dealt out.
+    """How rows are dealt out in batches.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Minibatches:
             yield order[a:b]
 
     def number(self, n_rows: int) -> int:
-        """How many batches so many rows make."""
+        """Return how many batches so many rows make."""
         return -(-n_rows // self.size)
 
 
@@ -84,7 +84,7 @@ def run_epoch(
 
 
 class _Progress:
-    """Whether a sequence of numbers that should rise is still rising."""
+    """Says whether a sequence of numbers that should rise is still rising."""
 
     def __init__(self, tol: float, patience: float):
         self.tol = tol

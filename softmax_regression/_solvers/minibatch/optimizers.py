@@ -13,8 +13,8 @@ from softmax_regression._linalg.threads import in_parts
 
 Array = NDArray[Any]
 
-_SMALLEST_UNIT = 1e-9  # float32 has room for its inverse times any gradient
-_LOOKS = 16  # at the parameters, for a running mean: more of them cost passes and change little
+_LEAST_UNIT = 1e-9  # float32 has room for its inverse times any gradient.
+_MOST_MEAN_UPDATES = 16  # Of a running mean; more of them cost passes and change little.
 
 
 class Optimizer(ABC):
@@ -28,7 +28,7 @@ class Optimizer(ABC):
         """Change `params` by one step. `gradient` may be overwritten."""
 
     def epoch_ended(self) -> None:  # noqa: B027 - most have nothing to do
-        """Hear that all rows have been seen once more."""
+        """Learn that all rows have been seen once more."""
 
     def outcome(self, params: Array) -> Array:
         """Return what the steps have led to, which need not be where they are."""
@@ -146,7 +146,7 @@ class FadingSum:
     def faded(self) -> Array:
         """Multiply the sum; what is added to the array returned is to be divided by `unit`."""
         self.unit *= self.kept
-        if self.unit < _SMALLEST_UNIT:
+        if self.unit < _LEAST_UNIT:
             self.values *= self.unit
             self.unit = 1.0
         return self.values
@@ -242,7 +242,7 @@ class Averaging(Optimizer):
         self.steps = steps
         self.length = length
         self.after = after
-        self.every = max(1, round(length / _LOOKS)) if length < np.inf else 1
+        self.every = max(1, round(length / _MOST_MEAN_UPDATES)) if length < np.inf else 1
         self.n_steps = n_steps
         self.mean = mean
 

@@ -2,15 +2,15 @@ r"""Quadratic functions with a penalty that makes zeros, by active sets.
 
     q(u) = g·(u − w) + ½ (u − w)ᵀ M (u − w) + Ω(u)
 
-which proximal Newton asks for in each iteration. On a *face*, the u whose zeros (and, for the
-lasso, signs) are given, q is smooth, and Newton's step is all there is to it (`quadratic.py`):
-close to the solution a step or two. It finds the right face badly where that is far, and where M is
-singular goes there and back. So a step that does not help is followed by accelerated proximal
-gradient steps until the face that they are on stays the same: each is a product with M alone,
-conditioned by its diagonal (A. Beck and M. Teboulle, "A fast iterative shrinkage-thresholding
-algorithm for linear inverse problems", SIAM J. Imaging Sciences 2, 2009; restarts by the gradient
-of B. O'Donoghue and E. Candès, "Adaptive restart for accelerated gradient schemes", Foundations of
-Computational Mathematics 15, 2015).
+which proximal Newton minimises in each iteration. Where the *active set* is given, the entries that
+are not 0 (and, for the lasso, their signs), q is smooth, and a Newton step leads to its minimum
+(`quadratic.py`): close to the solution one or two suffice. Newton steps find the right active set
+badly where it is far, and go there and back where M is singular. So a step that does not help is
+followed by accelerated proximal gradient steps until the active set stays the same. Each takes one
+product with M, and is scaled by its diagonal (A. Beck and M. Teboulle, "A fast
+iterative shrinkage-thresholding algorithm for linear inverse problems", SIAM J. Imaging Sciences 2,
+2009; restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart for accelerated
+gradient schemes", Foundations of Computational Mathematics 15, 2015).
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from softmax_regression._solvers.proximal_newton.quadratic import FlatPenalty, Q
 
 Array = NDArray[Any]
 
-_HELPS = 0.5  # of the subgradient is left after Newton's step
-_ROUNDING = 1e-14  # a subgradient: less is rounding errors
-_SAME = 5  # proximal steps on the same face are enough
-_MOST = 60  # proximal steps in a row
-_POWERS = 6  # of the matrix, for its largest eigenvalue
-_LARGER = 1.05, 1.2  # than what they find; and than what turns out to be too small
+_HELPFUL_FALL = 0.5  # A Newton step helps if it leaves no more of the subgradient than this.
+_LEAST_SUBGRADIENT = 1e-14  # Its norm: less is rounding errors.
+_STEPS_WITH_SAME_ZEROS = 5  # Proximal steps in a row after which the active set is taken as found.
+_MOST_PROXIMAL_STEPS = 60  # Proximal steps in a row.
+_POWER_ITERATIONS = 6  # For the largest eigenvalue of the matrix.
+_EIGENVALUE_MARGIN = 1.05  # Power iterations find a little too little.
+_BOUND_GROWTH = 1.2  # Of a bound of the curvature that turns out to be too small.
 
 
 def minimize_model(
     model: Quadratic, penalty: FlatPenalty, *, precision: float, max_rounds: int
 ) -> None:
-    """Minimise q; leaves the solution in the model.
+    """Minimise q, and leave the solution in the model.
 
     Parameters
     ----------
@@ -52,18 +53,18 @@ def minimize_model(
     """
     first = size = _size(model, penalty)
     descent: AcceleratedDescent | None = None
-    newton = model.matrix.quick  # else proximal steps go first: they take fewer products
+    newton = model.matrix.quick  # If not, proximal steps go first: they take fewer products.
     for _ in range(max_rounds):
-        if size <= max(precision * first, _ROUNDING):
+        if size <= max(precision * first, _LEAST_SUBGRADIENT):
             return
         before, helped = size, False
         if newton:
             penalty.newton(model)
             size = _size(model, penalty)
-            helped = size <= max(_HELPS * before, precision * first)
+            helped = size <= max(_HELPFUL_FALL * before, precision * first)
         if not helped:
             descent = descent or AcceleratedDescent(model, penalty)
-            descent.until_the_face_stays()
+            descent.until_zeros_stay()
             size = _size(model, penalty)
         newton = True
 
@@ -79,7 +80,7 @@ class AcceleratedDescent:
     Parameters
     ----------
     model : Quadratic
-        The smooth part, which goes along.
+        The smooth part, which moves with the steps.
     penalty : FlatPenalty
         Ω.
     """
@@ -89,17 +90,17 @@ class AcceleratedDescent:
 
     def __post_init__(self) -> None:
         diagonal = self.model.matrix.diagonal
-        self._metric = self.penalty.evened(np.where(diagonal > 0, diagonal, 1.0))
-        self._bound = _LARGER[0] * _largest_eigenvalue(
+        self._metric = self.penalty.majorized(np.where(diagonal > 0, diagonal, 1.0))
+        self._bound = _EIGENVALUE_MARGIN * _largest_eigenvalue(
             self.model.matrix, self._metric, self.model.slope
         )
 
-    def until_the_face_stays(self) -> None:
+    def until_zeros_stay(self) -> None:
         """Take steps until the zeros are the same for some time."""
         at, slope = self.model.at, self.model.slope
         ahead, slope_ahead = at, slope
         momentum, same = 1.0, 0
-        for _ in range(_MOST):
+        for _ in range(_MOST_PROXIMAL_STEPS):
             to, slope_to = self._step(ahead, slope_ahead)
             same = same + 1 if np.array_equal(to != 0, at != 0) else 0
             if (self._metric * (to - ahead)) @ (to - at) < 0:
@@ -109,7 +110,7 @@ class AcceleratedDescent:
             ahead = to + share * (to - at)
             slope_ahead = slope_to + share * (slope_to - slope)
             at, slope, momentum = to, slope_to, following
-            if same >= _SAME:
+            if same >= _STEPS_WITH_SAME_ZEROS:
                 break
         self.model.move(at, slope)
 
@@ -124,13 +125,13 @@ class AcceleratedDescent:
             curvature = float(step @ product)
             if curvature <= self._bound * length * (1 + 1e-9):
                 return to, slope + product
-            self._bound = _LARGER[1] * curvature / length
+            self._bound = _BOUND_GROWTH * curvature / length
 
 
 def _largest_eigenvalue(matrix: WorkingSetHessian, metric: Array, start: Array) -> float:
     """Return about the largest λ with M v = λ D v."""
     vector, largest = start / metric, 1.0
-    for _ in range(_POWERS):
+    for _ in range(_POWER_ITERATIONS):
         norm = float(vector @ (metric * vector))
         if not norm > 0:
             break

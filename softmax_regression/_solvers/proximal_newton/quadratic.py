@@ -1,14 +1,14 @@
-r"""Penalties of a vector, and Newton's step on the faces of a quadratic function with one.
+r"""Penalties of a vector, and Newton steps for a quadratic function with one of them.
 
-On a face of the lasso Ω is linear, and q has one minimum. So it goes from face to face: to the
-face's minimum, where what would change its sign on the way is 0 (many entries at a time); or, if
-that does not fall as far, to the minimum of q on the straight way there, across the faces between.
-Each step makes q fall, so no face comes again (H. Lee, A. Battle, R. Raina and A. Ng, "Efficient
-sparse coding algorithms", NeurIPS 2006, one entry at a time; D. Bertsekas, "Projected Newton
-methods", SIAM J. Control and Optimization 20, 1982).
+While signs stay the same, the lasso is linear, and q has one minimum over the entries that are not
+0: their *active set*. A step leads to that minimum, with every entry that would change its sign on
+the way set to 0 (many entries at a time); or, if that lowers q less, to the minimum of q on the
+straight line there. Each step lowers q, so no active set comes again (H. Lee, A. Battle, R. Raina
+and A. Ng, "Efficient sparse coding algorithms", NeurIPS 2006, one entry at a time; D. Bertsekas,
+"Projected Newton methods", SIAM J. Control and Optimization 20, 1982).
 
-The norm of a group bends on its face: its second derivative, which is 0 along the group itself, is
-added to M for the groups that are not 0.
+The norm of a group that is not 0 is curved: its second derivative, which is 0 along the group
+itself, is added to M.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from softmax_regression._curvature.working_set import WorkingSetHessian
 
 Array = NDArray[Any]
 
-_TRIALS = 6  # of a step in groups, each a quarter of the one before
+_MOST_GROUP_TRIALS = 6  # Lengths of a step in groups, each a quarter of the one before.
 
 
 @dataclass
 class Quadratic:
-    """g·(u − w) + ½ (u − w)ᵀ M (u − w), and where it is looked at.
+    """g·(u − w) + ½ (u − w)ᵀ M (u − w), and the point at which its slope is known.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class Quadratic:
     at: Array
 
     def change(self, to: Array) -> tuple[float, Array]:
-        """By how much it rises from `at`, and its gradient there."""
+        """Return how much it rises from `at` to another point, and its gradient there."""
         step = to - self.at
         product = self.matrix.product(step)
         return float(self.slope @ step + 0.5 * (step @ product)), self.slope + product
 
     def move(self, to: Array, slope: Array) -> None:
-        """Go there."""
+        """Move to another point, where its gradient is known."""
         self.at, self.slope = to, slope
 
 
@@ -69,8 +69,8 @@ class FlatPenalty(ABC):
         """Return the smallest subgradient."""
 
     @abstractmethod
-    def evened(self, metric: Array) -> Array:
-        """Return a metric that is no smaller, for which `proximal` has a formula."""
+    def majorized(self, metric: Array) -> Array:
+        """Return a metric that majorises another, for which `proximal` has a formula."""
 
     @abstractmethod
     def proximal(self, goal: Array, metric: Array) -> Array:
@@ -78,7 +78,7 @@ class FlatPenalty(ABC):
 
     @abstractmethod
     def newton(self, model: Quadratic) -> None:
-        """Take Newton's step on the face where the model is, or as much of it as is good."""
+        """Take a Newton step for the active set of the model, or as much of it as lowers q."""
 
 
 class FlatLasso(FlatPenalty):
@@ -100,14 +100,14 @@ class FlatLasso(FlatPenalty):
         beyond = np.sign(slope) * np.maximum(np.abs(slope) - self.weights, 0)
         return np.where(at == 0, beyond, slope + self.weights * np.sign(at))
 
-    def evened(self, metric: Array) -> Array:
+    def majorized(self, metric: Array) -> Array:
         return metric
 
     def proximal(self, goal: Array, metric: Array) -> Array:
         return np.sign(goal) * np.maximum(np.abs(goal) - self.weights / metric, 0)
 
     def newton(self, model: Quadratic) -> None:
-        entries, step = self._face_step(model)
+        entries, step = self._active_set_step(model)
         u = model.at[entries]
         side = np.where(u != 0, np.sign(u), np.sign(step))
         crossing = (self.weights[entries] > 0) & ((u + step) * side < 0)
@@ -123,10 +123,10 @@ class FlatLasso(FlatPenalty):
         if change < 0 or not crossing.any():
             model.move(to, slope)
 
-    def _face_step(self, model: Quadratic) -> tuple[Array, Array]:
-        """Return the free entries, and the step to the minimum of their face.
+    def _active_set_step(self, model: Quadratic) -> tuple[Array, Array]:
+        """Return the active set, and the step to the minimum over it.
 
-        An entry that leaves 0 to the wrong side is not free after all.
+        An entry that would leave 0 to the wrong side does not belong to it after all.
         """
         left = self.residual(model.at, model.slope)
         entries = np.flatnonzero((model.at != 0) | (left != 0) | (self.weights == 0))
@@ -145,7 +145,7 @@ class FlatLasso(FlatPenalty):
         return change + float(self.weights @ (np.abs(to) - np.abs(model.at))), slope
 
     def _lowest_on_ray(self, model: Quadratic, entries: Array, step: Array) -> Array:
-        """Where q is lowest on a straight line: its slope rises, and jumps where an entry is 0."""
+        """Return where q is lowest on a line: its slope rises, and jumps where an entry is 0."""
         u, weights = model.at[entries], self.weights[entries]
         whole = np.zeros_like(model.at)
         whole[entries] = step
@@ -161,7 +161,7 @@ class FlatLasso(FlatPenalty):
             slope += curvature * (lengths[i] - reached)
             reached = float(lengths[i])
             slope += 2 * weights[i] * abs(step[i])
-            if slope >= 0:  # the jump is where it changes sign
+            if slope >= 0:  # The slope changes sign in this jump.
                 lowest = u + reached * step
                 lowest[i] = 0.0
                 return np.asarray(lowest)
@@ -196,7 +196,7 @@ class FlatGroupLasso(FlatPenalty):
         pull = self.weights / np.where(norms > 0, norms, 1.0)
         return np.where(zero, kept[self.groups] * slope, slope + pull[self.groups] * at)
 
-    def evened(self, metric: Array) -> Array:
+    def majorized(self, metric: Array) -> Array:
         largest = np.zeros(len(self.weights))
         np.maximum.at(largest, self.groups, metric)
         return np.where(self._free, metric, largest[self.groups])
@@ -215,7 +215,7 @@ class FlatGroupLasso(FlatPenalty):
         left = self.residual(model.at, model.slope)[entries]
         step = -model.matrix.solve(entries, left, self._bend(model.at, norms, entries))
         before, length = self.value(model.at), 1.0
-        for _ in range(_TRIALS):
+        for _ in range(_MOST_GROUP_TRIALS):
             to = model.at.copy()
             to[entries] += length * step
             change, there = model.change(to)
