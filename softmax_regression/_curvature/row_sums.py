@@ -39,6 +39,8 @@ class _Request(NamedTuple):
         Of the sums.
     dtype : dtype
         Of the sums.
+    n_rows : int
+        The number of rows of an update.
     """
 
     add: Add
@@ -46,6 +48,7 @@ class _Request(NamedTuple):
     row_map: RowMap
     shapes: Sequence[tuple[int, ...]]
     dtype: Any
+    n_rows: int
 
 
 def sum_over_rows(
@@ -71,9 +74,12 @@ def sum_over_rows(
     data, kept = objective.data, objective.known_probabilities(at)
     if sample is not None:
         data, kept = data.take(sample), None
-    request = _Request(add, objective.for_rows(at.params), objective.row_map, shapes, dtype)
+    largest = max(shapes, key=prod)
+    n_rows = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
+    matrix = objective.for_rows(at.params)
+    request = _Request(add, matrix, objective.row_map, shapes, dtype, n_rows)
     # Each thread has sums of its own, which is worth it where updates take long.
-    updates = max(map(prod, shapes)) // _UPDATE_PER_PRODUCT
+    updates = prod(largest) // _UPDATE_PER_PRODUCT
     width = max(1, updates // max(1, data.n_columns))
     return data.map_reduce(_weighted_sums, request, width=width, kept=kept)
 
@@ -81,9 +87,7 @@ def sum_over_rows(
 def _weighted_sums(block: Block, request: _Request) -> tuple[Array, ...]:
     dtype, weight = request.dtype, block.loss.weight
     sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
-    row_values = max([prod(shape[:-1]) for shape in request.shapes])
-    step = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // row_values)
-    for rows in block.regrouped(step):
+    for rows in block.regrouped(request.n_rows):
         X = block.design[rows]
         p = probabilities_of(block, rows, X, request.matrix)
         z = request.row_map(X)

@@ -62,9 +62,11 @@ class Block(NamedTuple):
         longest = max((rows.stop - rows.start for rows in self.pieces), default=0)
         return np.empty(n_values * longest, dtype=dtype)
 
-    def regrouped(self, n_rows: int) -> list[slice]:
+    def regrouped(self, n_rows: int) -> Sequence[slice]:
         """Return pieces of so many rows each, for the same rows."""
         rows = self.rows
+        if rows.stop - rows.start <= n_rows:
+            return (rows,)
         first, last = rows.start, rows.stop
         return [slice(a, min(a + n_rows, last)) for a in range(first, last, n_rows)]
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from softmax_regression._linalg.arrays import Array
 
 
-@dataclass(frozen=True)
 class LinearLayout:
     """The flat vector is the matrix (W, b), a row for each output, row after row.
 
@@ -21,39 +18,31 @@ class LinearLayout:
         The number of columns of W.
     fit_intercept : bool
         Whether there is a b.
+
+    Attributes
+    ----------
+    n_columns, n_params : int
+        The number of columns of (W, b), and the length of the flat vector.
+    n_free_outputs : int
+        The number of outputs less the one that the others leave no choice. The same added to all
+        classes changes no probability, and at the minimum the parameters of all classes sum to 0.
+        So the last class is left out, unless there is one output.
+    hessian_order : int
+        The order of the Hessian without the last class.
     """
 
-    n_outputs: int
-    n_features: int
-    fit_intercept: bool
-
-    @property
-    def n_columns(self) -> int:
-        """The number of columns of (W, b)."""
-        return self.n_features + self.fit_intercept
-
-    @property
-    def n_params(self) -> int:
-        """The length of the flat vector."""
-        return self.n_outputs * self.n_columns
-
-    @property
-    def n_free_outputs(self) -> int:
-        """The number of outputs less the one that the others leave no choice.
-
-        The same added to all classes changes no probability, and at the minimum the parameters of
-        all classes sum to 0. So the last class is left out, unless there is one output.
-        """
-        return max(1, self.n_outputs - 1)
-
-    @property
-    def hessian_order(self) -> int:
-        """The order of the Hessian without the last class."""
-        return self.n_free_outputs * self.n_columns
+    def __init__(self, n_outputs: int, n_features: int, fit_intercept: bool):
+        self.n_outputs = n_outputs
+        self.n_features = n_features
+        self.fit_intercept = fit_intercept
+        self.n_columns = n_features + fit_intercept
+        self.n_params = n_outputs * self.n_columns
+        self.n_free_outputs = max(1, n_outputs - 1)
+        self.hessian_order = self.n_free_outputs * self.n_columns
 
     def matrix(self, params: Array) -> Array:
         """(W, b) as a view of the flat vector."""
-        return params.reshape(self.n_outputs, self.n_features + self.fit_intercept)
+        return params.reshape(self.n_outputs, self.n_columns)
 
     def unpack(self, params: Array) -> tuple[Array, Array]:
         """W and b (empty without an intercept) as views of the flat vector."""
