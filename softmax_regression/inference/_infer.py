@@ -13,7 +13,7 @@ from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassi
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression.inference._covariance import COVARIANCES, WEIGHTS, checked_groups, sandwich
 from softmax_regression.inference._detection import named, separation
-from softmax_regression.inference._information import Likelihood, likelihood_of
+from softmax_regression.inference._information import Evaluation, Likelihood, likelihood_of
 from softmax_regression.inference._newton import (
     Factor,
     Maximum,
@@ -144,8 +144,9 @@ def infer(
     at = checked_groups(groups, cov_type, likelihood.design.n_rows)
     names = _feature_names(model, likelihood.design.n_columns)
     parameters = _parameters(likelihood, names, reference)
-    _check_rows(model, likelihood, u, scale)
-    maximum = _maximum(likelihood, u, names)
+    start = likelihood.evaluate(u)
+    _check_rows(model, start.value / scale, likelihood.total_weight / scale)
+    maximum = _maximum(likelihood, u, start, names)
     nobs = float(likelihood.n_rows_of_weight)
     if not sampling and sample_weight is not None:
         n_rows = likelihood.design.n_rows
@@ -235,12 +236,10 @@ def _parameters(likelihood: Likelihood, names: Array, reference: Any) -> Paramet
     return Parameters.of(likelihood, names, reference, symmetric=False)
 
 
-def _check_rows(model: Any, likelihood: Likelihood, u: Array, scale: float) -> None:
+def _check_rows(model: Any, found: float, weight: float) -> None:
     """Raise unless the model's own objective is that of these rows, and is near its minimum."""
     known = model.objective_ if np.isinf(_strength(model)) else model.objective_ / _strength(model)
-    found = likelihood.value(u) / scale
-    rounding = 1e-9 * likelihood.total_weight / scale
-    if not abs(found - known) <= _SAME * abs(known) + rounding:
+    if not abs(found - known) <= _SAME * abs(known) + 1e-9 * weight:
         raise ValueError(
             f"The objective of the model is {found:.9g} for these rows, and was {known:.9g} for "
             "those it was fitted to (divided by C): pass the X, y and sample_weight of its fit."
@@ -252,10 +251,10 @@ def _check_rows(model: Any, likelihood: Likelihood, u: Array, scale: float) -> N
         )
 
 
-def _maximum(likelihood: Likelihood, u: Array, names: Array) -> Maximum:
+def _maximum(likelihood: Likelihood, u: Array, start: Evaluation, names: Array) -> Maximum:
     """Return the maximum of the likelihood near a model, or raise where there is none."""
     try:
-        maximum = maximize(likelihood, u)
+        maximum = maximize(likelihood, u, at=start)
     except SingularInformationError as error:
         _refuse_separation(likelihood, names)
         raise ValueError(_collinear(likelihood, names, error.directions)) from None

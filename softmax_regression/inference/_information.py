@@ -79,8 +79,10 @@ class Coordinates:
         """Return rows of X, as columns of an array of shape (width, n_rows)."""
         z = np.empty((self.width, len(X)))
         z[: self.fit_intercept] = 1.0
-        z[self.fit_intercept :] = (X.T - self.means[:, None]) / self.scales[:, None]
-        z[self.fit_intercept :][~self.varies] = 0.0
+        features = z[self.fit_intercept :]
+        np.subtract(X.T, self.means[:, None], out=features)
+        features /= self.scales[:, None]
+        features[~self.varies] = 0.0
         return z
 
     def matrix(self) -> Array:
@@ -423,17 +425,15 @@ class _Products:
         self._n_pairs, self._width = n_pairs, width
         self._upper = np.triu_indices(width)
         self._at_once = n_pairs >= width
-        self.size = len(self._upper[0]) if self._at_once else 2 * width
+        self.size = len(self._upper[0]) if self._at_once else n_pairs * width
 
     def of(self, pairs: Array, z: Array) -> Array:
         """Return the sums over some rows, as they are added up."""
         if self._at_once:
             first, second = self._upper
             return pairs @ (z[first] * z[second]).T
-        sums = np.empty((self._n_pairs, self._width, self._width))
-        for weights, out in zip(pairs, sums, strict=True):
-            np.matmul(z * weights, z.T, out=out)
-        return sums
+        weighted = (pairs[:, None] * z).reshape(-1, z.shape[1])
+        return (weighted @ z.T).reshape(self._n_pairs, self._width, self._width)
 
     def matrices(self, sums: Array) -> Array:
         """Return them as symmetric matrices."""

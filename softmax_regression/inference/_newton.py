@@ -20,6 +20,7 @@ Array = NDArray[Any]
 _ENOUGH = 1e-12  # of the squared decrement: the next step leaves its square
 _NEAR = 1e-2  # of it, from which each step of a regular problem takes away nearly all
 _LINEAR = 0.05  # what a step leaves of it at least where the minimum is infinitely far away
+CALM = 0.05  # nats: changes of scores by a step that are no sign of a minimum infinitely far away
 _MOST_STEPS = 50
 _HALVINGS = 30
 _SINGULAR = 1e-13
@@ -108,7 +109,12 @@ class Maximum:
     regular: bool
 
 
-def maximize(likelihood: Likelihood, u: Array, basis: Array | None = None) -> Maximum:
+def maximize(
+    likelihood: Likelihood,
+    u: Array,
+    basis: Array | None = None,
+    at: Evaluation | None = None,
+) -> Maximum:
     """Minimise F from a point on, in all directions or along those of a basis.
 
     Parameters
@@ -119,8 +125,10 @@ def maximize(likelihood: Likelihood, u: Array, basis: Array | None = None) -> Ma
         Where to begin.
     basis : ndarray of shape (n_params, n_directions), default=None
         Directions, as columns.
+    at : Evaluation, default=None
+        F there, if it is known.
     """
-    at = likelihood.evaluate(u)
+    at = likelihood.evaluate(u) if at is None else at
     before, first = np.inf, np.nan
     # With a penalty, or along some directions of a likelihood that has a maximum, there is one.
     watched = basis is None and not likelihood.strength
@@ -132,6 +140,8 @@ def maximize(likelihood: Likelihood, u: Array, basis: Array | None = None) -> Ma
         if watched:
             fell = before < _NEAR and square <= _LINEAR * before
             regular = fell or at.least > 4 * square
+            if square <= _ENOUGH and not (regular or before < np.inf):
+                regular = likelihood.largest_change(step) < CALM
         if square <= _ENOUGH and (regular or square == 0):
             gain = 0.5 * square
             return Maximum(u + step, at, at.value - gain, at.log_likelihood + gain, first, True)

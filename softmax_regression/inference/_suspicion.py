@@ -18,13 +18,12 @@ from softmax_regression._data.design import Design
 from softmax_regression._losses.targets import Targets
 from softmax_regression.inference._detection import named, separation
 from softmax_regression.inference._information import Likelihood
-from softmax_regression.inference._newton import Factor, SingularInformationError, maximize
+from softmax_regression.inference._newton import CALM, Factor, SingularInformationError, maximize
 from softmax_regression.inference._separation import UnsolvedProgramError
 
 Array = NDArray[Any]
 
 MOST_PARAMS = 1000  # for more, the programs would take longer than fits
-_CALM = 0.05  # nats: changes of scores that are no sign of separation
 _SAMPLE = 4000, 10  # rows, and rows for each unknown
 
 
@@ -94,7 +93,7 @@ def _is_calm(likelihood: Likelihood, u: Array) -> bool:
         if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
             return True  # values so large say nothing
         step = -Factor.of(information).solve(gradient)
-        if least > -4 * gradient @ step or likelihood.largest_change(step) < _CALM:
+        if least > -4 * gradient @ step or likelihood.largest_change(step) < CALM:
             return True
     except SingularInformationError:
         pass
