@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 from softmax_regression._data.make import as_design
 from softmax_regression.inference._hypotheses import column_of
 from softmax_regression.inference._margins import MarginalEffects, middle
+from softmax_regression.inference._panels import COLORS, draw_bars, make_logarithmic, panel_axes
 from softmax_regression.inference._predictions import Predictions, average, predict
 from softmax_regression.inference._results import InferenceResults
 
 Array = NDArray[Any]
 
-# Okabe and Ito's colours.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_PER_ROW = 3  # panels
-_ROW_HEIGHT = 0.34  # inches for each feature
 _POINTS = 60  # of a curve
 
 
@@ -133,11 +130,11 @@ class CoefficientDisplay:
         """
         against = "" if self.reference is None else f" against {self.reference}"
         panels = {f"{c}{against}": part for c, part in self.frame.groupby("class", sort=False)}
-        axes, self.figure_ = _axes(ax, len(panels), self.frame["feature"].nunique())
+        axes, self.figure_ = panel_axes(ax, len(panels), self.frame["feature"].nunique())
         name = "odds ratio" if self.odds_ratios else "coefficient"
-        _draw_bars(self, axes, panels, 1.0 if self.odds_ratios else 0.0, name, bar_kw)
+        draw_bars(self, axes, panels, 1.0 if self.odds_ratios else 0.0, name, bar_kw)
         if self.odds_ratios:
-            _make_logarithmic(axes)
+            make_logarithmic(axes)
         return self
 
 
@@ -262,8 +259,8 @@ class MarginalEffectDisplay:
             The display.
         """
         panels = {str(c): part for c, part in self.frame.groupby("class", sort=False)}
-        axes, self.figure_ = _axes(ax, len(panels), self.frame["feature"].nunique())
-        _draw_bars(self, axes, panels, 0.0, self.name, bar_kw)
+        axes, self.figure_ = panel_axes(ax, len(panels), self.frame["feature"].nunique())
+        draw_bars(self, axes, panels, 0.0, self.name, bar_kw)
         return self
 
 
@@ -382,13 +379,13 @@ class EffectDisplay:
         EffectDisplay
             The display.
         """
-        (self.ax_,), self.figure_ = _axes(ax, 1, 10)
+        (self.ax_,), self.figure_ = panel_axes(ax, 1, 10)
         p = self.predictions.predicted
         lower, upper = self.predictions.conf_int(self.alpha)
         self.lines_ = []
         levels = self.values.dtype == object
         for number, label in enumerate(p.columns):
-            look = {"color": _COLORS[number % len(_COLORS)], "label": str(label)}
+            look = {"color": COLORS[number % len(COLORS)], "label": str(label)}
             low, high = lower[label].to_numpy(), upper[label].to_numpy()
             middle_ = p[label].to_numpy()
             if levels:
@@ -425,58 +422,3 @@ def _range(results: InferenceResults, column: int) -> Array:
     values = likelihood.design.select(np.array([column])).toarray()[:, 0]
     counted = values[likelihood.row_weights(slice(0, len(values))) > 0]
     return np.linspace(counted.min(), counted.max(), _POINTS)
-
-
-def _draw_bars(
-    display: Any, axes: Array, panels: dict[str, Any], neutral: float, name: str, bar_kw: Any
-) -> None:
-    """Draw estimates with intervals, features from top to bottom, and mark where there is none."""
-    display.bars_ = []
-    for axis, (title, part) in zip(axes, panels.items(), strict=True):
-        places = np.arange(len(part))[::-1]
-        estimate = part["estimate"].to_numpy()
-        reach = [estimate - part["lower"].to_numpy(), part["upper"].to_numpy() - estimate]
-        style = {"fmt": "o", "color": _COLORS[0], "markersize": 4.5, "capsize": 2.5} | bar_kw
-        axis.axvline(neutral, color="0.6", linewidth=0.9, zorder=0)
-        display.bars_.append(axis.errorbar(estimate, places, xerr=reach, **style))
-        axis.set_yticks(places, [str(feature) for feature in part["feature"]])
-        axis.set_ylim(-0.6, len(part) - 0.4)
-        axis.set_title(title)
-        axis.set_xlabel(name)
-    display.ax_ = axes[0] if len(axes) == 1 else axes
-
-
-def _make_logarithmic(axes: Array) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    for axis in axes:
-        axis.set_xscale("log")
-        low, high = axis.get_xlim()
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _axes(ax: Any, n_panels: int, n_lines: int) -> tuple[Array, Any]:
-    """Return an array of panels, those given or new ones, and their figure."""
-    if ax is not None:
-        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-        if len(axes) != n_panels:
-            raise ValueError(f"ax must hold {n_panels} Axes, one for each panel; got {len(axes)}.")
-        return axes, axes[0].figure
-    import matplotlib.pyplot as plt
-
-    n_columns = min(n_panels, _PER_ROW)
-    n_rows = -(-n_panels // n_columns)
-    figure, grid = plt.subplots(
-        n_rows,
-        n_columns,
-        figsize=(2.2 + 2.9 * n_columns, n_rows * max(2.4, 1.1 + _ROW_HEIGHT * n_lines)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for spare in grid.ravel()[n_panels:]:
-        spare.set_visible(False)
-    return grid.ravel()[:n_panels], figure

@@ -1,0 +1,71 @@
+"""The panels of displays: axes, and estimates with their intervals on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+# Okabe and Ito's colours.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_PER_ROW = 3  # panels
+_ROW_HEIGHT = 0.34  # inches for each feature
+
+
+def draw_bars(
+    display: Any, axes: Array, panels: dict[str, Any], neutral: float, name: str, bar_kw: Any
+) -> None:
+    """Draw estimates with intervals, features from top to bottom, and mark where there is none."""
+    display.bars_ = []
+    for axis, (title, part) in zip(axes, panels.items(), strict=True):
+        places = np.arange(len(part))[::-1]
+        estimate = part["estimate"].to_numpy()
+        reach = [estimate - part["lower"].to_numpy(), part["upper"].to_numpy() - estimate]
+        style = {"fmt": "o", "color": COLORS[0], "markersize": 4.5, "capsize": 2.5} | bar_kw
+        axis.axvline(neutral, color="0.6", linewidth=0.9, zorder=0)
+        display.bars_.append(axis.errorbar(estimate, places, xerr=reach, **style))
+        axis.set_yticks(places, [str(feature) for feature in part["feature"]])
+        axis.set_ylim(-0.6, len(part) - 0.4)
+        axis.set_title(title)
+        axis.set_xlabel(name)
+    display.ax_ = axes[0] if len(axes) == 1 else axes
+
+
+def make_logarithmic(axes: Array) -> None:
+    """Give panels a logarithmic axis of x, with plain numbers on it."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for axis in axes:
+        axis.set_xscale("log")
+        low, high = axis.get_xlim()
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def panel_axes(ax: Any, n_panels: int, n_lines: int) -> tuple[Array, Any]:
+    """Return an array of panels, those given or new ones, and their figure."""
+    if ax is not None:
+        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+        if len(axes) != n_panels:
+            raise ValueError(f"ax must hold {n_panels} Axes, one for each panel; got {len(axes)}.")
+        return axes, axes[0].figure
+    import matplotlib.pyplot as plt
+
+    n_columns = min(n_panels, _PER_ROW)
+    n_rows = -(-n_panels // n_columns)
+    figure, grid = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(2.2 + 2.9 * n_columns, n_rows * max(2.4, 1.1 + _ROW_HEIGHT * n_lines)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for spare in grid.ravel()[n_panels:]:
+        spare.set_visible(False)
+    return grid.ravel()[:n_panels], figure
