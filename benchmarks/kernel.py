@@ -79,7 +79,7 @@ def linear_objective(X: np.ndarray, y: np.ndarray) -> LinearCrossEntropy:
     model = SoftmaxRegression()
     design = model._validate_rows(X, reset=True)
     targets = model._encode(y, design, None)
-    return model._objective(design, targets, targets.total_weight)
+    return model._specification().objective(design, targets, model.C)
 
 
 def away_from_minimum(base: LinearCrossEntropy, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
