@@ -35,7 +35,9 @@ plt.rcParams.update(
     }
 )
 
-students = pd.read_csv(Path(__file__).with_name("programme_choice.csv"))
+# The gallery runs this file in its folder and does not say what it is called.
+folder = Path(__file__).parent if "__file__" in globals() else Path()
+students = pd.read_csv(folder / "programme_choice.csv")
 X = pd.DataFrame(
     {
         "middle status": (students["ses"] == "middle").astype(float),
