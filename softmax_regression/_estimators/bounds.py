@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _SIDES = {"lower": -np.inf, "upper": np.inf}
 

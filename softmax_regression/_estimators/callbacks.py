@@ -11,8 +11,6 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from numpy.typing import NDArray
-
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # an earlier scikit-learn
@@ -21,7 +19,6 @@ except ImportError:  # an earlier scikit-learn
         """Nothing to support."""
 
 
-Array = NDArray[Any]
 Attributes = Callable[[], dict[str, Any]]  # fitted ones, made only for callbacks that want them
 
 __all__ = ["CallbackSupportMixin", "Watched"]

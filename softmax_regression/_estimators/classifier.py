@@ -11,7 +11,6 @@ from functools import cache, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils._param_validation import validate_parameter_constraints
@@ -28,10 +27,9 @@ from softmax_regression._estimators.streams import StreamMixin
 from softmax_regression._estimators.targets import (
     encode_targets,
 )
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._solvers.result import SolverResult, StopReason
-
-Array = NDArray[Any]
 
 
 class BaseSoftmaxClassifier(

@@ -12,8 +12,9 @@ from sklearn.linear_model._base import SparseCoefMixin
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
-from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
 from softmax_regression._estimators.hints import hint
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._problems.rounding import Rounding
 
 

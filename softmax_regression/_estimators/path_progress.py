@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numpy.typing import NDArray
-
 from softmax_regression._estimators.callbacks import Watched
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._problems.progress import Progress
 from softmax_regression._solvers.result import Report
-
-Array = NDArray[Any]
 
 
 class PathProgress(Progress):

@@ -8,7 +8,6 @@ from operator import eq
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.metrics import accuracy_score
 
@@ -20,10 +19,9 @@ from softmax_regression._estimators.targets import (
     is_soft,
     relative_weights,
 )
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression.functional import log_softmax, softmax
-
-Array = NDArray[Any]
 
 _FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
 _LITTLE_WORK = 250_000  # multiplications, for which OpenBLAS wakes no thread

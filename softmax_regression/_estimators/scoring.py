@@ -11,14 +11,11 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from numpy.typing import NDArray
 from sklearn.metrics import get_scorer
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.row_scores import hits, log_losses
 from softmax_regression._losses.targets import Targets
-
-Array = NDArray[Any]
-
 
 # By the names of scikit-learn's scorers, each a function of class-major scores and targets.
 ROW_SCORES: dict[str, Callable[[Array, Targets], Array]] = {

@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import unique_labels
 
@@ -21,6 +20,7 @@ from softmax_regression._estimators.targets import (
     soft_classes,
     sorted_classes,
 )
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.base import CrossEntropyObjective
 from softmax_regression._objectives.network.input_scaling import InputScaling
@@ -28,8 +28,6 @@ from softmax_regression._problems.choice import SOLVERS, SPARSE_SOLVER
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
 from softmax_regression._solvers.minibatch.minibatch import Minibatches, run_epoch
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Averaging, Optimizer
-
-Array = NDArray[Any]
 
 MAX_COMPARED_ROWS = 2000  # Rows of a piece on which the model and the latest iterate are compared.
 # Log-likelihood ratio, in nats, at which a stream counts as changed. By Lorden's bound, were the

@@ -13,15 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from softmax_regression._estimators.features import refuse_other_arrays
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets, class_totals
-
-Array = NDArray[Any]
 
 _CLOSE = 1000  # the range of whole numbers that are counted, or as many as there are
 _EXACT = 1 << 53  # up to that they are the same in every dtype

@@ -5,16 +5,12 @@ While BLAS libraries are held to one thread, a long one has more: see `threads.p
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.linalg.blas import daxpy, saxpy
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_threads
-
-Array = NDArray[Any]
 
 _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
 

@@ -13,15 +13,12 @@ latter all in one call, which is quicker where the matrices are small.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_threads, share_out, usable_threads
-
-Array = NDArray[Any]
 
 RELATIVE_JITTER = 1e-14  # Added to a diagonal of 1, times the order of the matrix.
 JITTER_GROWTH = 100  # The factor by which the jitter grows after a factorization that failed.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
@@ -19,8 +19,6 @@ from softmax_regression._solvers.lbfgs import minimize_lbfgs
 from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.result import SolverResult
-
-Array = NDArray[Any]
 
 _LARGEST_ORDER = 1000  # of a Hessian that is made and factored in each iteration
 

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _HIGHEST = 3  # degree of the polynomial: another carries the errors of the minima too far
 _MOST = 16.0  # sum of absolute weights, by which those errors grow; of equal steps it is 15

@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
 from sklearn import config_context, get_config
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import call_all
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
 from softmax_regression._objectives.linear.row_space import RowSpace
@@ -27,7 +27,6 @@ from softmax_regression._problems.smooth import suits_row_space
 from softmax_regression._problems.specification import Specification
 from softmax_regression._problems.warm_starts import Guide, Solution, solutions
 
-Array = NDArray[Any]
 T = TypeVar("T")
 
 

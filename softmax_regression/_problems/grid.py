@@ -8,15 +8,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._problems.objective_scale import as_float
 from softmax_regression._problems.sparse import least_strength
 from softmax_regression._problems.specification import Specification
-
-Array = NDArray[Any]
 
 _WIDEST = 1e-4, 1e4  # for a penalty that makes no zeros
 _ROUNDING = 1e-12  # of the smallest C

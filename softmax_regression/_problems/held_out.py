@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.row_scores import true_probabilities
 from softmax_regression._losses.targets import Targets
 from softmax_regression._solvers.minibatch.minibatch import Validation
-
-Array = NDArray[Any]
 
 
 def split(

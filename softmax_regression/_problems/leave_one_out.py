@@ -21,20 +21,16 @@ As in `full_hessian.py` the last class is left out of H: scores are relative to 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.row_scores import log_losses
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.specification import Specification
 from softmax_regression._problems.warm_starts import Solution, solutions
-
-Array = NDArray[Any]
 
 _LARGEST_ORDER = 5000  # of the Hessian: 200 MB
 _VALUES = 1 << 21  # of the leverages of some rows that are worked on together

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.result import SolverResult
-
-Array = NDArray[Any]
 
 
 class PosedProblem(Protocol):

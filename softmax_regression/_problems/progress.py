@@ -5,15 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.result import Report, StopReason
-
-Array = NDArray[Any]
 
 # For whoever is told that rounding has moved a model off the minimum.
 ROUNDING_REMEDY = "Pass X as float64, or subtract from each feature its mean."

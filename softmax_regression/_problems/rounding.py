@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.result import SolverResult, StopReason
-
-Array = NDArray[Any]
 
 _TINY = float(np.finfo(np.float64).tiny)
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
 from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
@@ -29,7 +29,6 @@ from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.warm_start import WarmStart
 
-Array = NDArray[Any]
 _WIDE = 2  # columns for each row, from which the rotation takes less time than it saves
 _MOST_CHOLESKY_ITERATIONS = 50  # A sound Hessian takes fewer.
 _FIRST_ROUND = 30  # Iterations of L-BFGS before it is whitened anew; then twice as many.

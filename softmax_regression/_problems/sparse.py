@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.null_model import null_slopes
 from softmax_regression._objectives.linear.one_block import in_float64
@@ -17,8 +17,6 @@ from softmax_regression._solvers.criteria import best_start
 from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.proximal_newton.proximal_newton import minimize_proximal_newton
 from softmax_regression._solvers.result import SolverResult
-
-Array = NDArray[Any]
 
 SPARSE_SOLVER = "proximal-newton"
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import StoppedError, is_stopped
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.coordinates import Coordinates
@@ -32,8 +31,6 @@ from softmax_regression._solvers.criteria import Criterion, RelativeGap
 from softmax_regression._solvers.protocols import Solve
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.warm_start import Preconditioner, WarmStart
-
-Array = NDArray[Any]
 
 _ROOM = 1 << 27  # bytes for matrices that are kept
 

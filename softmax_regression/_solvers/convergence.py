@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.criteria import Criterion
 from softmax_regression._solvers.protocols import DifferentiableObjective
 from softmax_regression._solvers.warm_start import Preconditioner
-
-Array = NDArray[Any]
 
 _PROVING_FACTOR = 2.0  # What an exact step proves near the minimum, at most, over its decrement.
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)

@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gradients
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.protocols import CertifiedObjective, DifferentiableObjective
-
-Array = NDArray[Any]
 
 _EXACT_STEP_PRECISION = 1e-12  # Of the decrement, at which conjugate gradients end.
 _NEGLIGIBLE = 1e-12  # Of the square of the gradient: rounding errors.

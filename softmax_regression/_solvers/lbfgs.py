@@ -13,18 +13,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, OptimizeResult
 from scipy.optimize import minimize as scipy_minimize
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.loop import Run, Stopping
 from softmax_regression._solvers.polish import polish
 from softmax_regression._solvers.protocols import DifferentiableObjective
 from softmax_regression._solvers.result import SolverResult, StopReason
-
-Array = NDArray[Any]
 
 _N_PAIRS = 20  # Differences of gradients kept; with SciPy's 10, raw data takes more iterations.
 _MOST_LINE_SEARCH_STEPS = 50

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Descent, Proposal, convergence_test
 from softmax_regression._solvers.criteria import Criterion, certify, evaluate
@@ -28,8 +28,6 @@ from softmax_regression._solvers.result import (
 )
 from softmax_regression._solvers.time_limit import is_past
 from softmax_regression._solvers.warm_start import Preconditioner
-
-Array = NDArray[Any]
 
 _PATIENCE = 5  # Iterations in a row that change nothing but rounding errors.
 _STALL_ITERATIONS = 100  # Newton's method converges in far fewer, where it converges.

@@ -7,14 +7,13 @@ visible from its methods alone; no class has to derive from one of these.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
-
-Array = NDArray[Any]
 
 
 class DifferentiableObjective(Protocol):

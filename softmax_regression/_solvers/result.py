@@ -8,12 +8,11 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.warm_start import Preconditioner
 
-Array = NDArray[Any]
 Report = Callable[[str], None]  # Takes a line of text after each iteration.
 Watch = Callable[[Array], bool]  # Takes the parameters after each iteration; True ends the run.
 
@@ -68,7 +67,7 @@ class SolverResult:
         What stood for the Hessian last, if anything did.
     """
 
-    params: NDArray[Any]
+    params: Array
     value: float
     n_iter: int
     reason: StopReason

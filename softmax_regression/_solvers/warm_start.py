@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.protocols import PreconditionerSource, Solve
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.moments import Moments
-
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _ROUNDING = 1e-14  # of its mean, below which the deviation of a column is none
 

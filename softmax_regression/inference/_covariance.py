@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
-
-Array = NDArray[Any]
 
 COVARIANCES = ("nonrobust", "HC0", "HC1", "cluster")
 WEIGHTS = ("frequency", "sampling")

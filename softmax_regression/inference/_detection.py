@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 from softmax_regression._data.make import as_design
 from softmax_regression._estimators.features import validated
 from softmax_regression._estimators.targets import encode_targets
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._separation import Cone, cone
-
-Array = NDArray[Any]
 
 _MOST_NAMED = 6
 

@@ -10,16 +10,14 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from softmax_regression._data.make import as_design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._hypotheses import column_of
 from softmax_regression.inference._margins import MarginalEffects, middle
 from softmax_regression.inference._panels import COLORS, draw_bars, make_logarithmic, panel_axes
 from softmax_regression.inference._predictions import Predictions, average, predict
 from softmax_regression.inference._results import InferenceResults
-
-Array = NDArray[Any]
 
 _POINTS = 60  # of a curve
 

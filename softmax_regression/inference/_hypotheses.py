@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.stats import chi2
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._newton import Factor, maximize
-
-Array = NDArray[Any]
 
 _DEPENDENT = 1e-11  # of the largest eigenvalue, in units of the standard errors
 

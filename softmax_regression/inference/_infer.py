@@ -7,9 +7,9 @@ from enum import Enum
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression.inference._covariance import COVARIANCES, WEIGHTS, checked_groups, sandwich
 from softmax_regression.inference._detection import named, separation
@@ -23,7 +23,6 @@ from softmax_regression.inference._newton import (
 from softmax_regression.inference._parameters import Parameters
 from softmax_regression.inference._results import InferenceResults
 
-Array = NDArray[Any]
 CovType = Literal["nonrobust", "HC0", "HC1", "cluster"]
 Weights = Literal["frequency", "sampling"]
 

@@ -30,12 +30,11 @@ from scipy.special import softmax, xlogy
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import as_float
 from softmax_regression.inference._coordinates import Coordinates
-
-Array = NDArray[Any]
 
 _UPDATE_VALUES = 1 << 19  # numbers that a block of rows is made into at once: they stay in cache
 _LEAST_ROWS = 64

@@ -22,13 +22,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._hypotheses import as_columns, column_of
 from softmax_regression.inference._information import Likelihood
-
-Array = NDArray[Any]
 
 AT = ("overall", "mean", "median")
 METHODS = ("dydx", "eyex", "dyex", "eydx")

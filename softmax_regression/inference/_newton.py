@@ -7,15 +7,12 @@ minimum itself. The Hessian is at hand, and each step squares what is left.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, eigh
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Evaluation, Likelihood
-
-Array = NDArray[Any]
 
 _ENOUGH = 1e-12  # of the squared decrement: the next step leaves its square
 _NEAR = 1e-2  # of it, from which each step of a regular problem takes away nearly all

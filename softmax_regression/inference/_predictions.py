@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

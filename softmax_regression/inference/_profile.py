@@ -8,16 +8,12 @@ the fall is nearly linear in θ, so the ends are found by a few steps of the sec
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import null_space
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._newton import Maximum, maximize
-
-Array = NDArray[Any]
 
 _PRECISION = 1e-9  # of the root
 _MOST_STEPS = 40

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression.inference._hypotheses import (
     WaldTest,
@@ -25,8 +25,6 @@ from softmax_regression.inference._parameters import Parameters
 from softmax_regression.inference._predictions import Predictions, predict
 from softmax_regression.inference._profile import profile_interval
 from softmax_regression.inference._summary import Summary, summarize
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -24,7 +24,6 @@ pairs that were found not to gain have none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +32,7 @@ from scipy.linalg import qr, svd
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack
 
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _DEPENDENT = 1e-9  # of its length, by which a column differs from a sum of others at least
 _BOX = 1e4  # of directions, in standardised units

@@ -12,16 +12,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._data.design import Design
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression.inference._detection import named, separation
 from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._newton import CALM, Factor, SingularInformationError, maximize
 from softmax_regression.inference._separation import UnsolvedProgramError
-
-Array = NDArray[Any]
 
 MOST_PARAMS = 1000  # for more, the programs would take longer than fits
 _SAMPLE = 4000, 10  # rows, and rows for each unknown

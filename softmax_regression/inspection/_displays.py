@@ -8,16 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from softmax_regression._estimators.types import PathKind
+from softmax_regression._linalg.arrays import Array
 from softmax_regression.linear_model._softmax_path import SoftmaxPath
 
 if TYPE_CHECKING:
     from softmax_regression.linear_model._softmax_regression_cv import SoftmaxRegressionCV
 
-Array = NDArray[Any]
 
 # Okabe and Ito's colours, and two more: of the features that are named in the legend.
 _COLORS = (

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from softmax_regression._data.make import as_design
@@ -21,6 +20,7 @@ from softmax_regression._estimators.types import (
     PenaltyGrouping,
     validate_params,
 )
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._problems.grid import grid_of
@@ -29,8 +29,6 @@ from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._problems.specification import Specification
 from softmax_regression._problems.warm_starts import solutions
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from sklearn.utils._param_validation import Interval
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.bounds import coefficient_bounds, smallest_coefficients
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._estimators.linear_classifier import (
     LinearSoftmaxClassifier,
@@ -40,6 +39,7 @@ from softmax_regression._estimators.types import (
     available_if,
     fit_context,
 )
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy

@@ -21,7 +21,6 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping
 
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._estimators.linear_classifier import (
     LinearSoftmaxClassifier,
@@ -38,6 +37,7 @@ from softmax_regression._estimators.types import (
     PenaltyGrouping,
     fit_context,
 )
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
 from softmax_regression._problems.folds import (

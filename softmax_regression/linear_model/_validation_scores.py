@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_method_params
 
-from softmax_regression._estimators.classifier import Array
 from softmax_regression._estimators.linear_classifier import (
     linear_scores,
 )
 from softmax_regression._estimators.scoring import scorer_of
 from softmax_regression._estimators.targets import relative_weights
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._problems.folds import (
     Rows,
     WholePath,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._estimators.targets import encode_targets
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
@@ -16,8 +16,6 @@ from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression.functional import ACTIVATIONS
 from softmax_regression.neural_network._training import HeldOutRows, Recipe
-
-Array = NDArray[Any]
 
 _FEW = 150  # rows: too few to set any aside
 # What the last half of the epochs has to bring for the loss to count as still falling: shares of

@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import Array, BaseSoftmaxClassifier
+from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
 from softmax_regression._estimators.parameters import FITS, MINIBATCHES, constraints, described
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
@@ -35,6 +35,7 @@ from softmax_regression._estimators.types import (
     available_if,
     fit_context,
 )
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.network.cross_entropy import Network

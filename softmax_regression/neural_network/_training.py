@@ -20,6 +20,7 @@ from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.prediction import most_probable
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.network.cross_entropy import Network, NetworkCrossEntropy
 from softmax_regression._objectives.network.dropout import Dropout
@@ -41,7 +42,6 @@ from softmax_regression._solvers.result import Report, SolverResult, StopReason,
 from softmax_regression._solvers.time_limit import deadline_after
 from softmax_regression.functional import ACTIVATIONS
 
-Array = NDArray[Any]
 Score = Callable[[Array], float]  # of the network with some parameters
 
 _MANY = 10_000  # rows: so many that a tenth of them will not be missed

@@ -17,21 +17,17 @@ far more columns than rows is minimised by its dual, in `wide_box.py`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.wide_hessian import WideHessian
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._solvers.box.wide_box import WideBoxModel
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.newton.descent import NewtonDescent
-
-Array = NDArray[Any]
 
 # The part of the slope that may be left in a model: as a rule, and for the sharpest certificate.
 _SLOPE_LEFT, _SHARP_SLOPE_LEFT = 0.01, 1e-8

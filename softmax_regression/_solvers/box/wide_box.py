@@ -17,15 +17,12 @@ solving lasso problems", SIAM J. Optimization 28, 2018). At each, q(d(α)) excee
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._curvature.wide_hessian import WideHessian
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
-
-Array = NDArray[Any]
 
 _MOST_STEPS = 50  # Newton steps of the dual.
 _MOST_HALVINGS = 30  # Of one step.

@@ -11,17 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import monotonic
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.minibatch.learning_rates import LearningRate
 from softmax_regression._solvers.minibatch.optimizers import Optimizer
 from softmax_regression._solvers.protocols import MinibatchObjective
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
-
-Array = NDArray[Any]
 
 
 @dataclass

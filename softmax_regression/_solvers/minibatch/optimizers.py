@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.blas import add_scaled
 from softmax_regression._linalg.threads import in_parts
-
-Array = NDArray[Any]
 
 _LEAST_UNIT = 1e-9  # float32 has room for its inverse times any gradient.
 _MOST_MEAN_UPDATES = 16  # Of a running mean; more of them cost passes and change little.

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.newton.equations import NewtonEquations
@@ -24,8 +24,6 @@ from softmax_regression._solvers.protocols import (
     TruncatedNewtonObjective,
 )
 from softmax_regression._solvers.warm_start import Preconditioner
-
-Array = NDArray[Any]
 
 _DECREMENT_LEFT = 0.03  # Of the decrement, at most, if a factor is to be used again.
 _GRADIENT_FALL = 10.0  # Factor by which the squared gradient has to fall for that: quicker to see.

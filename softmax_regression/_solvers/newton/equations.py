@@ -8,16 +8,12 @@ its end is likely to be small enough: the residual is about the gradient there.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gradients
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.protocols import Solve, TruncatedNewtonObjective
-
-Array = NDArray[Any]
 
 _MOST_PRODUCTS_FOR_PROOF = 50  # Rounding errors may keep the certificate above the tolerance.
 _LEAST_CURVATURE = 16 * float(np.finfo(np.float64).eps)  # Relative to the preconditioner's.

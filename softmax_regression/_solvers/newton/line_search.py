@@ -6,17 +6,12 @@ Values of the function agree to rounding long before its slope is 0.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.protocols import SearchableObjective
-
-Array = NDArray[Any]
 
 _SLOPE_LEFT = 0.3  # Of the slope at the start: below, the next direction does better.
 _MOST_TRIALS = 40  # Lengths of one line search. It halves or doubles: none should need them all.

@@ -16,15 +16,12 @@ gradient schemes", Foundations of Computational Mathematics 15, 2015).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_regression._curvature.working_set import WorkingSetHessian
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.proximal_newton.quadratic import FlatPenalty, Quadratic
-
-Array = NDArray[Any]
 
 _HELPFUL_FALL = 0.5  # A Newton step helps if it leaves no more of the subgradient than this.
 _LEAST_SUBGRADIENT = 1e-14  # Its norm: less is rounding errors.

@@ -26,12 +26,12 @@ each count:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._curvature.working_set import working_set_hessian
+from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import GroupLasso, Penalty
@@ -45,8 +45,6 @@ from softmax_regression._solvers.proximal_newton.quadratic import (
     Quadratic,
 )
 from softmax_regression._solvers.result import SolverResult
-
-Array = NDArray[Any]
 
 _LEAST_FALL = 3.0  # Factor by which the penalty falls in each iteration of the continuation.
 _LONGEST_CONTINUATION = 30  # Iterations after which the penalty is the one asked for.

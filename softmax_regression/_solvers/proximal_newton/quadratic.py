@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from softmax_regression._curvature.working_set import WorkingSetHessian
-
-Array = NDArray[Any]
+from softmax_regression._linalg.arrays import Array
 
 _MOST_GROUP_TRIALS = 6  # Lengths of a step in groups, each a quarter of the one before.
 
