@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from softmax_regression._data.make import as_design
+from softmax_regression._estimators.panels import COLORS
 from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._hypotheses import column_of
 from softmax_regression.inference._margins import MarginalEffects, middle
-from softmax_regression.inference._panels import COLORS, draw_bars, make_logarithmic, panel_axes
+from softmax_regression.inference._panels import bar_axes, draw_bars, make_logarithmic
 from softmax_regression.inference._predictions import Predictions, average, predict
 from softmax_regression.inference._results import InferenceResults
 
@@ -128,7 +129,7 @@ class CoefficientDisplay:
         """
         against = "" if self.reference is None else f" against {self.reference}"
         panels = {f"{c}{against}": part for c, part in self.frame.groupby("class", sort=False)}
-        axes, self.figure_ = panel_axes(ax, len(panels), self.frame["feature"].nunique())
+        axes, self.figure_ = bar_axes(ax, len(panels), self.frame["feature"].nunique())
         name = "odds ratio" if self.odds_ratios else "coefficient"
         draw_bars(self, axes, panels, 1.0 if self.odds_ratios else 0.0, name, bar_kw)
         if self.odds_ratios:
@@ -257,7 +258,7 @@ class MarginalEffectDisplay:
             The display.
         """
         panels = {str(c): part for c, part in self.frame.groupby("class", sort=False)}
-        axes, self.figure_ = panel_axes(ax, len(panels), self.frame["feature"].nunique())
+        axes, self.figure_ = bar_axes(ax, len(panels), self.frame["feature"].nunique())
         draw_bars(self, axes, panels, 0.0, self.name, bar_kw)
         return self
 
@@ -377,7 +378,7 @@ class EffectDisplay:
         EffectDisplay
             The display.
         """
-        (self.ax_,), self.figure_ = panel_axes(ax, 1, 10)
+        (self.ax_,), self.figure_ = bar_axes(ax, 1, 10)
         p = self.predictions.predicted
         lower, upper = self.predictions.conf_int(self.alpha)
         self.lines_ = []

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from softmax_regression._estimators.panels import COLORS, panel_axes
 from softmax_regression._linalg.arrays import Array
 
-# Okabe and Ito's colours.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_PER_ROW = 3  # panels
-_ROW_HEIGHT = 0.34  # inches for each feature
+_PANELS_PER_ROW = 3
+_LINE_HEIGHT = 0.34  # Inches for each estimate.
 
 
 def draw_bars(
@@ -45,26 +44,9 @@ def make_logarithmic(axes: Array) -> None:
         axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def panel_axes(ax: Any, n_panels: int, n_lines: int) -> tuple[Array, Any]:
-    """Return an array of panels, those given or new ones, and their figure."""
-    if ax is not None:
-        axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-        if len(axes) != n_panels:
-            raise ValueError(f"ax must hold {n_panels} Axes, one for each panel; got {len(axes)}.")
-        return axes, axes[0].figure
-    import matplotlib.pyplot as plt
-
-    n_columns = min(n_panels, _PER_ROW)
-    n_rows = -(-n_panels // n_columns)
-    figure, grid = plt.subplots(
-        n_rows,
-        n_columns,
-        figsize=(2.2 + 2.9 * n_columns, n_rows * max(2.4, 1.1 + _ROW_HEIGHT * n_lines)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
+def bar_axes(ax: Any, n_panels: int, n_lines: int) -> tuple[Array, Any]:
+    """Return panels in which so many estimates stand one below the other, and their figure."""
+    height = max(2.4, 1.1 + _LINE_HEIGHT * n_lines)
+    return panel_axes(
+        ax, n_panels, _PANELS_PER_ROW, lambda rows, columns: (2.2 + 2.9 * columns, rows * height)
     )
-    for spare in grid.ravel()[n_panels:]:
-        spare.set_visible(False)
-    return grid.ravel()[:n_panels], figure

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from softmax_regression._estimators.panels import COLORS, panel_axes
 from softmax_regression._estimators.types import PathKind
 from softmax_regression._linalg.arrays import Array
 from softmax_regression.linear_model._softmax_path import SoftmaxPath
@@ -18,13 +19,10 @@ if TYPE_CHECKING:
     from softmax_regression.linear_model._softmax_regression_cv import SoftmaxRegressionCV
 
 
-# Okabe and Ito's colours, and two more: of the features that are named in the legend.
-_COLORS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"),
-    *("#56B4E9", "#000000", "#8C6D31", "#7B4EA3"),
-)
+# Of the features that are named in the legend.
+_COLORS = (*COLORS, "#8C6D31", "#7B4EA3")
 _PALE = "0.82"  # that of all others
-_PER_ROW = 4  # panels
+_PANELS_PER_ROW = 4
 _MARK = {"color": "0.35", "linestyle": "--", "linewidth": 1.0, "zorder": 1}
 
 
@@ -233,9 +231,9 @@ class RegularizationPathDisplay:
             _mark(axis, self.C)
             axis.set_title(title)
             axis.label_outer()
-        for axis in axes[::_PER_ROW]:
+        for axis in axes[::_PANELS_PER_ROW]:
             axis.set_ylabel("norm of the coefficients" if kind == "norms" else "coefficient")
-        for axis in axes[-_PER_ROW:]:  # there may be no panel below
+        for axis in axes[-_PANELS_PER_ROW:]:  # there may be no panel below
             axis.set_xlabel("C")
             axis.tick_params(labelbottom=True)
         self._name([self.lines_[feature] for feature in named], named, axes[-1], own=ax is None)
@@ -446,37 +444,15 @@ def _score_name(scoring: Any) -> str:
 
 def _axes(ax: Any, n_panels: int) -> tuple[Array, Any]:
     """Return an array of panels along C, those given or new ones, and their figure."""
-    axes, figure = _new_axes(n_panels) if ax is None else _given_axes(ax, n_panels)
+
+    def size(n_rows: int, n_columns: int) -> tuple[float, float]:
+        return 1.8 + 2.8 * n_columns if n_panels > 1 else 6.4, 0.6 + 3.0 * n_rows
+
+    axes, figure = panel_axes(ax, n_panels, _PANELS_PER_ROW, size)
     for axis in axes:
         axis.set_xscale("log")
         axis.set_xlabel("C")
     return axes, figure
-
-
-def _new_axes(n_panels: int) -> tuple[Array, Any]:
-    import matplotlib.pyplot as plt
-
-    n_columns = min(n_panels, _PER_ROW)
-    n_rows = -(-n_panels // n_columns)
-    figure, grid = plt.subplots(
-        n_rows,
-        n_columns,
-        figsize=(1.8 + 2.8 * n_columns if n_panels > 1 else 6.4, 0.6 + 3.0 * n_rows),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for spare in grid.ravel()[n_panels:]:
-        spare.set_visible(False)
-    return grid.ravel()[:n_panels], figure
-
-
-def _given_axes(ax: Any, n_panels: int) -> tuple[Array, Any]:
-    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
-    if len(axes) != n_panels:
-        raise ValueError(f"ax must hold {n_panels} Axes, one for each panel; got {len(axes)}.")
-    return axes, axes[0].figure
 
 
 def _mark(axis: Any, chosen: float | None, **look: Any) -> None:
