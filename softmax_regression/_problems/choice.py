@@ -13,7 +13,7 @@ from softmax_regression._problems.bounded import BOUNDED_SOLVERS, BoundedProblem
 from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._problems.smooth import SOLVERS, Problem
 from softmax_regression._problems.sparse import SPARSE_SOLVER, SparseProblem
-from softmax_regression._problems.specification import Specification
+from softmax_regression._problems.specification import Specification, makes_zeros
 
 MINIBATCH_SOLVERS = frozenset({"adam", "sgd"})
 
@@ -61,7 +61,7 @@ def solver_without_unknowns(specification: Specification, C: float) -> str:
     """Name the solver where a single class has weight, so that there is nothing to solve."""
     if specification.solver not in ("auto", SPARSE_SOLVER):
         return specification.solver
-    return SPARSE_SOLVER if specification.makes_zeros(C) else "newton-cholesky"
+    return SPARSE_SOLVER if makes_zeros(specification.l1_ratio, C) else "newton-cholesky"
 
 
 def check_solver(solver: str, l1_ratio: float, bounded: bool) -> None:

@@ -98,7 +98,7 @@ class Problem:
         from a sample of the rows or in part, comes the preconditioner of conjugate gradients. On
         raw data sets of 150 to 60000 rows the two broke even at an order of about 100.
         """
-        factored = _order(self.objective) <= _LARGEST_ORDER
+        factored = self.objective.layout.hessian_order <= _LARGEST_ORDER
         return "newton-cholesky" if factored else "newton-cg"
 
     def with_l2(self, l2: float) -> Self:
@@ -134,11 +134,6 @@ def suits_row_space(design: Design, l2: float) -> bool:
     """Whether a penalty allows it, and there are so many more columns than rows that it pays."""
     wide = isinstance(design, DenseDesign) and _WIDE * design.n_rows <= design.n_columns
     return wide and l2 > 0
-
-
-def _order(objective: LinearCrossEntropy) -> int:
-    """Of the Hessian, without the class that the others leave no choice."""
-    return objective.layout.hessian_order
 
 
 def newton_cholesky(

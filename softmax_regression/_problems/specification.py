@@ -53,10 +53,6 @@ class Specification:
         lower, upper = self.bounds
         return replace(self, bounds=(classes.restrict(lower), classes.restrict(upper)))
 
-    def makes_zeros(self, C: float) -> bool:
-        """Whether the penalty sets coefficients to zero: there is none for an infinite C."""
-        return self.l1_ratio > 0 and bool(np.isfinite(C))
-
     def objective(
         self, design: Design, targets: Targets, C: float, total_weight: Fraction | None = None
     ) -> LinearCrossEntropy:
@@ -76,3 +72,8 @@ class Specification:
         strength = l2_of(C, targets.total_weight if total_weight is None else total_weight)
         loss = targets.loss(design.dtype)
         return LinearCrossEntropy(design, loss, (1 - self.l1_ratio) * strength, self.fit_intercept)
+
+
+def makes_zeros(l1_ratio: float, C: float) -> bool:
+    """Whether a penalty sets coefficients to zero: for an infinite C there is none."""
+    return l1_ratio > 0 and bool(np.isfinite(C))

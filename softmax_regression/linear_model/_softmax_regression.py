@@ -55,7 +55,7 @@ from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of, objective_of
 from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._problems.rounding import Rounding
-from softmax_regression._problems.specification import Specification
+from softmax_regression._problems.specification import Specification, makes_zeros
 from softmax_regression._solvers.criteria import RelativeGap, best_start, certify, evaluate
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
 from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
@@ -603,7 +603,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
 
     def _without_shared_part(self, coef: Array) -> Array:
         # A solver that makes zeros, or keeps within bounds, has taken the smallest already.
-        kept = self._specification().makes_zeros(self.C) or self.bounds is not None
+        kept = makes_zeros(self.l1_ratio, self.C) or self.bounds is not None
         return coef if kept else super()._without_shared_part(coef)
 
     def _of_all_classes(
