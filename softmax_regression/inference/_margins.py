@@ -27,6 +27,7 @@ from scipy.stats import norm
 from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._hypotheses import as_columns, column_of
 from softmax_regression.inference._information import Likelihood
+from softmax_regression.inference._quantile import quantile
 
 AT = ("overall", "mean", "median")
 METHODS = ("dydx", "eyex", "dyex", "eydx")
@@ -120,8 +121,13 @@ class MarginalEffects:
         DataFrame
             Columns 'class', 'feature', the effect by the name of its method, 'std err', 'z',
             'P>|z|', 'lower', 'upper'.
+
+        Raises
+        ------
+        ValueError
+            For an alpha that is not between 0 and 1.
         """
-        reach = norm.isf(alpha / 2) * self.margeff_se
+        reach = quantile(alpha) * self.margeff_se
         parts = {
             self.method: self.margeff,
             "std err": self.margeff_se,

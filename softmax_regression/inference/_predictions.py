@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from scipy.stats import norm
 
 from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
+from softmax_regression.inference._quantile import quantile
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +54,13 @@ class Predictions:
         -------
         tuple of DataFrame
             Both of the shape of `predicted`, within (0, 1).
+
+        Raises
+        ------
+        ValueError
+            For an alpha that is not between 0 and 1.
         """
-        reach = norm.isf(alpha / 2) * self.se_logit
+        reach = quantile(alpha) * self.se_logit
         return expit(self.logit - reach), expit(self.logit + reach)
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:

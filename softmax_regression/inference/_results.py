@@ -24,6 +24,7 @@ from softmax_regression.inference._margins import MarginalEffects, marginal_effe
 from softmax_regression.inference._parameters import Parameters
 from softmax_regression.inference._predictions import Predictions, predict
 from softmax_regression.inference._profile import profile_interval
+from softmax_regression.inference._quantile import quantile
 from softmax_regression.inference._summary import Summary, summarize
 
 
@@ -164,7 +165,7 @@ class InferenceResults:
             For an alpha out of range, or a profile with a robust covariance: it is that of the
             likelihood.
         """
-        root = _quantile(alpha)
+        root = quantile(alpha)
         if method == "wald":
             ends = [self._estimates - root * self._errors, self._estimates + root * self._errors]
         elif method == "profile":
@@ -436,9 +437,3 @@ class InferenceResults:
             Prints as text.
         """
         return summarize(self, alpha)
-
-
-def _quantile(alpha: float) -> float:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}.")
-    return float(norm.isf(alpha / 2))

@@ -440,6 +440,8 @@ def test_options_out_of_range_are_named():
     results, robust = infer(model, X, y), infer(model, X, y, cov_type="HC0")
     for call, words in (
         (lambda: results.conf_int(1.5), "alpha"),
+        (lambda: results.get_margeff().conf_int(0), "alpha"),
+        (lambda: results.get_prediction(X).summary_frame(1), "alpha"),
         (lambda: results.conf_int(method="score"), "method must be"),
         (lambda: robust.conf_int(method="profile"), "goes by the likelihood"),
         (lambda: robust.test_terms(method="lr"), "goes by the likelihood"),

@@ -1,0 +1,12 @@
+"""How many standard errors an interval reaches."""
+
+from __future__ import annotations
+
+from scipy.stats import norm
+
+
+def quantile(alpha: float) -> float:
+    """Return how many standard errors a normal interval of confidence 1 − alpha reaches."""
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}.")
+    return float(norm.isf(alpha / 2))
