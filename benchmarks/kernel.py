@@ -16,7 +16,7 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 from softmax_regression._problems.smooth import Problem
 
 _ENOUGH_ROWS = 1000
-_LARGE = {"mnist", "shuttle", "letter"}
+_MEASURED_SETS = {"mnist", "shuttle", "letter"}
 
 
 def run(catalogue: Catalogue, names: Sequence[str], rounds: int) -> Iterator[dict[str, Any]]:
@@ -48,7 +48,7 @@ def usual(catalogue: Catalogue, names: Sequence[str]) -> list[str]:
     return [
         name
         for name in names
-        if name in _LARGE & FILES.keys()
+        if name in _MEASURED_SETS & FILES.keys()
         or (name in BUNDLED and len(catalogue.load(name)[1]) >= _ENOUGH_ROWS)
     ]
 

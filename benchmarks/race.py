@@ -14,7 +14,7 @@ from benchmarks.standings import Climb, Race, Rung, result
 from benchmarks.timing import take_turns
 
 _LOADING = 60.0  # seconds: more than importing a peer and reading the data take
-_SHORT = 5.0  # seconds: fits that take longer are not repeated
+_MAX_REPEATED_SECONDS = 5.0  # Fits that take longer are not repeated.
 _MARGIN = 0.999  # of the goal, in case somebody ends a little below the reference
 
 
@@ -55,7 +55,7 @@ def contest(
             child = children.enter_context(Child(solver, catalogue, race.data))
             race.climbs[name] = climb(child, solver, enough, timeout)
             arrival = race.arrival(name)
-            if arrival and arrival.seconds < _SHORT:
+            if arrival and arrival.seconds < _MAX_REPEATED_SECONDS:
                 bursts[name] = _again(child, arrival)
             else:
                 child.close()

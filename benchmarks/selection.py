@@ -22,7 +22,7 @@ PATHS = "letter", "mnist"
 SEARCHES = ("letter",)
 LEFT_OUT = "wine", "vowel", "sklearn-digits"
 _ROWS = 10_000  # of larger data sets
-_FEW = 300  # rows that are left out in earnest
+_REFITTED_ROWS = 300  # Each of them is left out, and the model fitted without it.
 _PATH = np.logspace(-4, 4, 30)
 _SEARCH = np.logspace(-4, 4, 10)
 _LOO = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -82,10 +82,10 @@ def left_out(
     for name in names:
         X, y = catalogue.load(name)
         if name.startswith("sklearn"):
-            X, y = X[:_FEW], y[:_FEW]
+            X, y = X[:_REFITTED_ROWS], y[:_REFITTED_ROWS]
         rows = np.arange(len(y))
-        if len(rows) > _FEW:
-            rows = check_random_state(0).choice(len(y), _FEW, replace=False)
+        if len(rows) > _REFITTED_ROWS:
+            rows = check_random_state(0).choice(len(y), _REFITTED_ROWS, replace=False)
         for C in Cs:
             begin = time.perf_counter()
             model = SoftmaxRegressionCV(Cs=[C], cv="loo").fit(X, y)

@@ -16,7 +16,7 @@ from benchmarks.timing import compare
 from softmax_regression import SmallMLP, SoftmaxRegression
 
 _DATA = "sklearn-iris", "sklearn-digits"
-_MOST = 500  # calls of a burst: a prediction takes microseconds
+_MAX_CALLS_OF_A_BURST = 500  # A prediction takes microseconds.
 Create = Callable[[], Any]
 
 _LINEAR: dict[str, Create] = {
@@ -44,7 +44,7 @@ def _compare(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             for call, calls in _calls(models, name).items():
-                seconds = compare(calls, rounds, most=_MOST)
+                seconds = compare(calls, rounds, most=_MAX_CALLS_OF_A_BURST)
                 cells = [number(seconds[ours], 1e6)]
                 for other in others:
                     cells += number(seconds[other], 1e6), ratio(seconds[ours] / seconds[other])

@@ -37,9 +37,9 @@ B = TypeVar("B")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_WORTH_THREADS = 2e6  # multiplications: fewer take less time than it takes to wake a thread
-_LONG = 1 << 18  # entries of an array: so do passes over fewer
-_LONG_OPERATION = 4e9  # multiplications: some tenths of a second in one thread
+_MULTIPLICATIONS_WORTH_THREADS = 2e6  # Fewer take less time than it takes to wake a thread.
+_ENTRIES_WORTH_THREADS = 1 << 18  # Of an array: passes over fewer take less time than that.
+_MULTIPLICATIONS_WORTH_BLAS_THREADS = 4e9  # Some tenths of a second in one thread.
 
 
 class _Library(NamedTuple):
@@ -198,7 +198,9 @@ def usable_threads(n_operations: float = np.inf) -> int:
 
     More than one if they are many, and the caller was the first to hold BLAS libraries.
     """
-    return 1 if n_operations < _WORTH_THREADS else getattr(_mine, "n_threads", 0) or 1
+    return (
+        1 if n_operations < _MULTIPLICATIONS_WORTH_THREADS else getattr(_mine, "n_threads", 0) or 1
+    )
 
 
 @contextmanager
@@ -211,7 +213,7 @@ def blas_threads(n_operations: float) -> Iterator[None]:
         How many multiplications it takes.
     """
     n_threads = usable_threads()
-    if n_operations < _LONG_OPERATION or n_threads == 1 or not _limits.only():
+    if n_operations < _MULTIPLICATIONS_WORTH_BLAS_THREADS or n_threads == 1 or not _limits.only():
         yield
         return
     try:
@@ -376,7 +378,7 @@ def share_out(work: Callable[[Sequence[B]], T], blocks: Sequence[B], n_threads: 
 def in_parts(work: Callable[[slice], Any], length: int) -> None:
     """Apply `work` to parts of a long array, one for each thread."""
     n_threads = usable_threads()
-    if length < _LONG or n_threads < 2:
+    if length < _ENTRIES_WORTH_THREADS or n_threads < 2:
         work(slice(0, length))
         return
     parts = [slice(a, b) for a, b in _cuts(length, n_threads)]

@@ -16,9 +16,10 @@ import numpy as np
 
 from softmax_regression._linalg.arrays import Array
 
-_HIGHEST = 3  # degree of the polynomial: another carries the errors of the minima too far
-_MOST = 16.0  # sum of absolute weights, by which those errors grow; of equal steps it is 15
-_WIDTH = np.pi  # of what it goes through, at most, in log C
+_MAX_DEGREE = 3  # A polynomial of a higher one carries the errors of the minima too far.
+# The sum of the absolute weights of the minima, by which their errors grow; 15 for equal steps.
+_MAX_WEIGHT_SUM = 16.0
+_MAX_LOG_C_RANGE = np.pi  # Of the minima that a polynomial goes through.
 
 
 class Predictor:
@@ -37,7 +38,7 @@ class Predictor:
 
     def __init__(self, minima: Mapping[float, Array] | None = None) -> None:
         self._minima = minima or {}
-        self._last: deque[tuple[float, Array]] = deque(maxlen=_HIGHEST + 2)
+        self._last: deque[tuple[float, Array]] = deque(maxlen=_MAX_DEGREE + 2)
         self._degree = 0
 
     def add(self, C: float, params: Array) -> None:
@@ -62,14 +63,14 @@ class Predictor:
     def _at(self, C: float, degree: int) -> Array:
         known = list(self._last)[-degree - 1 :]
         weights = _lagrange([at for at, _ in known], float(np.log(C)))
-        if sum(map(abs, weights)) > _MOST:
+        if sum(map(abs, weights)) > _MAX_WEIGHT_SUM:
             return self._at(C, degree - 1)
         return np.tensordot(weights, np.stack([params for _, params in known]), axes=1)
 
     def _highest(self) -> int:
         """Return the highest degree to try, −1 where nothing is known."""
-        near = [at for at, _ in self._last if self._last[-1][0] - at <= _WIDTH]
-        return min(len(near) - 1, _HIGHEST)
+        near = [at for at, _ in self._last if self._last[-1][0] - at <= _MAX_LOG_C_RANGE]
+        return min(len(near) - 1, _MAX_DEGREE)
 
 
 def _lagrange(nodes: list[float], at: float) -> list[float]:

@@ -124,7 +124,8 @@ class CriterionTest(ConvergenceTest):
         self._steps_prove = True
         self._promised = np.nan  # By the last step, relative to the value.
         self._last_value = np.inf
-        # Each step about squares what is left: one that promises more leaves more than tol.
+        # A Newton step about squares the share of the value that is left to gain. So a step that
+        # promises a share above the root of tol leaves more than tol.
         self._near = max(tol, _ROUNDING) ** 0.5
 
     def __call__(
@@ -133,7 +134,8 @@ class CriterionTest(ConvergenceTest):
         descent, value = self.descent, point.value
         remaining = _relative(value - self._least_value, value)
         brought, self._last_value = self._last_value - value, value
-        # Rounding errors may make promises that are never kept: both numbers count.
+        # The point is far from the minimum only if the last step promised much and brought it too:
+        # rounding errors may keep promises large for ever.
         is_far = self._promised > self._near and brought / max(value, _TINY) > self._near
         waits = not may_end or is_far or (descent.exact and self._steps_prove)
         if remaining > self.tol and (is_last or (descent.settled and not waits)):

@@ -53,7 +53,7 @@ def library(monkeypatch):
     blas = Library(2)
     monkeypatch.setattr(_threads, "_libraries", lambda: [blas])
     monkeypatch.setattr(_threads, "_cores", cache(lambda: 2))
-    monkeypatch.setattr(_threads, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(_threads, "_MULTIPLICATIONS_WORTH_THREADS", 0)
     monkeypatch.setattr(design_base, "_BLOCK_ROWS", (128, 128))
     return blas
 
@@ -325,7 +325,7 @@ def test_a_worker_that_is_allowed_one_thread_uses_one(monkeypatch):
 
 
 def test_little_work_is_done_in_one_thread(library, monkeypatch):
-    monkeypatch.setattr(_threads, "_WORTH_THREADS", 1000)
+    monkeypatch.setattr(_threads, "_MULTIPLICATIONS_WORTH_THREADS", 1000)
     assert blas_held_to_one_thread(usable_threads)(999) == 1
     assert blas_held_to_one_thread(usable_threads)(1000) == 2
 
@@ -447,7 +447,7 @@ def test_nothing_is_done_again_once_there_are_threads(library, monkeypatch):
 
 
 def test_parts_of_an_array_are_each_worked_on_once_without_threads(library, no_thread_starts):
-    numbers = np.zeros(_threads._LONG)
+    numbers = np.zeros(_threads._ENTRIES_WORTH_THREADS)
 
     @blas_held_to_one_thread
     def add():
