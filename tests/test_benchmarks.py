@@ -388,7 +388,7 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_small_measures_fits_and_predictions_of_both(monkeypatch, capsys):
-    monkeypatch.setattr(small, "_MOST", 2)
+    monkeypatch.setattr(small, "_MAX_CALLS_OF_A_BURST", 2)
     records = list(small.run(1, names=["sklearn-iris"]))
     assert [record["call"] for record in records] == 2 * ["fit", "predict", "predict_proba"]
     assert [len(record["seconds"]) for record in records] == [3, 3, 3, 2, 2, 2]
