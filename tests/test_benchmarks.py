@@ -814,15 +814,10 @@ def test_a_warm_start_of_a_hostile_problem_comes_after_another_fit():
     assert judgement.judge(problem, warm, None).how == "certified"
 
 
-# Without a penalty, and with a class that has 5e-8 of the weight: what is left is an estimate, and
-# as rounding has it, a lower point may be found than that.
-DECEPTIVE = pytest.param(7, marks=pytest.mark.xfail(reason="an estimate", strict=False))
-
-
 # 4 takes long; 33 and 242 have columns that depend on each other, of unequal scales; 63 duplicates,
 # and a penalty of 1e-10 beside weights and scales, which rounding drowns
 @extended
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 6, DECEPTIVE, *range(8, 25), 33, 63, 242])
+@pytest.mark.parametrize("seed", [*range(4), *range(5, 25), 33, 63, 242])
 def test_hostile_problems_end_with_a_certificate_or_a_warning(seed):
     ended = judgement.end(hostile.problem(1, seed))
     assert ended.how in ("certified", "warned"), ended.details
@@ -831,7 +826,7 @@ def test_hostile_problems_end_with_a_certificate_or_a_warning(seed):
 
 # With weights over 300 decades, offsets, columns of scales 1e±30, bounds without 0, warm starts.
 SECOND = [0, 1, 2, 3, 5, 8, 9, 10, 12, 14, 15, 16, 18, 20, 22, 25, 29, 32, 33, 37, 104, 323, 740]
-SECOND += [1164, 2212, 2230, 2364, 3592, 4110, 4216, 4886, 4952, 5222]
+SECOND += [1164, 2212, 2230, 2364, 3592, 4110, 4216, 4886, 4952, 5222, 7286, 7338]
 
 
 @extended

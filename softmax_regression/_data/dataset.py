@@ -153,7 +153,7 @@ class RowBlocks(ABC):
 
     @abstractmethod
     def astype(self, dtype: Any) -> Self:
-        """Return the same rows, computed with in another precision."""
+        """Return the same rows, computed with in another precision, or in that of the weights."""
 
     @abstractmethod
     def select(self, columns: NDArray[np.intp]) -> Self:
@@ -242,6 +242,8 @@ class Dataset(RowBlocks):
         return Dataset(self.design[sample.rows], self.loss.take(sample.rows, sample.factor))
 
     def astype(self, dtype: Any) -> Self:
+        if self.loss.weight is not None:
+            dtype = np.promote_types(dtype, self.loss.weight.dtype)
         return type(self)(self.design.astype(dtype), self.loss, self._moments)
 
     def select(self, columns: NDArray[np.intp]) -> Self:

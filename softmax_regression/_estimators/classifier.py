@@ -29,7 +29,7 @@ from softmax_regression._estimators.targets import (
 )
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
-from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression._solvers.result import SolverResult
 
 
 class BaseSoftmaxClassifier(
@@ -174,7 +174,7 @@ class BaseSoftmaxClassifier(
         """Warn, at the line that called `fit`, why the solver stopped."""
         iterations = "iteration" if result.n_iter == 1 else "iterations"
         ending = f"stopped after {result.n_iter} {iterations} because"
-        if result.reason is StopReason.ROUNDED:
+        if result.reason.has_converged:
             ending = "converged, but"
         warnings.warn(
             f"{type(self).__name__}(solver={self.solver_!r}) {ending} {result.reason.value}"

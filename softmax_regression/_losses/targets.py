@@ -76,9 +76,18 @@ class Targets:
             encoded = (1 - smoothing) * hard + smoothing / len(self.classes)
         if encoded.ndim == 2:
             encoded = np.ascontiguousarray(encoded.T, dtype=dtype)
-        if weight is not None:
+        if weight is not None and not _underflow(weight, dtype):
             weight = weight.astype(dtype, copy=False)
         return make_loss(encoded, weight, len(self.classes), self.score_each)
+
+
+def _underflow(weight: Array, dtype: Any) -> bool:
+    """Whether a weight above 0 is too small for a dtype: the rows of such weights may matter too.
+
+    As where a few rows of large weight are told apart without loss, and the others are not.
+    """
+    least = np.min(weight, where=weight > 0, initial=np.inf)
+    return bool(least < np.finfo(dtype).tiny)
 
 
 def check_more_than_one_class(targets: Targets, estimator: str) -> None:

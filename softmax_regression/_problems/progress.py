@@ -14,6 +14,7 @@ from softmax_regression._solvers.result import Report, StopReason
 
 # For whoever is told that rounding has moved a model off the minimum.
 ROUNDING_REMEDY = "Pass X as float64, or subtract from each feature its mean."
+UNRESOLVED_REMEDY = "Leave out such features, or set C to a finite value."
 
 
 @dataclass
@@ -88,6 +89,8 @@ def warn_unless_converged(endings: Sequence[Ending], who: str, tol: float, stack
     remedy = "Raise max_iter or tol, or leave out the largest C."
     if worst.reason is StopReason.ROUNDED:
         remedy = ROUNDING_REMEDY
+    if worst.reason is StopReason.UNRESOLVED:
+        remedy = UNRESOLVED_REMEDY
     warnings.warn(
         f"{who} stopped before tol={tol:g} was reached in {len(stopped)} of {len(endings)} fits: "
         f"at C={worst.C:g} because {worst.reason.value}, with a relative optimality gap of "

@@ -5,7 +5,8 @@ score would be off by a part in 10⁷ of what cancels. So b is found anew for th
 column means μ, ``b + (W − round(W)) μ`` keeps the scores of the mean row, and what is left of
 rounding W counts by the deviations of the features alone. The rounding of b itself remains.
 
-What the objective at the rounded model lies above that at the solution, one evaluation tells.
+What the objective at the rounded model lies above that at the solution, one evaluation tells. In
+float64 it is worth that only where W μ, and hence b, is so large that it loses digits that matter.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.result import SolverResult, StopReason
 
 _TINY = float(np.finfo(np.float64).tiny)
+_EPS = float(np.finfo(np.float64).eps)
+_ROUNDED_SCORE = 1e-7  # Nats by which rounding may change all scores of a class without a word.
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Rounding:
 
         Their gap is that of the solution and the difference between the two objectives.
         """
-        if self.dtype == np.float64:
+        if self.dtype == np.float64 and _keeps_digits(intercept):
             return result
         try:
             value = evaluate(problem.objective, problem.from_model(coef, intercept)).value
@@ -86,3 +89,8 @@ class Rounding:
         if reason is StopReason.CONVERGED and gap > tol:
             reason = StopReason.ROUNDED
         return replace(result, value=value, remaining=float(np.clip(gap, 0, 1)), reason=reason)
+
+
+def _keeps_digits(intercept: Array) -> bool:
+    """Whether rounding an intercept in float64 changes scores by too little to look at."""
+    return bool(_EPS * np.abs(intercept).max(initial=0.0) < _ROUNDED_SCORE)

@@ -19,6 +19,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.newton_dual import unresolved_gain
 from softmax_regression._objectives.linear.one_block import copied, is_small
 from softmax_regression._objectives.linear.row_space import RowSpace
 from softmax_regression._solvers.criteria import best_start
@@ -33,6 +34,7 @@ _WIDE = 2  # columns for each row, from which the rotation takes less time than 
 _MOST_CHOLESKY_ITERATIONS = 50  # A sound Hessian takes fewer.
 _FIRST_ROUND = 30  # Iterations of L-BFGS before it is whitened anew; then twice as many.
 _ROWS_PER_UNKNOWN_ALONG_A_PATH = 10  # Of a preconditioner that serves several problems.
+_TINY = float(np.finfo(np.float64).tiny)
 _LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
 
 
@@ -127,7 +129,19 @@ class Problem:
         """
         begin = starts if warm_start is None else [warm_start.params]
         start = best_start(self.objective, [self.objective.centred(params) for params in begin])
-        return SOLVERS[solver](self.objective, self.products, start, Stopping(**how), warm_start)
+        stopping = Stopping(**how)
+        result = SOLVERS[solver](self.objective, self.products, start, stopping, warm_start)
+        return result if self.objective.has_dual else self._resolved(result, stopping.tol)
+
+    def _resolved(self, result: SolverResult, tol: float) -> SolverResult:
+        """Return a result that says so if features differ too little for its gap to be known."""
+        if result.reason is not StopReason.CONVERGED or result.evaluation is None:
+            return result
+        gain = unresolved_gain(self.objective, result.evaluation.gradient)
+        gap = result.remaining + gain / max(result.value, _TINY)
+        if gap <= max(tol, result.remaining):
+            return result
+        return replace(result, reason=StopReason.UNRESOLVED, remaining=min(gap, 1.0))
 
 
 def suits_row_space(design: Design, l2: float) -> bool:

@@ -28,12 +28,18 @@ class StopReason(Enum):
     ROUNDED = (
         "the coefficients and intercepts, rounded to the precision of X, are not at the minimum"
     )
+    UNRESOLVED = "the features are combinations of each other but for their last digits"
     STALLED = "its last 100 iterations brought less than 1 %"
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
     STOPPED = "the callbacks asked it to"
     MAX_TIME = "it used up its time (max_time)"
     DIVERGED = "the loss became infinite"
     INTERRUPTED = "it was interrupted"
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether the tolerance was reached, though that may not be all there is to say."""
+        return self in (StopReason.CONVERGED, StopReason.ROUNDED, StopReason.UNRESOLVED)
 
     @property
     def is_stuck(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from softmax_regression._problems.choice import (
     MINIBATCH_SOLVERS,
 )
-from softmax_regression._problems.progress import ROUNDING_REMEDY
+from softmax_regression._problems.progress import ROUNDING_REMEDY, UNRESOLVED_REMEDY
 from softmax_regression._solvers.result import SolverResult, StopReason
 
 
@@ -49,6 +49,8 @@ def remedy(
         return "Raise max_time or tol."
     if result.reason is StopReason.ROUNDED:
         return ROUNDING_REMEDY
+    if result.reason is StopReason.UNRESOLVED:
+        return UNRESOLVED_REMEDY
     if result.reason is StopReason.ROUNDING:
         if dtype != np.float64:
             return "Pass float64 data, or raise tol."

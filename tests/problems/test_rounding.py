@@ -206,3 +206,55 @@ def test_float64_is_taken_only_where_float32_loses_digits(container):
     assert in_needed_precision(far, coef).X.dtype == np.float64
     assert in_needed_precision(far, coef * np.float32(1e-4)) is far
     assert in_needed_precision(far, coef.astype(np.float64)) is far  # its products are in float64
+
+
+# -- weights and copies ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["newton-cholesky", "newton-cg", "lbfgs"])
+@pytest.mark.parametrize("decades", [30, 60, 100])
+def test_weights_below_the_range_of_float32_count(decades, solver):
+    """Rows of one weight, and so far from them that they are told apart, rows of another one."""
+    X, y = problem(0.0, n_rows=120)
+    far = (np.arange(30)[:, None] % 3 + 100 + np.zeros((1, 3))).astype(np.float32)
+    all_rows = np.vstack([X, far])
+    labels = np.r_[y, np.full(30, 3)]
+    weight = np.r_[np.ones(120), np.full(30, 10.0**decades)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = SoftmaxRegression(C=1.0, solver=solver).fit(all_rows, labels, weight)
+    scores = exact_scores(all_rows, model.coef_, model.intercept_)
+    losses = -log_softmax(scores, axis=1)[np.arange(150), labels]
+    # The heavy rows are right beyond doubt; what is left is the loss of the others.
+    ridge = 0.5 * np.square(model.coef_.astype(np.float64)).sum()
+    assert losses[:120].sum() + ridge <= model.objective_ * (1 + 1e-3)
+    assert model.objective_ > 1
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2])
+def test_copies_in_other_units_are_no_doubt(offset):
+    X, y = problem(offset)
+    X = X.astype(np.float64)
+    twice = np.hstack([X, X[:, :2] * 2.54, X[:, 2:] / 3600])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = SoftmaxRegression(C=np.inf).fit(twice, y)
+        alone = SoftmaxRegression(C=np.inf).fit(X, y)
+    np.testing.assert_allclose(model.objective_, alone.objective_, rtol=1e-6)
+    assert model.optimality_gap_ <= model.tol
+
+
+def test_near_copies_leave_the_minimum_in_doubt():
+    """Their differences, 1e-10, decide where the minimum is: squares of them are lost."""
+    X, y = problem(0.0)
+    X = X.astype(np.float64)
+    noise = np.random.default_rng(1).normal(size=X.shape)
+    near = np.hstack([X, X + 1e-10 * noise])
+    with pytest.warns(ConvergenceWarning, match="combinations of each other but for their last"):
+        model = SoftmaxRegression(C=np.inf).fit(near, y)
+    better = SoftmaxRegression(C=np.inf).fit(np.hstack([X, noise]), y).objective_
+    assert better < model.objective_ * (1 - 1e-3)
+    assert model.objective_ * (1 - model.optimality_gap_) <= better
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SoftmaxRegression(C=1.0).fit(near, y)  # A penalty decides instead.

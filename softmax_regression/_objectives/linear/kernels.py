@@ -7,6 +7,7 @@ a column for that itself. Sums have the same shape and are in float64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ from softmax_regression._data.dataset import Block
 from softmax_regression._data.design import Design
 from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression._losses.pointwise import PointwiseLoss
+from softmax_regression._objectives.linear.coordinates import RowMap
+
+_ROWS_PER_COLUMN = 4  # Of a block that is decomposed: with fewer, factors are made for factors.
 
 
 class Direction(NamedTuple):
@@ -149,6 +153,26 @@ def newton_dual_sums(block: Block, at: Direction) -> tuple[float, Array]:
         write_products(X, change, part)
         moments += part
     return total, moments
+
+
+def triangular_factor(block: Block, row_map: RowMap) -> Array:
+    """Return R of the QR decomposition of √s z, with z the rows in the coordinates of parameters.
+
+    Its singular values are those of the rows to all digits, which squares of rows would lose.
+    """
+    n_columns = row_map.n_columns
+    factors = []
+    for rows in block.regrouped(_ROWS_PER_COLUMN * n_columns):
+        root = np.sqrt(block.loss.row_weights(rows))
+        factors.append((row_map(block.design[rows]) * root).T)
+        factors = [stacked_factor(factors)]
+    return factors[0] if factors else np.zeros((0, n_columns))
+
+
+def stacked_factor(parts: Sequence[Array]) -> Array:
+    """Return R of the QR decomposition of some matrices, one above the other."""
+    factor: Array = np.linalg.qr(np.vstack(parts)).R
+    return factor
 
 
 # -- the Hessian in the intercept ------------------------------------------------------------------

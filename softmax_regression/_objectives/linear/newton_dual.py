@@ -20,6 +20,9 @@ gradient there would be 0. Here q is made row by row, and what it costs is added
 
   in the objective's coordinates, or where a bound is nearer, with that. So it is a bound if the
   minimum is no farther away than that, and an estimate else.
+
+It may be much farther away where features are combinations of others but for their last digits:
+the Hessian, which is made of their squares, has lost these. `unresolved_gain` looks at the rows.
 """
 
 from __future__ import annotations
@@ -28,9 +31,20 @@ from typing import Protocol
 
 import numpy as np
 
+from softmax_regression._data.dense import DenseDesign
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._objectives.linear.kernels import Direction, newton_dual_sums
+from softmax_regression._objectives.linear.kernels import (
+    Direction,
+    newton_dual_sums,
+    stacked_factor,
+    triangular_factor,
+)
 from softmax_regression._objectives.linear.means import Rows
+
+_MOST_COLUMNS = 1000  # Of X, whose principal directions are found.
+# Sizes of rows along a direction, relative to the largest, between which the Hessian has lost it:
+# what is less is rounding.
+_UNRESOLVED_SIZES = 1e-13, 1e-7
 
 
 class SummedObjective(Rows, Protocol):
@@ -80,3 +94,25 @@ def gap_without_penalty(
     reach = np.abs(params) + np.abs(step) + 1
     distance = np.where(moments > 0, params - lower, upper - params)
     return divergence + float(np.abs(moments) @ np.minimum(distance, reach))
+
+
+def unresolved_gain(objective: SummedObjective, gradient: Array) -> float:
+    """Estimate how much F may still fall along directions that its Hessian does not resolve.
+
+    Along a principal direction in which the rows have the size σ, scores change by about 1 after
+    1/σ: F may fall by the gradient's part there times that. What is within rounding of 0, as with
+    features that are copies in other units, is not counted. Nor is anything of an X that is sparse
+    or has many columns.
+    """
+    n_columns = objective.row_map.n_columns
+    is_short = n_columns <= min(objective.data.n_rows, _MOST_COLUMNS)
+    if not is_short or not isinstance(objective.data.design, DenseDesign):
+        return 0.0
+    factor = objective.data.map_reduce(
+        triangular_factor, objective.row_map, width=n_columns, reduce=stacked_factor
+    )
+    _, sizes, directions = np.linalg.svd(factor)
+    low, high = np.multiply(_UNRESOLVED_SIZES, sizes.max(initial=0.0))
+    lost = (sizes > low) & (sizes < high)
+    slopes = np.abs(objective.layout.matrix(gradient) @ directions[lost].T)
+    return float((slopes / sizes[lost]).sum()) * float(np.sqrt(objective.data.n_rows))

@@ -26,6 +26,7 @@ from softmax_regression._objectives.linear.kernels import largest_difference
 
 _ALL_ROWS = slice(None)
 _ONE_BLOCK_MULTIPLICATIONS = 1_000_000  # Of a pass over X: with fewer, calls take longest.
+_WEIGHT_RATIO = 1e8  # Of weights: with more, the losses of heavy rows count to their last digit.
 _COPIED_BYTES = 4 << 20  # A copy of X of this size is quicker to work with, and does no harm.
 
 
@@ -41,7 +42,9 @@ class OneBlock(Dataset):
     """
 
     def __init__(self, design: Design, loss: PointwiseLoss, moments: Moments | None = None):
-        super().__init__(design, loss.with_one_hot_targets(), moments)
+        if not _differ_by_decades(loss.weight):
+            loss = loss.with_one_hot_targets()
+        super().__init__(design, loss, moments)
         self.X = design.X
         self.columns = design.X.T
         weight = self.loss.weight
@@ -58,6 +61,17 @@ class OneBlock(Dataset):
         reduce: Callable[[Sequence[Any]], Any] = add_up,
     ) -> Any:
         return reduce((kernel(Block(self.design, self.loss, self._pieces, 0, kept), params),))
+
+
+def _differ_by_decades(weight: Array | None) -> bool:
+    """Whether rows of much loss may count no more than rows of nearly none.
+
+    One-hot targets are quicker, but lose losses below the rounding error of 1: labels keep them.
+    """
+    if weight is None:
+        return False
+    least = np.min(weight, where=weight > 0, initial=np.inf)
+    return bool(weight.max() > _WEIGHT_RATIO * least)
 
 
 class SmallCrossEntropy(LinearCrossEntropy):
