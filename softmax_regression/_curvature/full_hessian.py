@@ -43,9 +43,7 @@ class HessianFactor(Curvature):
 
     def solve_upper(self, unknowns: Array) -> Array:
         matrix = self._factor.back(unknowns).reshape(self._shape)
-        if self.objective.width > 1:
-            matrix = np.concatenate([matrix, np.zeros((1, self._shape[1]))])
-        return self._flat(matrix)
+        return (matrix if self.objective.width == 1 else _of_all_classes(matrix)).ravel()
 
     def solve_lower(self, gradient: Array) -> Array:
         return self._factor.forward(self._matrix(gradient)[: self._shape[0]].ravel())
@@ -54,8 +52,7 @@ class HessianFactor(Curvature):
         if self.objective.width == 1:
             return self._factor.solve(gradient)
         solved = self._factor.solve(self._matrix(gradient)[:-1].ravel())
-        rows = np.concatenate([solved, np.zeros(self._shape[1])])
-        return self._flat(rows.reshape(-1, self._shape[1]))
+        return _of_all_classes(solved.reshape(self._shape)).ravel()
 
     @property
     def exact(self) -> bool:
@@ -98,6 +95,16 @@ def _hessian(
         same_column = np.einsum("kjlj->klj", by_class)
         same_column -= objective.ridge / objective.width
     return hessian
+
+
+def _of_all_classes(matrix: Array) -> Array:
+    """Return parameters of all classes, which sum to 0, for those without the last class's."""
+    mean = np.add.reduce(matrix)
+    mean /= len(matrix) + 1
+    whole = np.empty((len(matrix) + 1, matrix.shape[1]))
+    np.subtract(matrix, mean, out=whole[:-1])
+    np.negative(mean, out=whole[-1])
+    return whole
 
 
 def _add_to_hessian(z: Array, p: Array, sums: tuple[Array, Array]) -> None:

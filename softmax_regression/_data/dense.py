@@ -100,6 +100,8 @@ class DenseDesign(Design):
         if X.dtype != np.float64:  # float64 holds the squares of all other numbers
             return moments
         doubtful = moments.doubtful()
+        if not len(doubtful):
+            return moments
         varying = doubtful[(X[:, doubtful] != X[:1, doubtful]).any(axis=0)]
         if not len(varying):
             return moments

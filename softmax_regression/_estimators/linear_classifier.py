@@ -15,6 +15,7 @@ from softmax_regression._data.precision import in_needed_precision
 from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
 from softmax_regression._estimators.hints import hint
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.linear.layout import centred
 from softmax_regression._problems.rounding import Rounding
 
 
@@ -92,13 +93,13 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
         if not self.fit_intercept:
             intercept = np.zeros(len(coef))
         if len(coef) > 1:
-            coef, intercept = self._without_shared_part(coef), intercept - intercept.mean()
+            coef, intercept = self._without_shared_part(coef), centred(intercept)
         self.coef_: Any  # sparse after sparsify()
         self.coef_, self.intercept_ = rounding.model(coef, intercept)
 
     def _without_shared_part(self, coef: Array) -> Array:
         """Return W less what all classes share: that changes no probability, take the smallest."""
-        return coef - coef.mean(axis=0)
+        return centred(coef)
 
 
 def linear_scores(rows: Design, coef: Any, intercept: Array) -> Array:

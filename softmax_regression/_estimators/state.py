@@ -35,19 +35,27 @@ _CLASSES: dict[str, type] = {
     "SGD": SGD,
 }
 _NAMES = {known: name for name, known in _CLASSES.items()}
+_PLAIN = frozenset({type(None), bool, int, float, str, np.ndarray})
 
 
 def state_of(value: Any) -> Any:
     """Return a value with a dict in the place of each object, those in dicts included."""
-    if isinstance(value, dict):
-        return {name: state_of(part) for name, part in value.items()}
-    if isinstance(value, np.random.RandomState):
-        return {"class": "RandomState", **value.get_state(legacy=False)}
-    if isinstance(value, Fraction):
+    kind = type(value)
+    if kind in _NAMES:
+        return {"class": _NAMES[kind], **_parts(vars(value))}
+    if kind is dict:
+        return _parts(value)
+    if kind is Fraction:
         return {"class": "Fraction", "ratio": list(value.as_integer_ratio())}
-    if type(value) in _NAMES:
-        return {"class": _NAMES[type(value)], **state_of(vars(value))}
+    if kind is np.random.RandomState:
+        return {"class": "RandomState", **value.get_state(legacy=False)}
     return value
+
+
+def _parts(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: part if type(part) in _PLAIN else state_of(part) for name, part in attributes.items()
+    }
 
 
 def from_state(state: Any) -> Any:

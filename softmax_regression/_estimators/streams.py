@@ -83,12 +83,15 @@ class Stream:
     offset: Array | None = None
     evidence: float = 0.0
 
-    def count(self, targets: Targets) -> float:
-        """Count a piece; return its mean weight in units of the stream's so far."""
-        n_rows = int(np.count_nonzero(targets.row_weights()))
-        self.n_rows += n_rows
+    def count(self, targets: Targets) -> None:
+        """Count a piece."""
+        self.n_rows += targets.n_rows_of_weight
         self.weight += targets.total_weight
-        return float((targets.total_weight / n_rows) / (self.weight / self.n_rows))
+
+    def mean_weight(self, targets: Targets) -> float:
+        """Return the mean weight of a piece that has been counted, in units of the stream's."""
+        mean = targets.total_weight / targets.n_rows_of_weight
+        return float(mean / (self.weight / self.n_rows))
 
     def average(self, moments: Moments, weight: Fraction) -> Moments:
         """Take in the moments of a piece that has been counted; return those of all so far."""

@@ -23,7 +23,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache, partial, wraps
 from itertools import pairwise, product
 from queue import SimpleQueue
@@ -203,8 +203,7 @@ def usable_threads(n_operations: float = np.inf) -> int:
     )
 
 
-@contextmanager
-def blas_threads(n_operations: float) -> Iterator[None]:
+def blas_threads(n_operations: float) -> AbstractContextManager[None]:
     """Let BLAS have its threads for a single operation, if it takes long.
 
     Parameters
@@ -212,10 +211,17 @@ def blas_threads(n_operations: float) -> Iterator[None]:
     n_operations : float
         How many multiplications it takes.
     """
-    n_threads = usable_threads()
-    if n_operations < _MULTIPLICATIONS_WORTH_BLAS_THREADS or n_threads == 1 or not _limits.only():
-        yield
-        return
+    n_threads = 1
+    if n_operations >= _MULTIPLICATIONS_WORTH_BLAS_THREADS and _limits.only():
+        n_threads = usable_threads()
+    return _with_blas_threads(n_threads) if n_threads > 1 else _NO_CHANGE
+
+
+_NO_CHANGE = nullcontext()
+
+
+@contextmanager
+def _with_blas_threads(n_threads: int) -> Iterator[None]:
     try:
         _set_all([(library, n_threads) for library in _libraries()])
         yield

@@ -103,14 +103,13 @@ class PointwiseLoss(ABC):
     @cached_property
     def class_shares(self) -> Array:
         """Return the weighted share of each class in the targets: (n_classes,), sums to 1."""
-        shares = np.zeros(self.n_classes)
         if self.targets.ndim == 1:
-            shares += np.bincount(self.targets, self.weight, minlength=self.n_classes)
+            shares = np.bincount(self.targets, self.weight, minlength=self.n_classes)
         elif self.weight is None:
-            shares += self.targets.sum(axis=1, dtype=np.float64)
+            shares = self.targets.sum(axis=1, dtype=np.float64)
         else:
-            shares += self.targets @ self.weight.astype(np.float64)
-        return shares / shares.sum()
+            shares = self.targets @ self.weight.astype(np.float64)
+        return shares / np.add.reduce(shares)
 
     def _weighted_total(self, losses: Array, rows: Rows) -> float:
         if self.weight is None:
@@ -145,7 +144,9 @@ class SoftmaxLoss(PointwiseLoss):
         targets = self.targets
         if targets.ndim == 1:
             targets = np.ascontiguousarray(one_hot(targets, self.n_classes).T)
-        return SoftmaxLoss(targets, self.weight, self.n_classes)
+        same = SoftmaxLoss(targets, self.weight, self.n_classes)
+        same.class_shares = self.class_shares
+        return same
 
     def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         labels = self.targets.ndim == 1
@@ -267,7 +268,9 @@ class SigmoidLoss(PointwiseLoss):
         targets = self.targets
         if targets.ndim == 1:
             targets = np.array([1.0 - targets, targets])
-        return SigmoidLoss(targets, self.weight)
+        same = SigmoidLoss(targets, self.weight)
+        same.class_shares = self.class_shares
+        return same
 
     def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         second = self._second[rows]

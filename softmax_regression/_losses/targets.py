@@ -42,6 +42,11 @@ class Targets:
         """Return the summed weight of each class, in units of the mean weight of a row."""
         return class_totals(self.encoded, self.weight, len(self.classes))
 
+    @property
+    def n_rows_of_weight(self) -> int:
+        """How many rows have a weight above 0."""
+        return len(self.encoded) if self.weight is None else int(np.count_nonzero(self.weight))
+
     def row_weights(self) -> Array:
         """Return the weights, all of them 1 if none were given."""
         return np.ones(len(self.encoded)) if self.weight is None else self.weight

@@ -65,6 +65,10 @@ class ClassesWithWeight:
         """Return the rows of the fitted classes, of an array with a row for each score."""
         return rows[self.fitted] if len(rows) == len(self.fitted) else rows
 
+    def restrict_model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
+        """Return W and b of the fitted classes."""
+        return self.restrict(coef), self.restrict(intercept)
+
     def expand(
         self,
         coef: Array,

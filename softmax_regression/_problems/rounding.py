@@ -53,9 +53,8 @@ class Rounding:
         """Return copies of W and b in the precision of X."""
         with np.errstate(over="ignore"):
             rounded = coef.astype(self.dtype)
-        too_large = np.flatnonzero(~np.isfinite(rounded).all(axis=0))
-        if len(too_large):
-            column = int(too_large[0])
+        if not np.isfinite(rounded).all():
+            column = int(np.isfinite(rounded).all(axis=0).argmin())
             raise ValueError(
                 f"The coefficients of column {column} of X, up to "
                 f"{np.abs(coef[:, column]).max():.1e}, are too large for {self.dtype}: multiply "

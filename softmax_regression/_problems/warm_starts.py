@@ -74,7 +74,7 @@ class Solution:
         """Return it with the objective and the gap of a rounded W and b."""
         if self.problem is None:
             return self
-        held = self.classes.restrict(coef), self.classes.restrict(intercept)
+        held = self.classes.restrict_model(coef, intercept)
         result = rounding.certified(self.problem, self.result, *held, tol)
         objective = objective_of(result.value, self.C, targets.total_weight)
         return replace(self, result=result, objective=objective)

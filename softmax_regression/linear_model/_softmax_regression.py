@@ -372,8 +372,6 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
                 design, classes.targets, self.C, targets.total_weight
             )
             rounding = Rounding.of(objective)
-            start = self._start(design.n_columns, previous)
-            start = classes.restrict(start[0]), classes.restrict(start[1])
             watched.begin()
             if classes.is_one:
                 # Its probability is 1 at the minimum.
@@ -382,19 +380,22 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
                 model = objective.unpack(np.zeros(objective.n_params))
                 self._store(*self._of_all_classes(classes, objective, *model), rounding)
             elif self.solver in MINIBATCH_SOLVERS:
+                start = classes.restrict_model(*self._start(design.n_columns, previous))
                 problem, result = self._minimize_batches(classes, objective, *start, watched)
                 model = problem.to_model(result.params)
                 whole = self._of_all_classes(classes, objective, *model, result.value)
                 self._store(*whole, rounding)
                 result = self._certified(classes, problem, result)
             else:
-                # An earlier solution may be far out where the data are others.
-                starts = [objective.null_model(), *([] if previous is None else [start])]
+                starts = [objective.null_model()]
+                if previous is not None:  # It may be far out where the data are others.
+                    start = self._start(design.n_columns, previous)
+                    starts.append(classes.restrict_model(*start))
                 solved, result = self._minimize(specification, classes, objective, starts, watched)
                 model = solved.to_model(result.params)
                 whole = self._of_all_classes(classes, objective, *model, result.value)
                 self._store(*whole, rounding)
-                held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
+                held = classes.restrict_model(self.coef_, self.intercept_)
                 result = rounding.certified(solved, result, *held, self.tol)
             # partial_fit may go on from here
             n_rows = len(objective.rows)
@@ -463,7 +464,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             self.solver_ = "adam" if self.solver == "auto" else self.solver
             stream = self._resumed_stream(self.solver_, first)
             stream.columns = np.searchsorted(targets.classes, columns)
-            weight = stream.count(targets)
+            stream.count(targets)
+            weight = stream.mean_weight(targets)
             base = self._specification().objective(design, targets, self.C, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
             objective = base.standardized(stream.average(base.moments(), targets.total_weight))
@@ -581,7 +583,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
 
         An epoch's mean is of many parameters.
         """
-        held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
+        held = classes.restrict_model(self.coef_, self.intercept_)
         try:
             end = evaluate(objective, objective.from_model(*held))
             remaining = certify(RelativeGap(), self.tol, objective, end)

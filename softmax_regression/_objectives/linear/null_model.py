@@ -6,10 +6,11 @@ import numpy as np
 
 from softmax_regression._data.dataset import RowBlocks
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._objectives.linear.layout import LinearLayout
+from softmax_regression._objectives.linear.layout import LinearLayout, centred
 from softmax_regression._objectives.linear.means import Rows, row_mean, target_mean
 
 _EQUAL_SHARES_WEIGHT = 0.1  # Of equal class shares beside the true ones, where a fit begins.
+_TINY = float(np.finfo(np.float64).tiny)
 _MOST_RAISED = 1e6  # Times its share, by which a class that hardly occurs may begin above it.
 
 
@@ -20,14 +21,13 @@ def null_model(data: RowBlocks, layout: LinearLayout) -> tuple[Array, Array]:
     out that it has no curvature; but from much too large a share, Newton's method comes down by one
     nat an iteration.
     """
-    coef, intercept = layout.unpack(np.zeros(layout.n_params))
-    if layout.fit_intercept:
-        shares = data.class_shares
-        raised = np.minimum(_EQUAL_SHARES_WEIGHT / len(shares), _MOST_RAISED * shares)
-        logits = np.log(np.maximum(shares + raised, np.finfo(np.float64).tiny))
-        one_score = layout.n_outputs == 1
-        intercept[...] = logits[1:] - logits[:1] if one_score else logits - logits.mean()
-    return coef, intercept
+    coef = np.zeros((layout.n_outputs, layout.n_features))
+    if not layout.fit_intercept:
+        return coef, np.empty(0)
+    shares = data.class_shares
+    raised = np.minimum(_EQUAL_SHARES_WEIGHT / len(shares), _MOST_RAISED * shares)
+    logits = np.log(np.maximum(shares + raised, _TINY))
+    return coef, logits[1:] - logits[:1] if layout.n_outputs == 1 else centred(logits)
 
 
 def null_slopes(objective: Rows) -> Array:

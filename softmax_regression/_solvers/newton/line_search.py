@@ -10,7 +10,6 @@ import numpy as np
 
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Proposal
-from softmax_regression._solvers.criteria import evaluate
 from softmax_regression._solvers.protocols import SearchableObjective
 
 _SLOPE_LEFT = 0.3  # Of the slope at the start: below, the next direction does better.
@@ -52,7 +51,7 @@ class LineSearch:
             max_step = min(max_step, self.max_change / change)
         length, best = min(1.0, max_step), None
         for _ in range(_MOST_TRIALS):
-            trial = evaluate(objective, objective.within(params + length * direction))
+            trial = objective.evaluate(objective.within(params + length * direction))
             slope = float(trial.gradient @ direction)
             if trial.value <= acceptable and (best is None or trial.value <= best.value):
                 best = trial
