@@ -21,6 +21,7 @@ from softmax_regression._objectives.base import MinibatchObjective, Unconstraine
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.smooth import SOLVERS
+from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.criteria import (
     GradientNorm,
     RelativeGap,
@@ -41,6 +42,7 @@ from softmax_regression._solvers.minibatch.minibatch import (
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Optimizer
 from softmax_regression._solvers.newton.descent import CholeskyDescent
 from softmax_regression._solvers.newton.equations import NewtonEquations
+from softmax_regression._solvers.newton.line_search import LineSearch
 from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.polish import polish
 from softmax_regression._solvers.result import SolverResult, StopReason
@@ -391,6 +393,50 @@ def test_conjugate_gradients_leave_what_only_rounding_curves():
     run.solve(Identity(), 1e-12, 50)
     assert np.abs(run.step).max() < 1e6
     assert np.isfinite(run.decrement)
+
+
+def test_newton_equations_are_left_once_they_promise_more_than_there_is():
+    # The objective is not negative: so a value of 1 is all that it can fall by.
+    curvatures = 10.0 ** -np.arange(12)
+    objective = Quadratic(np.diag(curvatures))
+    point = Evaluation(np.zeros(12), 1.0, np.full(12, 0.5))
+    run = NewtonEquations(objective, point, final_decrement=0.0)
+    assert run.solve(Identity(), 1e-12, 50)
+    left = run.n_products
+    assert left < 6
+    assert np.abs(run.step).max() < 1e6
+    far = Evaluation(np.zeros(12), 1e30, np.full(12, 0.5))
+    whole = NewtonEquations(objective, far, final_decrement=0.0)
+    whole.solve(Identity(), 1e-12, 50)
+    assert whole.n_products > left
+    assert whole.decrement > 1e3
+
+
+class Bend:
+    """A convex function of one variable whose slope changes from −1000 to about 1 at 1e-9."""
+
+    def evaluate(self, params):
+        (x,) = params
+        far = max(x - 1e-9, 0.0)
+        near = min(x, 1e-9)
+        return Evaluation(params, 1 - 1000 * near + far + far**2, np.array([self.slope(x)]))
+
+    def slope(self, x):
+        return -1000.0 if x < 1e-9 else 1 + 2 * (x - 1e-9)
+
+    def within(self, params):
+        return params
+
+    def max_step(self, params, direction):
+        return np.inf
+
+
+def test_a_line_search_finds_a_sharp_bend():
+    objective = Bend()
+    start = objective.evaluate(np.zeros(1))
+    end = LineSearch(objective)(start, Proposal(np.ones(1), 500.0))
+    assert end is not None
+    assert end.value < start.value
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.1])

@@ -70,7 +70,8 @@ class NewtonEquations:
             The largest number of products with H.
         """
         at, gradient = self.evaluation, self.evaluation.gradient
-        rule = _StoppingRule(self.objective, enough, self.final_decrement)
+        credit = at.value - self.decrement
+        rule = _StoppingRule(self.objective, enough, self.final_decrement, credit)
         if self.n_products > 0:
             rule.begin(float(gradient @ preconditioner.solve(gradient)))
         run = conjugate_gradients(
@@ -87,7 +88,7 @@ class NewtonEquations:
         first, last = max(run.first_square, _TINY), max(run.square, _TINY)
         self.progress = 0.5 * float(np.log(first) - np.log(last))
         self.decrement = 0.5 * (run.square - float(gradient @ self.step))
-        done = run.square <= rule.goal or run.reason is EndOfCG.NO_CURVATURE
+        done = run.square <= rule.goal or run.reason is EndOfCG.NO_CURVATURE or rule.credit < 0
         if done and rule.proof < np.inf:
             last_step = self.objective.last_step(at, self.residual)
             self.step = self.step if last_step is None else self.step + last_step
@@ -97,13 +98,20 @@ class NewtonEquations:
 class _StoppingRule:
     """Ends conjugate gradients where the residual has fallen far enough, and the end is proved."""
 
-    def __init__(self, objective: TruncatedNewtonObjective, enough: float, final_decrement: float):
+    def __init__(
+        self,
+        objective: TruncatedNewtonObjective,
+        enough: float,
+        final_decrement: float,
+        credit: float,
+    ):
         self.objective = objective
         self.enough = enough
         self.final_decrement = final_decrement
         self.goal = -1.0  # Of the square of the residual; negative before the beginning.
         self.proof = np.inf  # The largest likely gap that will do.
         self.patience = _MOST_PRODUCTS_FOR_PROOF
+        self.credit = credit  # By how much F may still fall: what promises more is no model of it.
 
     def begin(self, square: float) -> None:
         """Learn the square of the gradient in the norm of the preconditioner."""
@@ -114,6 +122,9 @@ class _StoppingRule:
     def __call__(self, residual: Array, square: float, gain: float) -> bool:
         if self.goal < 0:
             self.begin(square)
+        self.credit -= gain
+        if self.credit < 0:
+            return True
         if not square <= self.goal:
             return False
         if self.patience == 0 or self.objective.likely_gap(residual) <= self.proof:

@@ -49,7 +49,7 @@ class LineSearch:
         if self.max_change < np.inf:
             change = max(objective.largest_change(direction), _TINY)
             max_step = min(max_step, self.max_change / change)
-        length, best = min(1.0, max_step), None
+        length, best, was_long = min(1.0, max_step), None, False
         for _ in range(_MOST_TRIALS):
             trial = objective.evaluate(objective.within(params + length * direction))
             slope = float(trial.gradient @ direction)
@@ -62,9 +62,11 @@ class LineSearch:
             elif slope < 0:
                 if length >= max_step and best is trial:
                     return trial  # It is at a bound.
-                below = (length, slope)
+                below, was_long = (length, slope), False
             else:
-                above = (length, slope)
+                if was_long:  # Where slopes bend sharply, one end would else stay for ever.
+                    below = (below[0], 0.5 * below[1])
+                above, was_long = (length, slope), True
             length = min(_between(below, above), max_step)
         return best
 
