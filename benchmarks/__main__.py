@@ -23,6 +23,7 @@ from benchmarks import (
     selection,
     small,
     sparse,
+    sweep,
     threads,
 )
 from benchmarks.datasets import Catalogue
@@ -76,6 +77,26 @@ def _sparse(options: argparse.Namespace) -> Records:
     return sparse.run(options.catalogue, names, options.timeout, options.repeat)
 
 
+def _sweep(options: argparse.Namespace) -> Records:
+    conditions = sweep.Conditions(threads.Tables(options.catalogue))
+    names = conditions.names(options.only, options.names)
+    records = []
+    for record in sweep.run(conditions, names, options.timeout, options.repeat, options.output):
+        records.append(record)
+        yield record
+    if options.output and records:
+        _draw_map(records, options.output / "sweep.png")
+
+
+def _draw_map(records: list[Any], path: Path) -> None:
+    try:
+        from benchmarks.sweep_figure import draw
+    except ImportError as error:
+        progress(f"{path.name} is skipped: {error.name} is not installed")
+    else:
+        draw(records, path)
+
+
 def _threads(options: argparse.Namespace) -> Records:
     tables = threads.Tables(options.catalogue)
     return threads.run(tables, tables.names(options.only, options.names), options.repeat)
@@ -93,6 +114,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "defaults": _defaults,
     "selection": lambda options: selection.run(options.catalogue, options.names, options.repeat),
     "sparse": _sparse,
+    "sweep": _sweep,
     "inference": lambda options: inference.run(options.catalogue, options.names, options.repeat),
     "threads": _threads,
     "interrupts": lambda options: interrupts.run(),
@@ -113,7 +135,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="data sets of race, kernel, defaults, selection, sparse, threads",
+        help="data sets of race, kernel, defaults, selection, sparse, sweep, threads",
     )
     every = ", ".join(peers.SOLVERS)
     add("--solvers", nargs="+", default=[], metavar="NAME", choices=peers.SOLVERS, help=every)
@@ -136,7 +158,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FIRST:LAST",
         help="seeds of the problems of hostile",
     )
-    add("--output", type=Path, metavar="FOLDER", help="for results.json, race.png, hostile.jsonl")
+    add("--output", type=Path, metavar="FOLDER", help="for results.json, pictures and what is kept")
     options = parser.parse_args(arguments)
     for part in options.parts:
         if part not in [*PARTS, "all"]:

@@ -155,7 +155,7 @@ def _fit(
     pipe.send(None)
     seconds += burst(call, ENOUGH - seconds[0], MOST - 1)
     assert solution is not None
-    value = objective(X, labels, *solution, penalty=solver.penalty)
+    value = objective(X, labels, *solution, C=solver.C, penalty=solver.penalty)
     if not np.isfinite(value):
         raise FloatingPointError("diverged")
     pipe.send(Burst(seconds, value))

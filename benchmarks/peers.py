@@ -4,7 +4,7 @@ A solver's ``make(X, y, tol)`` prepares what is not to be charged, and returns t
 arguments that is timed.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -48,6 +48,8 @@ class Solver:
         The tolerance that it goes down to even if a looser one has reached the goal.
     penalty : callable
         Of the coefficients.
+    C : float
+        That of the objective which `make` is to minimise.
     """
 
     module: str
@@ -55,6 +57,7 @@ class Solver:
     ladder: tuple[float, ...] = _LADDER
     at_least: float = np.inf
     penalty: Callable[[np.ndarray], float] = ridge
+    C: float = 1.0
 
 
 def estimator(create: Callable[[float], Any], X: Any, y: Any, tol: float) -> Fit:
@@ -65,17 +68,17 @@ def estimator(create: Callable[[float], Any], X: Any, y: Any, tol: float) -> Fit
     return fit
 
 
-def _ours(X: Any, y: Any, tol: float) -> Fit:
-    return estimator(lambda tol: SoftmaxRegression(tol=tol), X, y, tol)
+def _ours(X: Any, y: Any, tol: float, **parameters: Any) -> Fit:
+    return estimator(lambda tol: SoftmaxRegression(tol=tol, **parameters), X, y, tol)
 
 
-def _reference(X: Any, y: Any, tol: float) -> Fit:
-    return _ours(X.astype(np.float64), y, tol)
+def _reference(X: Any, y: Any, tol: float, **parameters: Any) -> Fit:
+    return _ours(X.astype(np.float64), y, tol, **parameters)
 
 
-def _scikit_learn(solver: str, X: Any, y: Any, tol: float) -> Fit:
+def _scikit_learn(solver: str, X: Any, y: Any, tol: float, C: float = 1.0) -> Fit:
     def create(tol: float) -> LogisticRegression:
-        return LogisticRegression(solver=solver, tol=tol, max_iter=ENDLESS)
+        return LogisticRegression(solver=solver, C=C, tol=tol, max_iter=ENDLESS)
 
     return estimator(create, X, y, tol)
 
@@ -166,6 +169,30 @@ SOLVERS = {
     "cyanure": Solver("cyanure", _cyanure),
     "torch-lbfgs": Solver("torch", _torch),
 }
+
+
+def at(
+    C: float, own: Sequence[str] = (), theirs: Sequence[str] = ()
+) -> tuple[Solver, dict[str, Solver]]:
+    """Return the reference for some C, and solvers: ours as it comes, some of ours, and peers.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty.
+    own : sequence of str
+        Names of solvers of `SoftmaxRegression`.
+    theirs : sequence of str
+        Names of solvers of `LogisticRegression`.
+    """
+    reference = Solver("softmax_regression", partial(_reference, C=C, max_iter=5000), (1e-10,), C=C)
+    solvers = {OURS: Solver("softmax_regression", partial(_ours, C=C, max_iter=5000), C=C)}
+    for name in own:
+        make = partial(_ours, C=C, solver=name, max_iter=5000)
+        solvers[f"{OURS} {name}"] = Solver("softmax_regression", make, C=C)
+    for name in theirs:
+        solvers[f"sklearn-{name}"] = Solver("sklearn", partial(_scikit_learn, name, C=C), C=C)
+    return reference, solvers
 
 
 def installed(only: Collection[str] = ()) -> list[str]:

@@ -18,3 +18,12 @@ def mixture(n_rows: int, n_columns: int, n_classes: int) -> tuple[np.ndarray, np
     for label, centre in enumerate(centres):
         X[y == label] += centre
     return X, y
+
+
+def homogeneous(n_rows: int, n_columns: int, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows from one Gaussian, and labels from a softmax model that tells them nearly apart."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_columns))
+    scores = X @ rng.standard_normal((n_columns, n_classes))
+    y = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
+    return X, y

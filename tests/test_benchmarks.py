@@ -39,6 +39,8 @@ from benchmarks import (
     small,
     sparse,
     sparse_peers,
+    sweep,
+    sweep_figure,
     threads,
     timing,
 )
@@ -317,6 +319,64 @@ def test_a_race_goes_to_json_and_to_a_figure(tmp_path):
     for some in (races, races[:1]):
         draw(some, tmp_path / "race.png")
         assert (tmp_path / "race.png").read_bytes().startswith(b"\x89PNG")
+
+
+# -- the sweep -------------------------------------------------------------------------------------
+
+
+def swept(data, C, **seconds):
+    """What is kept of a condition, from seconds by solver."""
+    solvers = {name: {"seconds": value} for name, value in seconds.items()}
+    return {"data": data, "C": C, "order": 10, "shape": [3, 4], "solvers": solvers}
+
+
+def test_a_sweep_compares_with_the_fastest_peer_and_with_our_own_best(capsys):
+    ours, own = {peers.OURS: 2.0}, {f"{peers.OURS} newton-cg": 1.0}
+    others = {"sklearn-lbfgs": 4.0, "sklearn-newton-cg": None}
+    record = swept("d", 1.0, **ours, **own, **others)
+    assert sweep.ratios(record) == (0.5, 2.0, 4.0)
+    assert sweep.ratios(swept("d", 1.0, **{"sklearn-lbfgs": 4.0})) == (None, None, 4.0)
+    assert sweep.ratios({"data": "d", "C": 1.0, "skipped": "> 1"}) == (None, None, None)
+    sweep._sum_up([record, swept("e", 100.0, **{peers.OURS: 3.0, "sklearn-lbfgs": 2.0})])
+    assert "| e | 100 | 1.50 | 1.00 |" in capsys.readouterr().out
+
+
+def test_a_sweep_goes_on_where_it_was_left(tmp_path, monkeypatch):
+    conditions = sweep.Conditions(threads.Tables(Catalogue()))
+    raced = []
+
+    def race_once(conditions, data, C, timeout, rounds):
+        raced.append((data, C))
+        return swept(data, C, **{peers.OURS: 1.0, "sklearn-lbfgs": 2.0})
+
+    monkeypatch.setattr(sweep, "_raced", race_once)
+    first = list(sweep.run(conditions, ["sklearn-iris"], 1.0, 1, tmp_path))
+    assert len(first) == len(raced) == 2 * len(sweep.STRENGTHS)
+    again = list(sweep.run(conditions, ["sklearn-iris", "sklearn-wine"], 1.0, 1, tmp_path))
+    assert len(raced) == len(again) == 4 * len(sweep.STRENGTHS)
+    sweep_figure.draw(again, tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_standardised_data_have_means_of_0_and_deviations_of_1():
+    conditions = sweep.Conditions(threads.Tables(Catalogue()))
+    raw, _ = conditions.load("sklearn-digits")
+    X, _ = conditions.load("sklearn-digits, standardised")
+    varying = raw.std(axis=0) > 0
+    np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(X.std(axis=0), varying, atol=1e-12)
+
+
+@pytest.mark.parametrize("C", [0.5, 100.0])
+def test_solvers_minimise_the_objective_of_their_strength(C):
+    X, y = some_data(3)
+    reference, solvers = peers.at(C, ["newton-cg"], ["lbfgs", "newton-cholesky"])
+    assert len(solvers) == 4
+    lowest = objective(X, y, *reference.make(X, y, 1e-10)(), C=C)
+    for solver in solvers.values():
+        assert solver.C == C
+        reached = objective(X, y, *solver.make(X, y, 1e-7)(), C=C)
+        assert lowest * (1 - 1e-9) <= reached <= lowest * (1 + 1e-4)
 
 
 # -- data sets and solvers -------------------------------------------------------------------------
