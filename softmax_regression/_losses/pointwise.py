@@ -274,22 +274,24 @@ class SigmoidLoss(PointwiseLoss):
 
     def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         second = self._second[rows]
-        # CE = log(1 + exp(z)) − y z = log1p(exp(−|z|)) + (max(z, 0) − y z). The bracket is exact
-        # for a hard label, and 0 if the model is right: the digits of the logarithm survive.
+        # CE = log(1 + exp(z)) − y z = log1p(exp(−|z|)) + (θ − y) z, with θ = 1 for z > 0, else 0.
+        # The last term is exact for a hard label, and 0 if the model is right: the digits of the
+        # logarithm survive.
         small = np.abs(scores[0])
         np.negative(small, out=small)
         np.exp(small, out=small)
         losses = np.log1p(small)
-        losses += np.maximum(scores[0], 0) - second * scores[0]
         # The smaller probability, t = exp(−|z|) / (1 + exp(−|z|)), is what there is of the residual
-        # where the model is right: p − y is (1 − y) − t for z > 0, else t − y.
+        # where the model is right: p is θ − t for z > 0, else θ + t.
         small /= 1 + small
-        positive = scores[0] > 0
-        np.negative(small, out=small, where=positive)
+        np.copysign(small, scores[0], out=small)
+        step = np.copysign(scores.dtype.type(0.5), scores[0])
+        step += 0.5
         if keep is not None:
-            np.add(small, positive, out=keep[0])
-        np.subtract(positive, second, out=scores[0])
-        scores += small
+            np.subtract(step, small, out=keep[0])
+        step -= second
+        losses += step * scores[0]
+        np.subtract(step, small, out=scores[0])
         self.weigh(scores, rows)
         return self._weighted_total(losses, rows)
 
