@@ -59,6 +59,11 @@ class HessianFactor(Curvature):
         """Whether it is that of H but for rounding errors of float64."""
         return self._whole and self._factor.sound
 
+    @property
+    def log_determinant(self) -> float:
+        """The logarithm of the determinant of H without the last class."""
+        return self._factor.log_determinant
+
     def inverse(self) -> Array:
         """Return H⁻¹ without the last class, of shape (n_scores, n_columns) twice."""
         return self._factor.inverse().reshape(*self._shape, *self._shape)

@@ -29,6 +29,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "Cs": [_COUNT, "array-like"],
     "batch_size": [_AUTO, _COUNT],
     "beta_1": [_DECAY],
+    "bias_reduction": [StrOptions({"firth"}), None],
     "beta_2": [_DECAY],
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "epsilon": [_POSITIVE],

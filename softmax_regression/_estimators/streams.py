@@ -259,6 +259,11 @@ def can_stream(estimator: Any) -> bool:
             "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
             "rows at once."
         )
+    if estimator.bias_reduction is not None:
+        raise AttributeError(
+            "partial_fit does not reduce bias, which takes the information of all rows: set "
+            "bias_reduction=None, or fit all rows at once."
+        )
     if isinstance(estimator.l1_ratio, Real) and 0 < float(estimator.l1_ratio) <= 1:
         raise AttributeError(
             f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "

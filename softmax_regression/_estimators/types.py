@@ -32,6 +32,7 @@ else:
 __all__ = [
     "Activation",
     "Auto",
+    "BiasReduction",
     "ClassWeight",
     "LearningRateSchedule",
     "LinearSolver",
@@ -50,6 +51,7 @@ Auto = Literal["auto"]
 PathSolver = Literal["auto", "lbfgs", "newton-cg", "newton-cholesky"]
 LinearSolver = PathSolver | Literal["proximal-newton", "sgd", "adam"]
 NetworkSolver = Literal["auto", "adam", "sgd", "lbfgs"]
+BiasReduction = Literal["firth"] | None
 PenaltyGrouping = Literal["none", "features"]
 LearningRateSchedule = Literal["constant", "invscaling", "adaptive", "cosine", "one-cycle"]
 Activation = Literal[

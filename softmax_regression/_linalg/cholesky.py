@@ -62,6 +62,11 @@ class CholeskyFactor:
             self.sound = False
         self.least_pivot = float(self._lower.diagonal().min()) ** 2
 
+    @property
+    def log_determinant(self) -> float:
+        """The logarithm of the determinant of M."""
+        return 2 * float(np.log(self._root).sum() + np.log(self._lower.diagonal()).sum())
+
     def solve(self, vector: Array) -> Array:
         """Return L⁻ᵀ L⁻¹ v."""
         return dpotrs(self._lower, vector / self._root, lower=True)[0] / self._root

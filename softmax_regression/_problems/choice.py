@@ -1,14 +1,15 @@
 """Which problem is posed for an objective, and which solver it gets: nothing else decides that.
 
-A specification asks for bounds, for zeros, or for neither: hence a `BoundedProblem`, a
-`SparseProblem` or a smooth `Problem`. Each names its solvers, and says which of them suits the size
-of the data.
+A specification asks for bounds, for zeros, for bias reduction, or for none of them: hence a
+`BoundedProblem`, a `SparseProblem`, a `BiasReducedProblem` or a smooth `Problem`. Each names its
+solvers, and says which of them suits the size of the data.
 """
 
 from __future__ import annotations
 
 from softmax_regression._objectives.linear.coordinates import Coordinates
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.bias_reduced import BiasReducedProblem
 from softmax_regression._problems.bounded import BOUNDED_SOLVERS, BoundedProblem
 from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._problems.smooth import SOLVERS, Problem
@@ -33,7 +34,7 @@ def choose(
     base : LinearCrossEntropy
         The smooth part of it, in the coordinates of X.
     strength : float
-        Strength of the whole penalty beside a mean cross-entropy; 0 for none.
+        That of the whole penalty, or of the prior, beside a mean cross-entropy; 0 for none.
     coordinates : Coordinates, default=None
         Standardised ones in which a smooth problem is to be solved; by default its own.
     """
@@ -51,6 +52,8 @@ def pose(
     """Return the problem alone; see `choose`."""
     if specification.bounds is not None:
         return BoundedProblem(base, *specification.bounds)
+    if specification.bias_reduction is not None:
+        return BiasReducedProblem(base, strength)
     if specification.l1_ratio > 0 and strength > 0:
         l1 = specification.l1_ratio * strength
         return SparseProblem(base, l1, specification.penalty_grouping)

@@ -36,6 +36,8 @@ class Specification:
         Which coefficients are set to zero together.
     bounds : tuple of ndarray of shape (n_scores, n_features), or None
         Lower and upper bounds of the coefficients.
+    bias_reduction : {'firth'} or None
+        Whether Jeffreys' prior stands in the place of a penalty.
     """
 
     fit_intercept: bool = True
@@ -45,6 +47,7 @@ class Specification:
     l1_ratio: float = 0.0
     penalty_grouping: str = "none"
     bounds: tuple[Array, Array] | None = None
+    bias_reduction: str | None = None
 
     def of(self, classes: ClassesWithWeight) -> Self:
         """Return the specification for the classes that have weight."""
@@ -52,6 +55,10 @@ class Specification:
             return self
         lower, upper = self.bounds
         return replace(self, bounds=(classes.restrict(lower), classes.restrict(upper)))
+
+    def strength(self, C: float, total_weight: Fraction) -> float:
+        """Return the strength of the penalty, or of the prior, beside a mean cross-entropy."""
+        return l2_of(C if self.bias_reduction is None else 1.0, total_weight)
 
     def objective(
         self, design: Design, targets: Targets, C: float, total_weight: Fraction | None = None

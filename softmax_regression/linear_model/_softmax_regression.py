@@ -31,6 +31,7 @@ from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, can_stream
 from softmax_regression._estimators.types import (
     Auto,
+    BiasReduction,
     ClassWeight,
     LearningRateSchedule,
     LinearSolver,
@@ -43,6 +44,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._problems.bias_reduced import check_bias_reduction
 from softmax_regression._problems.choice import (
     MINIBATCH_SOLVERS,
     SOLVERS,
@@ -52,7 +54,7 @@ from softmax_regression._problems.choice import (
     solver_without_unknowns,
 )
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
-from softmax_regression._problems.objective_scale import l2_of, objective_of
+from softmax_regression._problems.objective_scale import objective_of
 from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.specification import Specification, makes_zeros
@@ -98,6 +100,11 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         ``(0, None)`` asks for coefficients that are not negative, and equal bounds fix them. The
         intercept is free. What ends at a bound is exactly there. Needs `l1_ratio` 0, and a solver
         that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'; `partial_fit` does not.
+    bias_reduction : {'firth'} or None, default=None
+        'firth' adds Jeffreys' prior to the likelihood, :math:`\tfrac12 \log\det` of the Fisher
+        information, which takes away the first-order bias of the estimate and keeps it finite
+        where classes are separated. Needs ``C=inf``, `l1_ratio` 0, no `bounds`, columns of X that
+        are not collinear, and solver 'auto' or 'newton-cholesky'; `partial_fit` has no part of it.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     {class_weight}
@@ -175,14 +182,17 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         Names of the features, if X had names that are all strings.
     objective_ : float
         The objective above at `coef_` and `intercept_` (for ``C=inf`` its first term, without C);
-        inf where it is too large for a float.
+        inf where it is too large for a float. With `bias_reduction`, the prior is part of it; see
+        the notes.
     optimality_gap_ : float
         How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
         by the dual problem; without a penalty (``C=inf``) or bounds on all sides, by a dual point
         of a Newton step, which is a bound as long as the minimum is no farther away than about
         twice the length of the solution, and an estimate else. Of float32 data it
         counts what rounding `coef_` and `intercept_` costs: where that is more than `tol` allows,
-        as with features very far from 0 beside their deviation, a warning says so.
+        as with features very far from 0 beside their deviation, a warning says so. With
+        `bias_reduction`, whose objective is not convex, it is an estimate and no bound: the Newton
+        decrement of the adjusted score.
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
@@ -220,15 +230,32 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
     lower bound of 0 does not say that the probability of a class rises with the feature, and where
     it is the only one, it restricts the model by the penalty alone.
 
+    With ``bias_reduction='firth'`` what is minimised is the loss (without C) plus
+    :math:`\tfrac12 \log \det B - \tfrac12 \log \det I(W, b)`. I is the Fisher information of the
+    differences between classes, intercepts included, each row counted as often as its weight says:
+    whichever class they are taken from, the determinant is the same. B is an upper bound of I that
+    does not depend on W and b (Böhning, 1992): with it the objective is not negative, and does not
+    depend on units. For two classes it is the method of Firth (1993) and of R's logistf, for more
+    classes that of brglm2 (Kosmidis and Firth, 2011). This objective is not convex, as all others
+    here are: Fisher's scoring leads downhill to a stationary point, in practice the minimum, and
+    nothing certifies that it is the only one. A step takes n_samples · (n_classes · n_features)²
+    operations. Classes without rows of weight are left out as ever.
+
     References
     ----------
     C. M. Bishop, *Pattern Recognition and Machine Learning*, section 4.3.4.
     T. Hastie, R. Tibshirani and J. Friedman, *The Elements of Statistical Learning*, section 4.4.
     D. Bertsekas, "Projected Newton methods for optimization problems with simple constraints",
     *SIAM J. Control and Optimization* 20, 1982.
+    D. Firth, "Bias reduction of maximum likelihood estimates", *Biometrika* 80, 1993.
+    I. Kosmidis and D. Firth, "Multinomial logit bias reduction via the Poisson log-linear model",
+    *Biometrika* 98, 2011.
+    D. Böhning, "Multinomial logistic regression algorithm", *Annals of the Institute of Statistical
+    Mathematics* 44, 1992.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import load_iris
     >>> from softmax_regression import SoftmaxRegression
     >>> X, y = load_iris(return_X_y=True)
@@ -247,6 +274,12 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
     array([[0. , 1.6, 0. , 0. ],
            [0.9, 0. , 1.6, 0. ],
            [0.4, 0. , 4. , 2.7]])
+
+    Classes that are told apart perfectly, and estimates that are finite:
+
+    >>> model = SoftmaxRegression(C=np.inf, bias_reduction="firth")
+    >>> model.fit([[-1.0], [-0.5], [0.5], [1.0]], ["no", "no", "yes", "yes"]).coef_.round(2)
+    array([[3.29]])
     """
 
     _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
@@ -255,7 +288,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
     }
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **constraints(*LINEAR, "l1_ratio", *MINIBATCHES),
+        **constraints(*LINEAR, "l1_ratio", "bias_reduction", *MINIBATCHES),
         "C": [Interval(Real, 0, None, closed="right")],
         "bounds": ["array-like", None],
         "solver": [LinearSolvers({"auto", *SOLVERS, SPARSE_SOLVER, *MINIBATCH_SOLVERS})],
@@ -268,6 +301,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         l1_ratio: float = 0.0,
         penalty_grouping: PenaltyGrouping = "none",
         bounds: Any = None,
+        bias_reduction: BiasReduction = None,
         fit_intercept: bool = True,
         class_weight: ClassWeight = None,
         solver: LinearSolver = "auto",
@@ -293,6 +327,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         self.l1_ratio = l1_ratio
         self.penalty_grouping = penalty_grouping
         self.bounds = bounds
+        self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
         self.solver = solver
@@ -356,7 +391,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             If the solver stopped before `tol` was reached; or if with ``C=inf`` there is no finite
             minimum, because classes can be told apart, some rows or all of them, without an error.
         """
-        check_solver(self.solver, self.l1_ratio, self.bounds is not None)
+        bounded = self.bounds is not None
+        check_bias_reduction(self.bias_reduction, self.C, self.l1_ratio, bounded, self.solver)
+        check_solver(self.solver, self.l1_ratio, bounded)
         watched = Watched(self, X, y, sample_weight, self.max_iter)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and self._has_model() else None
@@ -506,6 +543,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             self.l1_ratio,
             self.penalty_grouping,
             bounds,
+            self.bias_reduction,
         )
 
     def _minimize(
@@ -517,7 +555,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         watched: Watched,
     ) -> tuple[PosedProblem, SolverResult]:
         """Run a solver on all rows at once, from the best start; return problem and result."""
-        strength = l2_of(self.C, classes.targets.total_weight)
+        strength = specification.strength(self.C, classes.targets.total_weight)
         self.solver_, problem = choose(specification, base, strength)
         unknowns = [problem.from_model(*start) for start in starts]
 
@@ -647,8 +685,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         self, design: Design, classes: ClassesWithWeight, result: SolverResult
     ) -> str | None:
         """Say why there is no finite minimum, if a penalty is missing; None if there is one."""
-        penalized = bool(np.isfinite(self.C)) or self.bounds is not None
-        if penalized or classes.is_one or self.solver in MINIBATCH_SOLVERS:
+        finite = np.isfinite(self.C) or self.bounds is not None or self.bias_reduction is not None
+        if finite or classes.is_one or self.solver in MINIBATCH_SOLVERS:
             return None
         return no_finite_minimum(
             design,
@@ -668,8 +706,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
                 stacklevel=5,
             )
             return
-        # Bounds may ask for that.
-        worse = self.bounds is None and self._worse_than_guessing(result)
+        # Bounds may ask for that, and so may a prior beside few rows.
+        free = self.bounds is None and self.bias_reduction is None
+        worse = free and self._worse_than_guessing(result)
         wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED
         if result.reason in wanted and not worse:
             return

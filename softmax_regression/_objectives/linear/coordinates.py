@@ -58,12 +58,7 @@ class Coordinates:
     ) -> Self:
         """Choose them by the means and variances of the columns."""
         check_sizes(moments.sizes())
-        spread = moments.deviations
-        if not fit_intercept:
-            spread = np.hypot(spread, moments.means)
-        # What rounding leaves of a constant column is no deviation.
-        noise = 64 * np.finfo(np.float64).eps * np.abs(moments.means)
-        spread = np.where(spread > noise, spread, 0.0)
+        spread = spreads(moments, fit_intercept)
         curvature = (n_classes - 1) / n_classes**2
         scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(ridge))
         scales[scales == 0] = 1.0
@@ -181,6 +176,18 @@ class RowMap:
         """Return the map for rows with some of the columns of X, to `n_columns`."""
         kept = None if self.coordinates is None else self.coordinates.select(columns)
         return RowMap(n_columns, kept, self.intercept_entry)
+
+
+def spreads(moments: Moments, fit_intercept: bool) -> Array:
+    """Return the deviations of columns, or without an intercept their sizes; 0 of constant ones.
+
+    What rounding leaves of a constant column is no deviation.
+    """
+    spread = moments.deviations
+    if not fit_intercept:
+        spread = np.hypot(spread, moments.means)
+    noise = 64 * np.finfo(np.float64).eps * np.abs(moments.means)
+    return np.where(spread > noise, spread, 0.0)
 
 
 def check_sizes(sizes: Array) -> None:

@@ -1,0 +1,157 @@
+"""How `SoftmaxRegression` is fitted with bias reduction: Fisher's scoring on an adjusted score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+
+from softmax_regression._curvature.bias_reduced import (
+    BiasReducedCrossEntropy,
+    InformedEvaluation,
+    gram_matrix,
+    is_singular,
+)
+from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.linear.coordinates import spreads
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.one_block import in_float64
+from softmax_regression._solvers.criteria import best_start
+from softmax_regression._solvers.loop import Stopping
+from softmax_regression._solvers.newton.descent import CholeskyDescent
+from softmax_regression._solvers.newton.newton import minimize_newton
+from softmax_regression._solvers.result import SolverResult
+
+BIAS_REDUCED_SOLVER = "newton-cholesky"
+_LARGEST_ORDER = 4000  # Of the information: its inverse is needed in each iteration.
+_INVOLVED = 1e-4  # Of the largest entry of a direction, from which a column is part of it.
+
+
+class BiasReducedProblem:
+    """A linear cross-entropy with Jeffreys' prior, in standardised coordinates.
+
+    Parameters
+    ----------
+    base : LinearCrossEntropy
+        The objective in the coordinates of X, without a penalty.
+    strength : float
+        That of the prior beside a mean cross-entropy: one over the sum of weights.
+
+    Raises
+    ------
+    ValueError
+        If the information is too large to be inverted, or singular.
+    """
+
+    def __init__(self, base: LinearCrossEntropy, strength: float):
+        _check_order(base)
+        self._standardized = base.standardized()
+        smooth = in_float64(self._standardized)
+        _check_columns(base, gram_matrix(smooth))
+        self.objective = BiasReducedCrossEntropy(smooth, strength)
+
+    def from_model(self, coef: Array, intercept: Array) -> Array:
+        """Return the unknowns for W and b."""
+        return self._standardized.from_model(coef, intercept)
+
+    def to_model(self, unknowns: Array) -> tuple[Array, Array]:
+        """Return W and b."""
+        return self._standardized.to_model(unknowns)
+
+    @property
+    def solvers(self) -> dict[str, Callable[..., SolverResult]]:
+        """The only solver, by its name."""
+        return {BIAS_REDUCED_SOLVER: _scoring}
+
+    def default_solver(self) -> str:
+        """Return its name."""
+        return BIAS_REDUCED_SOLVER
+
+    def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
+        """Run Fisher's scoring from the best of some starts; `how` is for `Stopping`.
+
+        There is one solver: `solver` is its name, as in `Problem.minimize`.
+        """
+        assert solver == BIAS_REDUCED_SOLVER
+        centred = [self.objective.smooth.centred(start) for start in starts]
+        return _scoring(self.objective, best_start(self.objective, centred), Stopping(**how))
+
+
+def _scoring(
+    objective: BiasReducedCrossEntropy, start: InformedEvaluation, stopping: Stopping
+) -> SolverResult:
+    descent = CholeskyDescent(objective, _factor_of, costly=False)
+    return minimize_newton(objective, descent, start, stopping)
+
+
+def _factor_of(at: InformedEvaluation, left: float) -> HessianFactor:
+    """Return the factor that came with the value."""
+    assert at.factor is not None
+    return at.factor
+
+
+def check_bias_reduction(
+    bias_reduction: str | None, C: float, l1_ratio: float, bounded: bool, solver: str
+) -> None:
+    """Raise unless bias reduction goes together with the other parameters."""
+    if bias_reduction is None:
+        return
+    what = f"bias_reduction={bias_reduction!r}"
+    if np.isfinite(C):
+        raise ValueError(
+            f"{what} is for the likelihood without a penalty, and C={C!r} penalises it: set C=inf, "
+            "or bias_reduction=None."
+        )
+    if l1_ratio != 0:
+        raise ValueError(
+            f"{what} does not go together with l1_ratio={l1_ratio!r}: set l1_ratio=0, or "
+            "bias_reduction=None."
+        )
+    if bounded:
+        raise ValueError(
+            f"{what} does not keep coefficients within bounds: set bounds=None, or "
+            "bias_reduction=None."
+        )
+    if solver not in ("auto", BIAS_REDUCED_SOLVER):
+        raise ValueError(
+            f"solver={solver!r} does not find the estimate of {what}, whose every step needs the "
+            f"inverse information: set solver='auto' or {BIAS_REDUCED_SOLVER!r}."
+        )
+
+
+def _check_order(base: LinearCrossEntropy) -> None:
+    order = base.layout.hessian_order
+    if order > _LARGEST_ORDER:
+        raise ValueError(
+            "bias_reduction='firth' inverts a matrix in every step, of as many rows as there are "
+            f"coefficients, (n_classes - 1) * (n_features + 1): {order} here, and at most "
+            f"{_LARGEST_ORDER}. Leave features out, or set bias_reduction=None and C to a finite "
+            "value."
+        )
+
+
+def _check_columns(base: LinearCrossEntropy, gram: Array) -> None:
+    """Raise if columns are collinear, so that the information is singular."""
+    beside = " beside the intercept" if base.fit_intercept else ""
+    constant = np.flatnonzero(spreads(base.moments(), base.fit_intercept) == 0)
+    if len(constant):
+        what = f"is constant{beside}" if base.fit_intercept else "holds zeros alone"
+        raise ValueError(
+            f"bias_reduction='firth' needs an information that is not singular, and column "
+            f"{constant[0]} of X {what}. Leave it out."
+        )
+    if not is_singular(gram):
+        return
+    roots = np.sqrt(gram.diagonal())
+    _, vectors = eigh(gram / roots / roots[:, None], subset_by_index=(0, 0))
+    sizes = np.abs(vectors[: base.design.n_columns, 0])
+    involved = np.flatnonzero(sizes > _INVOLVED * sizes.max())
+    columns = ", ".join(map(str, involved[:10])) + (", …" if len(involved) > 10 else "")
+    raise ValueError(
+        "bias_reduction='firth' needs an information that is not singular, and columns "
+        f"{columns} of X are collinear{beside}. Leave one of them out, as the reference level of a "
+        "categorical feature."
+    )
