@@ -2,6 +2,10 @@ r"""The Hessian itself, factored.
 
 Making it takes n_rows · (n_classes · n_columns)² operations, in symmetric rank-k updates of BLAS;
 with few rows, `woodbury.py` has it in fewer. It can also be made from a sample of the rows.
+
+Every block of two classes is −Σ_i s_i p_j p_k z zᵀ, and every one of a class the sum of its blocks
+with all others, with the sign changed: so nothing is subtracted, and the digits of rare classes are
+kept.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 
+_FEW_CLASSES = 5  # Of more, a symmetric update in one call is quicker than a product for each.
+
+
 class HessianFactor(Curvature):
     """The Cholesky factor of H, which may be rounded to float32 for half of the time."""
 
@@ -32,7 +39,7 @@ class HessianFactor(Curvature):
     ):
         super().__init__(objective)
         self._whole = sample is None and dtype == np.float64
-        hessian = _hessian(objective, at, sample, dtype)
+        hessian = hessian_matrix(objective, at, sample, dtype)
         self._factor = CholeskyFactor(hessian, jitter_of(dtype))
         self.least_pivot = self._factor.least_pivot
         self._shape = objective.layout.n_free_outputs, objective.n_columns
@@ -69,10 +76,13 @@ class HessianFactor(Curvature):
         return self._factor.inverse().reshape(*self._shape, *self._shape)
 
 
-def _hessian(
-    objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None, dtype: Any
+def hessian_matrix(
+    objective: LinearCrossEntropy,
+    at: Array | Evaluation,
+    sample: Sample | None = None,
+    dtype: Any = np.float64,
 ) -> Array:
-    """Return H without the last class; see the module's text."""
+    """Return H without the last class, from all rows or a sample of them; see the module's text."""
     n_columns = objective.n_columns
     n_classes = objective.layout.n_free_outputs
     order = n_classes * n_columns
@@ -90,7 +100,8 @@ def _hessian(
     by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
     if objective.width > 1:
         same_class = np.einsum("kikj->kij", by_class)  # views, as those below
-        same_class += blocks
+        same_class[...] = 0.0
+        same_class[...] = blocks - by_class.sum(axis=2)
     hessian /= objective.data.n_rows
     diagonal = np.einsum("kjkj->kj", by_class)
     diagonal += objective.ridge
@@ -113,11 +124,24 @@ def _of_all_classes(matrix: Array) -> Array:
 
 
 def _add_to_hessian(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
-    """Add what some rows contribute to H, less the blocks of classes, and to these."""
+    """Add what some rows contribute to blocks of two classes, and to those with the last one."""
     hessian, blocks = sums
     if len(p) == 1:
         add_weighted_square(hessian, z, p * (1 - p))
         return
+    if len(p) <= _FEW_CLASSES:
+        _add_pairs(hessian, blocks, p[:, None] * z)
+        return
     products = (p[:-1, None] * z).reshape(len(hessian), -1)
     add_square(hessian, -1.0, products)
-    blocks += (products @ z.T).reshape(blocks.shape)
+    blocks += (products @ (p[-1] * z).T).reshape(blocks.shape)
+
+
+def _add_pairs(hessian: Array, blocks: Array, products: Array) -> None:
+    """Add the same by products of each class with those after it: of few, that is less work."""
+    n_columns = products.shape[1]
+    for k, product in enumerate(products[:-1]):
+        start = (k + 1) * n_columns
+        of_others = product @ products[k + 1 :].reshape(-1, products.shape[2]).T
+        hessian[start - n_columns : start, start:] -= of_others[:, :-n_columns]
+        blocks[k] += of_others[:, -n_columns:]

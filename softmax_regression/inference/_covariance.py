@@ -87,7 +87,8 @@ def sandwich(
     if cov_type == "cluster":
         assert groups is not None
         meat = likelihood.cluster_meat(u, groups)
-        counted = groups if likelihood.weight is None else groups[likelihood.weight > 0]
+        weight = likelihood.targets.weight
+        counted = groups if weight is None else groups[weight > 0]
         n_groups = len(np.unique(counted))
         if n_groups < 2:
             raise ValueError(

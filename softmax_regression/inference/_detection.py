@@ -184,13 +184,12 @@ def detect_separation(
 def separation(likelihood: Likelihood, names: list[Any]) -> Separation:
     """Return what there is of separation in the rows of a likelihood."""
     found = cone(*_rows_of_weight(likelihood), likelihood.n_classes)
-    coordinates = likelihood.coordinates
-    first = int(coordinates.fit_intercept)
+    first = int(likelihood.fit_intercept)
     return Separation(
         kind=found.kind,
         n_separated=found.n_separated,
         _cone=found,
-        _to_model=coordinates.matrix(),
+        _to_model=np.roll(likelihood.to_model(), first, axis=1),
         _labels=[*["intercept"] * first, *names],
         _first=first,
         _classes=likelihood.classes,
@@ -204,13 +203,18 @@ def _names(X: Any) -> list[Any]:
 
 
 def _rows_of_weight(likelihood: Likelihood) -> tuple[Array, Array]:
-    """Return rows, and the number of their class; one for each class of positive probability."""
+    """Return rows, and the number of their class; one for each class of positive probability.
+
+    The intercept's entry comes first: of columns that are collinear, it is kept.
+    """
     rows = np.flatnonzero(likelihood.targets.row_weights() > 0)
     labels = likelihood.targets.encoded[rows]
     if labels.ndim == 2:
         at, labels = np.nonzero(labels)
         rows = rows[at]
-    return likelihood.rows(rows).T, labels
+    z = likelihood.row_map(likelihood.design[rows]).T.copy()
+    z[:, : len(likelihood.varies)][:, ~likelihood.varies] = 0.0
+    return np.roll(z, int(likelihood.fit_intercept), axis=1), labels
 
 
 def named(features: list[Any]) -> str:

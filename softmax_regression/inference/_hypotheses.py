@@ -12,7 +12,7 @@ from scipy.stats import chi2
 
 from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
-from softmax_regression.inference._newton import Factor, maximize
+from softmax_regression.inference._newton import factored, maximize
 
 _DEPENDENT = 1e-11  # of the largest eigenvalue, in units of the standard errors
 
@@ -120,14 +120,13 @@ def term_test(
     how : {'wald', 'lr', 'score'}
         By what.
     """
-    first = int(likelihood.coordinates.fit_intercept)
     within = np.zeros((likelihood.n_classes - 1, likelihood.width), dtype=bool)
-    within[:, np.array(columns) + first] = True
+    within[:, columns] = True
     tested = within.ravel()
     if how == "wald":
         return wald(u[tested], covariance[np.ix_(tested, tested)])
     # Where the others go, by the quadratic model, as those that are tested go to 0.
-    of_tested = Factor.of(covariance[np.ix_(tested, tested)])
+    of_tested = factored(covariance[np.ix_(tested, tested)])
     start = u - covariance[:, tested] @ of_tested.solve(u[tested])
     start[tested] = 0.0
     restricted = maximize(likelihood, start, np.eye(len(u))[:, ~tested])
@@ -135,6 +134,6 @@ def term_test(
         statistic = 2 * (restricted.value - value)
     else:
         at = likelihood.evaluate(restricted.u)
-        statistic = float(at.gradient @ Factor.of(at.information).solve(at.gradient))
+        statistic = float(at.gradient @ factored(at.information).solve(at.gradient))
     df = int(tested.sum())
     return WaldTest(max(statistic, 0.0), df, float(chi2.sf(statistic, df)))

@@ -15,9 +15,9 @@ from softmax_regression.inference._covariance import COVARIANCES, WEIGHTS, check
 from softmax_regression.inference._detection import named, separation
 from softmax_regression.inference._information import Evaluation, Likelihood, likelihood_of
 from softmax_regression.inference._newton import (
-    Factor,
     Maximum,
     SingularInformationError,
+    factored,
     maximize,
 )
 from softmax_regression.inference._parameters import Parameters
@@ -150,7 +150,7 @@ def infer(
     if not sampling and sample_weight is not None:
         n_rows = likelihood.design.n_rows
         nobs = float(np.broadcast_to(np.asarray(sample_weight, np.float64), n_rows).sum())
-    bread = Factor.of(maximum.evaluation.information).inverse()
+    bread = factored(maximum.evaluation.information).inverse()
     if sampling and cov_type == "nonrobust":
         cov_type = "HC0"
     covariance = bread
@@ -252,6 +252,12 @@ def _check_rows(model: Any, found: float, weight: float) -> None:
 
 def _maximum(likelihood: Likelihood, u: Array, start: Evaluation, names: Array) -> Maximum:
     """Return the maximum of the likelihood near a model, or raise where there is none."""
+    constant = names[~likelihood.varies]
+    if len(constant) and not likelihood.strength:
+        what = "constant, as the intercept is" if likelihood.fit_intercept else "zero"
+        raise ValueError(
+            f"The information is singular: {named(list(constant))} is {what}. Leave it out."
+        )
     try:
         maximum = maximize(likelihood, u, at=start)
     except SingularInformationError as error:
@@ -277,16 +283,10 @@ def _refuse_separation(likelihood: Likelihood, names: Array) -> None:
 
 def _collinear(likelihood: Likelihood, names: Array, directions: Array) -> str:
     """Say which columns cannot be told apart."""
-    coordinates = likelihood.coordinates
-    first = int(coordinates.fit_intercept)
-    constant = [names[j] for j in np.flatnonzero(~coordinates.varies)]
-    if constant:
-        what = "constant, as the intercept is" if first else "zero"
-        return f"The information is singular: {named(constant)} is {what}. Leave it out."
-    sizes = np.abs(directions).reshape(-1, coordinates.width, directions.shape[1]).max(axis=0)
-    sizes = sizes[first:] / np.maximum(sizes.max(axis=0), np.finfo(float).tiny)
+    sizes = np.abs(directions).reshape(-1, likelihood.width, directions.shape[1]).max(axis=0)
+    sizes = sizes[: len(names)] / np.maximum(sizes.max(axis=0), np.finfo(float).tiny)
     involved = [names[j] for j in np.flatnonzero((sizes > _INVOLVED).any(axis=1))]
-    beside = " (beside the intercept)" if first else ""
+    beside = " (beside the intercept)" if likelihood.fit_intercept else ""
     return (
         f"The information is singular: {named(involved)} are collinear{beside}. Leave one of them "
         "out, as the reference level of a categorical feature, or set C to a finite value."
@@ -294,7 +294,7 @@ def _collinear(likelihood: Likelihood, names: Array, directions: Array) -> str:
 
 
 def _effective(maximum: Maximum, bread: Array, likelihood: Likelihood) -> float:
-    """Return the effective number of parameters: the trace of H⁻¹ A (all, without a penalty)."""
+    """Return the effective number of parameters: n − tr(H⁻¹ P), with P that of the penalty."""
     if not likelihood.strength:
         return float(likelihood.n_params)
-    return float(np.vdot(bread, maximum.evaluation.data_information))
+    return likelihood.n_params - float(np.vdot(bread, likelihood.penalty))

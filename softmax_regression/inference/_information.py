@@ -1,71 +1,70 @@
-r"""What inference needs of the rows: sums over them, and nothing else of how X is read.
+r"""The likelihood as inference sees it: a function of differences between classes.
 
-The unknowns are differences between classes, a row u_k of p = d + 1 numbers for each class but the
-first, in coordinates in which the columns of X have mean 0 and deviation 1 and the intercept comes
-first. With z_i a row of X in these coordinates, p_i its probabilities and s_i its weight,
+The unknowns are differences from the last class, a row u_k of numbers for each other class, in the
+standardised coordinates of the objective that is fitted. With z_i a row of X in these coordinates,
+the intercept's entry its last, p_i its probabilities, s_i its weight and λ the penalty,
 
     loss         F  = −Σ_i s_i log p_i[y_i] + ½ Σ_j λ_j u_jᵀ M u_j
-    gradient        = Σ_i s_i (p_i − y_i) z_iᵀ + λ_j M u_j
     information     = Σ_i s_i (diag(p_i) − p_i p_iᵀ) ⊗ z_i z_iᵀ + M ⊗ diag(λ)
 
 The penalty of differences between K classes is what ½ ‖W‖² leaves when the part of W that all
-classes share is the smallest: M = I − 1 1ᵀ / K; with a single score for two classes M = 1.
+classes share is the smallest: M = I − 1 1ᵀ / K; with a single score for two classes M = 1. With
+bias reduction F has Jeffreys' prior in the place of a penalty (`_curvature/bias_reduced.py`), and
+the information is that of the likelihood.
 
-Every block of the information off its diagonal is −Σ_i s_i p_j p_k z zᵀ, and every one on it the
-sum of such products with the signs changed: so nothing is subtracted, and the digits of rare
-classes are kept.
+Sums over the rows are those of the objective; here are the few that no fit needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax, xlogy
 
+from softmax_regression._curvature.bias_reduced import BiasReducedCrossEntropy
+from softmax_regression._curvature.full_hessian import hessian_matrix
+from softmax_regression._curvature.rank_updates import add_square, mirror
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
-from softmax_regression._data.moments import Moments
+from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
+from softmax_regression._objectives.linear.coordinates import RowMap, spreads
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._objectives.linear.kernels import scores_of
+from softmax_regression._objectives.linear.one_block import in_float64
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import as_float
-from softmax_regression.inference._coordinates import Coordinates
 
-_UPDATE_VALUES = 1 << 19  # numbers that a block of rows is made into at once: they stay in cache
-_LEAST_ROWS = 64
+_UPDATE_VALUES = 1 << 19  # Numbers that are made of some rows at once: they fit the cache.
+_MIN_UPDATE_ROWS = 64
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The penalised loss somewhere, and its derivatives.
+    """F somewhere, and its derivatives.
 
     Parameters
     ----------
     value : float
         F.
     log_likelihood : float
-        Without the penalty.
-    gradient : ndarray of shape (q,)
+        Without the penalty or the prior.
+    gradient : ndarray of shape (n_params,)
         Of F.
-    information : ndarray of shape (q, q)
-        The Hessian of F.
-    data_information : ndarray of shape (q, q)
-        That of minus the log-likelihood; the same array where there is no penalty.
-    least : float
-        The smallest weighted probability of a class that a row does not belong to.
+    information : ndarray of shape (n_params, n_params)
+        That of the likelihood, with the penalty.
     """
 
     value: float
     log_likelihood: float
     gradient: Array
     information: Array
-    data_information: Array
-    least: float
 
 
 class Likelihood:
@@ -81,12 +80,12 @@ class Likelihood:
         What the weights sum to.
     fit_intercept : bool
         Whether there is an intercept.
-    strength : float
+    strength : float, default=0.0
         1 / C; 0 for no penalty.
-    one_score : bool
+    one_score : bool, default=False
         Whether the penalty is that of two classes with a single score.
-    coordinates : Coordinates, default=None
-        Of the unknowns; by default those of the rows.
+    bias_reduced : bool, default=False
+        Whether there is Jeffreys' prior.
     """
 
     def __init__(
@@ -98,39 +97,34 @@ class Likelihood:
         fit_intercept: bool,
         strength: float = 0.0,
         one_score: bool = False,
-        coordinates: Coordinates | None = None,
+        bias_reduced: bool = False,
     ):
-        self.design = design
-        self.classes = targets.classes
-        self.n_classes = len(targets.classes)
-        self.targets = targets
-        self.total_weight = total_weight
-        unit = total_weight / design.n_rows
-        weight = targets.weight
-        if weight is None and unit != 1:
-            weight = np.ones(design.n_rows)
-        scaled = Targets(
-            targets.classes,
-            targets.encoded,
-            None if weight is None else weight * unit,
-            Fraction(1),
-            score_each=True,
-        )
-        self._loss = scaled.loss(np.float64)
-        self.weight = scaled.weight
-        if coordinates is None:
-            coordinates = Coordinates.standardizing(self._moments(), fit_intercept)
-        self.coordinates = coordinates
-        self.strength = strength
-        shared = 0.0 if one_score else 1 / self.n_classes
-        self.class_penalty: Array = np.eye(self.n_classes - 1) - shared
-        ridge = strength / np.square(self.coordinates.scales)
-        self.ridge: Array = np.append(np.zeros(int(fit_intercept)), ridge)
+        self.design, self.targets = design, targets
+        self.classes, self.n_classes = targets.classes, len(targets.classes)
+        self.total_weight, self.strength, self.fit_intercept = total_weight, strength, fit_intercept
+        # Two scores, of which differences are taken, share out the penalty of one.
+        l2 = (2 if one_score else 1) * strength / total_weight
+        loss = replace(targets, score_each=True).loss(np.float64)
+        base = LinearCrossEntropy(design, loss, l2, fit_intercept)
+        self.varies = spreads(base.moments(), fit_intercept) > 0
+        standardized = base.standardized()
+        coordinates = standardized.coordinates
+        assert coordinates is not None
+        self.coordinates, self.row_map = coordinates, standardized.row_map
+        self.loss = in_float64(standardized)
+        self.bias_reduced = bias_reduced
+
+    @cached_property
+    def objective(self) -> LinearCrossEntropy | BiasReducedCrossEntropy:
+        """The mean over the rows that F is the sum of."""
+        if not self.bias_reduced:
+            return self.loss
+        return BiasReducedCrossEntropy(self.loss, 1 / self.total_weight)
 
     @property
     def width(self) -> int:
         """How many unknowns belong to a class."""
-        return self.coordinates.width
+        return self.loss.n_columns
 
     @property
     def n_params(self) -> int:
@@ -140,207 +134,127 @@ class Likelihood:
     @property
     def n_rows_of_weight(self) -> int:
         """How many rows have a positive weight."""
-        return self.design.n_rows if self.weight is None else int(np.count_nonzero(self.weight))
+        weight = self.targets.weight
+        return self.design.n_rows if weight is None else int(np.count_nonzero(weight))
 
     @cached_property
-    def _pairs(self) -> tuple[Array, Array]:
-        """Numbers of the classes of all pairs j < k."""
-        first, second = np.triu_indices(self.n_classes, 1)
-        return first, second
-
-    @cached_property
-    def _penalty(self) -> Array:
+    def penalty(self) -> Array:
         """The Hessian of the penalty."""
-        return np.kron(self.class_penalty, np.diag(self.ridge))
-
-    def _moments(self) -> Moments:
-        def work(blocks: Sequence[slice]) -> Moments:
-            return Moments.pooled(
-                self.design[rows].moments(self._loss.row_weights(rows)) for rows in blocks
-            )
-
-        return Moments.pooled(self.design.map_blocks(work, 1))
-
-    def class_totals(self) -> Array:
-        """Return the weight of each class."""
-        return self._loss.class_shares * self.total_weight
+        of_classes = np.eye(self.n_classes - 1) - 1 / self.n_classes
+        return np.kron(of_classes, np.diag(self.total_weight * self.loss.ridge))
 
     def null_log_likelihood(self) -> float:
         """Return the log-likelihood of the model that has nothing but intercepts."""
-        shares = self._loss.class_shares
+        shares = self.loss.data.class_shares
         return float(self.total_weight * xlogy(shares, shares).sum())
+
+    # -- unknowns ----------------------------------------------------------------------------------
+
+    def unknowns(self, coef: Array, intercept: Array) -> Array:
+        """Return them for W and b of all classes, or for those of a single score."""
+        if len(coef) == 1:
+            coef, intercept = -coef, -intercept
+        else:
+            coef, intercept = coef[:-1] - coef[-1], intercept[:-1] - intercept[-1]
+        used = intercept if self.fit_intercept else np.empty(0)
+        return self.loss.layout.pack(*self.coordinates.from_model(coef, used))
+
+    def to_model(self) -> Array:
+        """Return what takes the unknowns of a class to its intercept and coefficients."""
+        scales, first = self.coordinates.scales, int(self.fit_intercept)
+        to_model = np.zeros((self.width, self.width))
+        to_model[first:, : len(scales)] = np.diag(1 / scales)
+        if first:
+            entry = self.row_map.intercept_entry
+            to_model[0] = np.append(-self.coordinates.means / scales, entry)
+        return to_model
+
+    def _params(self, u: Array) -> Array:
+        """Return the parameters of the objective, that of the last class included."""
+        return self.loss.centred(np.append(u, np.zeros(self.width)))
 
     # -- rows --------------------------------------------------------------------------------------
 
-    def probabilities(self, u: Array, z: Array) -> Array:
-        """Return those of all classes at some rows, class-major."""
-        return softmax(self._scores(u, z), axis=0)
-
-    def _scores(self, u: Array, z: Array) -> Array:
-        scores = np.zeros((self.n_classes, z.shape[1]))
-        np.matmul(u.reshape(-1, self.width), z, out=scores[1:])
-        return scores
-
-    def blocks(self, values_per_row: int, rows: slice | None = None) -> Iterator[slice]:
-        """Cut rows into blocks of which so many numbers for each row stay in the cache."""
-        first, last = (0, self.design.n_rows) if rows is None else (rows.start, rows.stop)
-        step = max(_LEAST_ROWS, _UPDATE_VALUES // max(1, values_per_row))
-        for start in range(first, last, step):
-            yield slice(start, min(start + step, last))
-
-    def rows(self, rows: slice | NDArray[np.intp]) -> Array:
-        """Return some rows as columns of an array of shape (width, n_rows)."""
-        return self.coordinates.rows(self.design[rows].toarray())
+    def rows(self, X: Array) -> Array:
+        """Return rows of X in the coordinates of the unknowns, (width, n_rows)."""
+        return self.row_map(DenseDesign(X))
 
     def row_weights(self, rows: slice) -> Array:
-        """Return their weights."""
-        return self._loss.row_weights(rows)
+        """Return weights of rows, whose mean is 1 over all."""
+        return self.loss.loss.row_weights(rows)
 
-    def _residuals(self, u: Array, z: Array, rows: Any, keep: Array | None = None) -> Any:
-        """Return the loss and the weighted residuals s (p − y) of some rows."""
-        scores = self._scores(u, z)
-        loss = self._loss.value_and_residual(scores, rows, keep)
-        return loss, scores
+    def blocks(self, values_per_row: int) -> list[slice]:
+        """Cut the rows into blocks of which so many numbers for each row stay in the cache."""
+        step = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // max(1, values_per_row))
+        n_rows = self.design.n_rows
+        return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
-    def _map(self, work: Callable[[slice], Sequence[Any]], values_per_row: int) -> list[Any]:
-        """Add up, over all blocks of rows, what a function returns."""
-
-        def run(blocks: Sequence[slice]) -> list[Any]:
-            totals: list[Any] = []
-            for block in blocks:
-                for rows in self.blocks(values_per_row, block):
-                    found = work(rows)
-                    totals = _added(totals, found)
-            return totals
-
-        total: list[Any] = []
-        for part in self.design.map_blocks(run, values_per_row):
-            total = _added(total, part)
-        return total
+    def probabilities(self, u: Array, z: Array) -> Array:
+        """Return those of all classes at some rows, class-major."""
+        scores = np.zeros((self.n_classes, z.shape[1]))
+        np.matmul(u.reshape(-1, self.width), z, out=scores[:-1])
+        return softmax(scores, axis=0)
 
     # -- sums --------------------------------------------------------------------------------------
 
     def evaluate(self, u: Array) -> Evaluation:
-        """Return F, its derivatives, and the smallest probability of a class that did not occur."""
-        first, second = self._pairs
-        products = _Products(len(first), self.width)
-
-        def work(rows: slice) -> tuple[Any, ...]:
-            z = self.rows(rows)
-            p = np.empty((self.n_classes, z.shape[1]))
-            loss, residuals = self._residuals(u, z, rows, keep=p)
-            weighted = p * self._loss.row_weights(rows)
-            sizes = np.abs(residuals)
-            least = sizes[:, self._loss.row_weights(rows) > 0].min(initial=np.inf)
-            pairs = weighted[first] * p[second]
-            return loss, residuals[1:] @ z.T, products.of(pairs, z), _Least(least)
-
-        loss, gradient, sums, least = self._map(work, len(first) + products.size)
-        information = self._from_pairs(products.matrices(sums), first, second)
-        data_information = information
-        slope = np.zeros(self.n_params)
-        if self.strength:
-            information = information + self._penalty
-            slope = self._penalty @ u
+        """Return F and its derivatives."""
+        at = self.objective.evaluate(self._params(u))
+        of_loss = at.inner if self.bias_reduced and at.inner is not None else at
+        matrix = self.loss.matrix(of_loss.params)
+        penalty = 0.5 * float(np.vdot(self.loss.ridge * matrix, matrix))
+        total = self.total_weight
+        information = hessian_matrix(self.loss, of_loss)
         return Evaluation(
-            value=loss + 0.5 * float(u @ slope),
-            log_likelihood=-loss,
-            gradient=gradient.ravel() + slope,
-            information=information,
-            data_information=data_information,
-            least=float(least.value),
+            value=total * at.value,
+            log_likelihood=-total * (of_loss.value - penalty),
+            gradient=total * self.loss.matrix(at.gradient)[:-1].ravel(),
+            information=0.5 * total * (information + information.T),
         )
-
-    def _from_pairs(self, matrices: Array, first: Array, second: Array) -> Array:
-        """Put together the information of Σ s p_j p_k z zᵀ, one matrix for each pair j < k."""
-        k, width = self.n_classes, self.width
-        blocks = np.zeros((k, k, width, width))
-        blocks[first, second] = blocks[second, first] = -matrices
-        own = np.arange(k)
-        blocks[own, own] = -blocks.sum(axis=1)
-        return blocks[1:, 1:].transpose(0, 2, 1, 3).reshape(self.n_params, self.n_params)
 
     def value(self, u: Array) -> float:
         """Return F alone."""
+        return float(self.total_weight * self.objective.evaluate(self._params(u)).value)
 
-        def work(rows: slice) -> tuple[Any, ...]:
-            return (self._residuals(u, self.rows(rows), rows)[0],)
+    def gradient(self, u: Array) -> Array:
+        """Return the gradient of F alone."""
+        gradient = self.objective.evaluate(self._params(u)).gradient
+        return np.asarray(self.total_weight * self.loss.matrix(gradient)[:-1].ravel())
 
-        (loss,) = self._map(work, self.n_classes + self.width)
-        return float(loss + 0.5 * u @ self._penalty @ u) if self.strength else float(loss)
-
-    def gradient(self, u: Array) -> tuple[Array, float]:
-        """Return the gradient of F without the penalty, and `least` of `Evaluation`."""
-
-        def work(rows: slice) -> tuple[Any, ...]:
-            z = self.rows(rows)
-            residuals = self._residuals(u, z, rows)[1]
-            sizes = np.abs(residuals)[:, self._loss.row_weights(rows) > 0]
-            return residuals[1:] @ z.T, _Least(sizes.min(initial=np.inf))
-
-        gradient, least = self._map(work, 2 * self.n_classes + self.width)
-        return gradient.ravel(), float(least.value)
+    def information(self, u: Array, rows: NDArray[np.intp] | None = None) -> Array:
+        """Return the information of all rows, or as some of them estimate it."""
+        sample = None
+        if rows is not None:
+            sample = Sample(rows, np.full(len(rows), self.design.n_rows / len(rows)))
+        return self.total_weight * hessian_matrix(self.loss, self._params(u), sample)
 
     def largest_change(self, step: Array) -> float:
-        """Return by how much a step changes the scores of a row of weight at most."""
-
-        def work(rows: slice) -> tuple[Any, ...]:
-            scores = self._scores(step, self.rows(rows))[:, self._loss.row_weights(rows) > 0]
-            change = scores.max(axis=0) - scores.min(axis=0)
-            return (_Least(-change.max(initial=0.0)),)
-
-        (least,) = self._map(work, self.n_classes + self.width)
-        return float(-least.value)
-
-    def sample(self, rows: NDArray[np.intp]) -> Likelihood:
-        """Return that of some rows, in the same unknowns, with weights for all."""
-        targets = self.targets.of(rows)
-        return Likelihood(
-            self.design[rows],
-            targets,
-            total_weight=self.total_weight,
-            fit_intercept=self.coordinates.fit_intercept,
-            coordinates=self.coordinates,
-        )
+        """Return by how much a step changes the scores of a row at most."""
+        return self.loss.largest_change(self._params(step))
 
     def meat(self, u: Array, *, squared_weights: bool) -> Array:
         """Return the sum of the outer products of the rows' scores.
 
         With squared weights each row is one draw; else a weight counts how often it was drawn.
         """
-        first, second = np.triu_indices(self.n_classes - 1)
-        products = _Products(len(first), self.width)
-
-        def work(rows: slice) -> tuple[Any, ...]:
-            z = self.rows(rows)
-            residuals = self._residuals(u, z, rows)[1][1:]
-            other = residuals
-            if not squared_weights and self.weight is not None:
-                weight = self.weight[rows]
-                other = residuals / np.where(weight > 0, weight, 1.0)
-            return (products.of(residuals[first] * other[second], z),)
-
-        (sums,) = self._map(work, len(first) + products.size)
-        matrices = products.matrices(sums)
-        k, width = self.n_classes - 1, self.width
-        blocks = np.zeros((k, k, width, width))
-        blocks[first, second] = matrices
-        blocks[second, first] = matrices
-        return blocks.transpose(0, 2, 1, 3).reshape(self.n_params, self.n_params)
+        request = _Scores(self.loss.for_rows(self._params(u)), self.loss.row_map, squared_weights)
+        (total,) = self.loss.data.map_reduce(_score_squares, request, width=self.n_params)
+        mirror(total)
+        unit = self.total_weight / self.design.n_rows
+        return np.asarray(total) * (unit**2 if squared_weights else unit)
 
     def cluster_meat(self, u: Array, groups: Array) -> Array:
         """Return the sum of the outer products of the groups' scores.
 
         Rows are taken group by group, and a group that a block cuts in two is carried over.
         """
+        data, matrix = self.loss.data, self.loss.for_rows(self._params(u))
         order = np.argsort(groups, kind="stable")
         total = np.zeros((self.n_params, self.n_params))
         carried, of_group = np.zeros(self.n_params), groups[order[0]]
         for block in self.blocks(self.n_params):
             rows = order[block]
-            z = self.rows(rows)
-            residuals = self._residuals(u, z, rows)[1][1:]
-            scores = (residuals[:, None, :] * z).reshape(self.n_params, -1)
+            scores = _row_scores(data.design[rows], self.loss.loss, rows, matrix, self.loss.row_map)
             names = groups[rows]
             starts = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
             sums = np.add.reduceat(scores, starts, axis=1)
@@ -350,59 +264,46 @@ class Likelihood:
                 total += np.outer(carried, carried)
             carried, of_group = sums[:, -1].copy(), names[-1]
             total += sums[:, :-1] @ sums[:, :-1].T
-        return total + np.outer(carried, carried)
+        total += np.outer(carried, carried)
+        return total * (self.total_weight / self.design.n_rows) ** 2
 
 
-class _Products:
-    """Σ_i a_i z_i z_iᵀ for many weightings a at once.
+class _Scores(NamedTuple):
+    """What scores of rows are made from.
 
-    For many of them the products of columns are made once for each row, and summed by one product
-    of matrices; for few, each has a product of its own.
+    Parameters
+    ----------
+    matrix : ndarray
+        (W, b) in the coordinates of X.
+    row_map : RowMap
+        Takes rows of X to the coordinates of the unknowns.
+    squared_weights : bool
+        Whether each row is one draw.
     """
 
-    def __init__(self, n_pairs: int, width: int):
-        self._n_pairs, self._width = n_pairs, width
-        self._upper = np.triu_indices(width)
-        self._at_once = n_pairs >= width
-        self.size = len(self._upper[0]) if self._at_once else n_pairs * width
-
-    def of(self, pairs: Array, z: Array) -> Array:
-        """Return the sums over some rows, as they are added up."""
-        if self._at_once:
-            first, second = self._upper
-            return pairs @ (z[first] * z[second]).T
-        weighted = (pairs[:, None] * z).reshape(-1, z.shape[1])
-        return (weighted @ z.T).reshape(self._n_pairs, self._width, self._width)
-
-    def matrices(self, sums: Array) -> Array:
-        """Return them as symmetric matrices."""
-        if not self._at_once:
-            return 0.5 * (sums + sums.transpose(0, 2, 1))
-        matrices = np.empty((self._n_pairs, self._width, self._width))
-        first, second = self._upper
-        matrices[:, first, second] = sums
-        matrices[:, second, first] = sums
-        return matrices
+    matrix: Array
+    row_map: RowMap
+    squared_weights: bool
 
 
-@dataclass
-class _Least:
-    """A number that is added up by taking the smaller."""
+def _score_squares(block: Block, at: _Scores) -> tuple[Array]:
+    """Return the sum of the outer products of the scores, in the upper triangle."""
+    order = (len(at.matrix) - 1) * at.row_map.n_columns
+    total, weight = np.zeros((order, order)), block.loss.weight
+    for rows in block.regrouped(max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // order)):
+        scores = _row_scores(block.design[rows], block.loss, rows, at.matrix, at.row_map)
+        if weight is not None and not at.squared_weights:
+            scores /= np.sqrt(np.where(weight[rows] > 0, weight[rows], 1.0))
+        add_square(total, 1.0, scores)
+    return (total,)
 
-    value: float
 
-    def __iadd__(self, other: _Least) -> _Least:
-        self.value = min(self.value, other.value)
-        return self
-
-
-def _added(totals: list[Any], found: Sequence[Any]) -> list[Any]:
-    """Add what was found to totals, in place where they are arrays."""
-    if not totals:
-        return list(found)
-    for i, value in enumerate(found):
-        totals[i] += value
-    return totals
+def _row_scores(X: Design, loss: Any, rows: Any, matrix: Array, row_map: RowMap) -> Array:
+    """Return the gradient of each row's loss in the unknowns, a column for each row."""
+    residuals = scores_of(X, matrix)
+    loss.value_and_residual(residuals, rows)
+    z = row_map(X)
+    return (residuals[:-1, None] * z).reshape(-1, z.shape[1])
 
 
 def likelihood_of(
@@ -433,10 +334,6 @@ def likelihood_of(
         total = float(design.n_rows if targets.weight is None else np.count_nonzero(targets.weight))
     coef = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
     coef, intercept = coef.astype(np.float64), np.asarray(model.intercept_, dtype=np.float64)
-    one_score = len(coef) == 1
-    if not one_score:
-        coef, intercept = classes.restrict(coef), classes.restrict(intercept)
-        coef, intercept = coef[1:] - coef[0], intercept[1:] - intercept[0]
     C = float(getattr(model, "C_", None) or model.C)
     likelihood = Likelihood(
         design,
@@ -444,7 +341,8 @@ def likelihood_of(
         total_weight=total,
         fit_intercept=model.fit_intercept,
         strength=0.0 if np.isinf(C) else total / (given * C),
-        one_score=one_score,
+        one_score=len(coef) == 1,
+        bias_reduced=getattr(model, "bias_reduction", None) is not None,
     )
-    u = likelihood.coordinates.unknowns(coef, intercept).ravel()
+    u = likelihood.unknowns(classes.restrict(coef), classes.restrict(intercept))
     return likelihood, u, total / given

@@ -217,7 +217,7 @@ def _zeros_and_ones(likelihood: Likelihood) -> list[int]:
     for rows in likelihood.blocks(likelihood.design.n_columns):
         X = likelihood.design[rows].toarray()[likelihood.row_weights(rows) > 0]
         only &= ((X == 0) | (X == 1)).all(axis=0)
-    return [int(j) for j in np.flatnonzero(only & likelihood.coordinates.varies)]
+    return [int(j) for j in np.flatnonzero(only & likelihood.varies)]
 
 
 def _rows_at(likelihood: Likelihood, at: str) -> Any:
@@ -265,11 +265,10 @@ class _Effects:
         self._smooth, self._steps = smooth, steps
         self._relative, self._elastic = method.startswith("ey"), method.endswith("ex")
         k, width = likelihood.n_classes, likelihood.width
-        first = int(likelihood.coordinates.fit_intercept)
+        n_columns = likelihood.design.n_columns
         self._scales = likelihood.coordinates.scales
-        coefficients = u.reshape(k - 1, width)[:, first:] / self._scales
-        self._beta = np.vstack([np.zeros(likelihood.design.n_columns), coefficients])
-        self._first = first
+        coefficients = u.reshape(k - 1, width)[:, :n_columns] / self._scales
+        self._beta = np.vstack([coefficients, np.zeros(n_columns)])
         n_effects = len(smooth) + len(steps)
         self._weight = 0.0
         self._values = np.zeros((n_effects, k))
@@ -291,7 +290,7 @@ class _Effects:
 
     def _add_smooth(self, X: Array, weights: Array) -> None:
         k, smooth = self._likelihood.n_classes, np.array(self._smooth)
-        z = self._likelihood.coordinates.rows(X)
+        z = self._likelihood.rows(X)
         p = self._likelihood.probabilities(self._u, z)
         lead = self._beta[:, smooth, None] - np.einsum("kn,kj->jn", p, self._beta[:, smooth])
         factor = (
@@ -310,20 +309,20 @@ class _Effects:
             lead = lead * p[:, None]
         n = len(smooth)
         self._values[:n] += np.einsum("kjn,jn->jk", lead, factor)
-        flat = (in_scores[:, 1:] * factor).reshape(-1, z.shape[1]) @ z.T
+        flat = (in_scores[:, :-1] * factor).reshape(-1, z.shape[1]) @ z.T
         jacobian = flat.reshape(k, k - 1, n, -1).transpose(2, 0, 1, 3)
-        direct = np.einsum("kmn,jn->jkm", share[:, 1:], factor) / self._scales[smooth, None, None]
+        direct = np.einsum("kmn,jn->jkm", share[:, :-1], factor) / self._scales[smooth, None, None]
         self._jacobian[:n] += jacobian
-        self._jacobian[np.arange(n), :, :, smooth + self._first] += direct
+        self._jacobian[np.arange(n), :, :, smooth] += direct
 
     def _add_step(self, number: int, step: Step, X: Array, weights: Array) -> None:
         k = self._likelihood.n_classes
         for values, sign in ((step.after, 1.0), (step.before, -1.0)):
             moved = X.copy()
             moved[:, step.columns] = values
-            z = self._likelihood.coordinates.rows(moved)
+            z = self._likelihood.rows(moved)
             p = self._likelihood.probabilities(self._u, z)
-            share = np.eye(k)[:, 1:, None] - p[1:]
+            share = np.eye(k)[:, :-1, None] - p[:-1]
             level = np.log(p) if self._relative else p
             if not self._relative:
                 share = share * p[:, None]

@@ -9,18 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, eigh
+from scipy.linalg import eigh
 
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression.inference._information import Evaluation, Likelihood
 
 _ENOUGH = 1e-12  # of the squared decrement: the next step leaves its square
+_ENOUGH_BIAS_REDUCED = 1e-20  # of it, where the next step leaves a fraction
+_SETTLED = 1e-7  # nats: smaller changes of scores leave the information as it is
 _NEAR = 1e-2  # of it, from which each step of a regular problem takes away nearly all
 _LINEAR = 0.05  # what a step leaves of it at least where the minimum is infinitely far away
 CALM = 0.05  # nats: changes of scores by a step that are no sign of a minimum infinitely far away
-_MOST_STEPS = 50
+_MOST_STEPS = 500
 _HALVINGS = 30
 _SINGULAR = 1e-13
+_NO_JITTER = 1e-20  # so little that rounding takes it away
 
 
 class SingularInformationError(ValueError):
@@ -37,47 +41,19 @@ class SingularInformationError(ValueError):
         self.directions = directions
 
 
-@dataclass(frozen=True)
-class Factor:
-    """The inverse of a positive definite matrix, as a Cholesky factor in units of its diagonal.
-
-    Parameters
-    ----------
-    roots : ndarray of shape (n,)
-        Square roots of the diagonal.
-    lower : ndarray of shape (n, n)
-        The factor of the matrix with ones on its diagonal.
-    """
-
-    roots: Array
-    lower: Array
-
-    @classmethod
-    def of(cls, matrix: Array) -> Factor:
-        """Factor a matrix; raise SingularInformationError if it is singular but for rounding."""
-        diagonal = matrix.diagonal()
-        roots = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        scaled = matrix / roots / roots[:, None]
-        smallest = max(_SINGULAR, 10 * len(matrix) * np.finfo(np.float64).eps)
-        try:
-            lower = cholesky(scaled, lower=True, check_finite=False)
-        except np.linalg.LinAlgError:
-            lower = None
-        if lower is None or not (np.square(lower.diagonal()) > smallest).all():
-            values, vectors = eigh(scaled)
-            vanishing = values <= max(smallest, values[0])
-            raise SingularInformationError(vectors[:, vanishing] / roots[:, None])
-        return cls(roots, lower)
-
-    def solve(self, right: Array) -> Array:
-        """Multiply by the inverse."""
-        roots = self.roots if right.ndim == 1 else self.roots[:, None]
-        return cho_solve((self.lower, True), right / roots, check_finite=False) / roots
-
-    def inverse(self) -> Array:
-        """Return the inverse."""
-        inverse = self.solve(np.eye(len(self.roots)))
-        return 0.5 * (inverse + inverse.T)
+def factored(matrix: Array) -> CholeskyFactor:
+    """Factor a matrix; raise SingularInformationError if it is singular but for rounding."""
+    if not np.isfinite(matrix).all():
+        raise ValueError("The information is not finite: divide large columns of X by their size.")
+    smallest = max(_SINGULAR, 10 * len(matrix) * np.finfo(np.float64).eps)
+    factor = CholeskyFactor(matrix.copy(), _NO_JITTER)
+    if factor.sound and factor.least_pivot > smallest:
+        return factor
+    diagonal = matrix.diagonal()
+    roots = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    values, vectors = eigh(matrix / roots / roots[:, None])
+    vanishing = values <= max(smallest, values[0])
+    raise SingularInformationError(vectors[:, vanishing] / roots[:, None])
 
 
 @dataclass(frozen=True)
@@ -126,20 +102,23 @@ def maximize(
         F there, if it is known.
     """
     at = likelihood.evaluate(u) if at is None else at
+    enough = _ENOUGH_BIAS_REDUCED if likelihood.bias_reduced else _ENOUGH
     before, first = np.inf, np.nan
-    # With a penalty, or along some directions of a likelihood that has a maximum, there is one.
-    watched = basis is None and not likelihood.strength
-    regular = not watched
+    # With a penalty or a prior, or along some directions of a likelihood that has a maximum, there
+    # is one.
+    may_lack = basis is None and not (likelihood.strength or likelihood.bias_reduced)
+    regular = not may_lack
     for step_number in range(_MOST_STEPS):
         step, square = _newton_step(at, basis)
-        if step_number == 0:
-            first = 0.5 * square
-        if watched:
-            fell = before < _NEAR and square <= _LINEAR * before
-            regular = fell or at.least > 4 * square
-            if square <= _ENOUGH and not (regular or before < np.inf):
-                regular = likelihood.largest_change(step) < CALM
-        if square <= _ENOUGH and (regular or square == 0):
+        first = 0.5 * square if step_number == 0 else first
+        is_settled = square <= enough
+        if basis is None and square <= _NEAR:
+            change = likelihood.largest_change(step)
+            is_settled |= change <= _SETTLED and not likelihood.bias_reduced
+            if may_lack:
+                fell = before < _NEAR and square <= _LINEAR * before
+                regular = fell or change < CALM
+        if is_settled and (regular or square == 0):
             gain = 0.5 * square
             return Maximum(u + step, at, at.value - gain, at.log_likelihood + gain, first, True)
         if before < _NEAR and not regular:
@@ -158,7 +137,7 @@ def _newton_step(at: Evaluation, basis: Array | None) -> tuple[Array, float]:
         gradient, information = basis.T @ gradient, basis.T @ information @ basis
     if not len(gradient):
         return np.zeros_like(at.gradient), 0.0
-    step = -Factor.of(information).solve(gradient)
+    step = -factored(information).solve(gradient)
     square = max(float(-gradient @ step), 0.0)
     return (step if basis is None else basis @ step), square
 

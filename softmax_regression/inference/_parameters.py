@@ -23,7 +23,7 @@ class Parameters:
     features : ndarray of shape (width,)
         What the coefficients of a class are called, the intercept first.
     contrasts : ndarray of shape (n_reported, n_classes - 1)
-        What takes the differences from the first class to the coefficients.
+        What takes the differences from the last class to the coefficients.
     to_model : ndarray of shape (width, width)
         What takes the unknowns of a class to its intercept and coefficients.
     """
@@ -42,18 +42,18 @@ class Parameters:
         Two classes have one row of coefficients, symmetric or not: it is a difference.
         """
         k = likelihood.n_classes
-        from_first = np.vstack([np.zeros(k - 1), np.eye(k - 1)])
+        from_last = np.vstack([np.eye(k - 1), np.zeros(k - 1)])
         classes = likelihood.classes
         if symmetric and k > 2:
-            contrasts = from_first - from_first.mean(axis=0)
+            contrasts = from_last - from_last.mean(axis=0)
         else:
             at = 0 if symmetric else int(np.flatnonzero(classes == reference)[0])
-            contrasts = np.delete(from_first - from_first[at], at, axis=0)
+            contrasts = np.delete(from_last - from_last[at], at, axis=0)
             classes = np.delete(classes, at)
-        features = [*(["intercept"] if likelihood.coordinates.fit_intercept else []), *names]
+        features = [*(["intercept"] if likelihood.fit_intercept else []), *names]
         labels = np.empty(len(features), dtype=object)
         labels[:] = features
-        return cls(classes, labels, contrasts, likelihood.coordinates.matrix())
+        return cls(classes, labels, contrasts, likelihood.to_model())
 
     @property
     def index(self) -> pd.MultiIndex:

@@ -96,7 +96,7 @@ def predict(
     step = max(1, (1 << 19) // (k * k + likelihood.width))
     for start in range(0, design.n_rows, step):
         rows = design[slice(start, min(start + step, design.n_rows))]
-        z = likelihood.coordinates.rows(rows.toarray())
+        z = likelihood.row_map(rows)
         p = likelihood.probabilities(u, z)
         gradient = _logit_gradient(p)
         spread = _score_covariances(covariance, z, k - 1)
@@ -138,9 +138,9 @@ def average(
         for number, setting in enumerate(settings):
             moved = X.copy()
             moved[:, list(setting)] = list(setting.values())
-            z = likelihood.coordinates.rows(moved)
+            z = likelihood.rows(moved)
             p = likelihood.probabilities(u, z)
-            share = (np.eye(k)[:, 1:, None] - p[1:]) * p[:, None] * weights
+            share = (np.eye(k)[:, :-1, None] - p[:-1]) * p[:, None] * weights
             p_mean[:, number] += p @ weights
             slopes[number] += share @ z.T
     p_mean /= total
@@ -157,12 +157,12 @@ def _others(p: Array) -> Array:
 
 
 def _logit_gradient(p: Array) -> Array:
-    """Return the derivatives of logit p_k in the scores of all classes but the first."""
+    """Return the derivatives of logit p_k in the scores of all classes but the last."""
     k = len(p)
     gradient = np.broadcast_to(-p[None], (k, *p.shape)) / _others(p)[:, None]
     own = np.arange(k)
     gradient[own, own] = 1.0
-    return gradient[:, 1:]
+    return gradient[:, :-1]
 
 
 def _score_covariances(covariance: Array, z: Array, n_scores: int) -> Array:

@@ -88,7 +88,7 @@ class InferenceResults:
     @property
     def feature_names(self) -> list[Any]:
         """The names of the features, without the intercept."""
-        return list(self._parameters.features[int(self._likelihood.coordinates.fit_intercept) :])
+        return list(self._parameters.features[int(self._likelihood.fit_intercept) :])
 
     @property
     def penalized(self) -> bool:
@@ -211,7 +211,7 @@ class InferenceResults:
 
     @property
     def _n_intercepts(self) -> int:
-        return int(self._likelihood.coordinates.fit_intercept) * (self._likelihood.n_classes - 1)
+        return int(self._likelihood.fit_intercept) * (self._likelihood.n_classes - 1)
 
     @property
     def df_model(self) -> float:

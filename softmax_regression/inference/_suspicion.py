@@ -18,7 +18,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression.inference._detection import named, separation
 from softmax_regression.inference._information import Likelihood
-from softmax_regression.inference._newton import CALM, Factor, SingularInformationError, maximize
+from softmax_regression.inference._newton import CALM, SingularInformationError, factored, maximize
 from softmax_regression.inference._separation import UnsolvedProgramError
 
 MOST_PARAMS = 1000  # for more, the programs would take longer than fits
@@ -59,9 +59,7 @@ def no_finite_minimum(
     likelihood = Likelihood(
         design, targets, total_weight=float(design.n_rows), fit_intercept=fit_intercept
     )
-    if len(coef) > 1:
-        coef, intercept = coef[1:] - coef[0], intercept[1:] - intercept[0]
-    u = likelihood.coordinates.unknowns(coef, intercept).ravel()
+    u = likelihood.unknowns(coef, intercept)
     if not np.isfinite(u).all() or _is_calm(likelihood, u):
         return None
     try:
@@ -86,12 +84,11 @@ def _sentence(kind: str, features: list[Any]) -> str:
 def _is_calm(likelihood: Likelihood, u: Array) -> bool:
     """Whether a fit is at a minimum, as far as a quick look or some full steps show."""
     try:
-        gradient, least = likelihood.gradient(u)
-        information = _sampled(likelihood).evaluate(u).information
+        gradient = likelihood.gradient(u)
+        information = _sampled_information(likelihood, u)
         if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
             return True  # values so large say nothing
-        step = -Factor.of(information).solve(gradient)
-        if least > -4 * gradient @ step or likelihood.largest_change(step) < CALM:
+        if likelihood.largest_change(-factored(information).solve(gradient)) < CALM:
             return True
     except SingularInformationError:
         pass
@@ -101,14 +98,15 @@ def _is_calm(likelihood: Likelihood, u: Array) -> bool:
         return False
 
 
-def _sampled(likelihood: Likelihood) -> Likelihood:
-    """Return the likelihood of a sample of the rows, or of all if they are few."""
+def _sampled_information(likelihood: Likelihood, u: Array) -> Array:
+    """Return the information of a sample of the rows, or of all if they are few."""
     fewest, of_unknown = _SAMPLE
     n_rows = likelihood.design.n_rows
     size = max(fewest, of_unknown * likelihood.n_params)
-    if 2 * size > n_rows:
-        return likelihood
-    rng = np.random.default_rng(0)  # any sample of the rows clears a fit
-    rows = np.sort(rng.choice(n_rows, size, replace=False))
-    weights = likelihood.targets.row_weights()[rows]
-    return likelihood.sample(rows) if weights.any() else likelihood
+    rows = np.arange(n_rows)
+    if 2 * size <= n_rows:
+        # Any sample of the rows clears a fit.
+        rows = np.sort(np.random.default_rng(0).choice(n_rows, size, replace=False))
+        if not likelihood.targets.row_weights()[rows].any():
+            rows = np.arange(n_rows)
+    return likelihood.information(u, None if len(rows) == n_rows else rows)
