@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from softmax_regression._curvature.bias_reduced import (
 )
 from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import spreads
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.one_block import in_float64
@@ -23,10 +25,11 @@ from softmax_regression._solvers.criteria import best_start
 from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.newton.descent import CholeskyDescent
 from softmax_regression._solvers.newton.newton import minimize_newton
-from softmax_regression._solvers.result import SolverResult
+from softmax_regression._solvers.result import SolverResult, StopReason
 
 BIAS_REDUCED_SOLVER = "newton-cholesky"
 _LARGEST_ORDER = 4000  # Of the information: its inverse is needed in each iteration.
+_LEAST_TOL = 1e-15  # Less is lost in rounding errors.
 _INVOLVED = 1e-4  # Of the largest entry of a direction, from which a column is part of it.
 
 
@@ -81,15 +84,24 @@ class BiasReducedProblem:
 
 
 def _scoring(
-    objective: BiasReducedCrossEntropy, start: InformedEvaluation, stopping: Stopping
+    objective: BiasReducedCrossEntropy, start: Evaluation, stopping: Stopping
 ) -> SolverResult:
+    """Run Fisher's scoring until the decrement is about the square of the tolerance.
+
+    That is where Newton's last step leaves the other solvers. These steps gain a factor each.
+    """
     descent = CholeskyDescent(objective, _factor_of, costly=False)
-    return minimize_newton(objective, descent, start, stopping)
+    sharper = replace(stopping, tol=min(stopping.tol, max(stopping.tol**2, _LEAST_TOL)))
+    result = minimize_newton(objective, descent, start, sharper)
+    kept = StopReason.INTERRUPTED, StopReason.STOPPED
+    if result.remaining <= stopping.tol and result.reason not in kept:
+        return replace(result, reason=StopReason.CONVERGED)
+    return result
 
 
-def _factor_of(at: InformedEvaluation, left: float) -> HessianFactor:
+def _factor_of(at: Evaluation, left: float) -> HessianFactor:
     """Return the factor that came with the value."""
-    assert at.factor is not None
+    assert isinstance(at, InformedEvaluation) and at.factor is not None
     return at.factor
 
 

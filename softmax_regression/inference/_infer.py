@@ -113,11 +113,18 @@ def infer(
     covariance shows: a p-value then is no test of the coefficient. Coefficients against a reference
     have the prior covariance that the penalty of all classes gives to differences between two.
 
+    With ``bias_reduction='firth'`` the covariance is the inverse information at the estimate, as in
+    R's logistf and brglm2, and the likelihood of profile intervals and likelihood-ratio tests is
+    the penalised one, the determinant being that of all coefficients. These follow it where it is
+    far from quadratic, as under separation, and Wald's do not.
+
     Classes without weight are left out, as `fit` leaves them out.
 
     References
     ----------
     A. Agresti, *Categorical Data Analysis*, chapter 8.
+    G. Heinze and M. Schemper, "A solution to the problem of separation in logistic regression",
+    *Statistics in Medicine* 21, 2002.
     H. White, "Maximum likelihood estimation of misspecified models", *Econometrica* 50, 1982.
 
     Examples
@@ -204,6 +211,11 @@ def _check_options(model: Any, cov_type: str, weights: str) -> None:
             f"With class_weight={model.class_weight!r} a weight does not count rows: pass "
             "weights='sampling', or refit with class_weight=None."
         )
+    if getattr(model, "bias_reduction", None) is not None and weights == "sampling":
+        raise ValueError(
+            "bias_reduction='firth' counts a weight as so many rows, which weights='sampling' does "
+            "not: pass weights='frequency', or refit with bias_reduction=None."
+        )
     if not hasattr(model, "objective_"):
         raise ValueError(
             "The model was trained by partial_fit, or without refit, and is at no minimum: call "
@@ -269,15 +281,15 @@ def _maximum(likelihood: Likelihood, u: Array, start: Evaluation, names: Array) 
 
 
 def _refuse_separation(likelihood: Likelihood, names: Array) -> None:
-    if likelihood.strength:
+    if likelihood.strength or likelihood.bias_reduced:
         return
     found = separation(likelihood, list(names))
     if found:
         raise ValueError(
             f"The maximum likelihood estimate does not exist: {found.kind} separation, with "
             f"infinite coefficients of {named(found.features) or 'the intercept'}. See "
-            "detect_separation; merge classes or leave the features out, or set C to a finite "
-            "value."
+            "detect_separation; merge classes or leave the features out, or set "
+            "bias_reduction='firth', or C to a finite value."
         )
 
 

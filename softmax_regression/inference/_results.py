@@ -95,6 +95,11 @@ class InferenceResults:
         """Whether C is finite, so that estimates are biased towards 0."""
         return bool(np.isfinite(self.C))
 
+    @property
+    def bias_reduced(self) -> bool:
+        """Whether the likelihood has Jeffreys' prior: Firth's bias reduction."""
+        return self._likelihood.bias_reduced
+
     @cached_property
     def params(self) -> pd.DataFrame:
         """The coefficients."""
@@ -152,7 +157,7 @@ class InferenceResults:
             The estimate and a multiple of its standard error to either side; or all values at which
             the log-likelihood, the other coefficients at their best, lies less than half of a
             quantile of χ² below its maximum: slower, and better where rows are few. With a finite
-            `C` it is the penalised log-likelihood.
+            `C` or bias reduction it is the penalised log-likelihood.
 
         Returns
         -------
@@ -227,9 +232,16 @@ class InferenceResults:
         """`nobs` less the number of all coefficients."""
         return self.nobs - self._n_effective
 
-    @property
+    @cached_property
     def llr(self) -> float:
-        """Twice the difference between `llf` and `llnull`."""
+        """Twice the difference between `llf` and `llnull`.
+
+        With bias reduction, between the penalised log-likelihoods with all coefficients and with
+        intercepts alone.
+        """
+        if self.bias_reduced:
+            features = {"all": self.feature_names}
+            return float(self.test_terms(features, method="lr")["statistic"].iloc[0])
         return 2 * (self.llf - self.llnull)
 
     @property
@@ -308,8 +320,9 @@ class InferenceResults:
         Raises
         ------
         ValueError
-            For features that do not exist; or for 'lr' and 'score' with a robust covariance or a
-            penalty, as χ² is not their distribution then.
+            For features that do not exist; for 'lr' and 'score' with a robust covariance or a
+            penalty, as χ² is not their distribution then; or for 'score' with bias reduction, by
+            which 'lr' is the test of the penalised likelihood.
         """
         if method not in ("wald", "lr", "score"):
             raise ValueError(f"method must be 'wald', 'lr' or 'score', got {method!r}.")
@@ -320,6 +333,8 @@ class InferenceResults:
                     f"method={method!r} needs the maximum of the likelihood, and C={self.C!r} "
                     "penalises it: refit with C=inf."
                 )
+        if method == "score" and self.bias_reduced:
+            raise ValueError("method='score' is not for bias reduction: use method='lr'.")
         columns = checked_terms(terms, self.feature_names)
         rows = [
             term_test(self._likelihood, self._u, self._covariance, self._value, numbers, method)

@@ -146,7 +146,7 @@ def _facts(results: Any) -> list[tuple[str, str]]:
         covariance = "Laplace posterior"
     missing = [c for c in results.classes if c not in list(results.params.columns)]
     return [
-        ("Method:", "penalized likelihood" if results.penalized else "maximum likelihood"),
+        ("Method:", _method(results)),
         ("Covariance:", covariance),
         ("Weights:", results.weights),
         ("Reference:", str(missing[0]) if missing else "none (sum 0)"),
@@ -163,8 +163,20 @@ def _facts(results: Any) -> list[tuple[str, str]]:
     ]
 
 
+def _method(results: Any) -> str:
+    if results.bias_reduced:
+        return "Firth's bias reduction"
+    return "penalized likelihood" if results.penalized else "maximum likelihood"
+
+
 def _notes(results: Any) -> list[str]:
     notes = []
+    if results.bias_reduced:
+        notes.append(
+            "Estimates maximise the likelihood with Jeffreys' prior (Firth); the LLR p-value is "
+            "that of the\npenalized likelihood. Of intervals and tests of coefficients, prefer "
+            "method='profile' and\nmethod='lr': errors and P>|z| are Wald's."
+        )
     if results.penalized:
         what = "frequentist sandwich around the penalized estimate"
         if results.cov_type == "nonrobust":
