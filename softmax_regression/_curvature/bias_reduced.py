@@ -84,7 +84,7 @@ class BiasReducedCrossEntropy(Unconstrained):
         """Evaluate F and its gradient; infinite where the information is singular."""
         inner = self.smooth.evaluate(params)
         factor = HessianFactor(self.smooth, inner) if inner.finite else None
-        if factor is None or not factor.exact:
+        if factor is None or not (factor.exact and np.isfinite(factor.log_determinant)):
             return InformedEvaluation(params, np.inf, np.full_like(params, np.nan))
         fall = 0.5 * (self._bound - factor.log_determinant)
         gradient = inner.gradient - self.strength * self._slopes(inner, factor)

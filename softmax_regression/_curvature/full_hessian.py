@@ -23,7 +23,6 @@ from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-
 _FEW_CLASSES = 5  # Of more, a symmetric update in one call is quicker than a product for each.
 
 

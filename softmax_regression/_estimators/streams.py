@@ -259,7 +259,7 @@ def can_stream(estimator: Any) -> bool:
             "partial_fit does not keep coefficients within bounds: set bounds=None, or fit all "
             "rows at once."
         )
-    if estimator.bias_reduction is not None:
+    if estimator.bias_reduction == "firth":
         raise AttributeError(
             "partial_fit does not reduce bias, which takes the information of all rows: set "
             "bias_reduction=None, or fit all rows at once."

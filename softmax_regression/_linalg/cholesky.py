@@ -45,6 +45,7 @@ class CholeskyFactor:
 
     def __init__(self, matrix: Array, jitter: float = RELATIVE_JITTER):
         diagonal = matrix.diagonal()
+        self._vanishes = not (diagonal > 0).all()
         self._root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         matrix /= self._root
         matrix /= self._root[:, None]
@@ -64,7 +65,9 @@ class CholeskyFactor:
 
     @property
     def log_determinant(self) -> float:
-        """The logarithm of the determinant of M."""
+        """The logarithm of the determinant of M; −inf where its diagonal vanishes."""
+        if self._vanishes:
+            return -np.inf
         return 2 * float(np.log(self._root).sum() + np.log(self._lower.diagonal()).sum())
 
     def solve(self, vector: Array) -> Array:

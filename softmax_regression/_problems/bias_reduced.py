@@ -101,7 +101,8 @@ def _scoring(
 
 def _factor_of(at: Evaluation, left: float) -> HessianFactor:
     """Return the factor that came with the value."""
-    assert isinstance(at, InformedEvaluation) and at.factor is not None
+    assert isinstance(at, InformedEvaluation)
+    assert at.factor is not None
     return at.factor
 
 

@@ -573,6 +573,7 @@ def test_class_weights_that_leave_no_row_are_refused(estimator):
 NOT_IN_A_STREAM = [
     (SoftmaxRegression(l1_ratio=0.5), "makes no exact zeros, as l1_ratio=0.5 asks for"),
     (SoftmaxRegression(bounds=(0, None)), "does not keep coefficients within bounds"),
+    (SoftmaxRegression(C=np.inf, bias_reduction="firth"), "does not reduce bias"),
     (SoftmaxRegression(solver="newton-cg"), "needs solver='auto', .* got 'newton-cg'"),
     (SoftmaxRegression(class_weight="balanced"), "class_weight='balanced' .* pass a dict"),
     (SoftmaxRegression(learning_rate="cosine"), "learning_rate='cosine'.* 'constant' or"),
@@ -623,6 +624,7 @@ BAD_PARAMETERS = {
         "max_time": [0, -1.0, np.nan, "long"],
         "penalty_grouping": ["classes", None, 1],
         "bounds": [],  # see test_bounds.py: with any, there is no partial_fit
+        "bias_reduction": ["jeffreys", 1, True],
     },
     "SmallMLP": SHARED_PARAMETERS
     | {

@@ -159,6 +159,7 @@ FITS = {
     "bounds, newton-cholesky": linear(bounds=(0, None), solver="newton-cholesky"),
     "bounds, lbfgs": linear(bounds=(-1, 1), solver="lbfgs"),
     "no penalty": linear(C=np.inf),
+    "bias reduction": linear(C=np.inf, bias_reduction="firth"),
     "soft labels": soft,
     "cross-validation": chosen,
     "leave-one-out": left_out,

@@ -20,6 +20,7 @@ MODELS = [
     *(SoftmaxRegression(solver=s) for s in ("auto", "lbfgs", "newton-cg", "newton-cholesky")),
     SoftmaxRegression(solver="proximal-newton", l1_ratio=0.5),
     SoftmaxRegression(bounds=(0, None)),
+    SoftmaxRegression(C=np.inf, bias_reduction="firth"),
     SoftmaxRegression(solver="sgd", max_iter=5, random_state=0),
     SoftmaxRegression(solver="adam", max_iter=5, random_state=0),
     SoftmaxRegression(solver="adam", max_iter=5, warm_start=True),
