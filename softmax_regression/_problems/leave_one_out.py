@@ -94,6 +94,9 @@ def _of_fitted_classes(
     return scores
 
 
+_LEAST_REST = 1e-13  # Of 1 less a leverage, which rounding may take away.
+
+
 class NewtonStep:
     """The step to the minimum without a row, for each row.
 
@@ -154,7 +157,8 @@ class NewtonStep:
         curved = p[:, :, None] * leverages
         curved -= p[:, :, None] * np.einsum("nk,nkj->nj", p, leverages)[:, None, :]
         curved *= -weight[:, None, None]
-        np.einsum("nkk->nk", curved)[...] += 1.0
+        # A row of leverage 1 alone keeps some scores finite: without it they go very far.
+        np.einsum("nkk->nk", curved)[...] += 1.0 + _LEAST_REST
         return z, scores, leverages, np.linalg.solve(curved, slope[:, :, None])[:, :, 0]
 
     def _leverages(self, z: Array) -> Array:

@@ -76,8 +76,7 @@ def _sentence(kind: str, features: list[Any]) -> str:
     grows = f"the coefficients of {named(features)} grow" if features else "the intercepts grow"
     return (
         f"{what} ({kind} separation), so that {grows} without bound, and where the fit stops "
-        "depends on tol. Set C to a finite value, or see "
-        "softmax_regression.inference.detect_separation."
+        "depends on tol."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
+from sklearn.utils.validation import _get_feature_names
 
 from softmax_regression._data.make import as_design
 from softmax_regression._estimators.features import validated
@@ -24,11 +25,12 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._problems.grid import grid_of
-from softmax_regression._problems.progress import Progress, warn_unless_converged
+from softmax_regression._problems.progress import Progress
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._problems.specification import Specification
 from softmax_regression._problems.warm_starts import solutions
+from softmax_regression.linear_model._separation import separation_on_a_path, warn_of_path
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def softmax_path(
     Warns
     -----
     sklearn.exceptions.ConvergenceWarning
-        If the solver stopped before `tol` was reached for some C.
+        If the solver stopped before `tol` was reached for some C; or if there is no finite minimum
+        for ``C=inf``, because classes can be told apart, some rows or all of them.
 
     See Also
     --------
@@ -190,7 +193,9 @@ def softmax_path(
         coefs.append(held[0])
         intercepts.append(held[1])
         endings.append(solution.held(*held, rounding, targets, tol).ending())
-    warn_unless_converged(endings, "softmax_path", tol, stacklevel=4)  # two are decorators
+    names, last = _get_feature_names(X), endings[-1]
+    separation = separation_on_a_path(design, targets, *held, last, specification, names)
+    warn_of_path(separation, endings, "softmax_path", tol, stacklevel=4)  # two are decorators
     return SoftmaxPath(
         targets.classes,
         grid,

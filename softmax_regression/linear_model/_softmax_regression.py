@@ -7,13 +7,11 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
@@ -42,7 +40,7 @@ from softmax_regression._estimators.types import (
 )
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
-from softmax_regression._losses.targets import check_more_than_one_class
+from softmax_regression._losses.targets import Targets, check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.bias_reduced import check_bias_reduction
 from softmax_regression._problems.choice import (
@@ -64,8 +62,8 @@ from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
 from softmax_regression._solvers.minibatch.optimizers import Averaging
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.time_limit import deadline_after
-from softmax_regression.inference._suspicion import no_finite_minimum
 from softmax_regression.linear_model._remedies import remedy, what_is_left
+from softmax_regression.linear_model._separation import separation_at, warn_of_separation
 
 
 @described
@@ -448,7 +446,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             self.optimality_gap_ = float(result.remaining)
             self.objective_ = objective_of(result.value, self.C, targets.total_weight)
             self.objective_ += self._penalty_of_others(classes, design.n_columns)
-            separation = self._separation(design, classes, result)
+            separation = self._separation(design, targets, result.reason)
         watched.end()
         self._warn(result, separation)
         return self
@@ -681,30 +679,26 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         model._store(*self._of_all_classes(classes, base, coef, intercept), Rounding.of(base))
         return {"coef_": model.coef_, "intercept_": model.intercept_}
 
-    def _separation(
-        self, design: Design, classes: ClassesWithWeight, result: SolverResult
-    ) -> str | None:
+    def _separation(self, design: Design, targets: Targets, reason: StopReason) -> str | None:
         """Say why there is no finite minimum, if a penalty is missing; None if there is one."""
         finite = np.isfinite(self.C) or self.bounds is not None or self.bias_reduction is not None
-        if finite or classes.is_one or self.solver in MINIBATCH_SOLVERS:
+        if finite or self.solver in MINIBATCH_SOLVERS:
             return None
-        return no_finite_minimum(
+        names = getattr(self, "feature_names_in_", None)
+        return separation_at(
             design,
-            classes.targets,
-            classes.restrict(self.coef_).astype(np.float64),
-            classes.restrict(self.intercept_).astype(np.float64),
+            targets,
+            self.coef_,
+            self.intercept_,
+            reason,
             fit_intercept=self.fit_intercept,
-            names=getattr(self, "feature_names_in_", None),
-            proved=result.reason is StopReason.SEPARABLE,
+            names=names,
         )
 
     def _warn(self, result: SolverResult, separation: str | None) -> None:
         if separation is not None:
-            warnings.warn(
-                f"SoftmaxRegression(C=inf) has no finite optimum: {separation}",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
+            remedy_of_it = "Set bias_reduction='firth', or C to a finite value"
+            warn_of_separation("SoftmaxRegression(C=inf)", separation, remedy_of_it, stacklevel=5)
             return
         # Bounds may ask for that, and so may a prior beside few rows.
         free = self.bounds is None and self.bias_reduction is None

@@ -48,11 +48,12 @@ from softmax_regression._problems.folds import (
 )
 from softmax_regression._problems.grid import grid_of
 from softmax_regression._problems.leave_one_out import leave_one_out_scores
-from softmax_regression._problems.progress import Ending, warn_unless_converged
+from softmax_regression._problems.progress import Ending
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._problems.specification import Specification
 from softmax_regression._problems.warm_starts import Guide, solutions
+from softmax_regression.linear_model._separation import separation_on_a_path, warn_of_path
 from softmax_regression.linear_model._validation_scores import (
     Found,
     RowScore,
@@ -275,7 +276,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If the solver stopped before `tol` was reached in some fits.
+            If the solver stopped before `tol` was reached in some fits; or if there is no finite
+            minimum for ``C=inf``, because classes can be told apart, some rows or all of them.
         UserWarning
             If a score is not finite.
         """
@@ -303,8 +305,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             endings = [e for fold in found.endings for path in fold for e in path]
             self._keep(found, Cs)
             endings += self._choose(found, rows, watched)
+            separation = self._separation(found.wholes[0], rows[0])
         watched.end()
-        warn_unless_converged(endings, type(self).__name__, self.tol, stacklevel=4)
+        warn_of_path(separation, endings, type(self).__name__, self.tol, stacklevel=4)
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
@@ -552,6 +555,20 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.coef_, self.intercept_ = model
         self.objective_, self.optimality_gap_ = ending.objective, ending.gap
         return [] if isinstance(self.cv, str) else [ending]  # one of leave-one-out is known
+
+    def _separation(self, whole: WholePath | None, rows: Rows) -> str | None:
+        """Say why all rows have no finite minimum without a penalty; None if they have one."""
+        if whole is None:
+            return None
+        names = getattr(self, "feature_names_in_", None)
+        return separation_on_a_path(
+            rows.original,
+            rows.targets,
+            *whole.models[-1],
+            whole.endings[-1],
+            rows.specification,
+            names,
+        )
 
     def _refitted(
         self, whole: WholePath | None, rows: Rows, best: int, watched: Watched

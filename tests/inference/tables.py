@@ -137,6 +137,34 @@ WOMEN = {
     ),
 }
 
+# brglm2::endometrial of R, from Heinze and Schemper (2002): neovascularisation, pulsatility index
+# of the uterine artery and height of the endometrium, in hundredths, of 79 women, and the histology
+# of their cancer. No woman with neovascularisation has a low one.
+NEOVASCULARISATION = (21, 22, 23, 24, 25, 47, 48, 49, 50, 70, 74, 75, 77)  # numbers of the women
+PULSATILITY = (
+    *(13, 16, 8, 34, 20, 5, 17, 10, 26, 17, 8, 7, 20, 10, 18, 16, 18, 8, 29, 12, 20, 38, 22, 7, 25),
+    *(15, 7, 28, 11, 19, 10, 10, 18, 14, 21, 11, 17, 25, 16, 19, 15, 33, 24, 48, 12, 19, 2, 22, 40),
+    *(5, 0, 21, 15, 29, 15, 12, 3, 20, 23, 12, 22, 42, 15, 13, 14, 19, 12, 13, 10, 12, 49, 6, 5),
+    *(17, 11, 21, 5, 19, 33),
+)
+HEIGHT = (
+    *(164, 226, 314, 268, 128, 231, 180, 168, 156, 231, 201, 189, 315, 123, 127, 176, 200),
+    *(264, 88, 127, 137, 97, 114, 88, 91, 58, 97, 150, 133, 237, 182, 313, 131, 192, 164),
+    *(201, 188, 193, 211, 129, 172, 75, 192, 184, 111, 161, 118, 144, 118, 93, 117, 119),
+    *(106, 202, 229, 233, 290, 170, 141, 225, 154, 197, 175, 216, 257, 137, 361, 204, 217),
+    *(169, 27, 184, 130, 96, 101, 98, 35, 102, 85),
+)
+HIGH_GRADE = (*range(17, 27), *range(43, 53), *range(69, 79))
+
+
+def endometrial():
+    """Return X and y of the endometrial cancer study."""
+    X = pd.DataFrame({"NV": 0.0, "PI": PULSATILITY, "EH": np.array(HEIGHT) / 100})
+    X.loc[list(NEOVASCULARISATION), "NV"] = 1.0
+    y = np.zeros(len(X), dtype=int)
+    y[list(HIGH_GRADE)] = 1
+    return X.astype(float), y
+
 
 def programme_choice():
     """Return X, y and the clusters of the programme choice of 200 students."""

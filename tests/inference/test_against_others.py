@@ -165,6 +165,121 @@ def test_predictions_are_those_of_effects():
     np.testing.assert_allclose(found.conf_int()[1], upper, rtol=1e-6)
 
 
+# m <- multinom(prog ~ ses + write, d, reltol=1e-15, abstol=1e-15, maxit=2000, Hess=TRUE)
+# as.data.frame(emmeans(m, ~ prog | ses * write, at=list(write=c(40, 60)), mode="prob")): those of
+# academic, general and vocation, then their SE, for ses low, middle, high with write 40 and 60
+EMMEANS = [
+    [
+        0.21414244367,
+        0.36565537045,
+        0.42020218588,
+        0.06530760519,
+        0.08641574954,
+        0.09332177477,
+    ],
+    [
+        0.21608406862,
+        0.21646446154,
+        0.56745146984,
+        0.05588869209,
+        0.05810800315,
+        0.07590815313,
+    ],
+    [
+        0.44086528116,
+        0.23532256629,
+        0.32381215255,
+        0.10056643723,
+        0.08298815393,
+        0.10316017908,
+    ],
+    [
+        0.57525343384,
+        0.30836752859,
+        0.11637903757,
+        0.08564052690,
+        0.07828765102,
+        0.04511314411,
+    ],
+    [
+        0.63082072517,
+        0.19838554665,
+        0.17079372818,
+        0.05949411632,
+        0.04758412108,
+        0.04385578906,
+    ],
+    [
+        0.80431303941,
+        0.13477924054,
+        0.06090772005,
+        0.05286728871,
+        0.04513855514,
+        0.02773572208,
+    ],
+]
+# as.data.frame(Effect(c("ses", "write"), m, xlevels=list(write=c(40, 60)))): L.prob and U.prob
+EFFECTS = [
+    [
+        0.11297067304,
+        0.21736229418,
+        0.25489091894,
+        0.36829960481,
+        0.54470583102,
+        0.60558900072,
+    ],
+    [
+        0.12616512042,
+        0.12369679561,
+        0.41710251335,
+        0.34480167327,
+        0.35094195966,
+        0.70632478249,
+    ],
+    [
+        0.26167860585,
+        0.11081915806,
+        0.15979848749,
+        0.63690591762,
+        0.43177991429,
+        0.54664236886,
+    ],
+    [
+        0.40524617621,
+        0.17840271333,
+        0.05279988102,
+        0.72914498126,
+        0.47793489341,
+        0.23733430391,
+    ],
+    [
+        0.50875857912,
+        0.12101319905,
+        0.10092896766,
+        0.73816267010,
+        0.30789889648,
+        0.27426707793,
+    ],
+    [
+        0.68029666851,
+        0.06798865746,
+        0.02445992994,
+        0.88813282734,
+        0.24961083561,
+        0.14366804996,
+    ],
+]
+
+
+def test_predictions_are_those_of_emmeans_and_effects():
+    X, y, _ = programme_choice()
+    grid = [(*ses, write) for write in (40.0, 60.0) for ses in ((0, 0), (1, 0), (0, 1))]
+    found = inferred(X, y).get_prediction(pd.DataFrame(grid, columns=X.columns))
+    table = np.column_stack([found.predicted, found.se])
+    np.testing.assert_allclose(table, EMMEANS, rtol=1e-6)
+    np.testing.assert_allclose(np.column_stack(found.conf_int()), EFFECTS, rtol=1e-6)
+
+
 # vglm(..., multinomial(refLevel=1), epsilon=1e-14, maxit=100): coefficients and errors, feature by
 # feature, the intercept first, for each class; and the log-likelihood.
 VGLM = {

@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from tables import random_table
 
-from softmax_regression import SoftmaxRegression
+from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 from softmax_regression.inference import detect_separation, infer
 
 NONE = "none"
@@ -212,3 +212,39 @@ def test_inference_refuses_what_does_not_exist():
     with pytest.raises(ValueError, match=r"does not exist: quasi-complete .*'sepal length \(cm\)'"):
         infer(model, X, y)
     infer(SoftmaxRegression(C=1e4).fit(X, y), X, y)
+
+
+ALL_ALONG = {
+    "path": lambda X, y: softmax_path(X, y, Cs=[1, np.inf, 100]),
+    "folds": lambda X, y: SoftmaxRegressionCV(Cs=[1, np.inf], cv=2).fit(X, y),
+    "loo": lambda X, y: SoftmaxRegressionCV(Cs=[1, np.inf], cv="loo").fit(X, y),
+}
+
+
+@pytest.mark.parametrize("kind", ["complete", "quasi-complete"])
+@pytest.mark.parametrize("fits", ALL_ALONG)
+def test_paths_that_end_without_a_penalty_tell_once(kind, fits):
+    X = pd.DataFrame({"a": np.random.default_rng(0).normal(size=60), "d": 0.0})
+    y = np.repeat([0, 1, 2], 20)
+    if kind == "complete":
+        X["d"] += y
+    else:
+        X.loc[::4, "d"] = 1.0
+        y[::4] = y[::4] % 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ALL_ALONG[fits](X, y)
+    (told,) = [str(w.message) for w in caught if "separation" in str(w.message)]
+    assert len(caught) == 1 or kind == "quasi-complete"
+    assert f"{kind} separation" in told
+    assert "'d' grow" in told
+    assert "Leave inf out of Cs" in told
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("fits", ALL_ALONG)
+def test_paths_on_classes_that_overlap_tell_nothing(fits):
+    X, y = random_table()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ALL_ALONG[fits](X, y)
