@@ -5,7 +5,7 @@ Where there is no estimate
 A made-up table of 120 patients: none of the 20 with a certain marker had a relapse. The likelihood
 then rises for ever as the coefficient of the marker falls; there is no maximum likelihood estimate,
 and software that reports one reports where it gave up. ``detect_separation`` says so, and which
-coefficients it concerns.
+coefficients it concerns; ``bias_reduction="firth"`` gives an estimate that is finite.
 """
 
 import warnings
@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression import SoftmaxRegression
-from softmax_regression.inference import CoefficientDisplay, detect_separation, infer
+from softmax_regression.inference import detect_separation, infer
 
 plt.rcParams.update(
     {
@@ -66,28 +66,55 @@ except ValueError as error:
     print(f"\ninfer: {error}")
 
 # %%
-# What can be done
+# What Firth gives
 # ----------------
 #
-# A finite C gives finite coefficients: the mode of a posterior. Its errors are those of the
-# posterior, as the summary says, and no test of the coefficient.
+# ``bias_reduction="firth"`` adds Jeffreys' prior to the likelihood: in a table of counts, half an
+# observation in each cell. It takes away most of the bias that maximum likelihood has in small
+# samples, and estimates are finite. The likelihood is far from quadratic here, so that intervals
+# should follow it: Wald's, symmetric, reaches beyond 0, and that of the profile just does not.
+
+reduced = SoftmaxRegression(C=np.inf, bias_reduction="firth").fit(X, outcome)
+results = infer(reduced, X, outcome, reference="cured")
+print(f"\n{results.summary()}")
+profile, wald = results.conf_int(method="profile"), results.conf_int()
+print(f"\nby profile:\n{profile.loc['relapse']}")
+print(f"\npenalised likelihood-ratio tests:\n{results.test_terms(method='lr')}")
+
+# %%
+# What a penalty gives
+# --------------------
+#
+# A finite C gives finite coefficients, too: the mode of a posterior. Its errors are those of the
+# posterior, as the summary says, and no test of the coefficient; and C is a choice.
 
 penalized = SoftmaxRegression(C=1.0).fit(X, outcome)
-results = infer(penalized, X, outcome, reference="cured")
-print(f"\n{results.summary()}")
+posterior = infer(penalized, X, outcome, reference="cured")
 
-figure = plt.figure(figsize=(10, 3.4), layout="constrained")
-left, right = figure.subfigures(1, 2, width_ratios=[1, 1.5])
-panel = left.subplots()
-panel.plot(tolerances, found, "o-", color="#0072B2")
-panel.set_xscale("log")
-panel.invert_xaxis()
-panel.set(xlabel="tol", ylabel="coefficient", title="the marker against relapse, C = inf")
-panels = right.subplots(1, 2, sharex=True, sharey=True)
-CoefficientDisplay.from_results(results, ax=panels)
-for panel, label in zip(panels, results.params.columns, strict=True):
-    panel.set_title(f"{label} against cured, C = 1")
-    panel.label_outer()
+place = ("relapse", "marker")
+rows = {
+    "Firth, profile": (results, profile),
+    "Firth, Wald": (results, wald),
+    "C = 1, posterior": (posterior, posterior.conf_int()),
+}
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(10, 3.4), width_ratios=[1, 1.3], layout="constrained"
+)
+left.plot(tolerances, found, "o-", color="#0072B2", label="C = inf")
+estimate = results.params.loc["marker", "relapse"]
+left.axhline(estimate, color="#D55E00", linewidth=1.6, label="Firth")
+left.set_xscale("log")
+left.invert_xaxis()
+left.set(xlabel="tol", ylabel="coefficient", title="the marker against relapse")
+left.legend(frameon=False)
+for height, (name, (model, ends)) in enumerate(rows.items()):
+    color = "#D55E00" if name.startswith("Firth") else "#009E73"
+    right.plot(ends.loc[place], [height, height], color=color, linewidth=1.8)
+    right.plot(model.params.loc["marker", "relapse"], height, "o", color=color)
+right.axvline(0, color="0.6", linewidth=0.9, zorder=0)
+right.set_yticks(range(len(rows)), list(rows))
+right.set_ylim(len(rows) - 0.5, -0.5)
+right.set(xlabel="coefficient", title="estimates and intervals of 95 %")
 
 plt.savefig("separation.png", dpi=110)
 print("wrote separation.png")
