@@ -277,7 +277,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
 
     >>> model = SoftmaxRegression(C=np.inf, bias_reduction="firth")
     >>> model.fit([[-1.0], [-0.5], [0.5], [1.0]], ["no", "no", "yes", "yes"]).coef_.round(2)
-    array([[3.29]])
+    array([[2.01]])
     """
 
     _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
