@@ -72,6 +72,15 @@ def _profile(rng: np.random.Generator) -> np.ndarray:
     return _within(results.conf_int(_ALPHA, "profile"), _truth()[[0, 2, 4, 6]])
 
 
+def _firth(rng: np.random.Generator) -> np.ndarray:
+    """So few rows that classes are separated now and then."""
+    X = rng.normal(size=(40, 3)) * [0, 1, 0]
+    model = SoftmaxRegression(C=np.inf, bias_reduction="firth")
+    y = _draw(rng, X)
+    results = infer(model.fit(X[:, [1]], y), X[:, [1]], y)
+    return _within(results.conf_int(_ALPHA, "profile"), _truth()[[0, 2, 4, 6]])
+
+
 def _cluster(rng: np.random.Generator) -> np.ndarray:
     """Clusters of up to 6 copies of a row with its class: the model holds, rows are dependent."""
     sizes = rng.integers(1, 7, 200)
@@ -95,6 +104,7 @@ def _prediction(rng: np.random.Generator) -> np.ndarray:
 INTERVALS: dict[str, Covered] = {
     "Wald, 300 rows": _wald,
     "profile, 100 rows": _profile,
+    "Firth's profile, 40 rows": _firth,
     "cluster, 200 clusters": _cluster,
     "prediction, 300 rows": _prediction,
 }

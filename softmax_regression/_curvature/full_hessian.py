@@ -3,19 +3,26 @@ r"""The Hessian itself, factored.
 Making it takes n_rows · (n_classes · n_columns)² operations, in symmetric rank-k updates of BLAS;
 with few rows, `woodbury.py` has it in fewer. It can also be made from a sample of the rows.
 
-Every block of two classes is −Σ_i s_i p_j p_k z zᵀ, and every one of a class the sum of its blocks
-with all others, with the sign changed: so nothing is subtracted, and the digits of rare classes are
-kept.
+Every block of two classes is −Σ_i s_i p_j p_k z zᵀ, and that of class k is Σ_i s_i p_k q_k z zᵀ,
+with q_k the sum of the other probabilities: nothing is subtracted, and the digits of rare classes
+are kept.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from softmax_regression._curvature.base import Curvature, jitter_of
-from softmax_regression._curvature.rank_updates import add_square, add_weighted_square, mirror
+from softmax_regression._curvature.rank_updates import (
+    SHORT_SIDE,
+    add_square,
+    add_weighted_square,
+    mirror,
+)
 from softmax_regression._curvature.row_sums import sum_over_rows
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
@@ -99,8 +106,7 @@ def hessian_matrix(
     by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
     if objective.width > 1:
         same_class = np.einsum("kikj->kij", by_class)  # views, as those below
-        same_class[...] = 0.0
-        same_class[...] = blocks - by_class.sum(axis=2)
+        same_class[...] = blocks
     hessian /= objective.data.n_rows
     diagonal = np.einsum("kjkj->kj", by_class)
     diagonal += objective.ridge
@@ -123,24 +129,33 @@ def _of_all_classes(matrix: Array) -> Array:
 
 
 def _add_to_hessian(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
-    """Add what some rows contribute to blocks of two classes, and to those with the last one."""
+    """Add what some rows contribute to the blocks of two classes, and to those of one."""
     hessian, blocks = sums
     if len(p) == 1:
         add_weighted_square(hessian, z, p * (1 - p))
         return
-    if len(p) <= _FEW_CLASSES:
+    if len(p) <= _FEW_CLASSES and len(z) > SHORT_SIDE:
         _add_pairs(hessian, blocks, p[:, None] * z)
         return
-    products = (p[:-1, None] * z).reshape(len(hessian), -1)
-    add_square(hessian, -1.0, products)
-    blocks += (products @ (p[-1] * z).T).reshape(blocks.shape)
+    products = p[:-1, None] * z
+    add_square(hessian, -1.0, products.reshape(len(hessian), -1))
+    products *= _others(len(p)).dot(p)[:, None]
+    blocks += products.reshape(len(hessian), -1).dot(z.T).reshape(blocks.shape)
 
 
 def _add_pairs(hessian: Array, blocks: Array, products: Array) -> None:
-    """Add the same by products of each class with those after it: of few, that is less work."""
+    """Add the same by a product for each pair of classes: of few, that is less work."""
     n_columns = products.shape[1]
-    for k, product in enumerate(products[:-1]):
-        start = (k + 1) * n_columns
-        of_others = product @ products[k + 1 :].reshape(-1, products.shape[2]).T
-        hessian[start - n_columns : start, start:] -= of_others[:, :-n_columns]
-        blocks[k] += of_others[:, -n_columns:]
+    for j, k in combinations(range(len(products)), 2):
+        of_both = products[j].dot(products[k].T)
+        blocks[j] += of_both
+        if k < len(blocks):
+            blocks[k] += of_both.T
+            first, second = j * n_columns, k * n_columns
+            hessian[first : first + n_columns, second : second + n_columns] -= of_both
+
+
+@lru_cache(maxsize=4)
+def _others(n_classes: int) -> Array:
+    """Return what adds up the probabilities of all other classes, for each but the last."""
+    return 1.0 - np.eye(n_classes)[:-1]

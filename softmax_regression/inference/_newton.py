@@ -68,8 +68,6 @@ class Maximum:
         The loss and its derivatives there, or where the last step, a tiny one, began.
     value, log_likelihood : float
         At `u`.
-    first_decrement : float
-        Half of the squared Newton decrement at the start: what was left there to gain.
     regular : bool
         Whether what is left vanished as it does near a maximum, not only by a constant factor.
     """
@@ -78,7 +76,6 @@ class Maximum:
     evaluation: Evaluation
     value: float
     log_likelihood: float
-    first_decrement: float
     regular: bool
 
 
@@ -103,14 +100,13 @@ def maximize(
     """
     at = likelihood.evaluate(u) if at is None else at
     enough = _ENOUGH_BIAS_REDUCED if likelihood.bias_reduced else _ENOUGH
-    before, first = np.inf, np.nan
+    before = np.inf
     # With a penalty or a prior, or along some directions of a likelihood that has a maximum, there
     # is one.
     may_lack = basis is None and not (likelihood.strength or likelihood.bias_reduced)
     regular = not may_lack
-    for step_number in range(_MOST_STEPS):
+    for _ in range(_MOST_STEPS):
         step, square = _newton_step(at, basis)
-        first = 0.5 * square if step_number == 0 else first
         is_settled = square <= enough
         if basis is None and square <= _NEAR:
             change = likelihood.largest_change(step)
@@ -120,14 +116,14 @@ def maximize(
                 regular = fell or change < CALM
         if is_settled and (regular or square == 0):
             gain = 0.5 * square
-            return Maximum(u + step, at, at.value - gain, at.log_likelihood + gain, first, True)
+            return Maximum(u + step, at, at.value - gain, at.log_likelihood + gain, True)
         if before < _NEAR and not regular:
             break
         following = _searched(likelihood, u, at, step, square)
         if following is None:
             break
         (u, at), before = following, square
-    return Maximum(u, at, at.value, at.log_likelihood, first, regular)
+    return Maximum(u, at, at.value, at.log_likelihood, regular)
 
 
 def _newton_step(at: Evaluation, basis: Array | None) -> tuple[Array, float]:
