@@ -344,5 +344,5 @@ def likelihood_of(
         one_score=len(coef) == 1,
         bias_reduced=getattr(model, "bias_reduction", None) is not None,
     )
-    u = likelihood.unknowns(classes.restrict(coef), classes.restrict(intercept))
+    u = likelihood.unknowns(*classes.restrict_model(coef, intercept))
     return likelihood, u, total / given

@@ -21,6 +21,7 @@ _SETTLED = 1e-7  # nats: smaller changes of scores leave the information as it i
 _NEAR = 1e-2  # of it, from which each step of a regular problem takes away nearly all
 _LINEAR = 0.05  # what a step leaves of it at least where the minimum is infinitely far away
 CALM = 0.05  # nats: changes of scores by a step that are no sign of a minimum infinitely far away
+_LEAST_SHARE = 1e-8  # of what an update is divided by, relative to its largest
 _MOST_STEPS = 500
 _HALVINGS = 30
 _SINGULAR = 1e-13
@@ -99,14 +100,15 @@ def maximize(
         F there, if it is known.
     """
     at = likelihood.evaluate(u) if at is None else at
-    enough = _ENOUGH_BIAS_REDUCED if likelihood.bias_reduced else _ENOUGH
+    enough = _ENOUGH_BIAS_REDUCED if likelihood.bias_reduced and basis is None else _ENOUGH
+    curvature = _Curvature(basis, learns=likelihood.bias_reduced)
     before = np.inf
     # With a penalty or a prior, or along some directions of a likelihood that has a maximum, there
     # is one.
     may_lack = basis is None and not (likelihood.strength or likelihood.bias_reduced)
     regular = not may_lack
     for _ in range(_MOST_STEPS):
-        step, square = _newton_step(at, basis)
+        step, square = curvature.step(at)
         is_settled = square <= enough
         if basis is None and square <= _NEAR:
             change = likelihood.largest_change(step)
@@ -122,20 +124,66 @@ def maximize(
         following = _searched(likelihood, u, at, step, square)
         if following is None:
             break
+        curvature.learn(following[0] - u, at, following[1])
         (u, at), before = following, square
     return Maximum(u, at, at.value, at.log_likelihood, regular)
 
 
-def _newton_step(at: Evaluation, basis: Array | None) -> tuple[Array, float]:
-    """Return Newton's step, and the squared decrement."""
-    gradient, information = at.gradient, at.information
-    if basis is not None:
-        gradient, information = basis.T @ gradient, basis.T @ information @ basis
-    if not len(gradient):
-        return np.zeros_like(at.gradient), 0.0
-    step = -factored(information).solve(gradient)
-    square = max(float(-gradient @ step), 0.0)
-    return (step if basis is None else basis @ step), square
+class _Curvature:
+    """The information along some directions, and what it leaves out of the Hessian of F.
+
+    That is nothing without bias reduction. With it, the steps taken teach it: by the symmetric
+    rank-one update of the part that is not known (Nocedal and Wright, *Numerical Optimization*,
+    sections 6.2 and 10.3). So steps gain ever more, where those by the information gain a factor.
+
+    Parameters
+    ----------
+    basis : ndarray of shape (n_params, n_directions) or None
+        The directions, orthonormal columns; None for all.
+    learns : bool
+        Whether there is a part that is not known.
+    """
+
+    def __init__(self, basis: Array | None, learns: bool):
+        self._basis = basis
+        self._learns = learns
+        self._rest: Array | float = 0.0
+
+    def step(self, at: Evaluation) -> tuple[Array, float]:
+        """Return Newton's step, and the squared decrement."""
+        gradient, information = self._along(at.gradient), self._information(at)
+        if not len(gradient):
+            return np.zeros_like(at.gradient), 0.0
+        try:
+            factor = factored(information + self._rest)
+        except SingularInformationError:
+            if not self._learns:
+                raise
+            self._rest = 0.0
+            factor = factored(information)
+        step = -factor.solve(gradient)
+        square = max(float(-gradient @ step), 0.0)
+        return (step if self._basis is None else self._basis @ step), square
+
+    def learn(self, step: Array, before: Evaluation, after: Evaluation) -> None:
+        """Learn from a step and the gradients at both of its ends."""
+        if not self._learns:
+            return
+        along = self._along(step)
+        expected = (self._information(after) + self._rest) @ along
+        missed = self._along(after.gradient - before.gradient) - expected
+        share = float(missed @ along)
+        size = float(np.linalg.norm(missed) * np.linalg.norm(along))
+        if abs(share) > _LEAST_SHARE * size:
+            self._rest = self._rest + np.outer(missed, missed) / share
+
+    def _along(self, vector: Array) -> Array:
+        return vector if self._basis is None else self._basis.T @ vector
+
+    def _information(self, at: Evaluation) -> Array:
+        if self._basis is None:
+            return at.information
+        return np.asarray(self._basis.T @ at.information @ self._basis)
 
 
 def _searched(

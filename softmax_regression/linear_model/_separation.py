@@ -47,11 +47,12 @@ def separation_at(
     classes = ClassesWithWeight(targets, fit_intercept)
     if classes.is_one:
         return None
+    held = classes.restrict_model(coef, intercept)
     return no_finite_minimum(
         design,
         classes.targets,
-        classes.restrict(coef).astype(np.float64),
-        classes.restrict(intercept).astype(np.float64),
+        held[0].astype(np.float64),
+        held[1].astype(np.float64),
         fit_intercept=fit_intercept,
         names=names,
         proved=reason is StopReason.SEPARABLE,
