@@ -154,6 +154,8 @@ class _Curvature:
         gradient, information = self._along(at.gradient), self._information(at)
         if not len(gradient):
             return np.zeros_like(at.gradient), 0.0
+        if np.isinf(at.value) and self._learns:
+            raise SingularInformationError(np.empty((len(at.gradient), 0)))
         try:
             factor = factored(information + self._rest)
         except SingularInformationError:

@@ -13,9 +13,10 @@ from scipy.linalg import null_space
 
 from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
-from softmax_regression.inference._newton import Maximum, maximize
+from softmax_regression.inference._newton import Maximum, SingularInformationError, maximize
 
 _PRECISION = 1e-9  # of the root
+_LEAST_GAIN = 1e-6  # nats that are more than rounding errors
 _MOST_STEPS = 40
 _FARTHEST = 1e4  # standard errors, beyond which there is no end
 
@@ -59,7 +60,11 @@ class _Line:
         before, value = (self._estimate, 0.0), self._estimate + root * self._error
         u = self._maximum
         for _ in range(_MOST_STEPS):
-            at = self._profile(u, value)
+            try:
+                at = self._profile(u, value)
+            except SingularInformationError:  # So far out that probabilities vanish.
+                value = 0.5 * (value + before[0])
+                continue
             u, found = at.u, self._root(at.value, root)
             if abs(found - root) <= _PRECISION * abs(root):
                 return value
@@ -77,4 +82,11 @@ class _Line:
         return maximize(self._likelihood, start, self._others)
 
     def _root(self, value: float, sign: float) -> float:
-        return float(np.sign(sign) * np.sqrt(2 * max(value - self._best, 0.0)))
+        fall = value - self._best
+        if fall < -_LEAST_GAIN:
+            raise ValueError(
+                f"The likelihood is larger elsewhere, by {-fall:.2g}, than at the estimate: with "
+                "bias reduction it may have several maxima, where rows are few and weights very "
+                "unequal. Leave features out, or use method='wald' with care."
+            )
+        return float(np.sign(sign) * np.sqrt(2 * max(fall, 0.0)))

@@ -201,3 +201,12 @@ def test_what_is_not_offered_is_refused():
         infer(model, X, y, cov_type="HC0").conf_int(method="profile")
     with pytest.raises(ValueError, match="was fitted to"):
         infer(model, X[:-5], y[:-5])
+
+
+def test_a_better_maximum_elsewhere_is_told():
+    """The penalised likelihood need not be concave: here weights are a thousandfold unequal."""
+    X = np.array([[2.0], [-3.0], [-2.0], [-2.0], [-2.0], [2.0], [3.0], [1.0], [-3.0]])
+    y = np.array([0, 1, 2, 1, 1, 0, 0, 2, 2])
+    weight = np.array([1.0, 1, 1, 1, 1000, 1000, 1, 1, 1000])
+    with pytest.raises(ValueError, match="larger elsewhere, by 0.86"):
+        inferred(X, y, weight).conf_int(method="profile")

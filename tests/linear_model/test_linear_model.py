@@ -1021,7 +1021,7 @@ def test_separable_data_without_penalty_says_to_set_c(solver, fit_intercept, n_c
     centers = [[0, 9], [9, -9], [-9, -9]][:n_classes]
     X, y = make_blobs(60, centers=centers, random_state=0)
     model = SoftmaxRegression(C=np.inf, solver=solver, fit_intercept=fit_intercept)
-    with pytest.warns(ConvergenceWarning, match="Set C to a finite value"):
+    with pytest.warns(ConvergenceWarning, match="or C to a finite value"):
         model.fit(X, y)
     assert model.score(X, y) == 1
     assert np.isfinite(model.predict_log_proba(X)).all()
