@@ -234,10 +234,11 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
     whichever class they are taken from, the determinant is the same. B is an upper bound of I that
     does not depend on W and b (Böhning, 1992): with it the objective is not negative, and does not
     depend on units. For two classes it is the method of Firth (1993) and of R's logistf, for more
-    classes that of brglm2 (Kosmidis and Firth, 2011). This objective is not convex, as all others
-    here are: Fisher's scoring leads downhill to a minimum, and nothing certifies that it is the only
-    one. It was in tests, but for few rows with weights a thousandfold unequal. A step takes n_samples · (n_classes · n_features)²
-    operations. Classes without rows of weight are left out as ever.
+    classes that of brglm2 (Kosmidis and Firth, 2011). Unlike all others here, this objective is not
+    convex: Fisher's scoring leads downhill to a minimum, and nothing certifies that it is the only
+    one. In tests it was, but for few rows with weights a thousandfold unequal. A step takes
+    n_samples · (n_classes · n_features)² operations. Classes without rows of weight are left out as
+    ever.
 
     References
     ----------

@@ -208,5 +208,5 @@ def test_a_better_maximum_elsewhere_is_told():
     X = np.array([[2.0], [-3.0], [-2.0], [-2.0], [-2.0], [2.0], [3.0], [1.0], [-3.0]])
     y = np.array([0, 1, 2, 1, 1, 0, 0, 2, 2])
     weight = np.array([1.0, 1, 1, 1, 1000, 1000, 1, 1, 1000])
-    with pytest.raises(ValueError, match="larger elsewhere, by 0.86"):
+    with pytest.raises(ValueError, match="larger elsewhere"):
         inferred(X, y, weight).conf_int(method="profile")
