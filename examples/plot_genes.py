@@ -70,7 +70,7 @@ def draw_scores(panel, models):
     for (name, model), color in zip(models.items(), (BLUE, VERMILION), strict=True):
         n_genes = model.coefs_paths_[:, 0, :, :, : model.n_features_in_].any(axis=2).sum(axis=2)
         n_genes = n_genes.mean(axis=0)
-        losses, errors = -model.mean_scores_[0], model.standard_errors_[0]
+        losses, errors = -model.mean_scores_[0], model.score_standard_errors_[0]
         panel.plot(n_genes, losses, "o-", color=color, markersize=3.5, label=name)
         panel.fill_between(n_genes, losses - errors, losses + errors, color=color, alpha=0.15, lw=0)
         best = int(np.argmin(np.abs(model.Cs_ - model.C_)))

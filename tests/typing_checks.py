@@ -43,6 +43,7 @@ def results_are_arrays_and_numbers(X: Array, y: Array) -> None:
     model = SoftmaxRegression().fit(X, y)
     assert_type(model.predict(X), Array)
     assert_type(model.predict_proba(X), Array)
+    assert_type(model.predict_proba(X, offset=y), Array)
     assert_type(model.predict_log_proba(X), Array)
     assert_type(model.decision_function(X), Array)
     assert_type(model.score(X, y), float)

@@ -202,7 +202,7 @@ def _importance_sums(block: Block, matrix: Array) -> tuple[float]:
     total = 0.0
     for rows in block.pieces:
         p = scores_of(block.design[rows], matrix)
-        block.loss.probabilities(p)
+        block.loss.probabilities(p, rows)
         importance = p[0] * (1 - p[0])
         if len(p) > 1:
             importance = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)

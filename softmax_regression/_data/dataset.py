@@ -87,6 +87,8 @@ class RowBlocks(ABC):
         The precision in which products with X are computed.
     n_outputs, n_classes : int
         How many scores a row has, and how many classes there are.
+    has_offset : bool
+        Whether known scores are added to those of the rows.
     design : Design
         X; where rows are not in memory, anything that has its shape.
     """
@@ -98,6 +100,7 @@ class RowBlocks(ABC):
     n_outputs: int
     n_classes: int
 
+    has_offset = False  # whether known scores are added to those of the rows
     _moments: Moments | None = None
     _target_means: Array | None = None
 
@@ -159,6 +162,10 @@ class RowBlocks(ABC):
     def select(self, columns: NDArray[np.intp]) -> Self:
         """Return the same rows with some of the columns of X."""
 
+    def offset_means(self) -> Array:
+        """Weighted mean of the known scores, (n_outputs,)."""
+        return np.zeros(self.n_outputs)
+
     def laid_out(self, coef: Array) -> Array:
         """Return coefficients as products with X read them fastest."""
         return coef
@@ -199,6 +206,7 @@ class Dataset(RowBlocks):
         self.n_rows, self.n_columns = design.n_rows, design.n_columns
         self.dtype = design.dtype
         self.n_outputs, self.n_classes = loss.n_outputs, loss.n_classes
+        self.has_offset = loss.has_offset
         self._moments = moments
 
     @property
@@ -234,6 +242,9 @@ class Dataset(RowBlocks):
 
     def values_of_rows(self, n_values: int, dtype: Any) -> Array:
         return np.empty((n_values, self.n_rows), dtype=dtype)
+
+    def offset_means(self) -> Array:
+        return self.loss.offset_means()
 
     def laid_out(self, coef: Array) -> Array:
         return self.design.laid_out(coef)

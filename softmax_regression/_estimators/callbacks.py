@@ -35,15 +35,26 @@ class Watched:
         The data as they were given.
     n_parts : int or None
         The most tasks in this one; None if that is not known.
+    offset : array-like, default=None
+        Known scores of the rows.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, n_parts: int | None):
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_parts: int | None,
+        offset: Any = None,
+    ):
         self._context: Any = None
         self._steps: _Steps | None = None
         if "_skl_callbacks" not in vars(estimator):
             return
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        metadata = {"sample_weight": sample_weight, "offset": offset}
+        metadata = {name: value for name, value in metadata.items() if value is not None}
+        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata or None}
         self._context = estimator._init_callback_context(max_subtasks=n_parts)
 
     def part(self, task: str, n_parts: int) -> Watched:

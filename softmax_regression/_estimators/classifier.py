@@ -7,6 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any, ClassVar, Self
 
@@ -22,6 +23,7 @@ from softmax_regression._data.make import as_design
 from softmax_regression._estimators.callbacks import CallbackSupportMixin
 from softmax_regression._estimators.features import validated
 from softmax_regression._estimators.hints import hint
+from softmax_regression._estimators.offsets import checked_offset
 from softmax_regression._estimators.prediction import PredictionMixin, is_plain
 from softmax_regression._estimators.streams import StreamMixin
 from softmax_regression._estimators.targets import (
@@ -153,9 +155,11 @@ class BaseSoftmaxClassifier(
         with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
             return as_design(validated(X, validate))
 
-    def _encode(self, y: Any, design: Design, sample_weight: Any, classes: Any = None) -> Targets:
-        """Validate y and weights; `classes` are those known already."""
-        return encode_targets(
+    def _encode(
+        self, y: Any, design: Design, sample_weight: Any, classes: Any = None, offset: Any = None
+    ) -> Targets:
+        """Validate y, weights and offsets; `classes` are those known already."""
+        targets = encode_targets(
             y,
             design.n_rows,
             classes=classes,
@@ -163,6 +167,9 @@ class BaseSoftmaxClassifier(
             class_weight=self.class_weight,
             estimator=type(self).__name__,
         )
+        if offset is None:
+            return targets
+        return replace(targets, offset=checked_offset(offset, design.n_rows, targets.classes))
 
     def _report(self) -> Callable[[str], None] | None:
         """Return what prints progress, if it is wanted."""

@@ -14,6 +14,8 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
 from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
 from softmax_regression._estimators.hints import hint
+from softmax_regression._estimators.offset_prediction import OffsetPredictionMixin
+from softmax_regression._estimators.priors import prior_coefficients
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.layout import centred
 from softmax_regression._problems.rounding import Rounding
@@ -47,10 +49,15 @@ class PenaltyName:
         vars(estimator)[self._name] = value
 
 
-class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: ignore[misc]
+class LinearSoftmaxClassifier(
+    OffsetPredictionMixin,
+    SparseCoefMixin,  # type: ignore[misc]
+    BaseSoftmaxClassifier,
+):
     """A classifier whose scores are ``W x + b``."""
 
     fit_intercept: bool
+    prior_mean: Any
     _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "coef_", "intercept_"})
     _shape_names: ClassVar[tuple[str, ...]] = ("coef_.shape", "intercept_.shape")
 
@@ -85,7 +92,7 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
                 f"{len(known)} classes {known.tolist()} and {coef.shape[1]} features, now they are "
                 f"{len(self.classes_)} classes {self.classes_.tolist()} and {n_features} features."
             )
-        start_coef[...] = coef
+        start_coef[...] = self._deviation(coef)
         start_intercept[...] = intercept if self.fit_intercept else []
         return start_coef, start_intercept
 
@@ -94,8 +101,23 @@ class LinearSoftmaxClassifier(SparseCoefMixin, BaseSoftmaxClassifier):  # type: 
             intercept = np.zeros(len(coef))
         if len(coef) > 1:
             coef, intercept = self._without_shared_part(coef), centred(intercept)
+        coef = self._with_prior(coef)
         self.coef_: Any  # sparse after sparsify()
         self.coef_, self.intercept_ = rounding.model(coef, intercept)
+
+    def _prior(self, n_features: int) -> Array:
+        """Return the coefficients to shrink towards, where there are any."""
+        return prior_coefficients(self.prior_mean, len(self.classes_), n_features)
+
+    def _with_prior(self, coef: Array) -> Array:
+        """Return W for its difference from what it shrinks towards, in which it is found."""
+        if self.prior_mean is None:
+            return coef
+        return (coef + self._prior(coef.shape[-1])).astype(coef.dtype, copy=False)
+
+    def _deviation(self, coef: Array) -> Array:
+        """Return the difference of W from what it shrinks towards."""
+        return coef if self.prior_mean is None else coef - self._prior(coef.shape[-1])
 
     def _without_shared_part(self, coef: Array) -> Array:
         """Return W less what all classes share: that changes no probability, take the smallest."""

@@ -43,9 +43,12 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
     "nesterovs_momentum": ["boolean"],
     "penalty_grouping": [StrOptions(set(PENALTIES))],
+    "penalty_weights": ["array-like", None],
     "power_t": [_NOT_NEGATIVE],
+    "prior_mean": ["array-like", None],
     "random_state": ["random_state"],
     "shuffle": ["boolean"],
+    "standardize": ["boolean"],
     "tol": [_NOT_NEGATIVE],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
@@ -68,7 +71,14 @@ MINIBATCHES = (  # Parameters of training by minibatches.
     "warm_start",
 )
 FITS = ("tol", "max_iter", "class_weight", "verbose")  # Parameters of every fit.
-LINEAR = (*FITS, "fit_intercept", "penalty_grouping")  # Parameters of every linear model.
+LINEAR = (  # Parameters of every linear model.
+    *FITS,
+    "fit_intercept",
+    "penalty_grouping",
+    "penalty_weights",
+    "standardize",
+    "prior_mean",
+)
 
 _DESCRIPTIONS = {
     "class_weight": """\
@@ -85,6 +95,23 @@ _DESCRIPTIONS = {
         Decay of Adam's averages of the gradient and of its square, in [0, 1).
     epsilon : float, default=1e-8
         Keeps Adam's steps finite.""",
+    "penalty_weights": """\
+    penalty_weights : array-like of shape (n_features,), default=None
+        How much the penalty of each feature counts: numbers v_j ≥ 0 that multiply its squares and
+        its absolute values, in all classes; 0 for a feature that is not penalised. None is 1 for
+        all. They count as they are: the same as glmnet's ``penalty.factor`` where these have a mean
+        of 1, to which glmnet brings them.
+    standardize : bool, default=False
+        Whether the coefficients of standardised features are penalised, as glmnet and Spark do by
+        default; those of the features as they are, are reported all the same. With the weighted
+        standard deviation s_j of the rows that are fitted, the squares count :math:`s_j^2` times,
+        and absolute values s_j times; a constant column has s_j = 1. Then C does not depend on the
+        units of the features. Deviations are from the mean without an intercept, too.
+    prior_mean : array-like of the shape of `coef_`, default=None
+        Coefficients M to shrink towards, in the place of 0: the penalty is that of W − M, the
+        squares and the absolute values. What can be broadcast to (n_classes, n_features), or for
+        two classes to (1, n_features), such as (n_features,) for them, is. Rows are in the order of
+        the sorted classes.""",
     "path_solver": """\
     solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
         How each model is found; see `SoftmaxRegression`.""",

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score
 
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
+from softmax_regression._estimators.offsets import checked_offset
 from softmax_regression._estimators.targets import (
     as_labels,
     encode_targets,
@@ -58,7 +59,7 @@ class PredictionMixin:
             One score per class; of two classes, the score of ``classes_[1]`` minus that of
             ``classes_[0]``.
         """
-        scores = self._map_scores(X, lambda scores: scores)
+        scores = self._map_scores(X, unchanged)
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> Array:
@@ -74,7 +75,7 @@ class PredictionMixin:
         ndarray of shape (n_samples,)
             Labels, as in `classes_`.
         """
-        best = self._map_scores(X, lambda scores: most_probable(scores)[None])[:, 0]
+        best = self._map_scores(X, best_classes)[:, 0]
         return np.asarray(self.classes_)[best]
 
     def predict_proba(self, X: Any) -> Array:
@@ -91,7 +92,7 @@ class PredictionMixin:
             Columns in the order of `classes_`; rows sum to 1. No entry is 0: what is too small for
             its dtype is given as the smallest normal number, so that logarithms stay finite.
         """
-        return self._map_scores(X, _probabilities)
+        return self._map_scores(X, probabilities)
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of the probability of each class, exact where the probability rounds to 1.
@@ -107,11 +108,6 @@ class PredictionMixin:
             Columns in the order of `classes_`. As in `predict_proba`, no probability counts as less
             than the smallest normal number of its dtype.
         """
-
-        def log_probabilities(scores: Array) -> Array:
-            log_p = log_softmax(_one_per_class(scores), axis=0)
-            return np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny), out=log_p)
-
         return self._map_scores(X, log_probabilities)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -133,7 +129,10 @@ class PredictionMixin:
         float
             The weighted share of rows that `predict` gets right.
         """
-        predicted = self.predict(X)
+        return self._accuracy(self.predict(X), y, sample_weight)
+
+    def _accuracy(self, predicted: Array, y: Any, sample_weight: Any) -> float:
+        """Return the weighted share of rows that are predicted right."""
         if not is_soft(y):
             weights = relative_weights(sample_weight)
             return float(accuracy_score(as_labels(y), predicted, sample_weight=weights))
@@ -158,17 +157,30 @@ class PredictionMixin:
         self._check_parts()
         design = self._validate_rows(X, reset=False)
         self._check_shapes(design.n_columns)
-        return self._map_blocks(design, transform)
+        return self._map_blocks(design, lambda scores, rows: transform(scores))
+
+    def _map_shifted(self, X: Any, transform: Callable[[Array], Array], offset: Any) -> Array:
+        """Do so for the scores with known ones added."""
+        self._check_parts()
+        design = self._validate_rows(X, reset=False)
+        self._check_shapes(design.n_columns)
+        known = checked_offset(offset, design.n_rows, np.asarray(self.classes_)).T
+
+        def of_sums(scores: Array, rows: slice) -> Array:
+            return transform((scores + known[:, rows]).astype(scores.dtype, copy=False))
+
+        return self._map_blocks(design, of_sums)
 
     @blas_held_to_one_thread
-    def _map_blocks(self, design: Design, transform: Callable[[Array], Array]) -> Array:
+    def _map_blocks(self, design: Design, transform: Callable[[Array, slice], Array]) -> Array:
         scorer, width = self._scorer()
-        of_no_row = transform(scorer(design[:0]))  # how many values a row has, of which dtype
+        none = slice(0, 0)  # how many values a row has, of which dtype
+        of_no_row = transform(scorer(design[none]), none)
         result = np.empty((design.n_rows, len(of_no_row)), dtype=of_no_row.dtype)
 
         def work(blocks: Sequence[slice]) -> None:
             for rows in blocks:
-                result[rows] = transform(scorer(design[rows])).T
+                result[rows] = transform(scorer(design[rows]), rows).T
 
         design.map_blocks(work, width)
         return result
@@ -207,7 +219,23 @@ def _at_once(
 _held_at_once = blas_held_to_one_thread(_at_once)
 
 
-def _probabilities(scores: Array) -> Array:
+def unchanged(scores: Array) -> Array:
+    """Return the scores themselves."""
+    return scores
+
+
+def best_classes(scores: Array) -> Array:
+    """Return the position of the most probable class of each row, as a single row."""
+    return most_probable(scores)[None]
+
+
+def log_probabilities(scores: Array) -> Array:
+    """Log-softmax over the first axis, of two classes from their one score."""
+    log_p = log_softmax(_one_per_class(scores), axis=0)
+    return np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny), out=log_p)
+
+
+def probabilities(scores: Array) -> Array:
     """Softmax over the first axis, or of two classes the sigmoid; scores may be overwritten.
 
     `functional.softmax` is the same for any array; this is for one row in a few microseconds, and

@@ -264,6 +264,12 @@ def can_stream(estimator: Any) -> bool:
             "partial_fit does not reduce bias, which takes the information of all rows: set "
             "bias_reduction=None, or fit all rows at once."
         )
+    if isinstance(estimator.standardize, bool | np.bool_) and estimator.standardize:
+        raise AttributeError(
+            "standardize=True needs the deviations of all rows at once and does not go with "
+            "partial_fit: pass penalty_weights, the squares of known deviations, or fit all rows "
+            "at once."
+        )
     if isinstance(estimator.l1_ratio, Real) and 0 < float(estimator.l1_ratio) <= 1:
         raise AttributeError(
             f"partial_fit makes no exact zeros, as l1_ratio={estimator.l1_ratio!r} asks for: set "

@@ -40,6 +40,7 @@ class PointwiseLoss(ABC):
 
     n_outputs: int
     n_classes: int
+    has_offset = False  # whether known scores are added to those of the rows
 
     def __init__(self, targets: Array, weight: Array | None):
         self.targets = targets
@@ -54,8 +55,8 @@ class PointwiseLoss(ABC):
         """
 
     @abstractmethod
-    def probabilities(self, scores: Array) -> None:
-        """Overwrite scores with the probabilities of the outputs."""
+    def probabilities(self, scores: Array, rows: Rows) -> None:
+        """Overwrite the scores of some rows with the probabilities of the outputs."""
 
     @abstractmethod
     def curvature_product(self, probabilities: Array, direction: Array, rows: Rows) -> None:
@@ -92,6 +93,13 @@ class PointwiseLoss(ABC):
         if factor is not None:
             weight = factor if weight is None else factor * weight
         return self._of_rows(targets, weight)
+
+    def shift(self, scores: Array, rows: Rows) -> None:  # noqa: B027
+        """Add what is known of the scores of some rows, in place: nothing, as a rule."""
+
+    def offset_means(self) -> Array:
+        """Return the weighted mean of what `shift` adds, (n_outputs,)."""
+        return np.zeros(self.n_outputs)
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:
@@ -193,7 +201,7 @@ class SoftmaxLoss(PointwiseLoss):
         losses -= target_scores
         return losses
 
-    def probabilities(self, scores: Array) -> None:
+    def probabilities(self, scores: Array, rows: Rows) -> None:
         scores -= np.maximum.reduce(scores)
         self._exponentiate(scores)
 
@@ -203,7 +211,7 @@ class SoftmaxLoss(PointwiseLoss):
         self.weigh(direction, rows)
 
     def newton_divergence(self, scores: Array, change: Array, rows: Rows) -> float:
-        self.probabilities(scores)
+        self.probabilities(scores, rows)
         change -= np.einsum("kn,kn->n", scores, change)
         np.maximum(change, -1.0, out=change)
         divergences = np.einsum("kn,kn->n", scores, _divergence(change))
@@ -295,7 +303,7 @@ class SigmoidLoss(PointwiseLoss):
         self.weigh(scores, rows)
         return self._weighted_total(losses, rows)
 
-    def probabilities(self, scores: Array) -> None:
+    def probabilities(self, scores: Array, rows: Rows) -> None:
         _sigmoid_into(scores, scores)
 
     def curvature_product(self, probabilities: Array, direction: Array, rows: Rows) -> None:

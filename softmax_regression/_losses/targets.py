@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.offset import OffsetLoss
 from softmax_regression._losses.pointwise import PointwiseLoss, make_loss
 from softmax_regression.functional import one_hot
 
@@ -30,6 +31,8 @@ class Targets:
         The sum of the weights as given, exactly: it may be too large or too small for float64.
     score_each : bool, default=False
         Whether two classes have a score each, as three have: two of a larger number.
+    offset : ndarray of shape (n_rows, n_scores) or None
+        Known scores that are added to those of the model.
     """
 
     classes: Array
@@ -37,6 +40,7 @@ class Targets:
     weight: Array | None
     total_weight: Fraction
     score_each: bool = False
+    offset: Array | None = None
 
     def class_totals(self) -> Array:
         """Return the summed weight of each class, in units of the mean weight of a row."""
@@ -59,7 +63,8 @@ class Targets:
             total = Fraction(float(weight.sum()))
             weight = weight / weight.mean()
         total *= self.total_weight / len(self.encoded)
-        return replace(self, encoded=encoded, weight=weight, total_weight=total)
+        offset = None if self.offset is None else self.offset[rows]
+        return replace(self, encoded=encoded, weight=weight, total_weight=total, offset=offset)
 
     def of_classes(self, kept: NDArray[np.bool_]) -> Targets:
         """Return those of some classes of three or more; rows of the others have weight 0."""
@@ -67,7 +72,20 @@ class Targets:
             encoded = np.maximum(np.cumsum(kept) - 1, 0)[self.encoded]
         else:
             encoded = self.encoded[:, kept]
-        return replace(self, classes=self.classes[kept], encoded=encoded, score_each=True)
+        return replace(
+            self,
+            classes=self.classes[kept],
+            encoded=encoded,
+            score_each=True,
+            offset=None if self.offset is None else self.offset_of_each()[:, kept],
+        )
+
+    def offset_of_each(self) -> Array:
+        """Return known scores of each class: those of the first of two are 0."""
+        assert self.offset is not None
+        if self.offset.shape[1] > 1:
+            return self.offset
+        return np.hstack([np.zeros_like(self.offset), self.offset])
 
     def loss(self, dtype: Any, smoothing: float = 0.0) -> PointwiseLoss:
         """Return the pointwise loss, for scores of a dtype.
@@ -83,7 +101,10 @@ class Targets:
             encoded = np.ascontiguousarray(encoded.T, dtype=dtype)
         if weight is not None and not _underflow(weight, dtype):
             weight = weight.astype(dtype, copy=False)
-        return make_loss(encoded, weight, len(self.classes), self.score_each)
+        loss = make_loss(encoded, weight, len(self.classes), self.score_each)
+        return (
+            loss if self.offset is None else OffsetLoss(loss, np.ascontiguousarray(self.offset.T))
+        )
 
 
 def _underflow(weight: Array, dtype: Any) -> bool:

@@ -7,6 +7,7 @@ a slope exceeds its weight, so slopes may have to be made smaller before it is o
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._penalties.lasso import Penalty
@@ -29,6 +30,15 @@ class ElasticNet:
     def __init__(self, lasso: Penalty, ridge: Ridge):
         self.lasso = lasso
         self.ridge = ridge
+
+    @property
+    def unpenalized(self) -> NDArray[np.bool_] | None:
+        """Which features are not penalised; None if all are."""
+        return self.lasso.unpenalized
+
+    def select(self, columns: NDArray[np.intp]) -> ElasticNet:
+        """Return the penalty of some of the features."""
+        return ElasticNet(self.lasso.select(columns), self.ridge.select(columns))
 
     def value(self, coef: Array) -> float:
         """The sum of both penalties."""

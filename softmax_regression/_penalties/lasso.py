@@ -38,11 +38,18 @@ class Penalty(ABC):
     Parameters
     ----------
     weights : ndarray of shape (n_features,)
-        ω, positive.
+        ω, not negative.
+
+    Attributes
+    ----------
+    unpenalized : ndarray of bool, shape (n_features,), or None
+        Columns of weight 0, whose units the penalty never makes 0; None if there are none.
     """
 
     def __init__(self, weights: Array):
         self.weights = weights
+        free = weights == 0
+        self.unpenalized: NDArray[np.bool_] | None = free if free.any() else None
 
     def scaled(self, factor: float) -> Self:
         """Return factor · Ω."""
@@ -54,6 +61,9 @@ class Penalty(ABC):
         """Return Ω of some of the columns."""
         other = copy.copy(self)
         other.weights = self.weights[columns]
+        if self.unpenalized is not None:
+            kept = self.unpenalized[columns]
+            other.unpenalized = kept if kept.any() else None
         return other
 
     @abstractmethod
@@ -134,7 +144,9 @@ class Lasso(Penalty):
         w, r = np.sort(coef[:, some], axis=0), ridge[some]
         low, high = w[(n_classes - 1) // 2], w[n_classes // 2]
         found = np.clip(0.0, low, high)
-        curved = r > 0
+        if self.unpenalized is not None:  # any shift costs the same: as of the intercept
+            found = np.where(self.unpenalized[some], w.mean(axis=0), found)
+        curved = (r > 0) & (self.weights[some] > 0)
         if curved.any():
             steps = (n_classes - 2 * np.arange(n_classes + 1)) / n_classes
             w, r = w[:, curved], r[curved]

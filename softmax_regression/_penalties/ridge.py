@@ -54,6 +54,16 @@ class Ridge:
         """Return the penalty of some of the columns."""
         return Ridge(self.l2, self.roots[columns])
 
+    @property
+    def unpenalized(self) -> NDArray[np.bool_] | None:
+        """Which features are not penalised beside others that are; None if there are none."""
+        return None
+
+    @property
+    def strength_roots(self) -> Array:
+        """√r_j."""
+        return np.sqrt(self.strengths)
+
     def value(self, matrix: Array) -> float:
         """Ω of some of the first columns, all of them as a rule."""
         return 0.5 * float(np.vdot(self.strengths[: matrix.shape[1]] * matrix, matrix))

@@ -56,7 +56,8 @@ def pose(
         return BiasReducedProblem(base, strength)
     if specification.l1_ratio > 0 and strength > 0:
         l1 = specification.l1_ratio * strength
-        return SparseProblem(base, l1, specification.penalty_grouping)
+        weights = specification.l1_weights(base)
+        return SparseProblem(base, l1, specification.penalty_grouping, weights)
     return Problem(base, coordinates)
 
 

@@ -43,6 +43,7 @@ class ClassesWithWeight:
         if fit_intercept:
             self.fitted = targets.class_totals() > 0
         self._score_each = targets.score_each
+        self._all = targets
         self.targets = targets if self.are_all else targets.of_classes(self.fitted)
 
     @property
@@ -123,6 +124,8 @@ class ClassesWithWeight:
         coef = coef.astype(design.dtype)
         for rows in design.blocks(len(coef)):
             scores = design[rows].scores(coef) + intercept[:, None]
+            if self._all.offset is not None:
+                scores += self._all.offset_of_each()[rows].T
             lead = scores[self.fitted].max(axis=0) - scores[~self.fitted]
             np.minimum(least, lead.min(axis=1), out=least)
         return least

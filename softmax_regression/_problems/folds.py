@@ -8,7 +8,7 @@ are several, each of them has one thread to itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import call_all
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
 from softmax_regression._objectives.linear.row_space import RowSpace
+from softmax_regression._problems.feature_weights import FeatureWeights
 from softmax_regression._problems.progress import Ending, Progress
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import suits_row_space
@@ -100,11 +101,19 @@ class Rows:
         self.targets = targets
         self.Cs = Cs
         self.specification = specification
+        self.fitted = specification  # in the space of the rows, if that is shared
         self._row_space: RowSpace | None = None
         weakest = specification.objective(design, targets, Cs[-1])
-        if specification.l1_ratio == 0 and suits_row_space(design, weakest.l2):
+        weights = specification.feature_weights
+        # Deviations differ between folds, and with them the space.
+        is_shared = weights is None or not weights.standardize
+        if specification.l1_ratio == 0 and is_shared and suits_row_space(weakest):
             self._row_space = RowSpace(weakest)  # once for all folds
-            self.design = self._row_space.objective.design
+            rotated = self._row_space.objective
+            self.design = rotated.design
+            if weights is not None:
+                roots = rotated.penalty.roots[: rotated.layout.n_features]
+                self.fitted = replace(specification, feature_weights=FeatureWeights(roots))
 
     @cached_property
     def rounding(self) -> Rounding:
@@ -131,7 +140,7 @@ class Rows:
         """Fit a path to all rows, with the smooth penalty."""
         progress.begin()
         path, models, endings = [], [], []
-        for solution in solutions(self.design, self.targets, self.Cs, self.specification, progress):
+        for solution in solutions(self.design, self.targets, self.Cs, self.fitted, progress):
             path.append(solution)
             models.append(self.model(solution))
             endings.append(self.ending(solution, *models[-1]))
@@ -146,9 +155,7 @@ class Rows:
         progress.begin()
         targets = self.targets.of(train)
         coefs, intercepts, scores, endings = [], [], [], []
-        path = solutions(
-            self.design[train], targets, self.Cs, self.specification, progress, guide=guide
-        )
+        path = solutions(self.design[train], targets, self.Cs, self.fitted, progress, guide=guide)
         for solution in path:
             coef, intercept = self.model(solution)
             coefs.append(coef)

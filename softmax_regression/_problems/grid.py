@@ -76,8 +76,11 @@ def _so_many(
 def _least(design: Design, targets: Targets, specification: Specification) -> float:
     """Return the largest C up to which all coefficients are 0, whatever rounding does."""
     base = specification.objective(design, targets, np.inf)
-    strength = least_strength(base, specification.penalty_grouping)
+    weights = specification.l1_weights(base)
+    strength = least_strength(base, specification.penalty_grouping, weights)
     if strength == 0:
-        raise ValueError("No feature of X tells the classes apart: pass Cs as a list.")
+        raise ValueError(
+            "No feature of X tells the classes apart and is penalised: pass Cs as a list."
+        )
     largest = Fraction(specification.l1_ratio) / (targets.total_weight * Fraction(strength))
     return (1 - _ROUNDING) * as_float(largest)

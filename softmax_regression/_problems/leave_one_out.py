@@ -91,6 +91,8 @@ def _of_fitted_classes(
         scores[:, row] = design[np.array([row])].scores(coef)[:, 0]
         if specification.fit_intercept:
             scores[:, row] += intercept
+        if targets.offset is not None:
+            scores[:, row] += targets.offset[row]
     return scores
 
 
@@ -123,7 +125,7 @@ class NewtonStep:
         self._n_scores = len(self._inverse)
 
     def scores(self) -> tuple[Array, Array]:
-        """Return the scores of all rows before and after the step, class-major."""
+        """Return the scores of all rows before and after the step, class-major, with offsets."""
         n_rows = self.objective.design.n_rows
         before = np.zeros((self.objective.width, n_rows))
         after = np.zeros_like(before)
@@ -149,7 +151,8 @@ class NewtonStep:
         z = objective.row_map(objective.design[rows])
         scores = objective.matrix(self.params) @ z
         p = scores.copy()
-        objective.loss.probabilities(p)
+        objective.loss.probabilities(p, rows)
+        objective.loss.shift(scores, rows)
         weight = objective.loss.row_weights(rows) / n_rows
         slope = (weight * p - objective.loss.target_rows(rows) / n_rows)[:kept].T
         p = p[:kept].T

@@ -14,7 +14,6 @@ from softmax_regression._curvature.preconditioner import HessianPreconditioner
 from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._data.dense import DenseDesign
-from softmax_regression._data.design import Design
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates
@@ -54,7 +53,7 @@ class Problem:
 
     def __init__(self, base: LinearCrossEntropy, coordinates: Coordinates | None = None):
         self._row_space: RowSpace | None = None
-        if coordinates is None and suits_row_space(base.design, base.l2):
+        if coordinates is None and suits_row_space(base):
             self._row_space = RowSpace(base)
             base = self._row_space.objective
         # Products with the Hessian are in the precision of X; values and gradients, which decide
@@ -144,10 +143,12 @@ class Problem:
         return replace(result, reason=StopReason.UNRESOLVED, remaining=min(gap, 1.0))
 
 
-def suits_row_space(design: Design, l2: float) -> bool:
-    """Whether a penalty allows it, and there are so many more columns than rows that it pays."""
-    wide = isinstance(design, DenseDesign) and _WIDE * design.n_rows <= design.n_columns
-    return wide and l2 > 0
+def suits_row_space(base: LinearCrossEntropy) -> bool:
+    """Whether so many more columns than there are rows have a penalty that it pays."""
+    design, least = base.design, _WIDE * base.design.n_rows
+    if not (isinstance(design, DenseDesign) and least <= design.n_columns and base.l2 > 0):
+        return False
+    return least <= int(np.count_nonzero(base.penalty.roots))
 
 
 def newton_cholesky(

@@ -13,12 +13,15 @@ from softmax_regression._objectives.linear.null_model import null_slopes
 from softmax_regression._objectives.linear.one_block import in_float64
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import PENALTIES
-from softmax_regression._solvers.criteria import best_start
+from softmax_regression._penalties.weighted_ridge import NEGLIGIBLE_STRENGTH
+from softmax_regression._solvers.criteria import RelativeGap, best_start
 from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.proximal_newton.proximal_newton import minimize_proximal_newton
 from softmax_regression._solvers.result import SolverResult
 
 SPARSE_SOLVER = "proximal-newton"
+# Of a fit of what has no penalty, and how far off it may leave the other slopes.
+_FIT_TOLERANCE, _MOST_FIT_ITERATIONS, _SLOPE_ERROR = 1e-12, 1000, 1e-6
 
 
 class SparseProblem:
@@ -35,16 +38,25 @@ class SparseProblem:
         Strength of the other part beside a *mean* cross-entropy, positive.
     grouping : {'none', 'features'}
         Whether coefficients are 0 one by one, or those of a feature in all classes together.
+    weights : ndarray of shape (n_features,), default=None
+        By which l1 is multiplied for each feature; by default 1.
     """
 
-    def __init__(self, base: LinearCrossEntropy, l1: float, grouping: str):
+    def __init__(
+        self, base: LinearCrossEntropy, l1: float, grouping: str, weights: Array | None = None
+    ):
         self._standardized = base.standardized()
         coordinates = self._standardized.coordinates
         assert coordinates is not None
         smooth = in_float64(self._standardized)
         # Where it is lost beside the largest columns it does not vanish, to be divided by.
-        weights = np.maximum(l1 / coordinates.scales, np.finfo(np.float64).tiny)
-        self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](weights))
+        strengths = np.maximum(l1 / coordinates.scales, np.finfo(np.float64).tiny)
+        if weights is not None:
+            strengths *= weights
+            # What rounding hides is none, for the certificate to know.
+            ridge = smooth.ridge[: len(strengths)]
+            strengths[np.maximum(strengths, ridge) <= NEGLIGIBLE_STRENGTH] = 0.0
+        self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](strengths))
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
         """Return the unknowns for W and b."""
@@ -73,23 +85,46 @@ class SparseProblem:
         return minimize_proximal_newton(self.objective, start, Stopping(**how))
 
 
-def least_strength(base: LinearCrossEntropy, grouping: str) -> float:
-    """Return the smallest l1 at which all coefficients are 0.
+def least_strength(base: LinearCrossEntropy, grouping: str, weights: Array | None = None) -> float:
+    """Return the smallest l1 at which all coefficients that it counts for are 0.
 
     Parameters
     ----------
     base : LinearCrossEntropy
-        In the coordinates of X; its ridge does not matter.
+        In the coordinates of X, without a ridge.
     grouping : {'none', 'features'}
+        As in `SparseProblem`.
+    weights : ndarray of shape (n_features,), default=None
         As in `SparseProblem`.
 
     Returns
     -------
     float
-        It takes a pass over X. In terms of C, all are 0 up to
-        ``l1_ratio / (sum of weights * strength)``.
+        It takes a pass over X; where some weights are 0, a fit of their features. In terms of C,
+        all are 0 up to ``l1_ratio / (sum of weights * strength)``.
     """
-    slopes = null_slopes(base.astype(np.float64))
+    if weights is None:
+        weights = np.ones(base.design.n_columns)
+    counted = np.flatnonzero(weights)
+    if len(counted) == len(weights) and not base.data.has_offset:
+        slopes = null_slopes(base.astype(np.float64))
+    else:
+        slopes = _slopes_beside_unpenalized(base, weights)
+    slopes = slopes[:, counted]
     sizes = np.abs(slopes).max(axis=0)  # whose squares may overflow or vanish
-    units = PENALTIES[grouping](np.ones(base.design.n_columns))
-    return float((sizes * units.norms(slopes / np.where(sizes > 0, sizes, 1.0))).max(initial=0.0))
+    units = PENALTIES[grouping](weights[counted])
+    norms = sizes * units.norms(slopes / np.where(sizes > 0, sizes, 1.0))
+    return float((norms / weights[counted]).max(initial=0.0))
+
+
+def _slopes_beside_unpenalized(base: LinearCrossEntropy, weights: Array) -> Array:
+    """Return the gradient in W of the mean loss where only what has no penalty is not 0."""
+    # A slope is at most the size of a column: with such weights all others are 0.
+    enough = 4 * float(base.moments().sizes().max()) or 1.0
+    problem = SparseProblem(base, enough, "none", (weights > 0).astype(np.float64))
+    start = problem.from_model(*base.null_model())
+    how = {"criterion": RelativeGap(), "tol": _FIT_TOLERANCE, "max_iter": _MOST_FIT_ITERATIONS}
+    result = problem.minimize(SPARSE_SOLVER, [start], **how)
+    precise = base.astype(np.float64)
+    _, gradient = precise.value_and_gradient(precise.pack(*problem.to_model(result.params)))
+    return (1 + _SLOPE_ERROR) * precise.unpack(gradient)[0]

@@ -13,6 +13,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
+from softmax_regression._problems.feature_weights import FeatureWeights
 from softmax_regression._problems.objective_scale import l2_of
 
 
@@ -38,6 +39,8 @@ class Specification:
         Lower and upper bounds of the coefficients.
     bias_reduction : {'firth'} or None
         Whether Jeffreys' prior stands in the place of a penalty.
+    feature_weights : FeatureWeights or None
+        How much the penalty of each feature counts; None for the same of all.
     """
 
     fit_intercept: bool = True
@@ -48,6 +51,7 @@ class Specification:
     penalty_grouping: str = "none"
     bounds: tuple[Array, Array] | None = None
     bias_reduction: str | None = None
+    feature_weights: FeatureWeights | None = None
 
     def of(self, classes: ClassesWithWeight) -> Self:
         """Return the specification for the classes that have weight."""
@@ -78,7 +82,24 @@ class Specification:
         """
         strength = l2_of(C, targets.total_weight if total_weight is None else total_weight)
         loss = targets.loss(design.dtype)
-        return LinearCrossEntropy(design, loss, (1 - self.l1_ratio) * strength, self.fit_intercept)
+        l2 = (1 - self.l1_ratio) * strength
+        objective = LinearCrossEntropy(design, loss, l2, self.fit_intercept)
+        if self.feature_weights is None:
+            return objective
+        return self.feature_weights.weighted(objective)
+
+    def l1_weights(self, objective: LinearCrossEntropy) -> Array | None:
+        """Return how much the part that makes zeros counts for each feature; None for 1."""
+        weights = self.feature_weights
+        return None if weights is None else weights.lasso(objective.moments)
+
+    def with_fixed_weights(self, design: Design, targets: Targets) -> Self:
+        """Return it with the deviations of some rows, whatever rows are fitted; for a ridge."""
+        weights = self.feature_weights
+        if weights is None or not weights.standardize:
+            return self
+        moments = self.objective(design, targets, np.inf).moments
+        return replace(self, feature_weights=weights.of(moments))
 
 
 def makes_zeros(l1_ratio: float, C: float) -> bool:

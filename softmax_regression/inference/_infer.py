@@ -50,6 +50,7 @@ def infer(
     y: Any,
     sample_weight: Any = None,
     *,
+    offset: Any = None,
     cov_type: CovType = "nonrobust",
     groups: Any = None,
     reference: Any = FIRST,
@@ -71,6 +72,9 @@ def infer(
         Their labels, or class probabilities.
     sample_weight : array-like of shape (n_samples,), default=None
         The weights that it was fitted with.
+    offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+        The known scores that it was fitted with. The results then have no predictions and effects,
+        which would need those of each row.
     cov_type : {'nonrobust', 'HC0', 'HC1', 'cluster'}, default='nonrobust'
         The covariance: the inverse observed information; the sandwich; the sandwich times
         n / (n − k), with n observations and k parameters; or that of scores summed within groups,
@@ -146,7 +150,9 @@ def infer(
     """
     _check_options(model, cov_type, weights)
     sampling = weights == "sampling"
-    likelihood, u, scale = likelihood_of(model, X, y, sample_weight, sampling=sampling)
+    likelihood, u, scale = likelihood_of(
+        model, X, y, sample_weight, offset=offset, sampling=sampling
+    )
     at = checked_groups(groups, cov_type, likelihood.design.n_rows)
     names = _feature_names(model, likelihood.design.n_columns)
     parameters = _parameters(likelihood, names, reference)
@@ -171,7 +177,7 @@ def infer(
         nobs=nobs,
         C=_strength(model),
         llf=maximum.log_likelihood,
-        llnull=likelihood.null_log_likelihood(),
+        llnull=_null_log_likelihood(likelihood),
         _likelihood=likelihood,
         _parameters=parameters,
         _u=maximum.u,
@@ -205,6 +211,11 @@ def _check_options(model: Any, cov_type: str, weights: str) -> None:
         raise ValueError(
             "With bounds, estimates at a bound have no normal distribution: refit with "
             "bounds=None, or the features that are not at a bound with C=inf on other rows."
+        )
+    if model.prior_mean is not None and np.isfinite(_strength(model)):
+        raise ValueError(
+            "With prior_mean the posterior is around other coefficients than 0: refit with "
+            "prior_mean=None and offset=X @ prior_mean.T, and infer what coefficients differ by."
         )
     if model.class_weight is not None and weights == "frequency":
         raise ValueError(
@@ -253,7 +264,8 @@ def _check_rows(model: Any, found: float, weight: float) -> None:
     if not abs(found - known) <= _SAME * abs(known) + 1e-9 * weight:
         raise ValueError(
             f"The objective of the model is {found:.9g} for these rows, and was {known:.9g} for "
-            "those it was fitted to (divided by C): pass the X, y and sample_weight of its fit."
+            "those it was fitted to (divided by C): pass the X, y, sample_weight and offset of its "
+            "fit."
         )
     if not model.optimality_gap_ <= _NEAR:
         raise ValueError(
@@ -278,6 +290,21 @@ def _maximum(likelihood: Likelihood, u: Array, start: Evaluation, names: Array) 
     if not maximum.regular:
         _refuse_separation(likelihood, names)
     return maximum
+
+
+def _null_log_likelihood(likelihood: Likelihood) -> float:
+    """Return the log-likelihood of the model that has nothing but intercepts, and offsets."""
+    if likelihood.targets.offset is None:
+        return likelihood.null_log_likelihood()
+    null = Likelihood(
+        likelihood.design.select(np.arange(0)),
+        likelihood.targets,
+        total_weight=likelihood.total_weight,
+        fit_intercept=likelihood.fit_intercept,
+    )
+    if not null.n_params:
+        return -null.value(np.zeros(0))
+    return maximize(null, np.zeros(null.n_params)).log_likelihood
 
 
 def _refuse_separation(likelihood: Likelihood, names: Array) -> None:

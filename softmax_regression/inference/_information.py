@@ -32,6 +32,7 @@ from softmax_regression._data.dataset import Block
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
 from softmax_regression._data.sums import Sample
+from softmax_regression._estimators.penalties import feature_weights
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.coordinates import RowMap, spreads
@@ -39,6 +40,7 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 from softmax_regression._objectives.linear.kernels import scores_of
 from softmax_regression._objectives.linear.one_block import in_float64
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
+from softmax_regression._problems.feature_weights import FeatureWeights
 from softmax_regression._problems.objective_scale import as_float
 
 _UPDATE_VALUES = 1 << 19  # Numbers that are made of some rows at once: they fit the cache.
@@ -86,6 +88,8 @@ class Likelihood:
         Whether the penalty is that of two classes with a single score.
     bias_reduced : bool, default=False
         Whether there is Jeffreys' prior.
+    feature_weights : FeatureWeights, default=None
+        How much the penalty of each feature counts; by default the same.
     """
 
     def __init__(
@@ -98,14 +102,18 @@ class Likelihood:
         strength: float = 0.0,
         one_score: bool = False,
         bias_reduced: bool = False,
+        feature_weights: FeatureWeights | None = None,
     ):
         self.design, self.targets = design, targets
         self.classes, self.n_classes = targets.classes, len(targets.classes)
         self.total_weight, self.strength, self.fit_intercept = total_weight, strength, fit_intercept
         # Two scores, of which differences are taken, share out the penalty of one.
         l2 = (2 if one_score else 1) * strength / total_weight
-        loss = replace(targets, score_each=True).loss(np.float64)
+        offset = None if targets.offset is None else targets.offset_of_each()
+        loss = replace(targets, score_each=True, offset=offset).loss(np.float64)
         base = LinearCrossEntropy(design, loss, l2, fit_intercept)
+        if feature_weights is not None:
+            base = feature_weights.weighted(base)
         self.varies = spreads(base.moments(), fit_intercept) > 0
         standardized = base.standardized()
         coordinates = standardized.coordinates
@@ -190,7 +198,18 @@ class Likelihood:
         return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
     def probabilities(self, u: Array, z: Array) -> Array:
-        """Return those of all classes at some rows, class-major."""
+        """Return those of all classes at some rows, class-major.
+
+        Raises
+        ------
+        ValueError
+            If known scores were added in the fit: what they are here is not known.
+        """
+        if self.targets.offset is not None:
+            raise ValueError(
+                "The model was fitted with offset, and predictions and effects need that of each "
+                "row, which is no part of it: use model.predict_proba(X, offset), or refit without."
+            )
         scores = np.zeros((self.n_classes, z.shape[1]))
         np.matmul(u.reshape(-1, self.width), z, out=scores[:-1])
         return softmax(scores, axis=0)
@@ -307,7 +326,13 @@ def _row_scores(X: Design, loss: Any, rows: Any, matrix: Array, row_map: RowMap)
 
 
 def likelihood_of(
-    model: Any, X: Any, y: Any, sample_weight: Any, *, sampling: bool = False
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    offset: Any = None,
+    sampling: bool = False,
 ) -> tuple[Likelihood, Array, float]:
     """Return the likelihood of some rows, the unknowns of a model, and the factor of its weights.
 
@@ -317,12 +342,14 @@ def likelihood_of(
         A fitted model.
     X, y, sample_weight : array-like
         The rows.
+    offset : array-like or None
+        Their known scores.
     sampling : bool
         Whether weights are scaled to sum to the number of rows of weight.
     """
     design = model._validate_rows(X, reset=False)
     model._check_shapes(design.n_columns)
-    targets = model._encode(y, design, sample_weight, np.asarray(model.classes_))
+    targets = model._encode(y, design, sample_weight, np.asarray(model.classes_), offset)
     classes = ClassesWithWeight(targets, model.fit_intercept)
     if classes.is_one:
         raise ValueError(
@@ -343,6 +370,7 @@ def likelihood_of(
         strength=0.0 if np.isinf(C) else total / (given * C),
         one_score=len(coef) == 1,
         bias_reduced=getattr(model, "bias_reduction", None) is not None,
+        feature_weights=feature_weights(model.penalty_weights, model.standardize, design.n_columns),
     )
     u = likelihood.unknowns(*classes.restrict_model(coef, intercept))
     return likelihood, u, total / given

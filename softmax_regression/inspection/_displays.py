@@ -364,7 +364,7 @@ class CrossValidationDisplay:
         display = cls(
             Cs=estimator.Cs_,
             scores=-estimator.mean_scores_ if negated else estimator.mean_scores_,
-            standard_errors=estimator.standard_errors_,
+            standard_errors=estimator.score_standard_errors_,
             C=estimator.C_,
             name={"log_loss": "log-loss"}.get(name, name.replace("_", " ")),
             l1_ratios=estimator.l1_ratios_,

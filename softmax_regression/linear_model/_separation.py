@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression._data.design import Design
@@ -28,8 +30,12 @@ def separation_at(
     *,
     fit_intercept: bool,
     names: Any,
+    columns: NDArray[np.intp] | None = None,
 ) -> str | None:
-    """Say why a fit without a penalty has no finite minimum; None if it has one.
+    """Say why a fit has no finite minimum; None if it has one.
+
+    A penalty keeps the coefficients that it counts for finite, whatever the others are: so it is
+    the features without one that separate classes or do not.
 
     Parameters
     ----------
@@ -43,20 +49,38 @@ def separation_at(
         Whether the model has an intercept.
     names : array-like or None
         What the features are called.
+    columns : ndarray of int, default=None
+        The features without a penalty; by default all.
     """
     classes = ClassesWithWeight(targets, fit_intercept)
     if classes.is_one:
         return None
-    held = classes.restrict_model(coef, intercept)
+    targets, proved = classes.targets, reason is StopReason.SEPARABLE
+    coef, intercept = classes.restrict_model(coef.astype(np.float64), intercept.astype(np.float64))
+    if columns is not None and len(columns) < design.n_columns:
+        others = np.setdiff1d(np.arange(design.n_columns), columns)
+        known = design.select(others).scores(coef[:, others].astype(design.dtype)).T
+        targets = replace(targets, offset=known + (0 if targets.offset is None else targets.offset))
+        design, coef, proved = design.select(columns), coef[:, columns], False
+        names = [f"x{j}" for j in columns] if names is None else names[columns]
     return no_finite_minimum(
         design,
-        classes.targets,
-        held[0].astype(np.float64),
-        held[1].astype(np.float64),
+        targets,
+        coef,
+        intercept,
         fit_intercept=fit_intercept,
         names=names,
-        proved=reason is StopReason.SEPARABLE,
+        proved=proved,
     )
+
+
+def unpenalized(C: float, penalty_weights: Any, n_columns: int) -> NDArray[np.intp]:
+    """Return the columns without a penalty."""
+    if np.isinf(C):
+        return np.arange(n_columns)
+    if penalty_weights is None:
+        return np.arange(0)
+    return np.flatnonzero(np.asarray(penalty_weights, dtype=np.float64) == 0)
 
 
 def warn_of_separation(what: str, separation: str, remedy: str, stacklevel: int) -> None:

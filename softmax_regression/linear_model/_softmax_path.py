@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,10 @@ from sklearn.utils.validation import _get_feature_names
 from softmax_regression._data.make import as_design
 from softmax_regression._estimators.features import validated
 from softmax_regression._estimators.hints import LinearSolvers
+from softmax_regression._estimators.offsets import checked_offset
 from softmax_regression._estimators.parameters import LINEAR, constraints, described
+from softmax_regression._estimators.penalties import feature_weights
+from softmax_regression._estimators.priors import around, prior_coefficients
 from softmax_regression._estimators.targets import encode_targets
 from softmax_regression._estimators.types import (
     ClassWeight,
@@ -80,9 +83,13 @@ def softmax_path(
     Cs: Any = 10,
     l1_ratio: float = 0.0,
     penalty_grouping: PenaltyGrouping = "none",
+    penalty_weights: Any = None,
+    standardize: bool = False,
+    prior_mean: Any = None,
     fit_intercept: bool = True,
     class_weight: ClassWeight = None,
     sample_weight: Any = None,
+    offset: Any = None,
     solver: PathSolver = "auto",
     tol: float = 1e-6,
     max_iter: int = 1000,
@@ -113,6 +120,7 @@ def softmax_path(
         The share of the penalty that is not squared, between 0 and 1: above 0, coefficients become
         exactly 0; see `SoftmaxRegression`.
     {path_penalty_grouping}
+    {penalty_weights}
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores. It is not penalised.
     class_weight : dict or 'balanced', default=None
@@ -120,6 +128,8 @@ def softmax_path(
         named. 'balanced' gives all classes the same total.
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights s.
+    offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+        Known scores of the rows, as in `SoftmaxRegression.fit`.
     {path_solver}
     tol : float, default=1e-6
         The relative optimality gap to reach for each C.
@@ -179,8 +189,21 @@ def softmax_path(
         estimator="softmax_path",
     )
     check_more_than_one_class(targets, "softmax_path")
+    if offset is not None:
+        known = checked_offset(offset, design.n_rows, targets.classes)
+        targets = replace(targets, offset=known)
+    shift: Any = 0.0
+    if prior_mean is not None:
+        shift = prior_coefficients(prior_mean, len(targets.classes), design.n_columns)
+        targets = around(shift, design, targets)
     specification = Specification(
-        fit_intercept, solver, tol, max_iter, float(l1_ratio), penalty_grouping
+        fit_intercept,
+        solver,
+        tol,
+        max_iter,
+        float(l1_ratio),
+        penalty_grouping,
+        feature_weights=feature_weights(penalty_weights, standardize, design.n_columns),
     )
     grid = grid_of(Cs, design, targets, [specification])
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
@@ -189,9 +212,11 @@ def softmax_path(
     coefs, intercepts, endings = [], [], []
     for solution in solutions(design, targets, grid, specification, progress):
         coef, intercept = solution.model()
-        held = rounding.model(coef, intercept if fit_intercept else np.zeros(len(coef)))
-        coefs.append(held[0])
-        intercepts.append(held[1])
+        intercept = intercept if fit_intercept else np.zeros(len(coef))
+        coef, intercept = rounding.model(coef + shift, intercept)
+        coefs.append(coef)
+        intercepts.append(intercept)
+        held = coef - shift, intercept
         endings.append(solution.held(*held, rounding, targets, tol).ending())
     names, last = _get_feature_names(X), endings[-1]
     separation = separation_on_a_path(design, targets, *held, last, specification, names)

@@ -7,12 +7,10 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What i
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from softmax_regression._data.design import Design
@@ -20,11 +18,12 @@ from softmax_regression._estimators.bounds import coefficient_bounds, smallest_c
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
 from softmax_regression._estimators.linear_classifier import (
-    LinearSoftmaxClassifier,
     PenaltyName,
     penalty_name,
 )
 from softmax_regression._estimators.parameters import LINEAR, MINIBATCHES, constraints, described
+from softmax_regression._estimators.penalties import feature_weights
+from softmax_regression._estimators.priors import around
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, can_stream
 from softmax_regression._estimators.types import (
@@ -56,18 +55,20 @@ from softmax_regression._problems.objective_scale import objective_of
 from softmax_regression._problems.problem import PosedProblem
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.specification import Specification, makes_zeros
-from softmax_regression._solvers.criteria import RelativeGap, best_start, certify, evaluate
-from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES, LearningRate
-from softmax_regression._solvers.minibatch.minibatch import minimize_minibatch
-from softmax_regression._solvers.minibatch.optimizers import Averaging
+from softmax_regression._solvers.criteria import RelativeGap, best_start
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.time_limit import deadline_after
+from softmax_regression.linear_model._minibatch_fits import MinibatchFits
 from softmax_regression.linear_model._remedies import remedy, what_is_left
-from softmax_regression.linear_model._separation import separation_at, warn_of_separation
+from softmax_regression.linear_model._separation import (
+    separation_at,
+    unpenalized,
+    warn_of_separation,
+)
 
 
 @described
-class SoftmaxRegression(LinearSoftmaxClassifier):
+class SoftmaxRegression(MinibatchFits):
     r"""Multinomial logistic regression: a linear score for each class, softmax on top.
 
     Minimises the objective of scikit-learn's `LogisticRegression`, convex and with one minimum,
@@ -92,6 +93,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         feature together, with :math:`\rho \sum_j \|W_{:j}\|_2` in the place of
         :math:`\rho \|W\|_1`, the group lasso (without a factor for the number of classes, as in
         glmnet). Matters only with `l1_ratio` above 0.
+    {penalty_weights}
     bounds : (lower, upper) or None, default=None
         Bounds of the coefficients: each a number, None for no bound on that side, or an array that
         can be broadcast to the shape of `coef_`: (n_features,) for a bound for each feature. So
@@ -186,11 +188,12 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
         by the dual problem; without a penalty (``C=inf``) or bounds on all sides, by a dual point
         of a Newton step, which is a bound as long as the minimum is no farther away than about
-        twice the length of the solution, and an estimate else. Of float32 data it
-        counts what rounding `coef_` and `intercept_` costs: where that is more than `tol` allows,
-        as with features very far from 0 beside their deviation, a warning says so. With
-        `bias_reduction`, whose objective is not convex, it is an estimate and no bound: the Newton
-        decrement of the adjusted score.
+        twice the length of the solution, and an estimate else. So it is where some
+        `penalty_weights` are 0, for these features, or with `offset` for the intercept, up to a
+        hundred times that length. Of float32 data it counts what rounding `coef_` and
+        `intercept_` costs: where that is more than `tol` allows, as with features very far from 0
+        beside their deviation, a warning says so. With `bias_reduction`, whose objective is not
+        convex, it is an estimate and no bound: the Newton decrement of the adjusted score.
     loss_curve_ : list of float
         After each iteration, the objective divided by C times the sum of weights.
     solver_ : str
@@ -299,6 +302,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         C: float = 1.0,
         l1_ratio: float = 0.0,
         penalty_grouping: PenaltyGrouping = "none",
+        penalty_weights: Any = None,
+        standardize: bool = False,
+        prior_mean: Any = None,
         bounds: Any = None,
         bias_reduction: BiasReduction = None,
         fit_intercept: bool = True,
@@ -325,6 +331,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         self.C = C
         self.l1_ratio = l1_ratio
         self.penalty_grouping = penalty_grouping
+        self.penalty_weights = penalty_weights
+        self.standardize = standardize
+        self.prior_mean = prior_mean
         self.bounds = bounds
         self.bias_reduction = bias_reduction
         self.fit_intercept = fit_intercept
@@ -360,7 +369,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Self:
         """Find the minimum of the objective.
 
         Parameters
@@ -373,6 +382,11 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 0 is the same as leaving the row out, an integer
             weight the same as repeating it.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Known scores that are added to those of the model: with two classes, of ``classes_[1]``
+            less ``classes_[0]``; else a column for each class, in the order of `classes_` or, in a
+            DataFrame, named by them. They are no part of the model: to predict with them, pass
+            those of the rows to predict.
 
         Returns
         -------
@@ -387,19 +401,22 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If the solver stopped before `tol` was reached; or if with ``C=inf`` there is no finite
-            minimum, because classes can be told apart, some rows or all of them, without an error.
+            If the solver stopped before `tol` was reached; or if with ``C=inf``, or with zeros
+            among `penalty_weights`, there is no finite minimum, because features without a penalty
+            tell classes apart, some rows or all of them, without an error.
         """
         self._check_combination()
-        watched = Watched(self, X, y, sample_weight, self.max_iter)
+        watched = Watched(self, X, y, sample_weight, self.max_iter, offset)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and self._has_model() else None
             design = self._validate_rows(X, reset=True)
             if self.solver in MINIBATCH_SOLVERS:
                 design = design.in_rows()
-            targets = self._encode(y, design, sample_weight)
+            targets = self._encode(y, design, sample_weight, offset=offset)
             check_more_than_one_class(targets, type(self).__name__)
             self.classes_ = targets.classes
+            if self.prior_mean is not None:
+                targets = around(self._prior(design.n_columns), design, targets)
             classes = ClassesWithWeight(targets, self.fit_intercept)
             specification = self._specification().of(classes)
             objective = specification.objective(
@@ -425,35 +442,35 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
                 if previous is not None:  # It may be far out where the data are others.
                     start = self._start(design.n_columns, previous)
                     starts.append(classes.restrict_model(*start))
+                if self.prior_mean is not None:
+                    starts.append(self._null_start(objective, classes))
                 solved, result = self._minimize(specification, classes, objective, starts, watched)
                 model = solved.to_model(result.params)
                 whole = self._of_all_classes(classes, objective, *model, result.value)
                 self._store(*whole, rounding)
-                held = classes.restrict_model(self.coef_, self.intercept_)
-                result = rounding.certified(solved, result, *held, self.tol)
-            # partial_fit may go on from here
-            n_rows = len(objective.rows)
-            stream = Stream(
-                self._model_parameters(),
-                moments=objective.moments(),
-                n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
-            )
-            stream.count(targets)
-            self._stream = state_of(vars(stream))
+                result = rounding.certified(solved, result, *self._held(classes), self.tol)
+            self._stream = self._begun_stream(objective, targets)
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = float(result.remaining)
             self.objective_ = objective_of(result.value, self.C, targets.total_weight)
-            self.objective_ += self._penalty_of_others(classes, design.n_columns)
+            self.objective_ += self._penalty_of_others(classes, objective)
             separation = self._separation(design, targets, result.reason)
         watched.end()
-        self._warn(result, separation)
+        self._warn(result, separation, targets.offset is not None)
         return self
 
     @available_if(can_stream)
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        offset: Any = None,
+    ) -> Self:
         """Update the model by one pass over some rows, in minibatches.
 
         The penalty is shared out over the whole stream: it counts as in `fit` on all rows so far.
@@ -478,6 +495,8 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             from then on; by default these are in the order of `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Known scores of these rows, as in `fit`.
 
         Returns
         -------
@@ -489,24 +508,26 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         ValueError, TypeError
             For data or parameters out of range; the estimator is then as it was before.
         """
-        watched = Watched(self, X, y, sample_weight, 0)
+        watched = Watched(self, X, y, sample_weight, 0, offset)
         with self._unchanged_on_failure():
             first = not self._has_model()
             columns = self._stream_classes(classes, y, first)
             design = self._validate_rows(X, reset=first).in_rows()
-            targets = self._encode(y, design, sample_weight, columns)
+            targets = self._encode(y, design, sample_weight, columns, offset)
             self.solver_ = "adam" if self.solver == "auto" else self.solver
             stream = self._resumed_stream(self.solver_, first)
             stream.columns = np.searchsorted(targets.classes, columns)
             stream.count(targets)
             weight = stream.mean_weight(targets)
+            self.classes_ = targets.classes
+            if self.prior_mean is not None:
+                targets = around(self._prior(design.n_columns), design, targets)
             base = self._specification().objective(design, targets, self.C, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
             objective = base.standardized(stream.average(base.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
             previous = None if first else self._solution()
-            self.classes_ = targets.classes
             watched.begin()
             model = objective.from_model(*self._start(design.n_columns, previous))
             params = model.copy()
@@ -516,7 +537,7 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             self._refuse_divergence(params, loss, 1)
             self._store(*objective.to_model(model), Rounding.of(base))
             reached = base.pack(*objective.to_model(params))
-            stream.offset = reached - base.pack(self.coef_, self.intercept_)
+            stream.offset = reached - base.pack(self._deviation(self.coef_), self.intercept_)
             self._stream = state_of(vars(stream))
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
@@ -534,10 +555,20 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         check_bias_reduction(self.bias_reduction, self.C, self.l1_ratio, bounded, self.solver)
         check_solver(self.solver, self.l1_ratio, bounded)
 
+    def _bounds(self) -> tuple[Array, Array] | None:
+        """Return the bounds of W less what it shrinks towards."""
+        if self.bounds is None:
+            return None
+        lower, upper = coefficient_bounds(self.bounds, self.classes_, self.n_features_in_)
+        return self._deviation(lower), self._deviation(upper)
+
+    def _with_prior(self, coef: Array) -> Array:
+        moved = super()._with_prior(coef)
+        if moved is coef or self.bounds is None:
+            return moved
+        return np.clip(moved, *coefficient_bounds(self.bounds, self.classes_, coef.shape[1]))
+
     def _specification(self) -> Specification:
-        bounds = None
-        if self.bounds is not None:
-            bounds = coefficient_bounds(self.bounds, self.classes_, self.n_features_in_)
         return Specification(
             self.fit_intercept,
             self.solver,
@@ -545,9 +576,31 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
             self.max_iter,
             self.l1_ratio,
             self.penalty_grouping,
-            bounds,
+            self._bounds(),
             self.bias_reduction,
+            feature_weights(self.penalty_weights, self.standardize, self.n_features_in_),
         )
+
+    def _null_start(
+        self, objective: LinearCrossEntropy, classes: ClassesWithWeight
+    ) -> tuple[Array, Array]:
+        """Return W = 0, less what it shrinks towards, which may be no good on these rows, and b."""
+        coef = classes.restrict(-self._prior(objective.design.n_columns))
+        intercept = objective.null_model()[1]
+        if self.fit_intercept:  # without what the prior mean says of the mean row
+            intercept = intercept - coef @ objective.moments().means
+        return coef, intercept
+
+    def _begun_stream(self, objective: LinearCrossEntropy, targets: Targets) -> dict[str, Any]:
+        """Return the state of a stream from which partial_fit may go on after a fit."""
+        n_rows = len(objective.rows)
+        stream = Stream(
+            self._model_parameters(),
+            moments=objective.moments(),
+            n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
+        )
+        stream.count(targets)
+        return dict(state_of(vars(stream)))
 
     def _minimize(
         self,
@@ -581,68 +634,9 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         self._refuse_divergence(result.params, result.value, result.n_iter)
         return problem, result
 
-    def _minimize_batches(
-        self,
-        classes: ClassesWithWeight,
-        base: LinearCrossEntropy,
-        coef: Array,
-        intercept: Array,
-        watched: Watched,
-    ) -> tuple[LinearCrossEntropy, SolverResult]:
-        """Run a solver on minibatches; return the objective in float64, and where it ended."""
-        self.solver_ = self.solver
-        objective = base.standardized()
-        start = objective.from_model(coef, intercept)
-
-        def attributes(unknowns: Array) -> dict[str, Any]:
-            return self._attributes(classes, base, *objective.to_model(unknowns))
-
-        n_rows = len(objective.rows)
-        batches = self._batches(n_rows, check_random_state(self.random_state))
-        rate = self._learning_rate(objective, 1 / batches.size - 1 / n_rows)
-        steps = self._optimizer(self.solver_)
-        result = minimize_minibatch(
-            objective,
-            start,
-            Averaging(steps, length=batches.number(n_rows), after=1 / rate.initial),
-            rate,
-            batches,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            n_iter_no_change=self.n_iter_no_change,
-            max_time=self.max_time,
-            report=self._report(),
-            watch=watched.steps("epoch", attributes, lambda: start),
-        )
-        self._refuse_divergence(result.params, result.value, result.n_iter)
-        return objective.astype(np.float64), result
-
-    def _certified(
-        self, classes: ClassesWithWeight, objective: LinearCrossEntropy, result: SolverResult
-    ) -> SolverResult:
-        """Return a result of minibatches with the objective and the gap of the model held.
-
-        An epoch's mean is of many parameters.
-        """
-        held = classes.restrict_model(self.coef_, self.intercept_)
-        try:
-            end = evaluate(objective, objective.from_model(*held))
-            remaining = certify(RelativeGap(), self.tol, objective, end)
-        except KeyboardInterrupt:  # The model is kept; how far the minimum is stays unknown.
-            return replace(result, reason=StopReason.INTERRUPTED)
-        return replace(result, value=end.value, remaining=remaining)
-
-    def _learning_rate(self, objective: LinearCrossEntropy, noise: float) -> LearningRate:
-        """Make the schedule; `noise` is the variance of a batch's mean in units of a row's."""
-        if not isinstance(self.learning_rate_init, str):
-            initial = self.learning_rate_init
-        elif self.solver_ == "adam":
-            initial = 0.03
-        else:
-            # Momentum lengthens steps by 1 / (1 - momentum), which a batch's noise can't stand.
-            longer = self.momentum / max(1 - self.momentum, 1e-3)
-            initial = 1 / (objective.curvature_bound() * (1 + longer * noise))
-        return LEARNING_RATES[self.learning_rate](initial, self.power_t)
+    def _held(self, classes: ClassesWithWeight) -> tuple[Array, Array]:
+        """Return W, less what it shrinks towards, and b of the classes that were fitted."""
+        return classes.restrict_model(self._deviation(self.coef_), self.intercept_)
 
     def _without_shared_part(self, coef: Array) -> Array:
         # A solver that makes zeros, or keeps within bounds, has taken the smallest already.
@@ -660,17 +654,18 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
         """Return W and b with the classes that have no weight, and so were not fitted."""
         if classes.are_all:
             return coef, intercept
-        others = smallest_coefficients(self.bounds, self.classes_, base.design.n_columns)
+        others = smallest_coefficients(self._bounds(), self.classes_, base.design.n_columns)
         return classes.expand(coef, intercept, base.design, others, value)
 
-    def _penalty_of_others(self, classes: ClassesWithWeight, n_features: int) -> float:
+    def _penalty_of_others(self, classes: ClassesWithWeight, base: LinearCrossEntropy) -> float:
         """Return what the coefficients that were not fitted add to the objective."""
         if classes.are_all or np.isinf(self.C):
             return 0.0
-        coef = smallest_coefficients(self.bounds, self.classes_, n_features)
+        n_features = base.design.n_columns
+        coef = smallest_coefficients(self._bounds(), self.classes_, n_features)
         if not classes.is_one:
             coef = coef[~classes.fitted]
-        return 0.5 * float(np.vdot(coef, coef))
+        return 0.5 * float(np.vdot(np.square(base.penalty.roots[:n_features]) * coef, coef))
 
     def _attributes(
         self,
@@ -686,27 +681,32 @@ class SoftmaxRegression(LinearSoftmaxClassifier):
 
     def _separation(self, design: Design, targets: Targets, reason: StopReason) -> str | None:
         """Say why there is no finite minimum, if a penalty is missing; None if there is one."""
-        finite = np.isfinite(self.C) or self.bounds is not None or self.bias_reduction is not None
-        if finite or self.solver in MINIBATCH_SOLVERS:
+        keeps_finite = self.bounds is not None or self.bias_reduction is not None
+        columns = unpenalized(self.C, self.penalty_weights, design.n_columns)
+        if keeps_finite or self.solver in MINIBATCH_SOLVERS or not len(columns):
             return None
-        names = getattr(self, "feature_names_in_", None)
         return separation_at(
             design,
             targets,
-            self.coef_,
+            self._deviation(self.coef_),
             self.intercept_,
             reason,
             fit_intercept=self.fit_intercept,
-            names=names,
+            names=getattr(self, "feature_names_in_", None),
+            columns=columns,
         )
 
-    def _warn(self, result: SolverResult, separation: str | None) -> None:
+    def _warn(self, result: SolverResult, separation: str | None, has_offset: bool) -> None:
         if separation is not None:
-            remedy_of_it = "Set bias_reduction='firth', or C to a finite value"
-            warn_of_separation("SoftmaxRegression(C=inf)", separation, remedy_of_it, stacklevel=5)
+            what, remedy_of_it = "C=inf", "Set bias_reduction='firth', or C to a finite value"
+            if np.isfinite(self.C):
+                what = "penalty_weights with zeros"
+                remedy_of_it = "Give these features positive penalty_weights"
+            what = f"{type(self).__name__}({what})"
+            warn_of_separation(what, separation, remedy_of_it, stacklevel=5)
             return
-        # Bounds may ask for that, and so may a prior beside few rows.
-        free = self.bounds is None and self.bias_reduction is None
+        # Bounds may ask for that, a prior beside few rows, and known scores be the reason.
+        free = self.bounds is None and self.bias_reduction is None and not has_offset
         worse = free and self._worse_than_guessing(result)
         wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED
         if result.reason in wanted and not worse:

@@ -29,6 +29,8 @@ from softmax_regression._estimators.linear_classifier import (
 )
 from softmax_regression._estimators.parameters import LINEAR, constraints, described
 from softmax_regression._estimators.path_progress import PathProgress
+from softmax_regression._estimators.penalties import feature_weights
+from softmax_regression._estimators.priors import around
 from softmax_regression._estimators.scoring import ROW_SCORES, scorer_of
 from softmax_regression._estimators.targets import encode_targets, is_soft, relative_weights
 from softmax_regression._estimators.types import (
@@ -56,6 +58,7 @@ from softmax_regression._problems.warm_starts import Guide, solutions
 from softmax_regression.linear_model._separation import separation_on_a_path, warn_of_path
 from softmax_regression.linear_model._validation_scores import (
     Found,
+    KnowingOffset,
     RowScore,
     ScorerScore,
     row_numbers,
@@ -80,6 +83,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         The shares of the penalty that are not squared to choose from, between 0 and 1: above 0,
         coefficients become exactly 0; see `SoftmaxRegression`.
     {path_penalty_grouping}
+    {penalty_weights}
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     cv : int, cross-validation generator, iterable or 'loo', default=None
@@ -127,7 +131,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         The l1_ratio chosen, and all of them.
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
         Scores of the rows left out; for ``cv='loo'`` each row is a fold.
-    mean_scores_, standard_errors_ : ndarray of shape (n_l1_ratios, n_Cs)
+    mean_scores_, score_standard_errors_ : ndarray of shape (n_l1_ratios, n_Cs)
         Their means over folds, and the standard errors of these.
     coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_classes, n_features + 1)
         W of each fold, and b in the last column if there is an intercept; for ``cv='loo'`` the one
@@ -215,6 +219,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         Cs: Any = 10,
         l1_ratios: Any = (0.0,),
         penalty_grouping: PenaltyGrouping = "none",
+        penalty_weights: Any = None,
+        standardize: bool = False,
+        prior_mean: Any = None,
         fit_intercept: bool = True,
         cv: Any = None,
         scoring: str | Callable[..., Any] | None = "neg_log_loss",
@@ -230,6 +237,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.Cs = Cs
         self.l1_ratios = l1_ratios
         self.penalty_grouping = penalty_grouping
+        self.penalty_weights = penalty_weights
+        self.standardize = standardize
+        self.prior_mean = prior_mean
         self.fit_intercept = fit_intercept
         self.cv = cv
         self.scoring = scoring
@@ -249,7 +259,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None, **params: Any
+    ) -> Self:
         """Choose C, and fit the model with it.
 
         Parameters
@@ -260,6 +272,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             Labels, or class probabilities.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A weight of 0 is the same as leaving the row out.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Known scores of the rows, as in `SoftmaxRegression.fit`: added in fits, and where rows
+            left out are scored.
         **params : dict
             What metadata routing passes on to the splitter and the scorer, such as ``groups``.
 
@@ -282,7 +297,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             If a score is not finite.
         """
         _raise_for_params(params, self, "fit")
-        watched = Watched(self, X, y, sample_weight, None)
+        watched = Watched(self, X, y, sample_weight, None, offset)
         with self._unchanged_on_failure():
             if self.selection == "1se" and not self.refit and self.cv != "loo":
                 raise ValueError("selection='1se' needs refit=True: a single fold has no error.")
@@ -290,13 +305,15 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             if np.isscalar(sample_weight):
                 sample_weight = np.full(design.n_rows, sample_weight)
             routed = self._routed("fit", params | {"sample_weight": sample_weight})
-            targets = self._encode(y, design, sample_weight)
+            targets = self._encode(y, design, sample_weight, offset=offset)
             check_more_than_one_class(targets, type(self).__name__)
+            self.classes_ = targets.classes
+            if self.prior_mean is not None:
+                targets = around(self._prior(design.n_columns), design, targets)
             self.l1_ratios_ = self._ratios()
             specifications = [self._specification(l1) for l1 in self.l1_ratios_.tolist()]
             Cs = grid_of(self.Cs, design, targets, specifications)
             rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in specifications]
-            self.classes_ = targets.classes
             watched.begin()
             if isinstance(self.cv, str):
                 found = self._leave_one_out(rows[0], routed.scorer.score, watched)
@@ -310,7 +327,14 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         warn_of_path(separation, endings, type(self).__name__, self.tol, stacklevel=4)
         return self
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        **score_params: Any,
+    ) -> float:
         """How good the model is on some rows, by `scoring`.
 
         Parameters
@@ -321,6 +345,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             Their true labels, or class probabilities.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Known scores to add, as in `fit`.
         **score_params : dict
             What metadata routing passes on to the scorer.
 
@@ -332,11 +358,12 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         _raise_for_params(score_params, self, "score")
         routed = self._routed("score", score_params | {"sample_weight": sample_weight})
         if self.scoring in (None, "accuracy"):
-            return super().score(X, y, **routed.scorer.score)
+            return super().score(X, y, **routed.scorer.score, offset=offset)
         if self._row_score() is None:
             scorer = scorer_of(self.scoring, self.classes_)
-            return float(scorer(self, X, y, **routed.scorer.score))
-        scores = np.atleast_2d(self.decision_function(X).T)
+            model = self if offset is None else KnowingOffset(self, offset)
+            return float(scorer(model, X, y, **routed.scorer.score))
+        scores = np.atleast_2d(self.decision_function(X, offset).T)
         targets = encode_targets(
             y,
             scores.shape[1],
@@ -391,6 +418,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             self.max_iter,
             l1_ratio,
             self.penalty_grouping,
+            feature_weights=feature_weights(
+                self.penalty_weights, self.standardize, self.n_features_in_
+            ),
         )
 
     def _without_shared_part(self, coef: Array) -> Array:
@@ -418,7 +448,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         def attributes(C: float, coef: Array, intercept: Array) -> dict[str, Any]:
             model = copy.copy(self)
             model.C_, model.l1_ratio_ = C, ratio
-            model.coef_, model.intercept_ = coef, intercept
+            model.coef_, model.intercept_ = model._with_prior(coef), intercept
             known = "classes_", "C_", "l1_ratio_", "coef_", "intercept_"
             return {name: getattr(model, name) for name in known}
 
@@ -445,7 +475,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
                 "'neg_log_loss' or 'accuracy'."
             )
         else:
-            score = ScorerScore(self, X, labels, score_params)
+            score = ScorerScore(self, X, labels, score_params, targets.offset)
         wholes: list[WholePath | None] = []
         by_ratio = []
         for part in rows:
@@ -500,8 +530,9 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         whole, scores = WholePath([], [], Guide()), []
         progress = self._progress(watched, rows)
         progress.begin()
-        for solution in solutions(rows.design, rows.targets, rows.Cs, rows.specification, progress):
-            left_out = leave_one_out_scores(rows.design, rows.targets, solution, rows.specification)
+        fitted = rows.fitted.with_fixed_weights(rows.design, rows.targets)
+        for solution in solutions(rows.design, rows.targets, rows.Cs, fitted, progress):
+            left_out = leave_one_out_scores(rows.design, rows.targets, solution, fitted)
             scores.append(row_score(left_out, rows.targets))
             whole.models.append(rows.model(solution))
             whole.endings.append(rows.ending(solution, *whole.models[-1]))
@@ -521,8 +552,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         self.Cs_ = Cs
         self.scores_ = found.scores
         self.mean_scores_ = found.means()
-        self.standard_errors_ = found.standard_errors()
-        paths = found.coefs
+        self.score_standard_errors_ = found.standard_errors()
+        paths = self._with_prior(found.coefs)
         if self.fit_intercept:
             paths = np.concatenate([paths, found.intercepts[..., None]], axis=-1)
         self.coefs_paths_ = paths
@@ -548,11 +579,11 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         means = np.where(np.isfinite(self.mean_scores_), self.mean_scores_, -np.inf)
         ratio, best = (int(at) for at in np.unravel_index(means.argmax(), means.shape))
         if self.selection == "1se":
-            enough = means[ratio, best] - self.standard_errors_[ratio, best]
+            enough = means[ratio, best] - self.score_standard_errors_[ratio, best]
             best = int(np.flatnonzero(means[ratio] >= enough)[0])
         self.C_, self.l1_ratio_ = float(self.Cs_[best]), float(self.l1_ratios_[ratio])
         model, ending = self._refitted(found.wholes[ratio], rows[ratio], best, watched)
-        self.coef_, self.intercept_ = model
+        self.coef_, self.intercept_ = self._with_prior(model[0]), model[1]
         self.objective_, self.optimality_gap_ = ending.objective, ending.gap
         return [] if isinstance(self.cv, str) else [ending]  # one of leave-one-out is known
 

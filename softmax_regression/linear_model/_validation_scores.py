@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import _check_method_params
 
 from softmax_regression._estimators.linear_classifier import (
@@ -62,6 +63,35 @@ class Found:
         return np.sqrt(variances * n_counted / max(n_counted - 1, 1))
 
 
+class KnowingOffset(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A fitted model that adds known scores of some rows, for scorers, which pass rows alone.
+
+    Parameters
+    ----------
+    model : estimator
+        The model.
+    offset : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Known scores of the rows that it is asked about.
+    """
+
+    def __init__(self, model: Any, offset: Any):
+        self.model = model
+        self.offset = offset
+        self.classes_ = model.classes_
+
+    def predict(self, X: Any) -> Array:
+        """As the model's."""
+        return np.asarray(self.model.predict(X, self.offset))
+
+    def predict_proba(self, X: Any) -> Array:
+        """As the model's."""
+        return np.asarray(self.model.predict_proba(X, self.offset))
+
+    def decision_function(self, X: Any) -> Array:
+        """As the model's."""
+        return np.asarray(self.model.decision_function(X, self.offset))
+
+
 class RowScore:
     """The weighted mean of what each row scores."""
 
@@ -72,6 +102,8 @@ class RowScore:
 
     def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
         scores = linear_scores(self.rows.original[rows], coef, intercept)
+        if self.rows.targets.offset is not None:
+            scores = scores + self.rows.targets.offset[rows].T
         values = self.row_score(scores, self.rows.targets.of(rows))
         weight = None if self.weight is None else np.asarray(self.weight)[rows]
         return float(np.average(values, weights=relative_weights(weight)))
@@ -80,7 +112,8 @@ class RowScore:
 class ScorerScore:
     """What a scorer of scikit-learn says."""
 
-    def __init__(self, model: Any, X: Any, y: Array, params: dict[str, Any]):
+    def __init__(self, model: Any, X: Any, y: Array, params: dict[str, Any], offset: Array | None):
+        self.offset = offset
         self.scorer = scorer_of(model.scoring, model.classes_)
         self.classes = model.classes_
         self.fit_intercept = model.fit_intercept
@@ -89,9 +122,11 @@ class ScorerScore:
         self.params = params
 
     def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
-        model = SoftmaxRegression(C=C, fit_intercept=self.fit_intercept)
+        model: Any = SoftmaxRegression(C=C, fit_intercept=self.fit_intercept)
         model.classes_, model.n_features_in_ = self.classes, coef.shape[1]
         model.coef_, model.intercept_ = coef, intercept
+        if self.offset is not None:
+            model = KnowingOffset(model, self.offset[rows])
         params = _check_method_params(self.X, self.params, indices=rows)
         return float(self.scorer(model, self.X[rows], self.y[rows], **params))
 

@@ -294,7 +294,7 @@ def test_blocks_of_small_classes_are_solved_together(problem, dtype, monkeypatch
     objective, params, _ = at_random(problem)
     z, weight = objective.row_map(objective.design), problem.weights / problem.weights.sum()
     p = scores_of(objective.design, objective.for_rows(params))
-    objective.loss.probabilities(p)
+    objective.loss.probabilities(p, slice(None))
     rows = draw_params(objective).reshape(objective.width, -1)
     expected = [
         np.linalg.solve((z * weight * q * (1 - q)) @ z.T + np.diag(objective.ridge), row)

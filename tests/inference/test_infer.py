@@ -413,7 +413,7 @@ def test_other_rows_are_refused(C):
         (X[:100], y[:100], None),
         (X + 1, y, None),
     ):
-        with pytest.raises(ValueError, match="pass the X, y and sample_weight of its fit"):
+        with pytest.raises(ValueError, match="pass the X, y, sample_weight and offset of its fit"):
             infer(model, rows, labels, sample_weight=weight)
     with pytest.raises(ValueError, match="feature names"):
         infer(model, X.rename(columns={"f0": "g"}), y)
@@ -485,3 +485,28 @@ def test_class_probabilities_have_scores_too(C):
     X, y = random_table()
     soft = np.eye(3)[y]
     np.testing.assert_allclose(inferred(X, soft, C=C).bse, inferred(X, y, C=C).bse, rtol=1e-6)
+
+
+# -- penalties with weights ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_posterior_knows_the_weights_of_the_penalty(n_classes, standardize):
+    """Weights of a ridge are a change of units, in which the posterior is that of the plain one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3)) * [1, 4, 0.2]
+    y = np.append(np.arange(n_classes), rng.integers(n_classes, size=80 - n_classes))
+    weights = np.array([0.5, 2.0, 3.0])
+    roots = np.sqrt(weights) * (X.std(axis=0) if standardize else 1)
+    how = {"penalty_weights": weights, "standardize": standardize}
+    model = SoftmaxRegression(C=0.3, **how).fit(X, y)
+    results = infer(model, X, y)
+    plain = infer(SoftmaxRegression(C=0.3).fit(X / roots, y), X / roots, y)
+    assert results.llf == pytest.approx(plain.llf, rel=1e-9)
+    units = np.append(1.0, roots)[:, None]
+    np.testing.assert_allclose(results.params * units, plain.params, atol=1e-7)
+    np.testing.assert_allclose(results.bse * units, plain.bse, rtol=1e-7)
+    free = SoftmaxRegression(C=0.3, penalty_weights=np.zeros(3)).fit(X, y)
+    none = SoftmaxRegression(C=np.inf).fit(X, y)
+    np.testing.assert_allclose(infer(free, X, y).bse, infer(none, X, y).bse, rtol=1e-6)

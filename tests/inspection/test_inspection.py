@@ -131,7 +131,7 @@ def test_scores_and_their_errors():
     np.testing.assert_allclose(display.lines_[0].get_ydata(), -model.mean_scores_[0])
     (band,) = display.ax_.collections
     bounds = band.get_paths()[0].vertices
-    low, high = (-model.mean_scores_ + s * model.standard_errors_ for s in (-1, 1))
+    low, high = (-model.mean_scores_ + s * model.score_standard_errors_ for s in (-1, 1))
     assert bounds[:, 1].min() == pytest.approx(low.min())
     assert bounds[:, 1].max() == pytest.approx(high.max())
     assert vertical(display.ax_) == [model.C_]

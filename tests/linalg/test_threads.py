@@ -27,7 +27,7 @@ from softmax_regression._objectives.network import cross_entropy as network_obje
 from softmax_regression._problems import rounding as _rounding
 from softmax_regression._problems import smooth as _full_batch
 from softmax_regression._problems import warm_starts as _warm_starts
-from softmax_regression.linear_model import _softmax_regression
+from softmax_regression.linear_model import _minibatch_fits
 
 BLOCKS = [slice(10 * i, 10 * i + 10) for i in range(7)]
 
@@ -625,7 +625,7 @@ def test_an_interrupted_certificate_keeps_the_model(solver, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_softmax_regression, "certify", interrupted)
+    monkeypatch.setattr(_minibatch_fits, "certify", interrupted)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         model = SoftmaxRegression(solver=solver).fit(X, y)
     assert np.isfinite(model.coef_).all()

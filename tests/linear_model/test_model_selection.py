@@ -169,11 +169,11 @@ def test_one_standard_error_rule():
     best = SoftmaxRegressionCV(Cs=Cs, cv=FOLDS).fit(X, y)
     simpler = SoftmaxRegressionCV(Cs=Cs, cv=FOLDS, selection="1se").fit(X, y)
     np.testing.assert_allclose(
-        best.standard_errors_[0], best.scores_[:, 0].std(axis=0, ddof=1) / np.sqrt(3)
+        best.score_standard_errors_[0], best.scores_[:, 0].std(axis=0, ddof=1) / np.sqrt(3)
     )
     at = best.mean_scores_[0].argmax()
     assert Cs[at] == best.C_
-    enough = best.mean_scores_[0, at] - best.standard_errors_[0, at]
+    enough = best.mean_scores_[0, at] - best.score_standard_errors_[0, at]
     assert simpler.C_ == Cs[np.flatnonzero(best.mean_scores_[0] >= enough)[0]] < best.C_
     with pytest.raises(ValueError, match="selection='1se' needs refit=True"):
         SoftmaxRegressionCV(selection="1se", refit=False).fit(X, y)
@@ -507,7 +507,7 @@ def test_a_weight_of_0_leaves_the_row_out(cv, scoring, class_weight):
     model.fit(more_X, more_y, weight)
     scores = model.scores_[weight > 0] if cv == "loo" else model.scores_
     np.testing.assert_allclose(scores, expected.scores_, rtol=1e-3, atol=1e-8)
-    for name in ("mean_scores_", "standard_errors_"):
+    for name in ("mean_scores_", "score_standard_errors_"):
         found = getattr(model, name)
         np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-4, atol=1e-8)
     assert model.C_ == expected.C_

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from zoo import Problem, slope_along, variants
 
+from softmax_regression._losses.offset import OffsetLoss
 from softmax_regression._losses.pointwise import SigmoidLoss, SoftmaxLoss, make_loss
 from softmax_regression.functional import cross_entropy, cross_entropy_gradient, sigmoid, softmax
 
@@ -88,7 +89,7 @@ def test_curvature_product_is_the_slope_of_the_residual(problem, rows):
 
     expected = slope_along(residual, scores, direction)
     probabilities, product = scores.copy(), direction.copy()
-    loss.probabilities(probabilities)
+    loss.probabilities(probabilities, slice(None))
     loss.curvature_product(probabilities, product, rows)
     np.testing.assert_allclose(product, expected, atol=1e-11)
 
@@ -97,7 +98,7 @@ def test_curvature_product_is_the_slope_of_the_residual(problem, rows):
 def test_probabilities_are_softmax_of_the_scores(problem):
     scores = draw_scores(problem)
     expected = softmax(one_per_class(scores)).T[-problem.n_outputs :]
-    problem.loss().probabilities(scores)
+    problem.loss().probabilities(scores, slice(None))
     assert scores.dtype == problem.dtype
     np.testing.assert_allclose(scores, expected, rtol=20 * problem.eps)
 
@@ -144,7 +145,7 @@ def test_only_scores_are_written_to(problem):
     loss.value_and_residual(scores[:, rows].copy(), rows)
     loss.target_rows(rows)
     probabilities = scores[:, rows].copy()
-    loss.probabilities(probabilities)
+    loss.probabilities(probabilities, slice(None))
     before = probabilities.copy()
     loss.curvature_product(probabilities, scores[:, rows].copy(), rows)
     np.testing.assert_array_equal(probabilities, before)
@@ -169,8 +170,8 @@ def test_one_score_is_softmax_with_the_first_score_held_at_0(soft, weighted, row
     np.testing.assert_allclose(residual[0], -residuals[0], **exact)
 
     probability, probabilities = scores.copy(), both.copy()
-    one.probabilities(probability)
-    two.probabilities(probabilities)
+    one.probabilities(probability, slice(None))
+    two.probabilities(probabilities, slice(None))
     np.testing.assert_allclose(probability[0], probabilities[1], **exact)
 
     direction = draw_scores(problem, seed=1)[:, rows]
@@ -196,7 +197,7 @@ def test_one_huge_score_is_stable(size):
     assert loss.value_and_residual(residual, slice(None)) == pytest.approx(2 * size + np.log(2))
     np.testing.assert_array_equal(residual, [[0, 1, 0, -1, -0.5]])
     probability = scores.copy()
-    loss.probabilities(probability)
+    loss.probabilities(probability, slice(None))
     np.testing.assert_array_equal(probability, [[1, 1, 0, 0, 0.5]])
 
 
@@ -217,7 +218,7 @@ def test_huge_scores_are_stable(size, soft):
     residual = scores.copy()
     assert np.isfinite(loss.value_and_residual(residual, slice(None)))
     np.testing.assert_allclose(residual, probabilities - np.eye(3)[labels].T, atol=1e-15)
-    loss.probabilities(scores)
+    loss.probabilities(scores, slice(None))
     np.testing.assert_allclose(scores, probabilities, atol=1e-15)
 
 
@@ -252,7 +253,7 @@ def test_two_classes_have_one_score(n_classes, kind):
 def test_sigmoid_is_what_one_score_gives():
     scores = np.linspace(-800, 800, 101)[None]
     expected = sigmoid(scores)
-    make_loss(np.zeros(101, dtype=np.intp), None, 2).probabilities(scores)
+    make_loss(np.zeros(101, dtype=np.intp), None, 2).probabilities(scores, slice(None))
     np.testing.assert_array_equal(scores, expected)
 
 
@@ -277,3 +278,40 @@ def test_loss_and_residual_of_what_is_surely_right_keep_their_digits(n_classes, 
     assert value == pytest.approx(n_classes * rest, rel=1e-10)
     own = -residual[0, 1] if n_classes == 2 else -np.diag(residual)
     np.testing.assert_allclose(own, rest, rtol=1e-10)
+
+
+# -- known scores ----------------------------------------------------------------------------------
+
+
+@every_problem
+def test_an_offset_is_a_shift_of_the_scores(problem):
+    rng = np.random.default_rng(5)
+    offset = rng.normal(size=(problem.n_outputs, problem.n_rows))
+    scores, change = draw_scores(problem), draw_scores(problem, seed=1, scale=0.1)
+    base, loss = problem.loss(), OffsetLoss(problem.loss(), offset)
+    some = np.flatnonzero(rng.random(problem.n_rows) < 0.5)
+
+    def both(rows):
+        return tuple(np.array(part[:, rows], order="C") for part in (scores + offset, scores))
+
+    for rows in (slice(3, 20), some):
+        there, here = both(rows)
+        value = base.value_and_residual(there, rows)
+        assert loss.value_and_residual(here, rows) == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(here, there, rtol=1e-10, atol=1e-15)
+        there, here = both(rows)
+        moved, as_moved = (np.array(change[:, rows], order="C") for _ in range(2))
+        value = base.newton_divergence(there, moved, rows)
+        assert loss.newton_divergence(here, as_moved, rows) == pytest.approx(value, rel=1e-9)
+        np.testing.assert_allclose(as_moved, moved, rtol=1e-8, atol=1e-15)
+    there, _ = both(some)
+    value = base.value_and_residual(there, some)
+    _, here = both(some)
+    part = loss.take(some)
+    assert part.value_and_residual(here, slice(None)) == pytest.approx(value, rel=1e-12)
+    there, here = both(slice(None))
+    value = base.value_and_residual(there, slice(None))
+    other = loss.with_one_hot_targets()
+    assert other.value_and_residual(here, slice(None)) == pytest.approx(value, rel=1e-12)
+    means = np.average(offset, axis=1, weights=problem.weights)
+    np.testing.assert_allclose(loss.offset_means(), means, atol=1e-12)

@@ -125,7 +125,9 @@ def test_accuracy_and_choice_are_those_of_leave_one_out_in_folds():
         slow = SoftmaxRegressionCV(cv=LeaveOneOut(), **options).fit(X, y)
         assert quick.scores_.shape == slow.scores_.shape
         np.testing.assert_allclose(quick.mean_scores_, slow.mean_scores_, rtol=0.02)
-        np.testing.assert_allclose(quick.standard_errors_, slow.standard_errors_, rtol=0.05)
+        np.testing.assert_allclose(
+            quick.score_standard_errors_, slow.score_standard_errors_, rtol=0.05
+        )
         assert quick.C_ == slow.C_
         np.testing.assert_allclose(quick.coef_, slow.coef_, rtol=1e-2, atol=1e-3)
 

@@ -24,7 +24,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
-from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
+from softmax_regression._objectives.linear.newton_dual import gap_by_newton_dual
 from softmax_regression._penalties.boxed_ridge import BoxedRidge
 
 # Coefficients for each row and output from which models are minimised by their duals.
@@ -51,16 +51,20 @@ class BoundedCrossEntropy:
 
     @cached_property
     def has_dual(self) -> bool:
-        """Whether a penalty, or bounds on all sides, keep W finite."""
+        """Whether a penalty, or bounds on all sides, keep W finite, and scores are the model's."""
+        if self.smooth.data.has_offset:
+            return False
         sides = [self.smooth.unpack(side)[0] for side in self.box]
-        return self.smooth.l2 > 0 or bool(np.isfinite(sides).all())
+        penalized = self.smooth.l2 > 0 and self.smooth.penalty.unpenalized is None
+        return penalized or bool(np.isfinite(sides).all())
 
     @cached_property
     def is_wide(self) -> bool:
         """Whether the rows, one for each output, are far fewer than the coefficients."""
         smooth = self.smooth
         few = _WIDE_RATIO * smooth.width * smooth.data.n_rows <= self.n_params
-        return few and smooth.l2 > 0 and isinstance(smooth.design, DenseDesign)
+        penalized = smooth.l2 > 0 and smooth.penalty.unpenalized is None
+        return few and penalized and isinstance(smooth.design, DenseDesign)
 
     @property
     def order(self) -> int:
@@ -118,7 +122,7 @@ class BoundedCrossEntropy:
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
         """Bound F − min F by the Newton step there."""
-        return gap_without_penalty(self.smooth, params, step, self.box)
+        return gap_by_newton_dual(self.smooth, params, step, self.box)
 
     def separates(self, params: Array) -> bool:
         """Return whether the parameters tell all classes apart."""

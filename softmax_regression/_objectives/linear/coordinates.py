@@ -54,15 +54,15 @@ class Coordinates:
 
     @classmethod
     def standardizing(
-        cls, moments: Moments, *, ridge: Array | float, n_classes: int, fit_intercept: bool
+        cls, moments: Moments, *, ridge_roots: Array, n_classes: int, fit_intercept: bool
     ) -> Self:
-        """Choose them by the means and variances of the columns."""
+        """Choose them by the means and variances of the columns, and by the roots of the ridge."""
         check_sizes(moments.sizes())
         spread = spreads(moments, fit_intercept)
         curvature = (n_classes - 1) / n_classes**2
-        scales = np.hypot(np.sqrt(curvature) * spread, np.sqrt(ridge))
+        scales = np.hypot(np.sqrt(curvature) * spread, ridge_roots)
         scales[scales == 0] = 1.0
-        if scales.min() < _LEAST_SCALE:
+        if scales.min(initial=np.inf) < _LEAST_SCALE:
             column = int(scales.argmin())
             raise ValueError(
                 f"X varies so little in column {column}, by a standard deviation of "

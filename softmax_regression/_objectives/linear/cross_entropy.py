@@ -33,6 +33,7 @@ from softmax_regression._objectives.linear.dual_bound import (
     gap_after_newton,
     slopes_at_best_intercept,
 )
+from softmax_regression._objectives.linear.free_step import FARTHER, FreeStepBound
 from softmax_regression._objectives.linear.intercept import intercept_hessian
 from softmax_regression._objectives.linear.kernels import (
     Direction,
@@ -45,7 +46,7 @@ from softmax_regression._objectives.linear.kernels import (
     write_probabilities,
 )
 from softmax_regression._objectives.linear.layout import LinearLayout, centred
-from softmax_regression._objectives.linear.newton_dual import gap_without_penalty
+from softmax_regression._objectives.linear.newton_dual import gap_by_newton_dual
 from softmax_regression._objectives.linear.null_model import null_model
 from softmax_regression._penalties.ridge import Ridge
 
@@ -141,7 +142,7 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return self.in_coordinates(
             Coordinates.standardizing(
                 moments or self.moments(),
-                ridge=self.ridge[: self.layout.n_features],
+                ridge_roots=self.penalty.strength_roots[: self.layout.n_features],
                 n_classes=self.data.n_classes,
                 fit_intercept=self.fit_intercept,
             )
@@ -156,6 +157,10 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     def with_l2(self, l2: float) -> Self:
         """Return it with another strength of the penalty, in the same coordinates."""
         return self._derived(penalty=self.penalty.with_strength(l2))
+
+    def with_penalty(self, penalty: Ridge) -> Self:
+        """Return it with another penalty, of the columns of (W, b) in the same coordinates."""
+        return self._derived(penalty=penalty)
 
     def astype(self, dtype: Any) -> Self:
         """Return it as computed in another precision; in float64 where float32 has no room."""
@@ -321,13 +326,19 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
         """Bound F − min F from above, NaN without a penalty."""
-        return dual_gap(self, at, enough, sharp) if self.has_dual else np.nan
+        if not self.has_dual:
+            return np.nan
+        if self.penalty.unpenalized is not None or self.data.has_offset:
+            return FreeStepBound(self)(at, enough, sharp)
+        return dual_gap(self, at, enough, sharp)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
         """Bound F − min F by the exact Newton step there; inf if it proves nothing."""
-        if self.has_dual:
+        if not self.has_dual:
+            return gap_by_newton_dual(self, params, step)
+        if self.penalty.unpenalized is None:
             return gap_after_newton(self, params, step, decrement)
-        return gap_without_penalty(self, params, step)
+        return gap_by_newton_dual(self, params, step, farther=FARTHER)
 
     def separates(self, params: Array) -> bool:
         """Whether the scores of every row of weight are highest for its own class: a proof."""
@@ -338,6 +349,9 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         if not self.has_dual:
             return 0.0
         slopes, gain = slopes_at_best_intercept(self, gradient)
+        if (free := self.penalty.unpenalized) is not None:  # of a curvature of about 1
+            gain += 0.5 * float(np.square(slopes[:, free]).sum())
+            slopes = np.where(free, 0.0, slopes)
         return self.penalty.half_square(slopes) + gain
 
     def last_step(self, at: Evaluation, residual: Array) -> Array | None:

@@ -71,7 +71,7 @@ def probabilities_of(block: Block, rows: slice, X: Design, matrix: Array) -> Arr
     if block.kept is not None:
         return block.kept[:, rows]
     scores = scores_of(X, matrix)
-    block.loss.probabilities(scores)
+    block.loss.probabilities(scores, rows)
     return scores
 
 
@@ -109,7 +109,7 @@ def write_probabilities(block: Block, matrix: Array) -> tuple[()]:
     assert block.kept is not None
     for rows in block.pieces:
         scores = scores_of(block.design[rows], matrix)
-        block.loss.probabilities(scores)
+        block.loss.probabilities(scores, rows)
         block.kept[:, rows] = scores
     return ()
 
@@ -205,7 +205,7 @@ def share_and_square_sums(block: Block, matrix: Array) -> tuple[Array, Array]:
     totals, squares = np.zeros(len(matrix)), np.zeros(len(matrix))
     for rows in block.pieces:
         p = scores_of(block.design[rows], matrix)
-        block.loss.probabilities(p)
+        block.loss.probabilities(p, rows)
         block.kept[:, rows] = p
         square = np.square(p)
         block.loss.weigh(square, rows)

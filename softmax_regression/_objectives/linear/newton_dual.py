@@ -1,9 +1,13 @@
-r"""How far F is above its infimum where there is no penalty, by what a Newton step leads to.
+r"""How far F is above its infimum where features have no penalty, by what a Newton step leads to.
 
 Without a penalty the dual of `dual_bound.py` asks more of the distributions q: not only totals, all
 moments have to agree with those of the targets, A_q = 1/S · Σ_i s_i (q_i − y_i) z_iᵀ = 0. Then
 
     F(W) − inf F ≤ 1/S · Σ_i s_i KL(q_i ‖ p_i)
+
+and where some features have a penalty, what Fenchel and Young's inequality leaves of that for them
+comes on top, as there; their moments may be what they are. Known scores that are added to W z
+(offsets) cancel out of it.
 
 To first order a Newton step Δ leads to such a q, q_i = p_i + (diag(p_i) − p_i p_iᵀ) Δ z_i, as the
 gradient there would be 0. Here q is made row by row, and what it costs is added up row by row:
@@ -19,7 +23,8 @@ gradient there would be 0. Here q is made row by row, and what it costs is added
       Σ_kj |A_q|_kj R_kj,     R_kj = |W_kj| + |Δ_kj| + 1
 
   in the objective's coordinates, or where a bound is nearer, with that. So it is a bound if the
-  minimum is no farther away than that, and an estimate else.
+  minimum is no farther away than that, and an estimate else. Moments of features that have a
+  penalty need no such condition.
 
 It may be much farther away where features are combinations of others but for their last digits:
 the Hessian, which is made of their squares, has lost these. `unresolved_gain` looks at the rows.
@@ -40,6 +45,9 @@ from softmax_regression._objectives.linear.kernels import (
     triangular_factor,
 )
 from softmax_regression._objectives.linear.means import Rows
+from softmax_regression._penalties.boxed_ridge import BoxedRidge
+from softmax_regression._penalties.ridge import Ridge
+from softmax_regression._penalties.weighted_ridge import NEGLIGIBLE_STRENGTH
 
 _MOST_COLUMNS = 1000  # Of X, whose principal directions are found.
 # Sizes of rows along a direction, relative to the largest, between which the Hessian has lost it:
@@ -49,6 +57,8 @@ _UNRESOLVED_SIZES = 1e-13, 1e-7
 
 class SummedObjective(Rows, Protocol):
     """An objective that sums over rows."""
+
+    penalty: Ridge
 
     def for_rows(self, params: Array) -> Array:
         """Return (W, b) as kernels want it."""
@@ -70,11 +80,17 @@ def newton_dual(objective: SummedObjective, params: Array, step: Array) -> tuple
     return total / data.n_rows, moments
 
 
-def gap_without_penalty(
+def reach(params: Array, step: Array) -> Array:
+    """Return how far the minimum may be away for what moments leave over to count enough."""
+    return np.abs(params) + np.abs(step) + 1
+
+
+def gap_by_newton_dual(
     objective: SummedObjective,
     params: Array,
     step: Array,
     box: tuple[Array, Array] = (np.array(-np.inf), np.array(np.inf)),
+    farther: float = 1.0,
 ) -> float:
     """Bound F − inf F; see the module's text.
 
@@ -88,12 +104,20 @@ def gap_without_penalty(
         The Newton step there.
     box : tuple of ndarray, default=(-inf, inf)
         Lower and upper bounds of the parameters.
+    farther : float, default=1.0
+        How many times farther away than R the minimum may be.
     """
     divergence, moments = newton_dual(objective, params, step)
-    lower, upper = box
-    reach = np.abs(params) + np.abs(step) + 1
-    distance = np.where(moments > 0, params - lower, upper - params)
-    return divergence + float(np.abs(moments) @ np.minimum(distance, reach))
+    matrix, penalty = objective.layout.matrix, objective.penalty
+    coef, distance = matrix(params), farther * matrix(reach(params, step))
+    distance = np.where(penalty.strengths > NEGLIGIBLE_STRENGTH, np.inf, distance)
+    lower, upper = (np.broadcast_to(side, params.shape) for side in box)
+    within = BoxedRidge(
+        penalty,
+        np.maximum(matrix(lower), coef - distance),
+        np.minimum(matrix(upper), coef + distance),
+    )
+    return divergence + within.conjugate_gap(coef, matrix(moments) + penalty.strengths * coef)
 
 
 def unresolved_gain(objective: SummedObjective, gradient: Array) -> float:

@@ -27,7 +27,8 @@ def null_model(data: RowBlocks, layout: LinearLayout) -> tuple[Array, Array]:
     shares = data.class_shares
     raised = np.minimum(_EQUAL_SHARES_WEIGHT / len(shares), _MOST_RAISED * shares)
     logits = np.log(np.maximum(shares + raised, _TINY))
-    return coef, logits[1:] - logits[:1] if layout.n_outputs == 1 else centred(logits)
+    intercept = logits[1:] - logits[:1] if layout.n_outputs == 1 else centred(logits)
+    return coef, intercept - data.offset_means() if data.has_offset else intercept
 
 
 def null_slopes(objective: Rows) -> Array:

@@ -154,7 +154,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         """Probabilities of all rows: as a rule, those that came with the value."""
         if at.probabilities is None:
             scores = self.layout.matrix(at.params).dot(self.data.columns)
-            self.data.loss.probabilities(scores)
+            self.data.loss.probabilities(scores, _ALL_ROWS)
             at.probabilities = scores
         return at.probabilities
 

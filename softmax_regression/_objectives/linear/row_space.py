@@ -7,7 +7,8 @@ at the minimum: every row of W is a combination of rows of X. With the triangula
     W = A Qᵀ,    W Xᵀ = A R,    ‖W‖ = ‖A‖
 
 so that A solves the same problem with Rᵀ, n_rows × n_rows, in the place of X, exactly. Where the
-penalty weighs features by ρ_j², that is so for W diag(ρ) and X diag(ρ)⁻¹.
+penalty weighs features by ρ_j², that is so for W diag(ρ) and X diag(ρ)⁻¹. Features without a
+penalty stay as they are, beside R: Q then is that of the others, and the identity for these.
 
 Rounding in a small column beside a much larger one is as if the small one had been changed a lot,
 unless the factorisation begins with the largest (A. Cox and N. Higham, "Stability of Householder QR
@@ -24,6 +25,7 @@ from softmax_regression._linalg.blas import orthonormal_columns
 from softmax_regression._objectives.linear.coordinates import check_sizes, pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.layout import LinearLayout
+from softmax_regression._penalties.weighted_ridge import WeightedRidge
 
 
 class RowSpace:
@@ -36,23 +38,25 @@ class RowSpace:
     """
 
     def __init__(self, objective: LinearCrossEntropy):
-        roots = objective.penalty.roots[: objective.layout.n_features]
-        X = objective.design.X if (roots == 1).all() else objective.design.X / roots
-        sizes = np.abs(X).max(axis=0).astype(np.float64)
-        check_sizes(sizes)
-        order = np.argsort(-sizes, kind="stable")
-        # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
-        columns = np.ascontiguousarray(X[:, order], dtype=np.float64).T
-        ordered, triangle = orthonormal_columns(columns)
-        self.basis = np.empty_like(ordered)
-        self.basis[order] = ordered
-        self._roots = roots
-        self.objective = LinearCrossEntropy(
-            DenseDesign(np.ascontiguousarray(triangle.T)),
-            objective.loss,
-            objective.l2,
-            objective.fit_intercept,
-        )
+        roots, X = objective.penalty.roots[: objective.layout.n_features], objective.design.X
+        penalized = roots > 0
+        if penalized.all():
+            self._roots = roots
+            X = X if (roots == 1).all() else X / roots
+            self.basis, rows = _rotated(X)
+            self.objective = _of_rows(objective, rows)
+            return
+        self._roots = np.where(penalized, roots, 1.0)
+        basis, rows = _rotated(X[:, penalized] / roots[penalized])
+        n_rotated, n_kept = rows.shape[1], int((~penalized).sum())
+        self.basis = np.zeros((len(roots), n_rotated + n_kept))
+        self.basis[penalized, :n_rotated] = basis
+        self.basis[~penalized, n_rotated:] = np.eye(n_kept)
+        plain = _of_rows(objective, np.hstack([rows, X[:, ~penalized]]))
+        kept_roots = np.zeros(plain.n_columns)
+        kept_roots[:n_rotated] = 1.0
+        ridge = WeightedRidge(plain.l2, kept_roots, n_rotated + n_kept)
+        self.objective = plain.with_penalty(ridge)
 
     def to_model(self, rotated: Array, intercept: Array) -> tuple[Array, Array]:
         """W and b for A and b."""
@@ -82,3 +86,23 @@ class RowSpace:
         if not coef.any():  # as most often, where a fit begins
             return np.zeros((len(coef), self.basis.shape[1]))
         return (coef * self._roots) @ self.basis
+
+
+def _rotated(X: Array) -> tuple[Array, Array]:
+    """Return Q and Rᵀ for rows."""
+    sizes = np.abs(X).max(axis=0).astype(np.float64)
+    check_sizes(sizes)
+    order = np.argsort(-sizes, kind="stable")
+    # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
+    columns = np.ascontiguousarray(X[:, order], dtype=np.float64).T
+    ordered, triangle = orthonormal_columns(columns)
+    basis = np.empty_like(ordered)
+    basis[order] = ordered
+    return basis, np.ascontiguousarray(triangle.T)
+
+
+def _of_rows(objective: LinearCrossEntropy, rows: Array) -> LinearCrossEntropy:
+    """Return an objective with other rows in the place of its own, and the plain ridge."""
+    return LinearCrossEntropy(
+        DenseDesign(rows), objective.loss, objective.l2, objective.fit_intercept
+    )

@@ -12,6 +12,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.dual_bound import dual_gap
+from softmax_regression._objectives.linear.free_step import FreeStepBound
 from softmax_regression._penalties.elastic_net import ElasticNet
 from softmax_regression._penalties.lasso import Penalty
 
@@ -66,4 +67,6 @@ class SparseCrossEntropy:
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
         """Bound how far the objective is above its minimum."""
+        if self.conjugate.unpenalized is not None or self.smooth.data.has_offset:
+            return FreeStepBound(self)(at, enough, sharp)
         return dual_gap(self, at, enough, sharp)

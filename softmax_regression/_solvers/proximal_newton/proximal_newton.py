@@ -131,6 +131,7 @@ class ProximalNewton:
         self.trust = TrustInModels()
         # By this Ω would have to be larger for no coefficient to grow.
         ratios = objective.penalty.ratios(objective.coef(start.gradient))
+        ratios = ratios[np.isfinite(ratios)]  # what is not penalised has none
         largest = float(ratios.max(initial=0.0)) if start.finite else 1.0
         self._fall = max(_LEAST_FALL, largest ** (1 / _LONGEST_CONTINUATION))
         self._factor = max(1.0, largest / self._fall)
@@ -237,6 +238,8 @@ def _working_set(
     coef = objective.coef(evaluation.params)
     ratios = penalty.ratios(objective.coef(evaluation.gradient))
     support = penalty.norms(coef) > 0
+    if penalty.unpenalized is not None:
+        support |= penalty.unpenalized
     ratios[support] = np.inf
     n_units = int(support.sum())
     few = max(_LEAST_NEW_UNITS, smooth.design.n_rows // _ROWS_PER_NEW_UNIT)
@@ -257,6 +260,8 @@ def _working_set(
 def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
     """Return Ω of the entries of a model, in their order."""
     penalized = columns < len(penalty.weights)
+    if penalty.unpenalized is not None:
+        penalized[penalized] = ~penalty.unpenalized[columns[penalized]]
     if not isinstance(penalty, GroupLasso):
         weights = np.zeros(len(columns))
         weights[penalized] = penalty.weights[columns[penalized]]
