@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model._base import SparseCoefMixin
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
 from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
+from softmax_regression._estimators.export import Layers, logistic_regression
 from softmax_regression._estimators.hints import hint
 from softmax_regression._estimators.offset_prediction import OffsetPredictionMixin
 from softmax_regression._estimators.priors import prior_coefficients
@@ -60,6 +63,42 @@ class LinearSoftmaxClassifier(
     prior_mean: Any
     _parts: ClassVar[frozenset[str]] = frozenset({"classes_", "coef_", "intercept_"})
     _shape_names: ClassVar[tuple[str, ...]] = ("coef_.shape", "intercept_.shape")
+
+    def to_sklearn(self) -> LogisticRegression:
+        """The same model as an estimator of scikit-learn, for where this package is not.
+
+        Returns
+        -------
+        sklearn.linear_model.LogisticRegression
+            A fitted one with the same classes, coefficients and names of features. Its predictions
+            are the same to the rounding of the dtype of X. Fitted anew, it minimises the same
+            objective, but for what it has no parameter for: `bounds` and `penalty_grouping`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from softmax_regression import SoftmaxRegression
+        >>> X, y = load_iris(return_X_y=True)
+        >>> SoftmaxRegression().fit(X, y).to_sklearn().predict_proba(X[:1]).round(3)
+        array([[0.982, 0.018, 0.   ]])
+        """
+        self._check_parts()
+        C, l1_ratio = self._strengths()
+        return logistic_regression(self, C, l1_ratio, penalty_name(C, l1_ratio))
+
+    @abstractmethod
+    def _strengths(self) -> tuple[float, float]:
+        """Return C and the `l1_ratio` of the fitted model."""
+
+    def _layers(self) -> Layers:
+        """Return the model as a network of one layer."""
+        _, coef, intercept = self._solution()
+        return Layers([coef.T], [intercept], "identity")
 
     def _scorer(self) -> tuple[Any, int]:
         scores = partial(linear_scores, coef=self.coef_, intercept=self.intercept_)

@@ -365,7 +365,10 @@ class SoftmaxRegression(MinibatchFits):
         features whose coefficients are not 0, else those whose coefficients are large. In a
         subclass that has a parameter of this name, it is that parameter.
         """
-        return penalty_name(self.C, self.l1_ratio)
+        return penalty_name(*self._strengths())
+
+    def _strengths(self) -> tuple[float, float]:
+        return self.C, self.l1_ratio
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread

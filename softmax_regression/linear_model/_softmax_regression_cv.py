@@ -255,7 +255,10 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     @PenaltyName
     def penalty(self) -> str | None:
         """What scikit-learn calls the penalty that was chosen: see `SoftmaxRegression.penalty`."""
-        return penalty_name(self.C_, self.l1_ratio_)
+        return penalty_name(*self._strengths())
+
+    def _strengths(self) -> tuple[float, float]:
+        return self.C_, self.l1_ratio_
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread

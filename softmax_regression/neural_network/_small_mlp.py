@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.neural_network import MLPClassifier
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
+from softmax_regression._estimators.export import Layers
 from softmax_regression._estimators.parameters import FITS, MINIBATCHES, constraints, described
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
@@ -52,6 +54,7 @@ from softmax_regression.neural_network._choices import (
     sets_rows_aside,
     starting_point,
 )
+from softmax_regression.neural_network._export import mlp_classifier
 from softmax_regression.neural_network._training import Recipe, Score, Training
 
 _NARROW = 100  # inputs of a layer: its rate needs no reduction
@@ -524,11 +527,46 @@ class SmallMLP(BaseSoftmaxClassifier):
         watched.end()
         return self
 
+    def to_sklearn(self) -> MLPClassifier:
+        """The same network as an estimator of scikit-learn, for where this package is not.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier
+            A fitted one with the same classes, weights and names of features. Its predictions are
+            the same to the rounding of the dtype of X: `coefs_` take X as it is, with
+            ``standardize=True`` too. It has the values of the parameters that both have, and its
+            own defaults in the place of 'auto'.
+
+        Raises
+        ------
+        ValueError
+            If there are hidden layers with an activation that scikit-learn does not have.
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+
+        See Also
+        --------
+        softmax_regression.onnx.register_converters : ONNX takes all activations.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> SmallMLP(random_state=0).fit(X, y).to_sklearn().predict(X[[0, 50, 100]])
+        array([0, 1, 2])
+        """
+        return mlp_classifier(self)
+
     # -- pieces ------------------------------------------------------------------------------------
 
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
         network = Network(self.coefs_, self.intercepts_, ACTIVATIONS[self._activation])
         return network.scores, max(self._layer_sizes[1:])
+
+    def _layers(self) -> Layers:
+        """Return what other libraries can hold of the network: all of it."""
+        return Layers(self.coefs_, self.intercepts_, self._activation)
 
     def _parameters(self) -> Array:
         """Return all weights and intercepts in one vector."""
