@@ -12,6 +12,7 @@ ROOT = Path(softmax_regression.__file__).parent
 
 # From top to bottom: a file imports from its own room and from those below.
 ROOMS = [
+    "onnx",
     "inspection",
     "linear_model",
     "neural_network",
