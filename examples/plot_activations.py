@@ -13,6 +13,9 @@ never above 1/4, gave way to the family of ReLU, whose slope is 1 on one whole s
 members of that family avoid the kink at 0 and keep a little slope to its left.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -76,4 +79,8 @@ axes[0, 0].text(-3.4, 1.15, "slope $f\\,'(z)$", color=VERMILION)
 for panel in axes[-1]:
     panel.set_xlabel("$z$")
 
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    plt.savefig(folder / "activations.png", dpi=110)
 plt.show()

@@ -15,6 +15,9 @@ As the survey is made up, the truth is known: the scores from which each choice 
 model learns can be laid beside it.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -171,14 +174,15 @@ panel.annotate(
     textcoords="offset points",
     color=BLUE,
 )
-panel.text(C.iloc[-1], mean[-1] + 0.01, "mean", color=BLUE, ha="right", fontweight="bold")
+panel.text(C.iloc[-1], mean[-1] - 0.027, "mean", color=BLUE, ha="right", fontweight="bold")
 panel.text(C.iloc[-1], folds[-1].max() + 0.01, "one of five folds", color=BLUE, ha="right")
 loss_of_network = -networks["mean_test_score"].max()
 panel.axhline(loss_of_network, color=VERMILION, linestyle="--")
 panel.text(1.1 * C.iloc[0], loss_of_network + 0.01, "best network (mean)", color=VERMILION)
 panel.axhline(loss_of_truth, color=GREY, linestyle=":")
 panel.text(1.1 * C.iloc[0], loss_of_truth + 0.01, "the truth, with no gaps", color=GREY)
-panel.set(title="Log-loss in cross-validation", xlim=(C.iloc[0], C.iloc[-1]), ylim=(0.72, 1.25))
+title = "Log-loss in cross-validation; band: one standard deviation of the folds"
+panel.set(title=title, xlim=(C.iloc[0], C.iloc[-1]), ylim=(0.72, 1.25))
 panel.set_xlabel("C  (more penalty to the left, less to the right)")
 panel.xaxis.set_major_formatter("{x:g}")
 
@@ -217,4 +221,9 @@ height = heights[order.index("car_none")] + 0.45
 panels[3].text(truth.loc["car_none", "car"], height, "truth", ha="center")
 panels[3].text(learned.loc["car_none", "car"], height, "learned", color=BLUE)
 
+parser = ArgumentParser(description="Draw the figures.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    for number in plt.get_fignums():
+        plt.figure(number).savefig(folder / f"categorical_dataframe_{number}.png", dpi=110)
 plt.show()

@@ -19,6 +19,9 @@ and wrong. However sure a mistake is, it never costs more than 1, and the surer 
 learned from it.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -115,14 +118,20 @@ for panel, (name, (loss, gradient, _)) in zip(panels, LOSSES.items(), strict=Tru
     panel.contour(w_grid, b_grid, surface, levels, colors="black", linewidths=0.3)
     fig.colorbar(filled, ax=panel, format="%g", label="loss", aspect=30, ticks=levels[::6])
     row, column = np.unravel_index(surface.argmin(), surface.shape)
-    panel.plot(w_grid[column], b_grid[row], "*", color=ORANGE, markersize=14, zorder=3)
+    panel.plot(
+        w_grid[column], b_grid[row], "*", color=ORANGE, markersize=14, zorder=3, label="minimum"
+    )
     for start in starts:
         path = descend(gradient, start, learning_rate=2.0, n_steps=200)
-        panel.plot(*path.T, ".-", color="white", markersize=4, linewidth=1)
-        panel.plot(*path[0], "o", color="white", markersize=7)
+        panel.plot(*path.T, ".-", color="white", markersize=4, linewidth=1, label="200 steps")
+        panel.plot(*path[0], "o", color="white", markersize=7, label="start")
         print(f"{name}: from {start} to {path[-1].round(2)}")
     panel.set(title=name.capitalize(), xlabel="weight $w$")
 panels[0].set_ylabel("bias $b$")
+entries = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
+panels[0].legend(
+    entries.values(), entries, loc="lower right", frameon=False, fontsize=9, labelcolor="white"
+)
 
 # %%
 # Three classes
@@ -179,4 +188,9 @@ size.set(title="Size of the gradient", xlabel="step", xlim=(1, 2000))
 for panel in (accuracy, size):
     panel.xaxis.set_major_formatter("{x:g}")
 
+parser = ArgumentParser(description="Draw the figures.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    for number in plt.get_fignums():
+        plt.figure(number).savefig(folder / f"cross_entropy_{number}.png", dpi=110)
 plt.show()

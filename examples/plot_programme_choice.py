@@ -12,6 +12,7 @@ socio-economic status of their families.
 readers want to know of probabilities, with their uncertainty.
 """
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -113,9 +114,12 @@ EffectDisplay.from_results(
 )
 for panel in top.axes:
     panel.label_outer()
+top.suptitle("Bars and bands are intervals of 95 %.", x=0.01, ha="left", fontsize=10, color="0.35")
 levels.set(xlabel="status", ylabel="")
 levels.get_legend().remove()
 
-plt.savefig("programme_choice.png", dpi=110)
-print("wrote programme_choice.png")
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    plt.savefig(folder / "programme_choice.png", dpi=110)
 plt.show()

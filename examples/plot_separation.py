@@ -9,6 +9,8 @@ coefficients it concerns; ``bias_reduction="firth"`` gives an estimate that is f
 """
 
 import warnings
+from argparse import ArgumentParser
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -116,6 +118,8 @@ right.set_yticks(range(len(rows)), list(rows))
 right.set_ylim(len(rows) - 0.5, -0.5)
 right.set(xlabel="coefficient", title="estimates and intervals of 95 %")
 
-plt.savefig("separation.png", dpi=110)
-print("wrote separation.png")
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    plt.savefig(folder / "separation.png", dpi=110)
 plt.show()

@@ -19,6 +19,9 @@ probabilities are apart. A small T lets the largest score take everything; a lar
 them out.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -76,6 +79,7 @@ contours = plane.contour(side, side, probability, levels, colors="black", linewi
 z_1 = np.where(levels < 0.5, 2.0, -2.0)  # where the contours are labelled
 plane.clabel(contours, fmt="%g", manual=list(np.c_[z_1, z_1 + np.log(levels / (1 - levels))]))
 plane.axvline(0, color=VERMILION, linestyle="--")
+plane.text(0.15, -3.7, "$z_1 = 0$", color=VERMILION)
 plane.set(title="Probability of class 2", xlabel="score $z_1$", ylabel="score $z_2$")
 
 curve.plot(z, sigmoid(z), color=BLUE, linewidth=7, alpha=0.4, solid_capstyle="butt")
@@ -123,7 +127,8 @@ for score, probability, at, color in zip(
     label = f"{score:g}".replace("-", "−")
     top.text(labelled, at, label, color=color, ha="center", va="center", bbox=box)
 top.text(labelled, 0.39, "score", color=GREY, ha="center")
-top.set(title="Five scores at every temperature", xscale="log", xlim=(0.05, 100), ylim=(0, 1.02))
+title = "Five scores at every temperature; dotted, those of the bars below"
+top.set(title=title, xscale="log", xlim=(0.05, 100), ylim=(0, 1.02))
 top.set(xlabel="temperature $T$", ylabel="probability")
 top.xaxis.set_major_formatter("{x:g}")
 
@@ -137,4 +142,9 @@ for name, remark in remarks.items():
     panel.set_xticks(range(5), [f"{score:g}".replace("-", "−") for score in scores])
 axes["0.1"].set_ylabel("probability")
 
+parser = ArgumentParser(description="Draw the figures.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    for number in plt.get_fignums():
+        plt.figure(number).savefig(folder / f"softmax_and_sigmoid_{number}.png", dpi=110)
 plt.show()

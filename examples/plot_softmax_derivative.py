@@ -20,6 +20,9 @@ direction, to move backwards its product with a gradient, and ``softmax_jvp`` an
 compute these in K operations rather than K², without forming it.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
@@ -136,13 +139,17 @@ curves.loglog(others, residual, color=VERMILION, linewidth=2)
 for factor in (1, 10, 25):
     panel = axes[f"{factor}"]
     p = softmax(factor * scores)
-    panel.imshow(100 * softmax_jacobian(factor * scores), cmap="RdBu_r", vmin=-25, vmax=25)
+    jacobian = 100 * softmax_jacobian(factor * scores)
+    image = panel.imshow(jacobian, cmap="RdBu_r", vmin=-25, vmax=25)
     panel.set(title=f"Scores × {factor}", xlabel=f"$p_1 = {p[0]:.2f}$", xticks=[], yticks=[])
     panel.spines[:].set_color("#cccccc")
     panel.spines[:].set_visible(True)
     at = p[1:].sum(), np.linalg.norm(softmax_jacobian(factor * scores))
     curves.plot(*at, "o", color=BLUE)
     curves.annotate(f"× {factor}", at, (-1, -14), textcoords="offset points", ha="right")
+matrices = [axes[name] for name in ("1", "10", "25")]
+label = r"$100 \,\, \partial p_i / \partial z_j$"
+fig.colorbar(image, ax=matrices, orientation="horizontal", shrink=0.5, aspect=40, label=label)
 curves.text(2e-4, 1e-3, "Jacobian", color=BLUE)
 curves.text(1e-3, 0.7, "$p - y$, if the truth is class 2", color=VERMILION, va="top", ha="center")
 curves.set(title="Size of the derivative", xlabel="$p_1$", xlim=(2, 1e-5), ylim=(1e-5, 3))
@@ -151,4 +158,9 @@ curves.set_xticks(
 )
 curves.minorticks_off()
 
+parser = ArgumentParser(description="Draw the figures.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    for number in plt.get_fignums():
+        plt.figure(number).savefig(folder / f"softmax_derivative_{number}.png", dpi=110)
 plt.show()

@@ -10,6 +10,9 @@ left, and as C grows one pixel after the other comes in.
 How many are worth having is judged on the half of the digits that was set aside.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -65,10 +68,13 @@ print(f"all 64 pixels, L2 penalty   accuracy {ridge.score(X_test, y_test):.3f}")
 figure = plt.figure(figsize=(10.5, 5.6), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=[1, 1.25])
 shown = [int(np.flatnonzero(n_pixels >= n)[0]) for n in np.linspace(5, n_pixels.max(), 6)]
-for panel, i in zip(above.subplots(1, len(shown)), shown, strict=True):
-    panel.imshow(strengths[i].reshape(8, 8), cmap="Greys", vmin=0)
+images = above.subplots(1, len(shown))
+for panel, i in zip(images, shown, strict=True):
+    share = strengths[i].reshape(8, 8) / strengths[i].max()
+    image = panel.imshow(share, cmap="Greys", vmin=0)
     panel.set(xticks=[], yticks=[], title=f"{n_pixels[i]} pixels")
     panel.spines[:].set(visible=True, color="0.8")
+above.colorbar(image, ax=images, pad=0.01, shrink=0.8, label="norm, of the largest")
 left, right = below.subplots(1, 2)
 left.plot(path.Cs, strengths, color=BLUE, linewidth=0.8, alpha=0.6)
 left.axvline(path.Cs[best], color="0.35", linestyle="--", linewidth=1)
@@ -76,6 +82,14 @@ left.text(path.Cs[best] / 1.15, strengths.max(), "lowest log-loss", color="0.35"
 left.set(xscale="log", xlabel="C", title="norm of the ten coefficients of each pixel")
 right.plot(n_pixels, losses, "o-", color=BLUE, markersize=4)
 right.plot(n_pixels[best], losses[best], "o", mfc="none", mec="0.35", markersize=11)
+right.annotate(
+    "lowest",
+    (n_pixels[best], losses[best]),
+    (0, 14),
+    textcoords="offset points",
+    ha="center",
+    color="0.35",
+)
 right.axhline(ridge_loss, color="0.35", linestyle=":", linewidth=1)
 right.text(0, ridge_loss + 0.04, "all 64 pixels, L2 penalty", color="0.35")
 right.set(
@@ -84,6 +98,8 @@ right.set(
     title="log-loss on digits that the model has not seen",
 )
 
-plt.savefig("sparse_digits.png", dpi=110)
-print("wrote sparse_digits.png")
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    plt.savefig(folder / "sparse_digits.png", dpi=110)
 plt.show()

@@ -14,6 +14,8 @@ stay sparse.
 import inspect
 import re
 import warnings
+from argparse import ArgumentParser
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,10 +54,13 @@ plt.rcParams.update(
 
 
 def prose(text):
-    """Return a docstring without its references to code, and up to its references and examples."""
+    """Return a docstring up to its references, without code and words that are tied together.
+
+    These are types more often than prose, such as array-like.
+    """
     text = re.split(r"\n(?:References|Examples|See Also)\n-+", text)[0]
-    lines = [line for line in text.splitlines() if not re.match(r"\s*(>>>|\.\.)", line)]
-    return re.sub(r"`[^`]*`|\w+\.\w+|\w+_\w+", " ", " ".join(lines))
+    lines = [line for line in text.splitlines() if not re.match(r"\s*(>>>|\.\.|Read more)", line)]
+    return re.sub(r"`[^`]*`|\w+[._-]\w+", " ", " ".join(lines))
 
 
 def documentation(module):
@@ -123,11 +128,14 @@ for panel in panels[1]:
     panel.set_xlabel("coefficient")
 n_words = np.count_nonzero(lasso.coef_.any(axis=0))
 figure.suptitle(
-    f"{n_words} of {len(names)} words tell where a text comes from; all other coefficients are 0",
+    f"{n_words} of {len(names)} words tell where a text comes from, in blue for a part, in red "
+    "against it",
     x=0.01,
     horizontalalignment="left",
 )
 
-plt.savefig("sparse_text.png", dpi=110)
-print("wrote sparse_text.png")
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    plt.savefig(folder / "sparse_text.png", dpi=110)
 plt.show()

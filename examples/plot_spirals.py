@@ -12,6 +12,9 @@ linear model is convex, with one minimum that any solver finds, while the networ
 it starts and has to be walked down in many small steps.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -117,4 +120,8 @@ curves.set(title="Loss in training", xlabel="iteration or epoch", xlim=(0, 250),
 curves.set_yticks([0.03, 0.1, 0.3, 1], ["0.03", "0.1", "0.3", "1"])
 curves.minorticks_off()
 
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if folder := parser.parse_args().output:
+    plt.savefig(folder / "spirals.png", dpi=110)
 plt.show()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from softmax_regression._estimators.panels import COLORS, panel_axes
@@ -23,17 +24,35 @@ if TYPE_CHECKING:
 _COLORS = (*COLORS, "#8C6D31", "#7B4EA3")
 _PALE = "0.82"  # that of all others
 _PANELS_PER_ROW = 4
-_MARK = {"color": "0.35", "linestyle": "--", "linewidth": 1.0, "zorder": 1}
+_CHOSEN = "chosen C"
+_MARK = {"color": "0.35", "linestyle": "--", "linewidth": 1.0, "zorder": 1, "label": _CHOSEN}
 
 
-def _check_searched(estimator: Any, display: type) -> None:
-    if not hasattr(estimator, "l1_ratios"):
+def _searched(estimator: Any, display: type) -> tuple[Any, Any]:
+    """Return a fitted `SoftmaxRegressionCV`, that of a pipeline too, and the names of features."""
+    model, names = estimator, None
+    if isinstance(estimator, Pipeline):
+        model = estimator[-1]
+    if not hasattr(model, "l1_ratios"):
         raise TypeError(
-            f"{display.__name__}.from_estimator needs a SoftmaxRegressionCV, got "
-            f"{type(estimator).__name__}. Of a pipeline, pass the last step; of a path, call "
+            f"{display.__name__}.from_estimator needs a SoftmaxRegressionCV, or a pipeline that "
+            f"ends in one, got {type(model).__name__}. Of a path, call "
             "RegularizationPathDisplay.from_path."
         )
-    check_is_fitted(estimator, "mean_scores_")
+    check_is_fitted(model, "mean_scores_")
+    names = getattr(model, "feature_names_in_", None)
+    if names is None and model is not estimator:
+        names = _names_of_pipeline(estimator)
+    return model, names
+
+
+def _names_of_pipeline(pipeline: Pipeline) -> Array | None:
+    """Return what the last step's features are called, if all others know that."""
+    try:
+        names: Array = pipeline[:-1].get_feature_names_out()
+    except (AttributeError, ValueError):
+        return None
+    return names
 
 
 class RegularizationPathDisplay:
@@ -137,7 +156,7 @@ class RegularizationPathDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: SoftmaxRegressionCV,
+        estimator: SoftmaxRegressionCV | Pipeline,
         *,
         feature_names: Any = None,
         scale: Any = None,
@@ -151,10 +170,11 @@ class RegularizationPathDisplay:
 
         Parameters
         ----------
-        estimator : SoftmaxRegressionCV
-            A fitted estimator.
+        estimator : SoftmaxRegressionCV or Pipeline
+            A fitted estimator, or a pipeline that ends in one.
         feature_names : array-like of shape (n_features,), default=None
-            What the features are called; by default as X had them, or their numbers.
+            What the features are called; by default as X had them, or the steps before in a
+            pipeline call them, or their numbers.
         scale : array-like of shape (n_features,), default=None
             By what the coefficients of each feature are multiplied.
         kind : {'classes', 'norms'}, default='classes'
@@ -169,12 +189,12 @@ class RegularizationPathDisplay:
         RegularizationPathDisplay
             The display.
         """
-        _check_searched(estimator, cls)
+        estimator, names = _searched(estimator, cls)
         n_features = estimator.n_features_in_
         # Without refit, the folds may not agree on one.
         ratio = int(np.abs(estimator.l1_ratios_ - estimator.l1_ratio_).argmin())
         if feature_names is None:
-            feature_names = getattr(estimator, "feature_names_in_", None)
+            feature_names = names
         coefs = estimator.coefs_paths_[:, ratio, ..., :n_features].mean(axis=0)
         display = cls._of(
             estimator.Cs_, coefs, estimator.classes_, estimator.C_, feature_names, scale
@@ -218,7 +238,7 @@ class RegularizationPathDisplay:
         """
         panels = self._panels(kind)
         axes, self.figure_ = _axes(ax, len(panels))
-        size = np.max([np.abs(values).max(axis=0) for _, values in panels], axis=0)
+        size = np.max([self._sizes(values) for _, values in panels], axis=0)
         named = np.argsort(-size, kind="stable")[: len(_COLORS)]
         colors = dict(zip(named, _COLORS, strict=False))
         self.lines_ = []
@@ -236,21 +256,30 @@ class RegularizationPathDisplay:
         for axis in axes[-_PANELS_PER_ROW:]:  # there may be no panel below
             axis.set_xlabel("C")
             axis.tick_params(labelbottom=True)
-        self._name([self.lines_[feature] for feature in named], named, axes[-1], own=ax is None)
+        self._name(named, axes[-1], own=ax is None)
         self.ax_ = axes[0] if len(panels) == 1 else axes
         return self
 
-    def _name(self, lines: list[Any], features: Array, axis: Any, own: bool) -> None:
+    def _name(self, features: Array, axis: Any, own: bool) -> None:
         """Name features in a legend: outside the panels of a figure of our own, else in one."""
         n_features = len(self.feature_names)
+        lines = [self.lines_[feature] for feature in features]
+        names = [str(self.feature_names[feature]) for feature in features]
+        marks = [line for line in axis.lines if line.get_label() == _CHOSEN]
         (self.figure_ if own else axis).legend(
-            lines,
-            [str(self.feature_names[feature]) for feature in features],
+            lines + marks,
+            names + [_CHOSEN] * len(marks),
             title=f"largest of {n_features}" if len(features) < n_features else None,
             loc="outside right upper" if own else "best",
             frameon=False,
             fontsize="small",
         )
+
+    def _sizes(self, values: Array) -> Array:
+        """Return what features are ranked by: coefficients at the C marked, or the largest ones."""
+        if self.C is None or not np.isfinite(self.C):
+            return np.abs(values).max(axis=0)
+        return np.abs(values[np.abs(np.log(self.Cs / self.C)).argmin()])
 
     def _panels(self, kind: str) -> list[tuple[str, Array]]:
         """Return title and values, of shape (n_Cs, n_features), of each panel."""
@@ -328,7 +357,7 @@ class CrossValidationDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: SoftmaxRegressionCV,
+        estimator: SoftmaxRegressionCV | Pipeline,
         *,
         negate_score: bool | None = None,
         label: str | None = None,
@@ -339,8 +368,8 @@ class CrossValidationDisplay:
 
         Parameters
         ----------
-        estimator : SoftmaxRegressionCV
-            A fitted estimator.
+        estimator : SoftmaxRegressionCV or Pipeline
+            A fitted estimator, or a pipeline that ends in one.
         negate_score : bool, default=None
             Whether to draw minus the score; by default for scorers whose name begins with
             ``'neg_'``, which are then called by what they negate.
@@ -356,7 +385,7 @@ class CrossValidationDisplay:
         CrossValidationDisplay
             The display.
         """
-        _check_searched(estimator, cls)
+        estimator, _ = _searched(estimator, cls)
         name = _score_name(estimator.scoring)
         negated = name.startswith("neg_") if negate_score is None else negate_score
         if negated:
@@ -389,7 +418,7 @@ class CrossValidationDisplay:
             The display.
         """
         (self.ax_,), self.figure_ = _axes(ax, 1)
-        self.lines_ = []
+        self.lines_: list[Any] = []
         several = len(self.scores) > 1
         for scores, errors, ratio in zip(
             self.scores, self.standard_errors, self.l1_ratios, strict=True
@@ -404,6 +433,7 @@ class CrossValidationDisplay:
                 color=line.get_color(),
                 alpha=0.15,
                 linewidth=0,
+                label=None if self.lines_ else "± standard error",
             )
             self.lines_.append(line)
         mark = {"color": self.lines_[0].get_color()} if label and not several else {}

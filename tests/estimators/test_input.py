@@ -348,7 +348,7 @@ BAD_Y = {
     "NA among Int64": (pd.Series(y).astype("Int64").where(y > 0), "Input y contains NaN"),
     "NA among boolean": (pd.Series(y > 1).astype("boolean").where(y > 0), "Input y contains NaN"),
     "NaT": (
-        np.where(y > 0, np.datetime64("2020-01-01"), np.datetime64("NaT")),
+        np.where(y > 0, np.datetime64("2020-01-01"), np.datetime64("NaT", "D")),
         "Input y contains NaN: 31 of",
     ),
     "NaT among dates": (pd.Series(pd.to_datetime(y)).where(y > 0), "Input y contains NaN"),

@@ -8,10 +8,12 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from softmax_regression import (
     CrossValidationDisplay,
     RegularizationPathDisplay,
+    SoftmaxRegression,
     SoftmaxRegressionCV,
     softmax_path,
 )
@@ -64,7 +66,7 @@ def test_a_panel_for_each_class_and_a_line_for_each_feature():
             np.testing.assert_array_equal(line.get_xdata(), CS)
             np.testing.assert_array_equal(line.get_ydata(), path.coefs[:, k, j])
     (legend,) = display.figure_.legends
-    assert sorted(names(legend)) == list("abcd")
+    assert sorted(set(names(legend)) - {"chosen C"}) == list("abcd")
 
 
 def test_norms_are_those_of_each_feature_over_all_classes():
@@ -85,7 +87,11 @@ def test_an_estimators_paths_are_averaged_and_its_choice_is_marked():
     expected = model.coefs_paths_[:, 0, :, :, :4].mean(axis=0)
     np.testing.assert_allclose(drawn.transpose(2, 0, 1), expected)
     assert vertical(display.ax_[0]) == [model.C_]
-    assert set(names(display.figure_.legends[0])) == set(model.feature_names_in_)
+    *features, chosen = names(display.figure_.legends[0])
+    assert chosen == "chosen C"
+    at = np.flatnonzero(model.Cs_ == model.C_)[0]
+    order = np.argsort(-np.abs(expected[at]).max(axis=0), kind="stable")
+    assert features == model.feature_names_in_[order].tolist()
 
 
 @pytest.mark.parametrize("cv", [3, "loo"])
@@ -119,7 +125,7 @@ def test_draws_where_it_is_told_to(plt):
     other = CrossValidationDisplay.from_estimator(fitted(), ax=axis, color="C3", label="here")
     assert other.ax_ is axis
     assert other.lines_[0].get_color() == "C3"
-    assert names(axis.get_legend()) == ["here"]
+    assert names(axis.get_legend()) == ["here", "± standard error", "chosen C"]
     with pytest.raises(ValueError, match="3 Axes"):
         display.plot(ax=axis)
     assert display.plot(kind="norms", ax=axis) is display
@@ -158,9 +164,21 @@ def test_refuses_what_does_not_fit():
 @pytest.mark.parametrize("display", [RegularizationPathDisplay, CrossValidationDisplay])
 def test_only_a_search_is_drawn_from_an_estimator(display):
     X, y = load_iris(return_X_y=True)
-    with pytest.raises(
-        TypeError, match=r"needs a SoftmaxRegressionCV, got Pipeline\. Of a pipeline"
-    ):
-        display.from_estimator(make_pipeline(SoftmaxRegressionCV()).fit(X, y))
+    with pytest.raises(TypeError, match=r"needs a SoftmaxRegressionCV, .* got SoftmaxRegression\."):
+        display.from_estimator(make_pipeline(StandardScaler(), SoftmaxRegression()).fit(X, y))
     with pytest.raises(NotFittedError):
         display.from_estimator(SoftmaxRegressionCV())
+
+
+def test_a_pipeline_is_drawn_by_its_last_step():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    search = SoftmaxRegressionCV(Cs=CS, cv=2)
+    model = make_pipeline(StandardScaler(), search).fit(X, y)
+    display = RegularizationPathDisplay.from_estimator(model)
+    assert display.feature_names.tolist() == X.columns.tolist()
+    alone = CrossValidationDisplay.from_estimator(search.fit(StandardScaler().fit_transform(X), y))
+    lines = CrossValidationDisplay.from_estimator(model).lines_, alone.lines_
+    np.testing.assert_array_equal(*(line.get_ydata() for (line,) in lines))
+    nameless = FunctionTransformer(np.sqrt)
+    display = RegularizationPathDisplay.from_estimator(make_pipeline(nameless, search).fit(X, y))
+    assert len(display.feature_names) == 4
