@@ -46,7 +46,15 @@ html_css_files = ["site.css"]
 html_extra_path = ["standalone"]  # pages of their own, copied as they are
 html_math_renderer = "mathml"
 html_show_sourcelink = False
-_ALONE = ("get_started", "calculator", "coming_from", "how_it_works", "benchmarks", "whats_new")
+_ALONE = (
+    "get_started",
+    "calculator",
+    "coming_from",
+    "how_it_works",
+    "benchmarks",
+    "whats_new",
+    "citing",
+)
 html_sidebars = {page: [] for page in _ALONE}  # there is nothing to navigate in their sections
 html_theme_options = {
     "navbar_align": "left",

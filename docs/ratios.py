@@ -35,7 +35,7 @@ def draw(path):
     panel.axvline(1, color=GREY, linewidth=1)
     panel.axvline(mean, color=BLUE, linewidth=1, linestyle="--", zorder=0)
     panel.text(mean * 1.03, len(rows) - 0.6, f"geometric mean {mean:g}", color=BLUE, va="bottom")
-    panel.text(1, len(rows) - 0.6, "fastest peer", color=GREY, va="bottom", ha="center")
+    panel.text(0.98, len(rows) - 0.6, "fastest peer", color=GREY, va="bottom", ha="right")
     for height, (_, seconds, peer, others, _) in zip(heights, rows, strict=True):
         name = peer.removeprefix("scikit-learn ")
         text = f"{in_words(seconds)}, {name} {in_words(others)}"

@@ -1,8 +1,10 @@
 """What the site refers to is there, without building it."""
 
 import re
+import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from softmax_regression import functional
@@ -54,3 +56,30 @@ def test_the_calculator_asks_nothing_of_a_network():
     for part in (DOCS / "standalone/calculator").iterdir():
         text = part.read_text(encoding="utf-8")
         assert not re.search(r"https?://|fetch\(|XMLHttpRequest|@import|url\(", text), part
+
+
+def test_the_figure_of_the_race_is_that_of_its_table(tmp_path, monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.syspath_prepend(DOCS)
+    import ratios
+
+    ratios.draw(tmp_path / "ratios.png")
+    images = [pyplot.imread(folder / "ratios.png") for folder in (tmp_path, DOCS)]
+    assert images[0].shape == images[1].shape, "run python docs/ratios.py"
+    assert np.abs(images[0] - images[1]).mean() < 0.002, "run python docs/ratios.py"
+    rows, mean = ratios.read()
+    assert len(rows) == 18
+    for _, ours, _, theirs, ratio in rows:
+        assert float(ours) / float(theirs) == pytest.approx(ratio, abs=0.01)
+    assert np.exp(np.mean(np.log([row[-1] for row in rows]))) == pytest.approx(mean, abs=0.006)
+
+
+def test_the_version_stands_in_one_place():
+    root = DOCS.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    newest = re.search(r"^## (\S+) \((.+)\)$", (root / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert newest[1] == project["version"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", newest[2])
+    citing = (DOCS / "citing.md").read_text(encoding="utf-8")
+    assert f"version = {{{newest[1]}}}" in citing
+    assert newest[2][:4] in re.search(r"year += \{(\d+)\}", citing)[1]
