@@ -47,12 +47,25 @@ def refuse_other_arrays(values: Any, name: str) -> None:
         )
 
 
+def column_names(table: Any) -> list[Any]:
+    """Return the names of the columns of a table of pandas, polars or pyarrow."""
+    # What pyarrow calls columns are these themselves.
+    return list(table.columns if hasattr(table, "dtypes") else table.column_names)
+
+
+def _column_dtypes(table: Any) -> list[Any]:
+    """Return the dtypes of the columns of a table, NumPy's for those of pyarrow."""
+    if hasattr(table, "dtypes"):
+        return list(table.dtypes)
+    return [np.dtype(kind.to_pandas_dtype()) for kind in table.schema.types]
+
+
 def _refuse_times(X: Any) -> None:
     """Raise if X holds dates or durations: converted to float, they depend on their unit."""
     dtypes: Any = [("X", getattr(X, "dtype", None))]
     if hasattr(X, "columns"):
-        names = (f"Column {name!r} of X" for name in X.columns)
-        dtypes = zip(names, X.dtypes, strict=True)
+        names = (f"Column {name!r} of X" for name in column_names(X))
+        dtypes = zip(names, _column_dtypes(X), strict=True)
     for place, dtype in [*dtypes, *_times_among_objects(X)]:
         if getattr(dtype, "kind", "") in ("m", "M"):
             raise TypeError(

@@ -17,7 +17,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from softmax_regression._estimators.features import refuse_other_arrays
+from softmax_regression._estimators.features import column_names, refuse_other_arrays
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets, class_totals
 
@@ -38,7 +38,7 @@ def soft_classes(y: Any) -> Array:
     """Name the columns of class probabilities: by a DataFrame's names, else by 0, 1, 2, …."""
     if not hasattr(y, "columns"):
         return np.arange(np.asarray(y).shape[1])
-    columns = y.columns if isinstance(y, pd.DataFrame) else pd.Index(list(y.columns))
+    columns = y.columns if isinstance(y, pd.DataFrame) else pd.Index(column_names(y))
     if columns.nlevels > 1 or columns.hasnans:
         raise ValueError(
             "The columns of y are the classes: each needs one name, on one level; "

@@ -24,6 +24,7 @@ from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
 from softmax_regression._estimators.export import Layers
 from softmax_regression._estimators.parameters import FITS, MINIBATCHES, constraints, described
+from softmax_regression._estimators.scoring import scorer_of
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
@@ -639,6 +640,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         X = _safe_indexing(X.tocsr() if issparse(X) else X, rows)
         y = _safe_indexing(y, rows)
         scorer = check_scoring(self, self.scoring)
+        if isinstance(self.scoring, str):
+            scorer = scorer_of(self.scoring, self.classes_)
 
         def score(params: Array) -> float:
             self._keep(params)
