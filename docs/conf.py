@@ -56,6 +56,7 @@ _ALONE = (
     "citing",
 )
 html_sidebars = {page: [] for page in _ALONE}  # there is nothing to navigate in their sections
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
@@ -81,6 +82,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "min_reported_time": 10_000,
+    "write_computation_times": False,  # a table that asks for scripts from elsewhere
     "plot_gallery": True,
 }
 plot_formats = [("png", 160)]
