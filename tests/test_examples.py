@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from images import distance
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
@@ -30,15 +30,6 @@ def run(script, folder, **variables):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def coarse(path):
-    """Return the mean colours of squares of an image: last digits of numbers in it hardly count."""
-    side = 15
-    image = plt.imread(path)[..., :3]
-    rows, columns = (length // side for length in image.shape[:2])
-    squares = image[: rows * side, : columns * side].reshape(rows, side, columns, side, 3)
-    return squares.mean(axis=(1, 3))
 
 
 def files_for(script, folder):
@@ -81,6 +72,6 @@ def test_example_draws(script, tmp_path):
         assert accuracy["SoftmaxRegression"] >= 0.96
         assert accuracy["SmallMLP"] >= 0.975
         held = DOCS / "digits.png"
-        assert np.sqrt(np.mean((coarse(held) - coarse(tmp_path / "digits.png")) ** 2)) < 0.03, (
+        assert distance(held, tmp_path / "digits.png") < 0.03, (
             "docs/digits.png is not what the example draws: run it with --output docs"
         )

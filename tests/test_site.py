@@ -4,8 +4,10 @@ import re
 import tomllib
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
+from images import distance
 
 from softmax_regression import functional
 
@@ -59,14 +61,14 @@ def test_the_calculator_asks_nothing_of_a_network():
 
 
 def test_the_figure_of_the_race_is_that_of_its_table(tmp_path, monkeypatch):
-    pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.syspath_prepend(DOCS)
     import ratios
 
     ratios.draw(tmp_path / "ratios.png")
-    images = [pyplot.imread(folder / "ratios.png") for folder in (tmp_path, DOCS)]
-    assert images[0].shape == images[1].shape, "run python docs/ratios.py"
-    assert np.abs(images[0] - images[1]).mean() < 0.002, "run python docs/ratios.py"
+    drawn, held = tmp_path / "ratios.png", DOCS / "ratios.png"
+    # Each version of matplotlib draws letters in its own way.
+    own = f"Matplotlib version{matplotlib.__version__}".encode() in held.read_bytes()
+    assert distance(drawn, held) < (0.005 if own else 0.02), "run python docs/ratios.py"
     rows, mean = ratios.read()
     assert len(rows) == 18
     for _, ours, _, theirs, ratio in rows:
