@@ -596,7 +596,7 @@ class SoftmaxRegression(MinibatchFits):
 
     def _begun_stream(self, objective: LinearCrossEntropy, targets: Targets) -> dict[str, Any]:
         """Return the state of a stream from which partial_fit may go on after a fit."""
-        n_rows = len(objective.rows)
+        n_rows = targets.n_rows_of_weight
         stream = Stream(
             self._model_parameters(),
             moments=objective.moments(),
