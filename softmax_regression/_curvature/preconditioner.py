@@ -15,7 +15,7 @@ which bounds a row's part in the trace of the Hessian (compare the leverage scor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -174,53 +174,89 @@ class HessianPreconditioner:
         data = objective.data
         if n_rows == data.n_rows:
             return None
-        if self._row_values is None:
+        if self._row_values is None and data.remembers_rows:
             self._row_values = data.values_of_rows(2, np.float32)
             data.map_reduce(_write_sizes, objective.row_map, kept=self._row_values)
-        at, kept = objective.for_rows(params), self._row_values
+        at, kept = _At(objective.for_rows(params), objective.row_map), self._row_values
         (total,) = data.map_reduce(_importance_sums, at, width=objective.width, kept=kept)
         # So that no row is impossible, and none that becomes important is missed altogether.
         least = 0.1 * total / data.n_rows + float(np.finfo(np.float32).tiny)
         scale = n_rows / (total + data.n_rows * least)
-        return Sample(*data.map_reduce(_draw, (least, scale), kept=kept, reduce=join))
+        how = _Chances(at, least, scale)
+        return Sample(
+            *data.map_reduce(_draw, how, width=objective.width, kept=kept, reduce=join)
+        )
+
+
+class _At(NamedTuple):
+    """Where, as (W, b) in the coordinates of X, and what takes rows to those of the parameters."""
+
+    matrix: Array
+    row_map: RowMap
+
+
+class _Chances(NamedTuple):
+    """By which rows are drawn: in proportion to their importance and a little more."""
+
+    at: _At
+    least: float
+    scale: float
 
 
 def _write_sizes(block: Block, row_map: RowMap) -> tuple[()]:
     """Keep ‖z_i‖² of each row: the same at all parameters."""
     assert block.kept is not None
-    # Sparse rows are made dense, a few at a time.
-    for rows in block.regrouped(max(1, _DENSE_VALUES // row_map.n_columns)):
-        columns = row_map(block.design[rows])
-        block.kept[0, rows] = np.einsum("jn,jn->n", columns, columns)
+    block.kept[0, block.rows] = _sizes(block, block.rows, row_map)
     return ()
 
 
-def _importance_sums(block: Block, matrix: Array) -> tuple[float]:
-    """Keep s_i (1 − ‖p_i‖²) ‖z_i‖² of each row, and return their sum."""
-    assert block.kept is not None
-    sizes, importances = block.kept
+def _sizes(block: Block, rows: slice, row_map: RowMap) -> Array:
+    """Return ‖z_i‖² of some rows of a block."""
+    sizes = np.empty(rows.stop - rows.start, dtype=np.float32)
+    # Sparse rows are made dense, a few at a time.
+    step = max(1, _DENSE_VALUES // row_map.n_columns)
+    for start in range(rows.start, rows.stop, step):
+        stop = min(start + step, rows.stop)
+        columns = row_map(block.design[slice(start, stop)])
+        sizes[start - rows.start : stop - rows.start] = np.einsum("jn,jn->n", columns, columns)
+    return sizes
+
+
+def _importance_sums(block: Block, at: _At) -> tuple[float]:
+    """Return the sum of s_i (1 − ‖p_i‖²) ‖z_i‖², which is kept for each row if there is room."""
     total = 0.0
     for rows in block.pieces:
-        p = scores_of(block.design[rows], matrix)
-        block.loss.probabilities(p, rows)
-        importance = p[0] * (1 - p[0])
-        if len(p) > 1:
-            importance = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
-        block.loss.weigh(importance, rows)
-        importances[rows] = importance * sizes[rows]
-        total += float(importances[rows].sum(dtype=np.float64))
+        importances = _importances(block, rows, at)
+        if block.kept is not None:
+            block.kept[1, rows] = importances
+        total += float(importances.sum(dtype=np.float64))
     return (total,)
 
 
-def _draw(block: Block, how: tuple[float, float]) -> tuple[Array, Array]:
+def _importances(block: Block, rows: slice, at: _At) -> Array:
+    """Return s_i (1 − ‖p_i‖²) ‖z_i‖² of some rows of a block."""
+    p = scores_of(block.design[rows], at.matrix)
+    block.loss.probabilities(p, rows)
+    importance = p[0] * (1 - p[0])
+    if len(p) > 1:
+        importance = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
+    block.loss.weigh(importance, rows)
+    sizes = _sizes(block, rows, at.row_map) if block.kept is None else block.kept[0, rows]
+    return (importance * sizes).astype(np.float32, copy=False)
+
+
+def _draw(block: Block, how: _Chances) -> tuple[Array, Array]:
     """Draw rows with probabilities that grow with their importance, always the same ones.
 
     Returns their numbers, and one over the probabilities.
     """
-    assert block.kept is not None
-    least, scale = how
     rows = block.rows
-    chances = np.minimum(scale * (block.kept[1, rows].astype(np.float64) + least), 1.0)
+    if block.kept is None:
+        parts = [_importances(block, piece, how.at) for piece in block.pieces]
+        importances = np.concatenate([np.empty(0, dtype=np.float32), *parts])
+    else:
+        importances = block.kept[1, rows]
+    chances = np.minimum(how.scale * (importances.astype(np.float64) + how.least), 1.0)
     drawn = np.flatnonzero(_uniform(block.first + rows.start, len(chances)) < chances)
     return block.first + rows.start + drawn, 1 / chances[drawn]
 

@@ -81,10 +81,11 @@ def sum_over_rows(
     # Each thread has sums of its own, which is worth it where updates take long.
     updates = prod(largest) // _UPDATE_PER_PRODUCT
     width = max(1, updates // max(1, data.n_columns))
-    return data.map_reduce(_weighted_sums, request, width=width, kept=kept)
+    return data.map_reduce(hessian_sums, request, width=width, kept=kept)
 
 
-def _weighted_sums(block: Block, request: _Request) -> tuple[Array, ...]:
+def hessian_sums(block: Block, request: _Request) -> tuple[Array, ...]:
+    """Return what `add` sums over the rows of a block."""
     dtype, weight = request.dtype, block.loss.weight
     sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
     for rows in block.regrouped(request.n_rows):

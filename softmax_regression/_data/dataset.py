@@ -91,6 +91,8 @@ class RowBlocks(ABC):
         Whether known scores are added to those of the rows.
     design : Design
         X; where rows are not in memory, anything that has its shape.
+    remembers_rows : bool
+        Whether `values_of_rows` has room: else kernels find what they need of a row anew.
     """
 
     design: Any
@@ -99,6 +101,7 @@ class RowBlocks(ABC):
     dtype: np.dtype[Any]
     n_outputs: int
     n_classes: int
+    remembers_rows: bool = True
 
     has_offset = False  # whether known scores are added to those of the rows
     _moments: Moments | None = None

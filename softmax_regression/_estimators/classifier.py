@@ -131,7 +131,7 @@ class BaseSoftmaxClassifier(
 
     def _validate_params(self) -> None:
         """Validate parameters as scikit-learn does; those at their defaults need no look."""
-        defaults = _defaults(type(self))
+        defaults = defaults_of(type(self))
         changed = {
             name: getattr(self, name)
             for name in self._parameter_constraints
@@ -220,7 +220,7 @@ class BaseSoftmaxClassifier(
 
 
 @cache
-def _defaults(estimator: type) -> dict[str, Any]:
+def defaults_of(estimator: type) -> dict[str, Any]:
     """Return what the parameters of an estimator are if not given."""
     parameters = inspect.signature(estimator.__init__).parameters  # type: ignore[misc]
     return {name: p.default for name, p in parameters.items() if p.default is not p.empty}

@@ -281,7 +281,7 @@ def _row_weights(
     if sample_weight is not None:
         weight, unit = _in_units_of_the_largest(_checked_weights(sample_weight, encoded))
     if class_weight is not None:
-        factors, of_factors = _class_factors(class_weight, classes, encoded, weight)
+        factors, of_factors = class_factors(class_weight, classes, encoded, weight)
         per_row = factors[encoded] if encoded.ndim == 1 else encoded @ factors
         weight = per_row if weight is None else weight * per_row
         if not weight.any():
@@ -325,7 +325,7 @@ def _in_units_of_the_largest(values: Array) -> tuple[Array, Fraction]:
     return values / largest, Fraction(largest)
 
 
-def _class_factors(
+def class_factors(
     class_weight: Any, classes: Array, encoded: Array, weight: Array | None
 ) -> tuple[Array, Fraction]:
     """Return the weights of the classes, at most 1, and their unit."""

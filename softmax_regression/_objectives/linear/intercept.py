@@ -118,7 +118,8 @@ def intercept_hessian(
     """
     n_outputs, n_rows = len(matrix), data.n_rows
     hessian: InterceptHessian
-    if n_outputs > _MANY_CLASSES and n_outputs * n_rows <= _MOST_PROBABILITIES:
+    few_enough = data.remembers_rows and n_outputs * n_rows <= _MOST_PROBABILITIES
+    if n_outputs > _MANY_CLASSES and few_enough:
         kept = data.values_of_rows(n_outputs, np.float32)
         totals, squares = data.map_reduce(share_and_square_sums, matrix, width=n_outputs, kept=kept)
         hessian = InterceptProducts(data, kept, totals, squares)

@@ -1,0 +1,207 @@
+"""Rows in the chunks of Dask collections: the storage that objectives see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+from uuid import uuid4
+
+import numpy as np
+from dask import delayed
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse, vstack
+
+from softmax_regression._data.dataset import Block, Dataset, RowBlocks
+from softmax_regression._data.make import as_design
+from softmax_regression._data.moments import Moments
+from softmax_regression._data.sums import Sample, add_up
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.pointwise import make_loss
+from softmax_regression.dask._chunks import Request, View, apply_kernel, combine
+from softmax_regression.dask._schedulers import Scheduler
+
+_PARTS_OF_A_SUM = 8  # Results that a task of the tree puts together.
+
+
+@dataclass
+class Facts:
+    """What is known of all rows.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+        The shape of X.
+    n_values : int
+        How many numbers of X are stored.
+    stored_dtype : dtype
+        The precision of X.
+    is_sparse : bool
+        Whether X is sparse.
+    n_outputs, n_classes : int
+        How many scores a row has, and how many classes there are.
+    class_shares : ndarray of shape (n_classes,)
+        The share of each class in the weighted targets.
+    moments : Moments or None
+        Of the columns, where the first pass has found them.
+    target_entropy : float or None
+        The mean entropy of the targets, where it is known.
+    n_passes : int
+        How often all rows have been gone through.
+    """
+
+    n_rows: int
+    n_columns: int
+    n_values: int
+    stored_dtype: np.dtype[Any]
+    is_sparse: bool
+    n_outputs: int
+    n_classes: int
+    class_shares: Array
+    moments: Moments | None = None
+    target_entropy: float | None = None
+    n_passes: int = field(default=1)
+
+
+class DaskBlocks(RowBlocks):
+    """Rows in chunks, each of which a task of Dask makes.
+
+    A pass is a task for each chunk, and a tree of tasks that put the results together, so that one
+    small result comes back. Nothing is remembered of single rows: tasks may be done again, on other
+    workers, and a chunk that is not kept takes no memory between passes.
+
+    Parameters
+    ----------
+    chunks : sequence of Delayed
+        Each makes a `Chunk`.
+    facts : Facts
+        What is known of all rows; the views of the same rows share them.
+    scheduler : Scheduler
+        Who computes.
+    view : View
+        In which precision products are computed, and which columns there are.
+    """
+
+    remembers_rows = False
+
+    def __init__(self, chunks: Sequence[Any], facts: Facts, scheduler: Scheduler, view: View):
+        self.chunks, self.facts, self.scheduler, self.view = chunks, facts, scheduler, view
+        self.design = self  # Whoever chooses a problem asks for shapes alone.
+        self.n_rows = facts.n_rows
+        self.n_columns = facts.n_columns if view.columns is None else len(view.columns)
+        self.dtype = view.dtype
+        self.n_outputs, self.n_classes = facts.n_outputs, facts.n_classes
+        self._moments = facts.moments
+        if facts.moments is not None and view.columns is not None:
+            self._moments = facts.moments.select(view.columns)
+        empty = np.empty((0, self.n_columns))
+        self._example = as_design(csr_array(empty) if facts.is_sparse else empty)
+
+    @property
+    def n_values(self) -> int:
+        return self.facts.n_values * self.n_columns // max(1, self.facts.n_columns)
+
+    @property
+    def stored_dtype(self) -> np.dtype[Any]:
+        return self.facts.stored_dtype
+
+    @property
+    def class_shares(self) -> Array:
+        return self.facts.class_shares
+
+    def map_reduce(
+        self,
+        kernel: Callable[[Block, Any], Any],
+        params: Any = None,
+        *,
+        width: int = 1,
+        kept: Any = None,
+        reduce: Callable[[Sequence[Any]], Any] = add_up,
+    ) -> Any:
+        assert kept is None
+        request = Request(kernel, params, width, self.view, np.geterr())
+        (result,) = self.scheduler.compute([self._pass(request, reduce)])
+        self.facts.n_passes += 1
+        return result
+
+    def _pass(self, request: Request, reduce: Callable[[Sequence[Any]], Any]) -> Any:
+        """Return the last task of a pass: on the dashboard, its tasks have the kernel's name."""
+        name, token = task_name(request.kernel), uuid4().hex
+        # A task of its own, so that it goes to each worker once.
+        sent = delayed(request, name=f"softmax-parameters-{token}", traverse=False)
+        apply, together = delayed(apply_kernel), delayed(combine)
+        parts = [
+            apply(chunk, sent, dask_key_name=f"{name}-{token}-{i}")
+            for i, chunk in enumerate(self.chunks)
+        ]
+        level = 0
+        while len(parts) > 1 or not level:
+            groups = [
+                parts[i : i + _PARTS_OF_A_SUM] for i in range(0, len(parts), _PARTS_OF_A_SUM)
+            ]
+            parts = [
+                together(group, reduce, dask_key_name=f"softmax-sum-{token}-{level}-{i}")
+                for i, group in enumerate(groups)
+            ]
+            level += 1
+        return parts[0]
+
+    def values_of_rows(self, n_values: int, dtype: Any) -> Any:
+        raise NotImplementedError("Nothing is remembered of single rows.")
+
+    def laid_out(self, coef: Array) -> Array:
+        return self._example.laid_out(coef)
+
+    def target_entropy(self) -> float:
+        if self.facts.target_entropy is None:
+            self.facts.target_entropy = super().target_entropy()
+        return self.facts.target_entropy
+
+    def moments(self) -> Moments:
+        if self._moments is None and self.view.columns is None:
+            self.facts.moments = super().moments()
+        return super().moments()
+
+    def take(self, sample: Sample) -> Dataset:
+        X, targets, weight = self.map_reduce(taken_rows, sample.rows, reduce=join_rows)
+        score_each = self.n_outputs == self.n_classes
+        weight = sample.factor if weight is None else sample.factor * weight
+        return Dataset(as_design(X), make_loss(targets, weight, self.n_classes, score_each))
+
+    def astype(self, dtype: Any) -> Self:
+        return self._seen(replace(self.view, dtype=np.dtype(dtype)))
+
+    def select(self, columns: NDArray[np.intp]) -> Self:
+        known = self.view.columns
+        return self._seen(replace(self.view, columns=columns if known is None else known[columns]))
+
+    def _seen(self, view: View) -> Self:
+        other = type(self)(self.chunks, self.facts, self.scheduler, view)
+        if other._moments is None and view.columns is self.view.columns:
+            other._moments = self._moments
+        return other
+
+
+def task_name(kernel: Callable[..., Any]) -> str:
+    """Return what the tasks of a kernel are called: ``softmax-gradient`` for `gradient_sums`."""
+    words = kernel.__name__.strip("_").removesuffix("_sums")
+    return "softmax-" + words.replace("_", "-")
+
+
+def taken_rows(block: Block, numbers: NDArray[np.intp]) -> tuple[Any, Array, Array | None]:
+    """Return X, targets and weights of the rows of a block that are among some numbers."""
+    first = block.first + block.rows.start
+    begin, end = np.searchsorted(numbers, [first, block.first + block.rows.stop])
+    rows = numbers[begin:end] - block.first
+    loss = block.loss.take(rows)
+    return block.design[rows].X, loss.targets, loss.weight
+
+
+def join_rows(parts: Sequence[tuple[Any, Array, Array | None]]) -> tuple[Any, Array, Array | None]:
+    """Join the rows that are taken from several blocks."""
+    X, targets, weights = zip(*parts, strict=True)
+    matrix = vstack(X, format="csr") if issparse(X[0]) else np.concatenate(X)
+    weight = None if weights[0] is None else np.concatenate(weights)
+    return matrix, np.concatenate(targets, axis=-1), weight
+
+

@@ -1,0 +1,348 @@
+"""What is done with one chunk, where it is: on a worker, or in a thread.
+
+A chunk is looked at once by `survey_chunk`, which refuses what cannot be fitted in words that name
+the chunk. From then on `encode_chunk` makes a `Chunk` of it, to which `apply_kernel` applies the
+kernels of the objective. All of this is called by tasks of Dask: functions and what they are given
+can be pickled.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight
+
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.design import Design
+from softmax_regression._data.make import as_design
+from softmax_regression._data.moments import Moments
+from softmax_regression._estimators.features import validated
+from softmax_regression._estimators.targets import encode_targets
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression._losses.pointwise import PointwiseLoss
+from softmax_regression._losses.targets import Targets, class_totals
+
+# -- the first look --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChunkSurvey:
+    """What is known of a chunk after the first look.
+
+    Parameters
+    ----------
+    index : int
+        The number of the chunk.
+    n_rows, n_columns, n_values, n_bytes : int
+        The shape of its X, how many numbers of it are stored, and in how many bytes with y.
+    dtype : dtype
+        The precision of X.
+    is_sparse, is_soft, is_weighted : bool
+        Whether X is sparse, y holds probabilities, and there are weights.
+    classes : ndarray
+        The classes in y, sorted.
+    largest : float
+        The largest weight; the numbers below are in units of it.
+    totals : ndarray
+        The weight of each of the classes.
+    entropy : float
+        The weighted sum of the entropies of the targets.
+    moments : Moments
+        Of the columns of X.
+    """
+
+    index: int
+    n_rows: int
+    n_columns: int
+    n_values: int
+    n_bytes: int
+    dtype: np.dtype[Any]
+    is_sparse: bool
+    is_soft: bool
+    is_weighted: bool
+    classes: Array
+    largest: float
+    totals: Array
+    entropy: float
+    moments: Moments | None
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What the first look at all chunks goes by.
+
+    Parameters
+    ----------
+    n_columns : int
+        How many columns X should have.
+    classes : ndarray or None
+        The classes, if they are given.
+    estimator : str
+        The name that messages carry.
+    """
+
+    n_columns: int
+    classes: Array | None
+    estimator: str
+
+
+@blas_held_to_one_thread
+def survey_chunk(index: int, X: Any, y: Any, sample_weight: Any, look: FirstLook) -> ChunkSurvey:
+    """Check a chunk, and return what is worth knowing of it."""
+    with naming_chunk(index):
+        design = _design(X, look.n_columns)
+        n_rows = design.n_rows
+        weight = _weights(sample_weight, n_rows)
+        largest = 1.0 if weight is None else float(weight.max(initial=0.0)) or 1.0
+        relative = np.ones(n_rows) if weight is None else weight / largest
+        if n_rows:
+            targets = _targets(y, n_rows, look.classes, look.estimator)
+        else:
+            targets = Targets(np.empty(0), np.empty(0, dtype=np.intp), None, Fraction(0))
+        encoded = targets.encoded
+        entropy = 0.0
+        if encoded.ndim == 2:
+            entropy = float(relative @ entr(encoded).sum(axis=1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = None if not n_rows else column_moments(design, relative)
+        return ChunkSurvey(
+            index,
+            n_rows,
+            design.n_columns,
+            design.n_values,
+            design.bytes_per_row() * n_rows + encoded.nbytes,
+            design.dtype,
+            not hasattr(design.X, "strides"),
+            encoded.ndim == 2,
+            weight is not None,
+            targets.classes,
+            largest,
+            class_totals(encoded, relative, len(targets.classes)),
+            entropy,
+            moments,
+        )
+
+
+def column_moments(design: Design, weights: Array) -> Moments:
+    """Return the moments of the columns of some rows."""
+    return Moments.pooled(design[rows].moments(weights[rows]) for rows in design.blocks(1))
+
+
+@contextmanager
+def naming_chunk(index: int) -> Iterator[None]:
+    """Have the messages of errors begin with the number of a chunk."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"Chunk {index}: {error}") from error
+
+
+def _design(X: Any, n_columns: int, *, check_finite: bool = True) -> Design:
+    """Return the design of a chunk's X."""
+    if hasattr(X, "tocsr"):  # of pydata's sparse, too
+        X = X.tocsr()
+    validate = partial(
+        check_array,
+        accept_sparse=("csr", "csc"),
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=check_finite,
+        ensure_min_samples=0,
+        input_name="X",
+    )
+    with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+        design = as_design(validated(X, validate))
+    if design.n_columns != n_columns:
+        raise ValueError(f"X has {design.n_columns} columns here, and {n_columns} by its shape.")
+    return design
+
+
+def _weights(sample_weight: Any, n_rows: int) -> Array | None:
+    """Return the weights of a chunk, all of which may be 0; None for none."""
+    if sample_weight is None:
+        return None
+    values = np.asarray(sample_weight)
+    if len(values) != n_rows:
+        raise ValueError(f"X has {n_rows} rows, and sample_weight {len(values)}.")
+    if not n_rows:
+        return np.empty(0)
+    try:
+        weight: Array = _check_sample_weight(values, values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"sample_weight must hold real numbers: {error}") from None
+    if weight.min() < 0:
+        raise ValueError(
+            f"Negative values in sample_weight: the smallest is {weight.min():g}. "
+            "Weights must be at least 0."
+        )
+    return weight
+
+
+def _targets(y: Any, n_rows: int, classes: Array | None, estimator: str) -> Targets:
+    return encode_targets(
+        y,
+        n_rows,
+        classes=classes,
+        sample_weight=None,
+        class_weight=None,
+        estimator=estimator,
+    )
+
+
+# -- chunks that kernels are applied to ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How targets and weights of all chunks are encoded.
+
+    Parameters
+    ----------
+    n_columns : int
+        The number of columns of X.
+    classes : ndarray of shape (n_classes,)
+        All classes, sorted.
+    fitted : ndarray of bool, shape (n_classes,)
+        Those that are fitted.
+    factors : ndarray of shape (n_classes,)
+        The weights of the classes.
+    mean_weight : float or None
+        The mean weight of a row, in units of `largest`; None where no row is weighted.
+    largest : float
+        The largest sample weight.
+    estimator : str
+        The name that messages carry.
+    """
+
+    n_columns: int
+    classes: Array
+    fitted: NDArray[np.bool_]
+    factors: Array
+    mean_weight: float | None
+    largest: float
+    estimator: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows as kernels want them.
+
+    Parameters
+    ----------
+    design : Design
+        X.
+    loss : PointwiseLoss
+        Targets and weights.
+    first : int
+        The number of the first row among all.
+    """
+
+    design: Design
+    loss: PointwiseLoss
+    first: int
+
+    def __sizeof__(self) -> int:
+        """Return the bytes of its arrays, by which Dask knows what a worker holds."""
+        arrays = self.design.bytes_per_row() * self.design.n_rows + self.loss.targets.nbytes
+        return arrays + (0 if self.loss.weight is None else self.loss.weight.nbytes)
+
+
+def encode_chunk(
+    survey: ChunkSurvey, first: int, X: Any, y: Any, sample_weight: Any, encoding: Encoding
+) -> Chunk:
+    """Make a chunk of what has been surveyed: what was checked then is not checked again."""
+    with naming_chunk(survey.index):
+        design = _design(X, encoding.n_columns, check_finite=False)
+        if design.n_rows != survey.n_rows:
+            raise ValueError(
+                f"it has {design.n_rows} rows, and had {survey.n_rows} when it was first read. "
+                "What it is computed from must not change: persist it, or write it to a file."
+            )
+        targets = _targets(y, design.n_rows, encoding.classes, encoding.estimator)
+        weight = None
+        if encoding.mean_weight is not None:
+            known = _weights(sample_weight, design.n_rows)
+            relative = np.ones(design.n_rows) if known is None else known / encoding.largest
+            of_class = targets.encoded
+            factors = encoding.factors[of_class] if of_class.ndim == 1 else of_class @ encoding.factors
+            weight = relative * factors / encoding.mean_weight
+        targets = Targets(targets.classes, targets.encoded, weight, Fraction(design.n_rows))
+        if not encoding.fitted.all():
+            targets = targets.of_classes(encoding.fitted)
+        return Chunk(design, targets.loss(design.dtype), first)
+
+
+@dataclass(frozen=True)
+class View:
+    """How the rows of all chunks are looked at.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The precision in which products with X are computed.
+    columns : ndarray of int, default=None
+        Which columns; by default all.
+    """
+
+    dtype: np.dtype[Any]
+    columns: NDArray[np.intp] | None = None
+
+    def __call__(self, design: Design) -> Design:
+        """Return the design of a chunk so."""
+        chosen = design if self.columns is None else design.select(self.columns)
+        return chosen if chosen.dtype == self.dtype else chosen.astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A kernel, and what it is given beside a block: the same for all chunks.
+
+    Parameters
+    ----------
+    kernel : callable
+        Takes a block and `params`.
+    params : object
+        What all blocks get.
+    width : int
+        How many multiplications a number of X takes part in, which the size of pieces depends on.
+    view : View
+        How the rows are looked at.
+    handling : mapping
+        What NumPy does about overflow, underflow and so on, as `numpy.geterr` has it where the
+        request is made.
+    """
+
+    kernel: Callable[[Block, Any], Any]
+    params: Any
+    width: int
+    view: View
+    handling: Mapping[str, Any]
+
+
+@blas_held_to_one_thread
+def apply_kernel(chunk: Chunk, request: Request) -> Any:
+    """Apply a kernel to the rows of a chunk."""
+    with np.errstate(**request.handling):
+        design = request.view(chunk.design)
+        pieces = design.blocks(request.width)
+        return request.kernel(Block(design, chunk.loss, pieces, chunk.first), request.params)
+
+
+def combine(parts: Sequence[Any], reduce: Callable[[Sequence[Any]], Any]) -> Any:
+    """Put the results of some chunks together.
+
+    Sums are made in the arrays of the first part. That is copied, as Dask may use a result again:
+    where a worker is lost, or one task's result serves two.
+    """
+    return reduce([copy.deepcopy(parts[0]), *parts[1:]])

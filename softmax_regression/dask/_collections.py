@@ -1,0 +1,132 @@
+"""Dask collections as chunks of rows: which rows of X, y and the weights belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+
+@dataclass(frozen=True)
+class RawChunks:
+    """The chunks of some rows as they were given, none of them computed.
+
+    Parameters
+    ----------
+    X : list of Delayed
+        A matrix or DataFrame each.
+    y : list of Delayed
+        Their targets.
+    sample_weight : list of Delayed or None
+        Their weights; None each where there are none.
+    n_columns : int
+        How many columns X has, by what Dask knows of it.
+    """
+
+    X: list[Any]
+    y: list[Any]
+    sample_weight: list[Any]
+    n_columns: int
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+def is_array(collection: Any) -> bool:
+    """Whether something is a Dask array."""
+    return isinstance(collection, da.Array)
+
+
+def is_frame(collection: Any) -> bool:
+    """Whether something is a Dask DataFrame or Series: told without importing these."""
+    return not is_array(collection) and hasattr(collection, "npartitions") and _can_delay(collection)
+
+
+def is_collection(collection: Any) -> bool:
+    """Whether something is a Dask array, DataFrame or Series."""
+    return is_array(collection) or is_frame(collection)
+
+
+def whole_rows(X: Any) -> Any:
+    """Return a matrix with all columns in one chunk."""
+    check_matrix(X)
+    return X.rechunk({1: -1}) if is_array(X) and X.numblocks[1] > 1 else X
+
+
+def check_matrix(X: Any) -> None:
+    """Raise unless X is a Dask array or DataFrame with columns."""
+    if not is_collection(X):
+        raise TypeError(
+            f"X must be a Dask array or DataFrame, got {type(X).__name__}: pass "
+            "dask.array.from_array(X), or take SoftmaxRegression for what is in memory."
+        )
+    if X.ndim != 2:
+        raise ValueError(f"X must have rows and columns, got {X.ndim} dimension(s).")
+    if is_array(X) and not np.isfinite(X.shape[1]):
+        raise ValueError("X must have a known number of columns: call X.compute_chunk_sizes().")
+
+
+def raw_chunks(X: Any, y: Any, sample_weight: Any = None) -> RawChunks:
+    """Return the chunks of X, and of y and the weights for the same rows.
+
+    Parameters
+    ----------
+    X : Dask array or DataFrame of shape (n_samples, n_features)
+        Its chunks or partitions are the chunks.
+    y : Dask array, DataFrame or Series, or array-like
+        Targets; what is no collection is cut up as X is.
+    sample_weight : Dask array or Series, or array-like, default=None
+        Weights.
+    """
+    X = whole_rows(X)
+    rows = _delayed(X)
+    weights = [None] * len(rows) if sample_weight is None else _beside(X, sample_weight, "weights")
+    return RawChunks(rows, _beside(X, y, "y"), weights, X.shape[1])
+
+
+def _beside(X: Any, other: Any, name: str) -> list[Any]:
+    """Return the chunks of another collection for the rows of those of X."""
+    name = "sample_weight" if name == "weights" else name
+    if other is None:
+        raise ValueError(f"{name} must be given, and is None.")
+    known = is_array(X) and bool(np.isfinite(X.chunks[0]).all())
+    if not is_collection(other):
+        if not known:
+            raise TypeError(
+                f"{name} must be a Dask collection with the chunks of X, got "
+                f"{type(other).__name__}: the lengths of the chunks of X are not known."
+            )
+        other = da.from_array(np.asarray(other), chunks=-1)
+    if is_array(other):
+        other = _cut_as(X, other, name) if known else other
+        if other.ndim == 2 and other.numblocks[1] > 1:
+            other = other.rechunk({1: -1})
+    chunks = _delayed(other)
+    n_chunks = X.numblocks[0] if is_array(X) else X.npartitions
+    if len(chunks) != n_chunks:
+        raise ValueError(
+            f"X has {n_chunks} chunks and {name} {len(chunks)}: chunks of the same rows are needed."
+        )
+    return chunks
+
+
+def _cut_as(X: Any, other: Any, name: str) -> Any:
+    """Return an array with chunks of the same rows as X, if its own lengths are known."""
+    if not np.isfinite(other.chunks[0]).all():
+        return other
+    if other.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"X and {name} must have the same number of rows, got {X.shape[0]} and "
+            f"{other.shape[0]}."
+        )
+    return other if other.chunks[0] == X.chunks[0] else other.rechunk({0: X.chunks[0]})
+
+
+def _delayed(collection: Any) -> list[Any]:
+    return list(np.ravel(collection.to_delayed()))
+
+
+def _can_delay(collection: Any) -> bool:
+    return hasattr(collection, "to_delayed") and hasattr(collection, "partitions")

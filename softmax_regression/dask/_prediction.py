@@ -1,0 +1,122 @@
+"""Predictions of a model for Dask collections: lazy collections with the same chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dask import delayed
+
+from softmax_regression._linalg.arrays import Array
+from softmax_regression.dask._collections import (
+    RawChunks,
+    check_matrix,
+    is_array,
+    is_collection,
+    whole_rows,
+)
+from softmax_regression.dask._schedulers import Scheduler
+
+
+def predicted(model: Any, method: str, X: Any) -> Any:
+    """Return what a method of a model in memory gives for each row of X.
+
+    Parameters
+    ----------
+    model : SoftmaxRegression
+        The model.
+    method : str
+        The method.
+    X : Dask array or DataFrame, or array-like
+        Rows; what is no collection is predicted at once.
+
+    Returns
+    -------
+    Dask array
+        For an array, with its chunks.
+    Dask DataFrame or Series
+        For a DataFrame, with its index and partitions; columns are the classes.
+    ndarray
+        For what is in memory.
+    """
+    if not is_collection(X):
+        return getattr(model, method)(X)
+    check_matrix(X)
+    if not is_array(X):
+        meta = _predicted_frame(X._meta_nonempty, model, method).iloc[:0]
+        return X.map_partitions(_predicted_frame, model, method, meta=meta)
+    # What one row gives tells the dtype and the number of columns.
+    example = getattr(model, method)(np.zeros((1, X.shape[1]), dtype=X.dtype))
+    shape = {"drop_axis": 1} if example.ndim == 1 else {"chunks": (X.chunks[0], example.shape[1:])}
+    return whole_rows(X).map_blocks(
+        _predicted_array,
+        model,
+        method,
+        dtype=example.dtype,
+        meta=np.empty((0,) * example.ndim, dtype=example.dtype),
+        name=None,
+        token=f"softmax-{method}",
+        **shape,
+    )
+
+
+def _predicted_array(X: Any, model: Any, method: str) -> Array:
+    if hasattr(X, "tocsr"):
+        X = X.tocsr()
+    if not X.shape[0]:  # scikit-learn's validation refuses no rows
+        return getattr(model, method)(np.zeros((1, X.shape[1])))[:0]
+    result: Array = getattr(model, method)(X)
+    return result
+
+
+def _predicted_frame(X: pd.DataFrame, model: Any, method: str) -> pd.DataFrame | pd.Series[Any]:
+    if not len(X):
+        example = pd.DataFrame(np.zeros((1, X.shape[1])), columns=X.columns)
+        return _predicted_frame(example, model, method).iloc[:0].set_axis(X.index)
+    values = getattr(model, method)(X)
+    if values.ndim == 1:
+        return pd.Series(values, index=X.index, name=method)
+    return pd.DataFrame(values, index=X.index, columns=list(model.classes_))
+
+
+def accuracy(model: Any, raw: RawChunks, scheduler: Scheduler) -> float:
+    """Return the weighted share of rows that a model in memory gets right.
+
+    Parameters
+    ----------
+    model : SoftmaxRegression
+        The model.
+    raw : RawChunks
+        Rows, targets and weights.
+    scheduler : Scheduler
+        Who computes.
+    """
+    task = delayed(_right)
+    sent = delayed(model, traverse=False)
+    chunks = zip(raw.X, raw.y, raw.sample_weight, strict=True)
+    parts: Sequence[tuple[float, float]] = scheduler.compute(
+        [
+            task(i, *chunk, sent, dask_key_name=("softmax-score", id(sent), i))
+            for i, chunk in enumerate(chunks)
+        ]
+    )
+    right, total = np.sum(parts, axis=0)
+    if not total > 0:
+        raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
+    return float(right / total)
+
+
+def _right(index: int, X: Any, y: Any, sample_weight: Any, model: Any) -> tuple[float, float]:
+    """Return the weight of the rows of a chunk that are predicted right, and of all of them."""
+    from softmax_regression.dask._chunks import naming_chunk
+
+    with naming_chunk(index):
+        n_rows = X.shape[0]
+        total = float(n_rows if sample_weight is None else np.sum(np.asarray(sample_weight)))
+        if not n_rows or total == 0:
+            return 0.0, 0.0
+        if hasattr(X, "tocsr"):
+            X = X.tocsr()
+        return total * model.score(X, y, sample_weight), total

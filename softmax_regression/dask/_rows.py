@@ -1,0 +1,245 @@
+"""From Dask collections to rows that can be fitted: the first pass, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+from dask import delayed
+
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.moments import Moments
+from softmax_regression._estimators.targets import class_factors
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.targets import Targets
+from softmax_regression._objectives.linear.kernels import scores_of
+from softmax_regression._problems.classes_with_weight import ClassesWithWeight
+from softmax_regression.dask._blocks import DaskBlocks, Facts
+from softmax_regression.dask._chunks import (
+    ChunkSurvey,
+    Encoding,
+    FirstLook,
+    View,
+    encode_chunk,
+    survey_chunk,
+)
+from softmax_regression.dask._collections import RawChunks
+from softmax_regression.dask._schedulers import Scheduler
+
+
+@dataclass(frozen=True)
+class SurveyedRows:
+    """All rows after the first pass.
+
+    Parameters
+    ----------
+    raw : RawChunks
+        The chunks as they were given.
+    surveys : list of ChunkSurvey
+        What is known of each that has rows.
+    targets : Targets
+        The classes and their weights: one row for each class stands for all of that class.
+    encoding : Encoding
+        How chunks are encoded where all classes are fitted.
+    """
+
+    raw: RawChunks
+    surveys: list[ChunkSurvey]
+    targets: Targets
+    encoding: Encoding
+
+    def blocks(self, classes: ClassesWithWeight, scheduler: Scheduler, persist: bool) -> DaskBlocks:
+        """Return the rows with the classes that are fitted.
+
+        Parameters
+        ----------
+        classes : ClassesWithWeight
+            Those.
+        scheduler : Scheduler
+            Who computes.
+        persist : bool
+            Whether chunks are to stay in memory where there is room.
+        """
+        encoding = replace(self.encoding, fitted=classes.fitted)
+        token = uuid4().hex
+        sent = delayed(encoding, name=f"softmax-encoding-{token}", traverse=False)
+        encode = delayed(encode_chunk)
+        chunks, first = [], 0
+        for survey in self.surveys:
+            i = survey.index
+            of_chunk = self.raw.X[i], self.raw.y[i], self.raw.sample_weight[i]
+            name = f"softmax-chunk-{token}-{i}"
+            known = delayed(survey, name=f"softmax-survey-{token}-{i}", traverse=False)
+            chunks.append(encode(known, first, *of_chunk, sent, dask_key_name=name))
+            first += survey.n_rows
+        if persist:
+            chunks = scheduler.keep(chunks, sum(survey.n_bytes for survey in self.surveys))
+        facts = self._facts(classes)
+        return DaskBlocks(chunks, facts, scheduler, View(facts.stored_dtype))
+
+    def _facts(self, classes: ClassesWithWeight) -> Facts:
+        one, totals = self.surveys[0], classes.targets.class_totals()
+        n_classes = len(totals)
+        one_score = n_classes == 2 and not classes.targets.score_each
+        return Facts(
+            n_rows=sum(survey.n_rows for survey in self.surveys),
+            n_columns=one.n_columns,
+            n_values=sum(survey.n_values for survey in self.surveys),
+            stored_dtype=one.dtype,
+            is_sparse=one.is_sparse,
+            n_outputs=1 if one_score else n_classes,
+            n_classes=n_classes,
+            class_shares=totals / totals.sum(),
+            moments=self._moments(),
+            target_entropy=None if one.is_soft else 0.0,
+        )
+
+    def _moments(self) -> Moments | None:
+        """Return the moments of the columns, unless weights of classes would change them."""
+        encoding = self.encoding
+        if not (encoding.factors == 1).all():
+            return None
+        mean = encoding.mean_weight or 1.0
+        parts = [(survey.moments, survey.largest / encoding.largest) for survey in self.surveys]
+        return Moments.pooled(
+            replace(moments, weight=moments.weight * unit / mean)
+            for moments, unit in parts
+            if moments is not None
+        )
+
+
+def survey(
+    raw: RawChunks, scheduler: Scheduler, classes: Array | None, class_weight: Any, estimator: str
+) -> SurveyedRows:
+    """Go through all rows for the first time.
+
+    Parameters
+    ----------
+    raw : RawChunks
+        The chunks.
+    scheduler : Scheduler
+        Who computes.
+    classes : ndarray or None
+        The classes, sorted; by default those that are found.
+    class_weight : dict, 'balanced' or None
+        Weights of the classes.
+    estimator : str
+        The name that messages carry.
+    """
+    look = FirstLook(raw.n_columns, classes, estimator)
+    token = uuid4().hex
+    sent = delayed(look, name=f"softmax-first-look-{token}", traverse=False)
+    task = delayed(survey_chunk)
+    tasks = [
+        task(i, X, y, weight, sent, dask_key_name=f"softmax-survey-{token}-{i}")
+        for i, (X, y, weight) in enumerate(zip(raw.X, raw.y, raw.sample_weight, strict=True))
+    ]
+    surveys = [found for found in scheduler.compute(tasks) if found.n_rows]
+    if not surveys:
+        raise ValueError(f"X has no rows, and {estimator} needs some.")
+    for found in surveys[1:]:
+        _check_same_kind(found, surveys[0])
+    known = _all_classes(surveys) if classes is None else classes
+    targets, encoding = _weighed(surveys, known, class_weight, look)
+    return SurveyedRows(raw, surveys, targets, encoding)
+
+
+def _check_same_kind(one: ChunkSurvey, first: ChunkSurvey) -> None:
+    """Raise unless a chunk is of the same kind as the first."""
+
+    def kind(found: ChunkSurvey) -> list[str]:
+        return [
+            f"X of dtype {found.dtype}",
+            "a sparse X" if found.is_sparse else "a dense X",
+            "class probabilities in y" if found.is_soft else "labels in y",
+            f"y of {'text' if found.classes.dtype.kind in 'OUT' else 'numbers'}",
+        ]
+
+    for mine, others in zip(kind(one), kind(first), strict=True):
+        if mine != others:
+            raise TypeError(
+                f"Chunk {one.index} has {mine}, but chunk {first.index} {others}: all chunks must "
+                "be of one kind. Convert them by map_blocks or astype."
+            )
+    if one.is_soft and not np.array_equal(one.classes, first.classes):
+        raise ValueError(
+            f"Chunk {one.index}: the columns of y are the classes {one.classes.tolist()}, and in "
+            f"chunk {first.index} {first.classes.tolist()}."
+        )
+
+
+def _all_classes(surveys: Sequence[ChunkSurvey]) -> Array:
+    found: Array = np.unique(np.concatenate([one.classes for one in surveys]))
+    return found
+
+
+def _weighed(
+    surveys: Sequence[ChunkSurvey], classes: Array, class_weight: Any, look: FirstLook
+) -> tuple[Targets, Encoding]:
+    """Return the weights of all classes, and how chunks are encoded."""
+    n_rows, weighted = sum(one.n_rows for one in surveys), any(one.is_weighted for one in surveys)
+    largest = max(one.largest for one in surveys) if weighted else 1.0
+    totals = np.zeros(len(classes))
+    for one in surveys:
+        totals[np.searchsorted(classes, one.classes)] += one.totals * (one.largest / largest)
+    if not totals.any():
+        raise ValueError("sample_weight is zero for all rows; at least one must be positive.")
+    factors, unit, of_each = np.ones(len(classes)), Fraction(largest), np.arange(len(classes))
+    if class_weight is not None:
+        factors, of_factors = class_factors(class_weight, classes, of_each, totals)
+        unit, totals = unit * of_factors, totals * factors
+        if not totals.any():
+            raise ValueError(
+                f"class_weight={class_weight!r} and sample_weight leave no row with a positive "
+                "weight."
+            )
+    mean, total_weight = None, Fraction(n_rows)
+    if weighted or class_weight is not None:
+        mean = float(totals.sum()) / n_rows
+        totals, total_weight = totals / mean, Fraction(mean) * n_rows * unit
+    encoding = Encoding(
+        look.n_columns,
+        classes,
+        np.ones(len(classes), dtype=bool),
+        factors,
+        mean,
+        largest,
+        look.estimator,
+    )
+    return Targets(classes, of_each, totals, total_weight), encoding
+
+
+# -- classes without weight ------------------------------------------------------------------------
+
+
+class DaskClassesWithWeight(ClassesWithWeight):
+    """Which classes are fitted, and how the others come back: by a pass over all chunks."""
+
+    def _least_lead(self, coef: Array, intercept: Array, design: Any) -> Array:
+        model = _Model(coef.astype(design.dtype), intercept, self.fitted)
+        least: Array = design.map_reduce(
+            least_leads, model, width=len(coef), reduce=np.minimum.reduce
+        )
+        return least
+
+
+class _Model(NamedTuple):
+    """W and b of all classes, and which of them are fitted."""
+
+    coef: Array
+    intercept: Array
+    fitted: Array
+
+
+def least_leads(block: Block, model: _Model) -> Array:
+    """Return by how much the best fitted class at least leads before each of the others."""
+    least = np.full(int((~model.fitted).sum()), np.inf)
+    for rows in block.pieces:
+        scores = scores_of(block.design[rows], model.coef) + model.intercept[:, None]
+        lead = scores[model.fitted].max(axis=0) - scores[~model.fitted]
+        np.minimum(least, lead.min(axis=1), out=least)
+    return least

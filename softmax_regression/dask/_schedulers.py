@@ -1,0 +1,121 @@
+"""Who computes: the threads of this process, chunk by chunk, or the workers of a cluster."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import dask
+
+_POLL = 1.0  # Seconds between looks at whether the cluster is still there.
+_MEMORY_SHARE = 0.5  # Of the workers' memory that chunks may take.
+_RUNNING = "running"
+
+
+class LostClientError(RuntimeError):
+    """The client of a cluster is closed, or has lost its scheduler."""
+
+
+class Scheduler(ABC):
+    """Computes tasks.
+
+    Attributes
+    ----------
+    client : distributed.Client or None
+        The client of a cluster, if it is one.
+    """
+
+    client: Any = None
+
+    @abstractmethod
+    def compute(self, tasks: Sequence[Any]) -> list[Any]:
+        """Return the results of some Delayed tasks."""
+
+    def keep(self, chunks: Sequence[Any], n_bytes: int) -> list[Any]:
+        """Return chunks that stay in memory where there is room for them."""
+        return list(chunks)
+
+
+class Threads(Scheduler):
+    """This process: each chunk is read, used and dropped, as many at a time as there are threads."""
+
+    def compute(self, tasks: Sequence[Any]) -> list[Any]:
+        return list(dask.compute(*tasks))
+
+
+class Cluster(Scheduler):
+    """The workers of a cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Its client.
+    """
+
+    def __init__(self, client: Any):
+        self.client = client
+
+    def compute(self, tasks: Sequence[Any]) -> list[Any]:
+        self._check()
+        futures = self.client.compute(list(tasks))
+        try:
+            return [self._result(future) for future in futures]
+        except BaseException:
+            if self.client.status == _RUNNING:
+                self.client.cancel(futures, force=True)
+            raise
+
+    def keep(self, chunks: Sequence[Any], n_bytes: int) -> list[Any]:
+        self._check()
+        if n_bytes > _MEMORY_SHARE * self._memory():
+            return list(chunks)
+        return list(self.client.persist(list(chunks)))
+
+    def _check(self) -> None:
+        if self.client.status != _RUNNING:
+            raise LostClientError(
+                f"The client of the Dask cluster is {self.client.status}: connect a new one by "
+                "distributed.Client, and fit again."
+            )
+
+    def _result(self, future: Any) -> Any:
+        from concurrent.futures import CancelledError
+
+        while True:
+            try:
+                return future.result(timeout=_POLL)
+            except CancelledError:
+                self._check()
+                raise
+            except TimeoutError:
+                if future.done():  # The task itself has raised it.
+                    raise
+                self._check()
+
+    def _memory(self) -> float:
+        """Return the bytes that the workers may use; infinite where they have no limit."""
+        limits = self.client.run_on_scheduler(_memory_limits)
+        return float("inf") if not all(limits) else float(sum(limits))
+
+
+def _memory_limits(dask_scheduler: Any) -> list[int]:
+    return [worker.memory_limit for worker in dask_scheduler.workers.values()]
+
+
+def scheduler_of(client: Any) -> Scheduler:
+    """Return who computes: the cluster of a client, of the client there is, or this process."""
+    client = client or _current_client()
+    return Threads() if client is None else Cluster(client)
+
+
+def _current_client() -> Any:
+    """Return the client that Dask would use by itself; None if there is none."""
+    try:
+        from distributed import default_client
+    except ImportError:
+        return None
+    try:
+        return default_client()
+    except ValueError:
+        return None
