@@ -73,7 +73,7 @@ def sum_over_rows(
         return sums
     data, kept = objective.data, objective.known_probabilities(at)
     if sample is not None:
-        data, kept = data.take(sample), None
+        data, kept = sample.data or data.take(sample), None
     largest = max(shapes, key=prod)
     n_rows = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
     matrix = objective.for_rows(at.params)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from softmax_regression._data.design import Design
+from softmax_regression._data.make import stacked
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import Sample, add_up
 from softmax_regression._linalg.arrays import Array
@@ -254,6 +255,13 @@ class Dataset(RowBlocks):
 
     def take(self, sample: Sample) -> Dataset:
         return Dataset(self.design[sample.rows], self.loss.take(sample.rows, sample.factor))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Dataset]) -> Dataset:
+        """Return the rows of several."""
+        first = parts[0]
+        design = stacked([part.design for part in parts])
+        return Dataset(design, first.loss.joined([part.loss for part in parts]))
 
     def astype(self, dtype: Any) -> Self:
         if self.loss.weight is not None:

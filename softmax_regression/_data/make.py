@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from scipy.sparse import issparse
+import numpy as np
+from scipy.sparse import issparse, vstack
 
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
@@ -24,3 +26,10 @@ def as_design(X: Any) -> Design:
         rows = rows.copy() if rows is X else rows
         rows.sum_duplicates()
     return SparseDesign(rows)
+
+
+def stacked(designs: Sequence[Design]) -> Design:
+    """Return the rows of several designs of one kind, in a copy."""
+    matrices = [design.X for design in designs]
+    joined = vstack(matrices, format="csr") if issparse(matrices[0]) else np.concatenate(matrices)
+    return as_design(joined).astype(designs[0].dtype)

@@ -22,10 +22,13 @@ class Sample:
         Their numbers, in increasing order.
     factor : ndarray
         By which each counts: one over the probability with which it was drawn.
+    data : Dataset, default=None
+        The rows themselves with these weights, where they have been brought along.
     """
 
     rows: NDArray[np.intp]
     factor: Array
+    data: Any = None
 
 
 def add_up(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:

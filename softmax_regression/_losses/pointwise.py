@@ -12,6 +12,7 @@ at 0, and the softmax of (0, z) is the sigmoid of z.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Self
 
@@ -100,6 +101,12 @@ class PointwiseLoss(ABC):
     def offset_means(self) -> Array:
         """Return the weighted mean of what `shift` adds, (n_outputs,)."""
         return np.zeros(self.n_outputs)
+
+    def joined(self, losses: Sequence[PointwiseLoss]) -> Self:
+        """Return the loss of the rows of several, which are all of this kind."""
+        targets = np.concatenate([loss.targets for loss in losses], axis=-1)
+        weights = [loss.weight for loss in losses if loss.weight is not None]
+        return self._of_rows(targets, np.concatenate(weights) if weights else None)
 
     @cached_property
     def rows(self) -> NDArray[np.intp]:

@@ -10,14 +10,13 @@ from uuid import uuid4
 import numpy as np
 from dask import delayed
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse, vstack
+from scipy.sparse import csr_array
 
 from softmax_regression._data.dataset import Block, Dataset, RowBlocks
 from softmax_regression._data.make import as_design
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import Sample, add_up
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._losses.pointwise import make_loss
 from softmax_regression.dask._chunks import Request, View, apply_kernel, combine
 from softmax_regression.dask._schedulers import Scheduler
 
@@ -86,7 +85,6 @@ class DaskBlocks(RowBlocks):
 
     def __init__(self, chunks: Sequence[Any], facts: Facts, scheduler: Scheduler, view: View):
         self.chunks, self.facts, self.scheduler, self.view = chunks, facts, scheduler, view
-        self.design = self  # Whoever chooses a problem asks for shapes alone.
         self.n_rows = facts.n_rows
         self.n_columns = facts.n_columns if view.columns is None else len(view.columns)
         self.dtype = view.dtype
@@ -96,6 +94,11 @@ class DaskBlocks(RowBlocks):
             self._moments = facts.moments.select(view.columns)
         empty = np.empty((0, self.n_columns))
         self._example = as_design(csr_array(empty) if facts.is_sparse else empty)
+
+    @property
+    def design(self) -> Self:  # type: ignore[override]
+        """Itself: whoever chooses a problem asks for shapes alone."""
+        return self
 
     @property
     def n_values(self) -> int:
@@ -136,9 +139,7 @@ class DaskBlocks(RowBlocks):
         ]
         level = 0
         while len(parts) > 1 or not level:
-            groups = [
-                parts[i : i + _PARTS_OF_A_SUM] for i in range(0, len(parts), _PARTS_OF_A_SUM)
-            ]
+            groups = [parts[i : i + _PARTS_OF_A_SUM] for i in range(0, len(parts), _PARTS_OF_A_SUM)]
             parts = [
                 together(group, reduce, dask_key_name=f"softmax-sum-{token}-{level}-{i}")
                 for i, group in enumerate(groups)
@@ -163,10 +164,8 @@ class DaskBlocks(RowBlocks):
         return super().moments()
 
     def take(self, sample: Sample) -> Dataset:
-        X, targets, weight = self.map_reduce(taken_rows, sample.rows, reduce=join_rows)
-        score_each = self.n_outputs == self.n_classes
-        weight = sample.factor if weight is None else sample.factor * weight
-        return Dataset(as_design(X), make_loss(targets, weight, self.n_classes, score_each))
+        taken: Dataset = self.map_reduce(taken_rows, sample.rows, reduce=Dataset.joined)
+        return Dataset(taken.design, taken.loss.take(slice(None), sample.factor))
 
     def astype(self, dtype: Any) -> Self:
         return self._seen(replace(self.view, dtype=np.dtype(dtype)))
@@ -188,20 +187,9 @@ def task_name(kernel: Callable[..., Any]) -> str:
     return "softmax-" + words.replace("_", "-")
 
 
-def taken_rows(block: Block, numbers: NDArray[np.intp]) -> tuple[Any, Array, Array | None]:
-    """Return X, targets and weights of the rows of a block that are among some numbers."""
+def taken_rows(block: Block, numbers: NDArray[np.intp]) -> Dataset:
+    """Return the rows of a block that are among some numbers."""
     first = block.first + block.rows.start
     begin, end = np.searchsorted(numbers, [first, block.first + block.rows.stop])
     rows = numbers[begin:end] - block.first
-    loss = block.loss.take(rows)
-    return block.design[rows].X, loss.targets, loss.weight
-
-
-def join_rows(parts: Sequence[tuple[Any, Array, Array | None]]) -> tuple[Any, Array, Array | None]:
-    """Join the rows that are taken from several blocks."""
-    X, targets, weights = zip(*parts, strict=True)
-    matrix = vstack(X, format="csr") if issparse(X[0]) else np.concatenate(X)
-    weight = None if weights[0] is None else np.concatenate(weights)
-    return matrix, np.concatenate(targets, axis=-1), weight
-
-
+    return Dataset(block.design[rows], block.loss.take(rows))

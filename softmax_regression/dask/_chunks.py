@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import entr
 from sklearn.utils import check_array
@@ -27,7 +28,7 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.make import as_design
 from softmax_regression._data.moments import Moments
 from softmax_regression._estimators.features import validated
-from softmax_regression._estimators.targets import encode_targets
+from softmax_regression._estimators.targets import as_labels, encode_targets, is_soft
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.pointwise import PointwiseLoss
@@ -200,6 +201,18 @@ def _targets(y: Any, n_rows: int, classes: Array | None, estimator: str) -> Targ
     )
 
 
+def _known_targets(y: Any, n_rows: int, encoding: Encoding) -> Targets:
+    """Return targets that have been looked at: labels are found by hashing, which is quickest."""
+    if is_soft(y):
+        return _targets(y, n_rows, encoding.classes, encoding.estimator)
+    dtype = object if encoding.classes.dtype.kind in "OU" else encoding.classes.dtype
+    labels = pd.Index(as_labels(y), dtype=dtype)
+    encoded = pd.Index(encoding.classes, dtype=dtype).get_indexer(labels)
+    if len(encoded) != n_rows or (encoded < 0).any():  # which is to be said in the usual words
+        return _targets(y, n_rows, encoding.classes, encoding.estimator)
+    return Targets(encoding.classes, encoded, None, Fraction(n_rows))
+
+
 # -- chunks that kernels are applied to ------------------------------------------------------------
 
 
@@ -269,13 +282,15 @@ def encode_chunk(
                 f"it has {design.n_rows} rows, and had {survey.n_rows} when it was first read. "
                 "What it is computed from must not change: persist it, or write it to a file."
             )
-        targets = _targets(y, design.n_rows, encoding.classes, encoding.estimator)
+        targets = _known_targets(y, design.n_rows, encoding)
         weight = None
         if encoding.mean_weight is not None:
             known = _weights(sample_weight, design.n_rows)
             relative = np.ones(design.n_rows) if known is None else known / encoding.largest
             of_class = targets.encoded
-            factors = encoding.factors[of_class] if of_class.ndim == 1 else of_class @ encoding.factors
+            factors = (
+                encoding.factors[of_class] if of_class.ndim == 1 else of_class @ encoding.factors
+            )
             weight = relative * factors / encoding.mean_weight
         targets = Targets(targets.classes, targets.encoded, weight, Fraction(design.n_rows))
         if not encoding.fitted.all():

@@ -41,7 +41,9 @@ def is_array(collection: Any) -> bool:
 
 def is_frame(collection: Any) -> bool:
     """Whether something is a Dask DataFrame or Series: told without importing these."""
-    return not is_array(collection) and hasattr(collection, "npartitions") and _can_delay(collection)
+    return (
+        not is_array(collection) and hasattr(collection, "npartitions") and _can_delay(collection)
+    )
 
 
 def is_collection(collection: Any) -> bool:

@@ -297,7 +297,9 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     def _probabilities(self, at: Evaluation, matrix: Array) -> Any:
         """Return those of all rows, which the evaluation keeps, or None where there is no room."""
         n_kept = self.width * self.data.n_rows
-        if not self.data.remembers_rows or n_kept > max(_KEPT_SHARE * self.data.n_values, _KEPT_PROBABILITIES):
+        if not self.data.remembers_rows or n_kept > max(
+            _KEPT_SHARE * self.data.n_values, _KEPT_PROBABILITIES
+        ):
             return None
         if at.probabilities is None:
             # Rounded to float32 they are those of a matrix as near the Hessian as can matter.
