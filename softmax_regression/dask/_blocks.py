@@ -96,7 +96,7 @@ class DaskBlocks(RowBlocks):
         self._example = as_design(csr_array(empty) if facts.is_sparse else empty)
 
     @property
-    def design(self) -> Self:  # type: ignore[override]
+    def design(self) -> Self:
         """Itself: whoever chooses a problem asks for shapes alone."""
         return self
 

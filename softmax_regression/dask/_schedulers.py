@@ -38,7 +38,7 @@ class Scheduler(ABC):
 
 
 class Threads(Scheduler):
-    """This process: each chunk is read, used and dropped, as many at a time as there are threads."""
+    """Threads of this process: as many chunks at a time are read, used and dropped."""
 
     def compute(self, tasks: Sequence[Any]) -> list[Any]:
         return list(dask.compute(*tasks))

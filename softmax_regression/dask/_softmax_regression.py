@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import validate_data
 
+from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import defaults_of
 from softmax_regression._estimators.parameters import MINIBATCHES, described
@@ -293,14 +294,14 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             self.objective_ += self._penalty_of_others(classes, data.n_columns)
             self.n_passes_ = data.facts.n_passes
             self.client_ = scheduler.client
-            vars(self).pop("_stream", None)
+            self.__dict__.pop("_stream", None)
             separation = self._proved_separation(data, classes, result)
         watched.end()
         self._warn(result, separation)
         return self
 
     @property
-    def partial_fit(self) -> Any:  # type: ignore[override]
+    def partial_fit(self) -> Any:
         """Not there: streams are fitted in memory, a piece at a time."""
         raise AttributeError(f"{type(self).__name__} has no partial_fit: {_STREAMS}.")
 
@@ -463,7 +464,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         if result.reason is not StopReason.SEPARABLE:
             return None
         return no_finite_minimum(
-            data.design,
+            cast(Design, data),  # of which no more than its shape is asked
             classes.targets,
             self.coef_,
             self.intercept_,
