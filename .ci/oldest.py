@@ -6,7 +6,7 @@ from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
-for requirement in (*project["dependencies"], *extras["plot"], *extras["test"]):
-    bound = re.fullmatch(r"([A-Za-z0-9_-]+)>=([0-9.]+)", requirement)
+for requirement in (*project["dependencies"], *extras["plot"], *extras["dask"], *extras["test"]):
+    bound = re.fullmatch(r"([A-Za-z0-9_-]+)(?:\[[a-z,]+\])?>=([0-9.]+)", requirement)
     if bound:
         print("{}=={}".format(*bound.groups()))

@@ -13,6 +13,7 @@ ROOT = Path(softmax_regression.__file__).parent
 # From top to bottom: a file imports from its own room and from those below.
 ROOMS = [
     "onnx",
+    "dask",
     "inspection",
     "linear_model",
     "neural_network",

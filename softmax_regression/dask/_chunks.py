@@ -21,7 +21,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import entr
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight
 
 from softmax_regression._data.dataset import Block
 from softmax_regression._data.design import Design
@@ -173,16 +172,16 @@ def _weights(sample_weight: Any, n_rows: int) -> Array | None:
     """Return the weights of a chunk, all of which may be 0; None for none."""
     if sample_weight is None:
         return None
-    values = np.asarray(sample_weight)
-    if len(values) != n_rows:
-        raise ValueError(f"X has {n_rows} rows, and sample_weight {len(values)}.")
-    if not n_rows:
-        return np.empty(0)
-    try:
-        weight: Array = _check_sample_weight(values, values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"sample_weight must hold real numbers: {error}") from None
-    if weight.min() < 0:
+    weight: Array = check_array(
+        sample_weight,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        dtype=np.float64,
+        input_name="sample_weight",
+    )
+    if weight.shape != (n_rows,):
+        raise ValueError(f"X has {n_rows} rows, and sample_weight is of shape {weight.shape}.")
+    if weight.min(initial=0.0) < 0:
         raise ValueError(
             f"Negative values in sample_weight: the smallest is {weight.min():g}. "
             "Weights must be at least 0."

