@@ -42,9 +42,9 @@ plt.rcParams.update(
 # A table in files
 # ----------------
 #
-# Four classes, 25 features on very different scales, in float32: 20 files of 60 000 rows each.
+# Three classes, 40 features on very different scales, in float32: 20 files of 60 000 rows each.
 
-n_files, n_rows, n_features, n_classes = 20, 60_000, 25, 4
+n_files, n_rows, n_features, n_classes = 20, 60_000, 40, 3
 folder = TemporaryDirectory()
 rng = np.random.default_rng(0)
 weights = rng.normal(scale=0.5, size=(n_features, n_classes))
@@ -75,13 +75,13 @@ print(f"{X.nbytes / 1e6:.0f} MB of X in {X.numblocks[0]} chunks")
 # A process that may not hold it
 # ------------------------------
 #
-# The system is told to give this process 60 MB more than it has, half of what X takes: there is no
+# The system is told to give this process 120 MB more than it has, though X takes 192: there is no
 # room for it. (What is imported and started once is there before, by a fit of the first file.)
 
 dask.config.set(scheduler="threads", num_workers=2)
 DaskSoftmaxRegression(tol=1e-2).fit(X[:n_rows], y[:n_rows])
 process = psutil.Process()
-allowed = 60e6
+allowed = 120e6
 unlimited = resource.getrlimit(resource.RLIMIT_DATA)
 in_use = 1024 * int(
     next(
@@ -113,17 +113,20 @@ class Record:
         self.thread.start()
 
     def watch(self):
+        """Look at the memory every hundredth of a second."""
         while self.open:
             self.times.append(time.perf_counter() - self.begin)
             self.memory.append((process.memory_info().rss - self.before) / 1e6)
             time.sleep(0.01)
 
     def note(self, key):
+        """Take down that a task is done, if it went through a chunk."""
         kind = str(key).removeprefix("softmax-").partition("-")[0]
         if str(key).startswith("softmax-") and kind not in ("sum", "parameters", "encoding"):
             self.done.append(time.perf_counter() - self.begin)
 
     def close(self):
+        """Stop looking."""
         self.open = False
         self.thread.join()
 
@@ -154,6 +157,7 @@ class Note(WorkerPlugin):
         self.record = record
 
     def transition(self, key, start, finish, **kwargs):
+        """Be told by a worker what becomes of a task."""
         if start == "executing" and finish == "memory":
             self.record.note(key)
 
@@ -176,9 +180,9 @@ print(f"largest difference of coefficients: {np.abs(shared.coef_ - model.coef_).
 # Rows per second, and memory
 # ---------------------------
 #
-# Out of core, memory goes up and down by a chunk or two, far below what X takes. A pass for the
-# Hessian goes through fewer rows in a second than one for the gradient. The cluster takes memory
-# for all of X while it fits, and gives it back.
+# Out of core, the process takes memory for three or four chunks, far below what X takes. A pass for
+# the Hessian goes through fewer rows in a second than one for the gradient. The cluster takes memory
+# for all of X while it fits.
 
 fig, axes = plt.subplots(2, 2, figsize=(10, 6), sharex="col", sharey="row")
 for (rate, memory), found, color, title in (
@@ -192,9 +196,10 @@ for (rate, memory), found, color, title in (
     memory.plot(found.times, found.memory, color=color)
     memory.axhline(X.nbytes / 1e6, color=GREY, linestyle="--")
     memory.text(0, X.nbytes / 1e6 + 3, "all of X", color=GREY)
-    memory.set(xlabel="seconds", ylim=(0, None))
+    memory.set(xlabel="seconds")
 axes[1, 0].axhline(allowed / 1e6, color=GREY, linestyle=":")
 axes[1, 0].text(0, allowed / 1e6 + 3, "what the process may take", color=GREY)
+axes[1, 0].set_ylim(0, 1.1 * max(*record.memory, *on_cluster.memory))
 axes[0, 0].set_ylabel("million rows per second")
 axes[1, 0].set_ylabel("memory beside the start, MB")
 
