@@ -180,9 +180,9 @@ print(f"largest difference of coefficients: {np.abs(shared.coef_ - model.coef_).
 # Rows per second, and memory
 # ---------------------------
 #
-# Out of core, the process takes memory for three or four chunks, far below what X takes. A pass for
-# the Hessian goes through fewer rows in a second than one for the gradient. The cluster takes memory
-# for all of X while it fits.
+# Out of core, the process takes memory for three or four chunks, far below what X takes. A pass
+# for the Hessian goes through fewer rows in a second than one for the gradient. The cluster takes
+# memory for all of X while it fits.
 
 fig, axes = plt.subplots(2, 2, figsize=(10, 6), sharex="col", sharey="row")
 for (rate, memory), found, color, title in (
