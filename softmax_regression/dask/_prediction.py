@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 from dask import delayed
 
 from softmax_regression._linalg.arrays import Array
+from softmax_regression.dask._chunks import naming_chunk
 from softmax_regression.dask._collections import (
     RawChunks,
     check_matrix,
@@ -49,26 +51,26 @@ def predicted(model: Any, method: str, X: Any) -> Any:
         return X.map_partitions(_predicted_frame, model, method, meta=meta)
     # What one row gives tells the dtype and the number of columns.
     example = getattr(model, method)(np.zeros((1, X.shape[1]), dtype=X.dtype))
-    shape = {"drop_axis": 1} if example.ndim == 1 else {"chunks": (X.chunks[0], example.shape[1:])}
-    return whole_rows(X).map_blocks(
+    lazy = whole_rows(X).map_blocks(
         _predicted_array,
         model,
         method,
         dtype=example.dtype,
-        meta=np.empty((0,) * example.ndim, dtype=example.dtype),
-        name=None,
-        token=f"softmax-{method}",
-        **shape,
+        meta=np.empty((0, 0), dtype=example.dtype),
+        chunks=(X.chunks[0], (example.size,)),
+        name=f"softmax-{method}-{uuid4().hex}",
     )
+    return lazy[:, 0] if example.ndim == 1 else lazy
 
 
 def _predicted_array(X: Any, model: Any, method: str) -> Array:
+    """Return predictions for a chunk, a row for each of its own."""
     if hasattr(X, "tocsr"):
         X = X.tocsr()
     if not X.shape[0]:  # scikit-learn's validation refuses no rows
-        return getattr(model, method)(np.zeros((1, X.shape[1])))[:0]
+        return _predicted_array(np.zeros((1, X.shape[1])), model, method)[:0]
     result: Array = getattr(model, method)(X)
-    return result
+    return result[:, None] if result.ndim == 1 else result
 
 
 def _predicted_frame(X: pd.DataFrame, model: Any, method: str) -> pd.DataFrame | pd.Series[Any]:
@@ -93,12 +95,12 @@ def accuracy(model: Any, raw: RawChunks, scheduler: Scheduler) -> float:
     scheduler : Scheduler
         Who computes.
     """
-    task = delayed(_right)
+    task, token = delayed(_right), uuid4().hex
     sent = delayed(model, traverse=False)
     chunks = zip(raw.X, raw.y, raw.sample_weight, strict=True)
     parts: Sequence[tuple[float, float]] = scheduler.compute(
         [
-            task(i, *chunk, sent, dask_key_name=("softmax-score", id(sent), i))
+            task(i, *chunk, sent, dask_key_name=f"softmax-score-{token}-{i}")
             for i, chunk in enumerate(chunks)
         ]
     )
@@ -110,8 +112,6 @@ def accuracy(model: Any, raw: RawChunks, scheduler: Scheduler) -> float:
 
 def _right(index: int, X: Any, y: Any, sample_weight: Any, model: Any) -> tuple[float, float]:
     """Return the weight of the rows of a chunk that are predicted right, and of all of them."""
-    from softmax_regression.dask._chunks import naming_chunk
-
     with naming_chunk(index):
         n_rows = X.shape[0]
         total = float(n_rows if sample_weight is None else np.sum(np.asarray(sample_weight)))
