@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 import dask
@@ -80,17 +81,15 @@ class Cluster(Scheduler):
             )
 
     def _result(self, future: Any) -> Any:
-        from concurrent.futures import CancelledError
-
         while True:
             try:
                 return future.result(timeout=_POLL)
             except CancelledError:
                 self._check()
                 raise
-            except TimeoutError:
-                if future.done():  # The task itself has raised it.
-                    raise
+            except TimeoutError:  # Of this look, or of the task itself.
+                if future.status == "error":
+                    return future.result()
                 self._check()
 
     def _memory(self) -> float:

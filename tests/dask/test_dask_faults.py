@@ -129,11 +129,11 @@ def test_an_interrupt_before_anything_is_reached_changes_nothing(collections):
 
 def test_a_task_that_fails_is_told_as_it_is(client, collections):
     def failing(X):
-        raise OSError("the disk is gone")
+        raise TimeoutError("the disk is gone")
 
     X, y = collections
     for where in (None, client):
-        with pytest.raises(OSError, match="the disk is gone"):
+        with pytest.raises(TimeoutError, match="the disk is gone"):
             DaskSoftmaxRegression(client=where).fit(X.map_blocks(failing, dtype=float), y)
     assert not left_behind(client)
 
@@ -161,6 +161,12 @@ def test_a_client_that_is_lost_is_told_within_seconds(collections):
     client.close()
     with pytest.raises(LostClientError, match="is closed"):
         model.fit(X, y)
+
+
+def test_a_result_that_is_late_is_waited_for(client, collections, monkeypatch):
+    monkeypatch.setattr("softmax_regression.dask._schedulers._POLL", 0.01)
+    model = DaskSoftmaxRegression(client=client).fit(*collections)
+    np.testing.assert_allclose(model.coef_, DaskSoftmaxRegression().fit(*collections).coef_)
 
 
 def test_threads_are_the_scheduler_that_dask_is_told(collections):
