@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
@@ -81,16 +82,16 @@ class Cluster(Scheduler):
             )
 
     def _result(self, future: Any) -> Any:
-        while True:
-            try:
-                return future.result(timeout=_POLL)
-            except CancelledError:
-                self._check()
-                raise
-            except TimeoutError:  # Of this look, or of the task itself.
-                if future.status == "error":
-                    return future.result()
-                self._check()
+        """Wait for a result, and look now and then whether the cluster is still there."""
+        done = threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        while not (future.done() or done.wait(_POLL)):
+            self._check()
+        try:
+            return future.result()
+        except CancelledError:
+            self._check()
+            raise
 
     def _memory(self) -> float:
         """Return the bytes that the workers may use; infinite where they have no limit."""
