@@ -97,10 +97,11 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         Seconds after which no other iteration is begun.
     warm_start : bool, default=False
         Whether `fit` begins at the previous solution.
-    random_state, batch_size, learning_rate, learning_rate_init, power_t, shuffle, momentum, \
-    nesterovs_momentum, beta_1, beta_2, epsilon, n_iter_no_change : default
-        Parameters of minibatches, which there are none of here: `fit` refuses other values than the
-        defaults of `SoftmaxRegression`.
+    random_state, batch_size, learning_rate, learning_rate_init, power_t, shuffle : default
+        Parameters of minibatches, of which there are none here: `fit` refuses other values than
+        the defaults of `SoftmaxRegression`.
+    momentum, nesterovs_momentum, beta_1, beta_2, epsilon, n_iter_no_change : default
+        The same.
     verbose : int or bool, default=0
         Whether to print a line for each iteration.
     classes : array-like of shape (n_classes,), default=None
