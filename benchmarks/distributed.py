@@ -33,6 +33,8 @@ CHUNKS = 20
 GROWTH = 4, 12, 40, 120  # Chunks: from 10⁶ to 3·10⁷ rows.
 _TOLERANCES = 1e-2, 1e-4, 1e-6, 1e-8, 1e-10
 _MEMORY = "8g"  # Of Spark's process.
+# Dask has workers give back memory so often that blocks of rows take twice as long.
+_MALLOC = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"
 
 
 @dataclass(frozen=True)
@@ -297,8 +299,10 @@ def _timed(model: Any, X: Any, y: Any) -> Fit:
 @contextmanager
 def _cluster() -> Iterator[Any]:
     """Give the client of a cluster of two processes with a thread each."""
+    import dask
     from distributed import Client, LocalCluster
 
+    dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": 1 << 30 for name in _MALLOC})
     cluster = LocalCluster(
         n_workers=2,
         threads_per_worker=1,
