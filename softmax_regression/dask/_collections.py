@@ -84,13 +84,14 @@ def raw_chunks(X: Any, y: Any, sample_weight: Any = None) -> RawChunks:
     """
     X = whole_rows(X)
     rows = _delayed(X)
-    weights = [None] * len(rows) if sample_weight is None else _beside(X, sample_weight, "weights")
+    weights = (
+        [None] * len(rows) if sample_weight is None else _beside(X, sample_weight, "sample_weight")
+    )
     return RawChunks(rows, _beside(X, y, "y"), weights, X.shape[1])
 
 
 def _beside(X: Any, other: Any, name: str) -> list[Any]:
     """Return the chunks of another collection for the rows of those of X."""
-    name = "sample_weight" if name == "weights" else name
     if other is None:
         raise ValueError(f"{name} must be given, and is None.")
     known = is_array(X) and bool(np.isfinite(X.chunks[0]).all())
