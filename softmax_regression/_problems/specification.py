@@ -83,10 +83,12 @@ class Specification:
         strength = l2_of(C, targets.total_weight if total_weight is None else total_weight)
         loss = targets.loss(design.dtype)
         l2 = (1 - self.l1_ratio) * strength
-        objective = LinearCrossEntropy(design, loss, l2, self.fit_intercept)
-        if self.feature_weights is None:
-            return objective
-        return self.feature_weights.weighted(objective)
+        return self.weighted(LinearCrossEntropy(design, loss, l2, self.fit_intercept))
+
+    def weighted(self, objective: LinearCrossEntropy) -> LinearCrossEntropy:
+        """Return an objective in the coordinates of X with the weights of its ridge."""
+        weights = self.feature_weights
+        return objective if weights is None else weights.weighted(objective)
 
     def l1_weights(self, objective: LinearCrossEntropy) -> Array | None:
         """Return how much the part that makes zeros counts for each feature; None for 1."""

@@ -16,6 +16,7 @@ from softmax_regression._estimators.parameters import MINIBATCHES, described
 from softmax_regression._estimators.targets import as_labels
 from softmax_regression._estimators.types import (
     Auto,
+    BiasReduction,
     ClassWeight,
     LearningRateSchedule,
     LinearSolver,
@@ -30,7 +31,6 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 from softmax_regression._problems.choice import (
     SOLVERS,
     SPARSE_SOLVER,
-    check_solver,
     solver_without_unknowns,
 )
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
@@ -81,8 +81,14 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         ρ, between 0 (ridge) and 1 (lasso).
     penalty_grouping : {'none', 'features'}, default='none'
         Of which coefficients the penalty makes zeros: each by itself, or all of a feature together.
+    penalty_weights : array-like of shape (n_features,), default=None
+        How much the penalty of each feature counts, as of `SoftmaxRegression`.
+    standardize : bool, default=False
+        Whether the coefficients of standardised features are penalised.
     bounds : (lower, upper) or None, default=None
         Bounds of the coefficients, as of `SoftmaxRegression`.
+    prior_mean, bias_reduction : None
+        Parameters of `SoftmaxRegression` that there are only in memory: other values are refused.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     {class_weight}
@@ -185,7 +191,11 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         C: float = 1.0,
         l1_ratio: float = 0.0,
         penalty_grouping: PenaltyGrouping = "none",
+        penalty_weights: Any = None,
+        standardize: bool = False,
+        prior_mean: Any = None,
         bounds: Any = None,
+        bias_reduction: BiasReduction = None,
         fit_intercept: bool = True,
         class_weight: ClassWeight = None,
         solver: LinearSolver = "auto",
@@ -214,7 +224,11 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             C=C,
             l1_ratio=l1_ratio,
             penalty_grouping=penalty_grouping,
+            penalty_weights=penalty_weights,
+            standardize=standardize,
+            prior_mean=prior_mean,
             bounds=bounds,
+            bias_reduction=bias_reduction,
             fit_intercept=fit_intercept,
             class_weight=class_weight,
             solver=solver,
@@ -242,7 +256,9 @@ class DaskSoftmaxRegression(SoftmaxRegression):
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(  # type: ignore[override]  # known scores are for memory
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> Self:
         """Find the minimum of the objective.
 
         Parameters
@@ -274,8 +290,9 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             If the solver stopped before `tol` was reached, or if with ``C=inf`` the classes can be
             told apart perfectly.
         """
-        check_solver(self.solver, self.l1_ratio, self.bounds is not None)
+        self._check_combination()
         self._refuse_minibatches()
+        self._refuse_what_is_in_memory()
         watched = Watched(self, X, y, sample_weight, self.max_iter)
         with self._unchanged_on_failure():
             previous = self._solution() if self.warm_start and self._has_model() else None
@@ -287,18 +304,19 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             self.classes_ = rows.targets.classes
             classes = DaskClassesWithWeight(rows.targets, self.fit_intercept)
             data = rows.blocks(classes, scheduler, self.persist)
-            result = self._fit_rows(data, classes, previous, watched)
+            base = self._base(data, classes)
+            result = self._fit_rows(base, classes, previous, watched)
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = float(result.remaining)
             self.objective_ = objective_of(result.value, self.C, rows.targets.total_weight)
-            self.objective_ += self._penalty_of_others(classes, data.n_columns)
+            self.objective_ += self._penalty_of_others(classes, base)
             self.n_passes_ = data.facts.n_passes
             self.client_ = scheduler.client
             self.__dict__.pop("_stream", None)
             separation = self._proved_separation(data, classes, result)
         watched.end()
-        self._warn(result, separation)
+        self._warn(result, separation, has_offset=False)
         return self
 
     @property
@@ -308,7 +326,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
 
     # -- predictions -------------------------------------------------------------------------------
 
-    def decision_function(self, X: Any) -> Any:
+    def decision_function(self, X: Any) -> Any:  # type: ignore[override]  # known scores are for memory
         """Scores (logits), before softmax, as a lazy collection.
 
         Parameters
@@ -324,7 +342,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         """
         return predicted(self.to_local(), "decision_function", X)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any) -> Any:  # type: ignore[override]  # known scores are for memory
         """The most probable class of each row, as a lazy collection.
 
         Parameters
@@ -339,7 +357,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         """
         return predicted(self.to_local(), "predict", X)
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any) -> Any:  # type: ignore[override]  # known scores are for memory
         """The probability of each class, as a lazy collection.
 
         Parameters
@@ -354,7 +372,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         """
         return predicted(self.to_local(), "predict_proba", X)
 
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Any) -> Any:  # type: ignore[override]  # known scores are for memory
         """The logarithm of the probability of each class, as a lazy collection.
 
         Parameters
@@ -369,7 +387,9 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         """
         return predicted(self.to_local(), "predict_log_proba", X)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(  # type: ignore[override]  # known scores are for memory
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> float:
         """Accuracy on some rows, computed at once.
 
         Parameters
@@ -420,6 +440,15 @@ class DaskSoftmaxRegression(SoftmaxRegression):
                     f"have: leave it at {usual[name]!r}; {_STREAMS}."
                 )
 
+    def _refuse_what_is_in_memory(self) -> None:
+        """Raise for what takes more of the rows than chunks have."""
+        for name in ("prior_mean", "bias_reduction"):
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"{name}={value!r} is not for Dask collections: set {name}=None, or fit "
+                    "SoftmaxRegression in memory."
+                )
+
     def _given_classes(self) -> Array | None:
         """Return the classes that are given, sorted; None if they are to be found."""
         if self.classes is None:
@@ -434,15 +463,18 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         example = np.empty((1, X.shape[1])) if is_array(X) else X._meta_nonempty
         validate_data(self, example, skip_check_array=True, reset=True)
 
+    def _base(self, data: DaskBlocks, classes: ClassesWithWeight) -> LinearCrossEntropy:
+        """Return the smooth part of the objective."""
+        l2 = (1 - self.l1_ratio) * l2_of(self.C, classes.targets.total_weight)
+        base = LinearCrossEntropy.of_rows(data, l2, self.fit_intercept)
+        return self._specification().weighted(base)
+
     def _fit_rows(
-        self, data: DaskBlocks, classes: ClassesWithWeight, previous: Any, watched: Watched
+        self, base: LinearCrossEntropy, classes: ClassesWithWeight, previous: Any, watched: Watched
     ) -> SolverResult:
         """Set `coef_` and `intercept_`, and return how the solver ended."""
         specification = self._specification().of(classes)
-        l2 = (1 - self.l1_ratio) * l2_of(self.C, classes.targets.total_weight)
-        base = LinearCrossEntropy.of_rows(data, l2, self.fit_intercept)
         rounding = Rounding.of(base)
-        coef, intercept = self._start(data.n_columns, previous)
         watched.begin()
         if classes.is_one:  # Its probability is 1 at the minimum.
             self.solver_ = solver_without_unknowns(specification, self.C)
@@ -451,12 +483,12 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             return SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
         starts = [base.null_model()]
         if previous is not None:
-            starts.append((classes.restrict(coef), classes.restrict(intercept)))
+            start = self._start(base.data.n_columns, previous)
+            starts.append(classes.restrict_model(*start))
         problem, result = self._minimize(specification, classes, base, starts, watched)
         model = problem.to_model(result.params)
         self._store(*self._of_all_classes(classes, base, *model, result.value), rounding)
-        held = classes.restrict(self.coef_), classes.restrict(self.intercept_)
-        return rounding.certified(problem, result, *held, self.tol)
+        return rounding.certified(problem, result, *self._held(classes), self.tol)
 
     def _proved_separation(
         self, data: DaskBlocks, classes: ClassesWithWeight, result: SolverResult

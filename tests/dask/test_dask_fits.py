@@ -29,6 +29,8 @@ MODELS = [
     {"l1_ratio": 1.0, "C": 0.05, "penalty_grouping": "features"},
     {"bounds": (0, None)},
     {"class_weight": "balanced", "fit_intercept": False},
+    {"penalty_weights": [2.0, 0.0, 1.0, 0.5, 1.0]},
+    {"standardize": True, "l1_ratio": 0.5, "C": 0.05},
 ]
 
 

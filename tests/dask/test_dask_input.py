@@ -179,6 +179,11 @@ def test_data_without_rows_classes_or_weight(table):
         ({"client": "tcp://127.0.0.1:1"}, "client"),
         ({"classes": [1]}, "classes must name at least two"),
         ({"l1_ratio": 0.5, "solver": "lbfgs"}, "makes no exact zeros"),
+        (
+            {"prior_mean": [1.0]},
+            r"prior_mean=\[1.0\] is not for Dask collections: set prior_mean=None",
+        ),
+        ({"C": np.inf, "bias_reduction": "firth"}, "bias_reduction='firth' is not for Dask"),
     ],
 )
 def test_parameters_without_a_meaning_here_are_refused(params, match, table):
