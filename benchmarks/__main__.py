@@ -21,6 +21,7 @@ from benchmarks import (
     memory,
     peers,
     race,
+    raw_tables,
     selection,
     small,
     sparse,
@@ -69,8 +70,16 @@ def _tables(options: argparse.Namespace) -> list[str]:
 
 
 def _defaults(options: argparse.Namespace) -> Records:
-    how = defaults.choose if options.candidates else defaults.run
-    return how(options.catalogue, _tables(options))
+    raw = options.catalogue.raw_tables()
+    tables = [name for name in _tables(options) if name not in raw]
+    chosen = [name for name in raw if not options.only or name in options.only]
+    if options.candidates:
+        yield from defaults.choose(options.catalogue, tables)
+        yield from raw_tables.choose(options.catalogue, chosen)
+        return
+    yield from defaults.run(options.catalogue, tables)
+    print()
+    yield from raw_tables.run(options.catalogue, chosen)
 
 
 def _sparse(options: argparse.Namespace) -> Records:

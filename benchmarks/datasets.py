@@ -14,6 +14,8 @@ from sklearn.utils.multiclass import type_of_target
 from benchmarks.report import progress
 
 Data = tuple[Any, Any]  # X, y
+_RAW = "tables_mid"  # folder of tables that are taken as they are
+_MOST_ROWS = 30_000  # of these
 
 
 class Source(Protocol):
@@ -95,7 +97,8 @@ class Catalogue:
     Parameters
     ----------
     folder : Path or None
-        Where `FILES` lie, and tables as ``tables/NAME.csv`` with a column ``target``.
+        Where `FILES` lie, and tables with a column ``target``: ``tables/NAME.csv``, and those to
+        be taken as they are, ``tables_mid/NAME.csv.gz``.
     openml : tuple of str
         Names on OpenML, each with a version or without: ``adult:2``.
     """
@@ -106,7 +109,7 @@ class Catalogue:
     def names(self, only: Collection[str] = ()) -> list[str]:
         """Name the data sets that can be had, of all or of some; say why others can't."""
         known = [*BUNDLED, *self._in_folder(), *self.openml]
-        unknown = sorted(set(only) - set(known))
+        unknown = sorted(set(only) - {*known, *self.raw_tables()})
         if unknown:
             raise ValueError(f"no data set is called {unknown[0]!r}; there are {', '.join(known)}")
         return [name for name in known if (not only or name in only) and self._available(name)]
@@ -128,6 +131,23 @@ class Catalogue:
         if self.folder is None:
             return []
         return sorted(path.stem for path in (self.folder / "tables").glob("*.csv"))
+
+    def raw_tables(self) -> list[str]:
+        """Name the tables of the folder that are taken as they are."""
+        if self.folder is None:
+            return []
+        names = sorted(path.name.split(".")[0] for path in (self.folder / _RAW).glob("*.csv.gz"))
+        return [*(["diamonds"] if (self.folder / FILES["diamonds"][0]).exists() else []), *names]
+
+    def frame(self, name: str) -> Data:
+        """Return a table as it is, at most 30000 rows of it, and y."""
+        assert self.folder is not None
+        path = self.folder / (FILES[name][0] if name in FILES else f"{_RAW}/{name}.csv.gz")
+        frame = pd.read_csv(path)
+        if len(frame) > _MOST_ROWS:
+            frame = frame.sample(_MOST_ROWS, random_state=0).reset_index(drop=True)
+        y = frame.pop("cut" if name == "diamonds" else "target").to_numpy()
+        return frame, y
 
     def _in_folder(self) -> list[str]:
         return [] if self.folder is None else [*FILES, *self.tables()]

@@ -98,6 +98,8 @@ def choose(
     candidates: Mapping[str, Mapping[str, Any]] = CANDIDATES,
 ) -> Iterator[dict[str, Any]]:
     """Compare parameters of `SmallMLP` by their means over the data sets."""
+    if not names:
+        return
     table = Table("parameters", "log-loss", "accuracy", "seconds")
     data = [catalogue.load(name) for name in names]
     for name, params in candidates.items():

@@ -35,6 +35,7 @@ from benchmarks import (
     memory,
     peers,
     race,
+    raw_tables,
     selection,
     small,
     sparse,
@@ -1030,6 +1031,38 @@ def test_candidates_are_compared_by_their_means(tmp_path, capsys):
     assert first["scores"]["small"][:2] == second["scores"]["small"][:2]
     for params in defaults.CANDIDATES.values():
         assert SmallMLP(**params)._validate_params() is None
+
+
+def test_raw_tables_go_to_models_as_they_are(tmp_path, capsys):
+    X, y = datasets.make_blobs(90, centers=3, random_state=0)
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(c=np.where(y == 1, "x", None), target=y)
+    (tmp_path / "tables_mid").mkdir()
+    frame.to_csv(tmp_path / "tables_mid" / "holes.csv.gz", index=False)
+    catalogue = Catalogue(tmp_path)
+    assert catalogue.raw_tables() == ["holes"]
+    models = {
+        raw_tables.OURS: lambda seed: SmallMLP(solver="lbfgs", max_iter=20, random_state=seed),
+        raw_tables.BOOSTING: lambda seed: raw_tables.by_hand(DummyClassifier()),
+    }
+    (result,) = raw_tables.run(catalogue, ["holes"], models)
+    ours, theirs = result["scores"].values()
+    assert ours.loss < theirs.loss
+    assert ours.auc > 0.9 > theirs.auc
+    assert ours.calibration < 0.2
+    assert ours.seconds > 0
+    assert "log-loss / boosting's" in capsys.readouterr().out
+    few = {name: {"max_iter": 2, "solver": "adam"} for name in "ab"}
+    first, second = raw_tables.choose(catalogue, ["holes"], few)
+    assert first["scores"]["holes"].loss == second["scores"]["holes"].loss
+    for params in raw_tables.CANDIDATES.values():
+        assert SmallMLP(**params)._validate_params() is None
+
+
+def test_calibration_error_is_the_distance_of_confidence_and_accuracy():
+    p = np.array([[0.9, 0.1]] * 10 + [[0.4, 0.6]] * 10)
+    labels = np.array([0] * 9 + [1] + [1] * 3 + [0] * 7)
+    error = raw_tables.calibration_error(p, np.array([0, 1]), labels)
+    assert error == pytest.approx(0.5 * 0.0 + 0.5 * 0.3)
 
 
 def write_table(folder):

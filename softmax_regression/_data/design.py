@@ -27,6 +27,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array, Rows
@@ -49,6 +50,8 @@ class Design(ABC):
     dtype : dtype, default=None
         The precision to compute in; by default that of X.
     """
+
+    is_scaled = False  # Whether values are of size 1, so that sums of them keep their digits.
 
     def __init__(self, X: Any, dtype: Any = None):
         self.X = X
@@ -130,6 +133,10 @@ class Design(ABC):
     @abstractmethod
     def toarray(self) -> Array:
         """Return X as a dense array in float64; maybe X itself."""
+
+    def dense(self) -> Array:
+        """Return X as a dense array in its own precision: X itself where it is one."""
+        return self.X.toarray() if issparse(self.X) else np.asarray(self.X)
 
     @property
     @abstractmethod

@@ -34,7 +34,7 @@ def in_needed_precision(rows: Design, coef: Any) -> Design:
     Design
         The same rows, or a copy in float64.
     """
-    if rows.dtype != np.float32 or coef.dtype != np.float32:
+    if rows.is_scaled or rows.dtype != np.float32 or coef.dtype != np.float32:
         return rows
     sample = rows.X[:: max(1, rows.n_rows // _SAMPLED_ROWS)]
     coef = coef[:: max(1, coef.shape[0] // _SAMPLED_OUTPUTS)]

@@ -22,7 +22,7 @@ def validated(X: Any, validate: Callable[[Any], Any]) -> Any:
         Takes X and returns an array or sparse matrix.
     """
     refuse_other_arrays(X, "X")
-    _refuse_times(X)
+    refuse_times(X)
     try:
         return validate(X)
     except (TypeError, ValueError) as error:
@@ -60,7 +60,7 @@ def _column_dtypes(table: Any) -> list[Any]:
     return [np.dtype(kind.to_pandas_dtype()) for kind in table.schema.types]
 
 
-def _refuse_times(X: Any) -> None:
+def refuse_times(X: Any) -> None:
     """Raise if X holds dates or durations: converted to float, they depend on their unit."""
     dtypes: Any = [("X", getattr(X, "dtype", None))]
     if hasattr(X, "columns"):

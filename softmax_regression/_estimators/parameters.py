@@ -19,6 +19,14 @@ from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 
 D = TypeVar("D")
 
+
+class InOrder(StrOptions):  # type: ignore[misc]
+    """Names, which a message lists in the order of the alphabet."""
+
+    def __str__(self) -> str:
+        return f"a str among {{{', '.join(map(repr, sorted(self.options)))}}}"
+
+
 _AUTO = StrOptions({"auto"})
 _COUNT = Interval(Integral, 1, None, closed="left")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")

@@ -240,7 +240,8 @@ def check_parameters_of_stream(estimator: Any) -> None:
             "class_weight='balanced' needs all labels at once and does not go with partial_fit; "
             "pass a dict with the weights."
         )
-    planned = [name for name, schedule in LEARNING_RATES.items() if schedule.planned]
+    schedules = LEARNING_RATES.items()
+    planned = [name for name, rate in schedules if rate.planned or rate.in_cycles]
     if estimator.learning_rate in planned:
         raise AttributeError(
             f"partial_fit does not go with learning_rate={estimator.learning_rate!r}, which has to "

@@ -6,7 +6,7 @@ annotations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -33,10 +33,13 @@ __all__ = [
     "Activation",
     "Auto",
     "BiasReduction",
+    "CategoricalFeatures",
     "ClassWeight",
+    "HiddenLayerSizes",
     "LearningRateSchedule",
     "LinearSolver",
     "NetworkSolver",
+    "NumericEncoding",
     "PathKind",
     "PathSolver",
     "PenaltyGrouping",
@@ -52,8 +55,12 @@ PathSolver = Literal["auto", "lbfgs", "newton-cg", "newton-cholesky"]
 LinearSolver = PathSolver | Literal["proximal-newton", "sgd", "adam"]
 NetworkSolver = Literal["auto", "adam", "sgd", "lbfgs"]
 BiasReduction = Literal["firth"] | None
+NumericEncoding = Literal["auto", "linear", "piecewise"] | int
 PenaltyGrouping = Literal["none", "features"]
-LearningRateSchedule = Literal["constant", "invscaling", "adaptive", "cosine", "one-cycle"]
+HiddenLayerSizes = int | Sequence[int] | np.ndarray[Any, Any] | Literal["auto"]
+LearningRateSchedule = Literal[
+    "constant", "invscaling", "adaptive", "cosine", "one-cycle", "warm-restarts"
+]
 Activation = Literal[
     "identity",
     "logistic",
@@ -68,5 +75,6 @@ Activation = Literal[
 ]
 PathKind = Literal["classes", "norms"]
 Precision = Literal["auto", "float32", "float64"] | type[np.floating[Any]] | np.dtype[Any]
+CategoricalFeatures = Literal["from_dtype"] | Sequence[Any] | np.ndarray[Any, Any] | None
 ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 RandomState = int | np.random.RandomState | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 from sklearn.model_selection import train_test_split
 
 from softmax_regression._data.design import Design
@@ -13,26 +14,39 @@ from softmax_regression._losses.row_scores import true_probabilities
 from softmax_regression._losses.targets import Targets
 from softmax_regression._solvers.minibatch.minibatch import Validation
 
+_LEAST_GAIN = 1.0  # Nats, of all rows together, by which a temperature has to lower the loss.
+
 
 def split(
     targets: Targets, fraction: float, random_state: np.random.RandomState
 ) -> tuple[Array, Array]:
-    """Divide the rows of positive weight into those to train on and those to set aside."""
+    """Divide the rows of positive weight into those to train on and those to set aside.
+
+    The only row of a class is trained on.
+    """
     counted = np.flatnonzero(targets.row_weights())
-    hard = targets.encoded.ndim == 1
+    single = np.zeros(len(counted), dtype=bool)
+    labels, n_classes = None, 0
+    if targets.encoded.ndim == 1:
+        labels = targets.encoded[counted]
+        sizes = np.bincount(labels)
+        single, n_classes = sizes[labels] == 1, int(np.count_nonzero(sizes))
+        labels = labels[~single]
     try:
+        if single.any() and fraction * len(counted) <= n_classes - 1:
+            raise ValueError(
+                "The least populated class in y has only 1 member, and too few rows would be set "
+                f"aside for the {n_classes} classes."
+            )
         rows, held_out = train_test_split(
-            counted,
-            test_size=fraction,
-            stratify=targets.encoded[counted] if hard else None,
-            random_state=random_state,
+            counted[~single], test_size=fraction, stratify=labels, random_state=random_state
         )
     except ValueError as error:
         raise ValueError(
             f"early_stopping=True could not set aside validation_fraction={fraction} of "
             f"{len(counted)} rows: {error}"
         ) from error
-    return rows, held_out
+    return np.concatenate([rows, counted[single]]), held_out
 
 
 class HeldOut:
@@ -82,3 +96,21 @@ class HeldOut:
         else:
             score = float(np.average(right, weights=self.targets.row_weights()))
         return Validation(-loss if by_loss else score, loss, score)
+
+    def temperature(self, scores: Callable[[Design], Array]) -> float:
+        """Return what to divide scores by for the least loss, if that brings enough; else 1.
+
+        One number is learned from the rows, so that their log-likelihood rises by half a nat where
+        there is nothing to learn; a temperature other than 1 has to bring more (Guo, Pleiss, Sun
+        and Weinberger, "On calibration of modern neural networks", ICML 2017).
+        """
+        blocks = self.design.blocks(self._loss.n_outputs)
+        found = [scores(self.design[rows]).astype(np.float64) for rows in blocks]
+        known, rows = np.concatenate(found, axis=1), slice(0, self.design.n_rows)
+        loss = self.targets.loss(np.float64)
+
+        def total(log_temperature: float) -> float:
+            return float(loss.value_and_residual(known / np.exp(log_temperature), rows))
+
+        best = minimize_scalar(total, bounds=(-1, 1), method="bounded", options={"xatol": 1e-3})
+        return float(np.exp(best.x)) if total(0.0) - best.fun > _LEAST_GAIN else 1.0

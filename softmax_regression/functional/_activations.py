@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -68,33 +67,113 @@ def sigmoid_derivative(z: ArrayLike) -> Array:
     return np.asarray(np.minimum(tail / np.square(1 + tail), 0.25), dtype=dtype)
 
 
-@dataclass(frozen=True)
 class Activation:
     """An elementwise function and its slope.
 
     Calling the object is the same as its :meth:`value`. The registry :data:`ACTIVATIONS` holds one
-    for each name that `SmallMLP` knows.
+    for each name that `SmallMLP` knows; `SmallMLP` takes any other as its `activation`.
 
     Parameters
     ----------
-    name : str
-        The name in the registry.
-    value_into : callable ``(z, out)``
-        Writes f(z) to `out`, which may be `z` itself.
-    slope_into : callable ``(z, a, out)``
-        Writes f'(z) to `out`, which may be `z` itself, given ``a = f(z)``; it may use whichever of
-        the two is cheaper.
+    value : callable
+        f, of an array of any shape: an array of the same shape.
+    derivative : callable
+        f', likewise.
+    name : str, default='custom'
+        What messages call it.
+
+    Raises
+    ------
+    ValueError
+        If `derivative` is not the slope of `value`, by differences of it at 60 places between −4
+        and 4, or if they return arrays of another shape.
 
     Examples
     --------
     >>> relu = ACTIVATIONS["relu"]
     >>> relu([-1.0, 2.0]), relu.derivative([-1.0, 2.0])
     (array([0., 2.]), array([0., 1.]))
+    >>> import numpy as np
+    >>> sine = Activation(np.sin, np.cos)
+    >>> sine.derivative(0.0)
+    array(1.)
     """
 
     name: str
-    value_into: Callable[[Array, Array], Any]
-    slope_into: Callable[[Array, Array, Array], Any]
+    _functions: tuple[Callable[..., Any], ...]
+
+    def __init__(
+        self,
+        value: Callable[[Array], Array],
+        derivative: Callable[[Array], Array],
+        name: str = "custom",
+    ):
+        self._set(name, value, derivative)
+        self._check_slope()
+
+    def _set(self, name: str, *functions: Callable[..., Any]) -> None:
+        vars(self).update(name=name, _functions=functions)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse: fitted models share it."""
+        raise AttributeError(f"cannot assign to {name!r} of an Activation: make another.")
+
+    def value_into(self, z: Array, out: Array) -> None:
+        """Write f(z) to `out`, which may be `z` itself.
+
+        Parameters
+        ----------
+        z, out : ndarrays of the same shape
+            From where and to where.
+        """
+        out[...] = self._functions[0](z)
+
+    def slope_into(self, z: Array, a: Array, out: Array) -> None:
+        """Write f'(z) to `out`, which may be `z` itself.
+
+        Parameters
+        ----------
+        z, a, out : ndarrays of the same shape
+            z, f(z), and where to write; the function may use whichever of the first two is cheaper.
+        """
+        out[...] = self._functions[1](z)
+
+    def _check_slope(self) -> None:
+        """Raise unless the second function is the slope of the first."""
+        z = np.linspace(-4, 4, 60) + 0.01 * np.pi  # kinks are at round numbers
+        step = 1e-5
+        functions = zip(("value", "derivative"), self._functions, strict=True)
+        for name, function in functions:
+            shape = np.shape(function(z))
+            if shape != z.shape:
+                raise ValueError(
+                    f"{name} of the activation {self.name!r} returns an array of shape {shape} for "
+                    f"one of shape {z.shape}: it must work elementwise."
+                )
+        value, derivative = self._functions
+        slope = (np.asarray(value(z + step)) - np.asarray(value(z - step))) / (2 * step)
+        found = np.asarray(derivative(z))
+        wrong = ~(np.abs(found - slope) <= 1e-4 * (1 + np.abs(slope)))
+        if wrong.any():
+            i = int(np.flatnonzero(wrong)[0])
+            raise ValueError(
+                f"derivative of the activation {self.name!r} is {found[i]:.6g} at {z[i]:.6g}, but "
+                f"the slope of value there is {slope[i]:.6g}: correct one of the two."
+            )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two are of the same name and functions."""
+        if not isinstance(other, Activation):
+            return NotImplemented
+        return (self.name, self._functions) == (other.name, other._functions)
+
+    def __hash__(self) -> int:
+        """By name and functions."""
+        return hash((self.name, self._functions))
+
+    def __repr__(self) -> str:
+        """The name."""
+        return f"<activation {self.name}>"
 
     def __call__(self, z: ArrayLike) -> Array:
         """Alias of :meth:`value`."""
@@ -136,6 +215,24 @@ class Activation:
         self.value_into(flat, value)
         self.slope_into(flat, value, slope)
         return slope.reshape(z.shape).astype(dtype, copy=False)
+
+
+class _BuiltIn(Activation):
+    """One of the registry: its functions write their results."""
+
+    def __init__(
+        self,
+        name: str,
+        value_into: Callable[[Array, Array], Any],
+        slope_into: Callable[[Array, Array, Array], Any],
+    ):
+        self._set(name, value_into, slope_into)
+
+    def value_into(self, z: Array, out: Array) -> None:
+        self._functions[0](z, out)
+
+    def slope_into(self, z: Array, a: Array, out: Array) -> None:
+        self._functions[1](z, a, out)
 
 
 _WIDEST = 4096  # layer for which zeros are kept
@@ -306,15 +403,15 @@ class Activations(Mapping[str, Activation]):
 
 ACTIVATIONS = Activations(
     (
-        Activation("identity", _identity, _identity_slope),
-        Activation("logistic", _sigmoid_into, _sigmoid_slope),
-        Activation("tanh", _tanh, _tanh_slope),
-        Activation("relu", _relu, _relu_slope),
-        Activation("leaky_relu", _leaky_relu, _leaky_relu_slope),
-        Activation("elu", _elu, _elu_slope),
-        Activation("softplus", _softplus, _softplus_slope),
-        Activation("silu", _silu, _silu_slope),
-        Activation("gelu", _gelu, _gelu_slope),
+        _BuiltIn("identity", _identity, _identity_slope),
+        _BuiltIn("logistic", _sigmoid_into, _sigmoid_slope),
+        _BuiltIn("tanh", _tanh, _tanh_slope),
+        _BuiltIn("relu", _relu, _relu_slope),
+        _BuiltIn("leaky_relu", _leaky_relu, _leaky_relu_slope),
+        _BuiltIn("elu", _elu, _elu_slope),
+        _BuiltIn("softplus", _softplus, _softplus_slope),
+        _BuiltIn("silu", _silu, _silu_slope),
+        _BuiltIn("gelu", _gelu, _gelu_slope),
     ),
     aliases={"sigmoid": "logistic"},
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ import numpy as np
 from softmax_regression._estimators.targets import encode_targets
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
-from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.result import SolverResult, StopReason
-from softmax_regression.functional import ACTIVATIONS
-from softmax_regression.neural_network._training import HeldOutRows, Recipe
+from softmax_regression.functional import ACTIVATIONS, Activation
+from softmax_regression.neural_network._table_input import MANY_ROWS
+from softmax_regression.neural_network._training import HeldOutRows, Inputs, Recipe
 
+_NARROW = 100  # inputs of a layer: its rate needs no reduction
 _FEW = 150  # rows: too few to set any aside
 # What the last half of the epochs has to bring for the loss to count as still falling: shares of
 # the loss that is left and of its whole decrease. Below, more epochs hardly make a better network.
@@ -24,8 +26,66 @@ _OF_WHAT_IS_LEFT, _OF_THE_DECREASE = 0.1, 0.02
 _TELLING_EPOCHS = 10  # epochs that are enough to see that
 
 
-def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+@dataclass(frozen=True)
+class Defaults:
+    """What parameters are where they are 'auto'.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, learning_rate, alpha
+        The parameters.
+    batches : tuple of int
+        How many batches there are in an epoch, unless they would have fewer or more rows than the
+        other two numbers.
+    learning_rate_init : float
+        That of layers with at most 100 inputs, or of a large table.
+    calibrates : bool
+        Whether to divide scores by a temperature.
+    """
+
+    hidden_layer_sizes: tuple[int, ...]
+    learning_rate: str
+    alpha: float
+    batches: tuple[int, int, int]
+    learning_rate_init: float
+    calibrates: bool = False
+
+
+# With fewer rows than a hundred, 'lbfgs' gets no stronger penalty than with a hundred.
+MOST_L2 = 0.03
+# Chosen by benchmarks.defaults, as benchmarks/README.md tells.
+USUAL = Defaults((100,), "constant", 0.03, (50, 32, 256), 0.003)
+_LBFGS = replace(USUAL, alpha=3.0)
+_LARGE_TABLE = Defaults((128, 128), "warm-restarts", 0.1, (100, 128, 256), 0.01, True)
+
+
+def choose_defaults(solver: str, encoded: bool, targets: Targets, held_out: bool) -> Defaults:
+    """Return the defaults for a solver, and for features as they are or encoded.
+
+    Restarts go by rows that are held out.
+    """
+    if solver == "lbfgs":
+        return _LBFGS
+    if not encoded or np.count_nonzero(targets.row_weights()) < MANY_ROWS:
+        return USUAL
+    return _LARGE_TABLE if held_out else USUAL
+
+
+def rate_for_inputs(defaults: Defaults, layer_sizes: Sequence[int]) -> float:
+    """Return the first step size: the more inputs move together, the farther a step goes.
+
+    Of the codes of a feature few move at a time.
+    """
+    if defaults is _LARGE_TABLE:
+        return defaults.learning_rate_init
+    widest = max(_NARROW, *layer_sizes[:-1])
+    return defaults.learning_rate_init * (_NARROW / widest) ** 0.5
+
+
+def hidden_sizes(hidden_layer_sizes: Any, default: tuple[int, ...]) -> list[int]:
     """Return the numbers of units of the hidden layers."""
+    if isinstance(hidden_layer_sizes, str):  # 'auto'
+        return list(default)
     try:
         hidden = np.atleast_1d(np.asarray(hidden_layer_sizes))
     except ValueError:  # ragged
@@ -36,6 +96,16 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
             f"{hidden_layer_sizes!r}."
         )
     return [int(size) for size in hidden]
+
+
+def activation_of(activation: Any) -> Activation:
+    """Return an activation given by its name or as it is."""
+    return ACTIVATIONS[activation] if isinstance(activation, str) else activation
+
+
+def name_of_activation(activation: Any) -> Any:
+    """Return the name that an activation is known by, or itself if it is one of a user's own."""
+    return ACTIVATIONS[activation].name if isinstance(activation, str) else activation
 
 
 def choose_solver(network: Any, targets: Targets, validated: bool) -> str:
@@ -65,9 +135,10 @@ def sets_rows_aside(network: Any, targets: Targets) -> bool:
         sizes = np.full(len(targets.classes), n_rows)
         if counted.ndim == 1:
             sizes = np.bincount(counted)
-            sizes = sizes[sizes > 0]
+            sizes = sizes[sizes > 1]  # a class of one row is trained on
+            n_rows = int(sizes.sum())
         fraction = min(network.validation_fraction, 1 - network.validation_fraction)
-        return bool(n_rows >= _FEW and sizes.min() > 1 and n_rows * fraction >= len(sizes))
+        return bool(n_rows >= _FEW and n_rows * fraction >= len(sizes))
     return bool(network.early_stopping)
 
 
@@ -112,9 +183,34 @@ def is_cut_short(
     return bool(recent > noise)
 
 
+def remedy(network: Any, result: SolverResult, learning_rate: str) -> str | None:
+    """Return what to do about how training ended, if there is anything to do."""
+    if network._worse_than_guessing(result):
+        return f"Its loss of {result.value:.3g} is worse than guessing: {_gentler(network)}."
+    if result.reason is StopReason.INTERRUPTED:
+        return "The parameters reached so far are kept."
+    if result.reason is StopReason.ROUNDING and result.n_iter == 0:
+        return f"No step was taken at all: {_gentler(network)}."
+    if not is_cut_short(
+        result, network.solver_, learning_rate, network.tol, network.early_stopping
+    ):
+        return None
+    limit = "max_time" if result.reason is StopReason.MAX_TIME else "max_iter"
+    return f"The loss was still falling: raise {limit}, or {_gentler(network, 'raise')}."
+
+
+def _gentler(network: Any, how: str = "lower") -> str:
+    """Say what may help, of what this solver and these features leave to do."""
+    if not network.standardize:
+        return "scale the features, as standardize=True does"
+    if network.solver_ == "lbfgs":
+        return "try solver='adam'"
+    return f"{how} learning_rate_init"
+
+
 def starting_point(
     network: Any, recipe: Recipe, classes: Array, previous: Any, random_state: np.random.RandomState
-) -> Callable[[InputScaling], Array]:
+) -> Callable[[Inputs], Array]:
     """Return what gives initial parameters, for the features as they are scaled.
 
     Those drawn are the same for each scaling; the previous ones are the same network.
@@ -129,13 +225,13 @@ def starting_point(
             f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
             f"{network._layer_sizes}."
         )
-    if network._activation != ACTIVATIONS[network.activation].name:
+    if network._activation != name_of_activation(network.activation):
         raise ValueError(
             "warm_start=True goes on with the network of the previous fit, whose activation is "
             f"{network._activation!r}, not {network.activation!r}: set it back, or set "
             "warm_start=False."
         )
-    return lambda scaling: scaling.unfolded(Layout(sizes), last)
+    return lambda scaling: scaling.unfolded(Layout(recipe.layer_sizes), last)
 
 
 def rows_to_validate_on(network: Any, X: Any, y: Any, sample_weight: Any) -> HeldOutRows:

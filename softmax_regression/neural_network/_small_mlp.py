@@ -8,31 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
-from softmax_regression._estimators.export import Layers
-from softmax_regression._estimators.parameters import FITS, MINIBATCHES, constraints, described
+from softmax_regression._estimators.parameters import described
 from softmax_regression._estimators.scoring import scorer_of
 from softmax_regression._estimators.state import state_of
 from softmax_regression._estimators.streams import Stream, check_parameters_of_stream
 from softmax_regression._estimators.types import (
     Activation,
     Auto,
+    CategoricalFeatures,
     ClassWeight,
+    HiddenLayerSizes,
     LearningRateSchedule,
     NetworkSolver,
+    NumericEncoding,
     Precision,
     RandomState,
     available_if,
@@ -42,29 +40,39 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.network.cross_entropy import Network
+from softmax_regression._objectives.network.encoded_inputs import EncodedInputs
+from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
+from softmax_regression._solvers.minibatch.minibatch import Minibatches
 from softmax_regression._solvers.minibatch.optimizers import Clipping, Decaying, Optimizer
 from softmax_regression._solvers.result import SolverResult, StopReason
-from softmax_regression.functional import ACTIVATIONS
+from softmax_regression.functional import Activation as CustomActivation
 from softmax_regression.neural_network._choices import (
+    MOST_L2,
+    USUAL,
+    Defaults,
+    activation_of,
     check_dropout,
+    choose_defaults,
     choose_solver,
     hidden_sizes,
-    is_cut_short,
+    name_of_activation,
+    rate_for_inputs,
+    remedy,
     rows_to_validate_on,
     sets_rows_aside,
     starting_point,
 )
+from softmax_regression.neural_network._constraints import CONSTRAINTS
 from softmax_regression.neural_network._export import mlp_classifier
+from softmax_regression.neural_network._table_input import TableInput
 from softmax_regression.neural_network._training import Recipe, Score, Training
 
-_NARROW = 100  # inputs of a layer: its rate needs no reduction
 # Parameters that training takes as they are.
 _AS_THEY_ARE = (
     "label_smoothing",
     "standardize",
     "dtype",
-    "learning_rate",
     "power_t",
     "max_iter",
     "max_fun",
@@ -73,6 +81,17 @@ _AS_THEY_ARE = (
     "n_iter_no_change",
     "average",
 )
+
+
+def _shape(array: Any) -> tuple[int, ...] | None:
+    try:
+        return array.shape if isinstance(array, np.ndarray) else np.shape(array)
+    except ValueError:  # ragged
+        return None
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value == "auto" else value
 
 
 def _can_stream(estimator: SmallMLP) -> bool:
@@ -88,7 +107,7 @@ def _can_stream(estimator: SmallMLP) -> bool:
 
 
 @described
-class SmallMLP(BaseSoftmaxClassifier):
+class SmallMLP(TableInput):
     r"""A small feed-forward network (multi-layer perceptron) with softmax output.
 
     Each hidden layer multiplies by its weights, adds intercepts and applies the activation; the
@@ -99,26 +118,32 @@ class SmallMLP(BaseSoftmaxClassifier):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or array-like of int, default=(100,)
-        Number of units in each hidden layer. An empty list is softmax regression.
-    activation : str, default='relu'
+    hidden_layer_sizes : int, array-like of int or 'auto', default='auto'
+        Number of units in each hidden layer. An empty list is softmax regression. 'auto' is (100,),
+        or (128, 128) in `fit` of a *large table*: one of 2500 rows or more whose features are
+        encoded (see `numeric_encoding`), and whose solver is not 'lbfgs'.
+    activation : str or Activation, default='relu'
         Activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
         which are 'identity', 'logistic' or 'sigmoid', 'tanh', 'relu', 'leaky_relu', 'elu',
-        'softplus', 'silu' and 'gelu'.
+        'softplus', 'silu' and 'gelu'; or one of your own, a
+        `softmax_regression.functional.Activation`.
     solver : {'auto', 'adam', 'sgd', 'lbfgs'}, default='auto'
         'adam' and 'sgd' train on minibatches, 'lbfgs' on all rows at a time, which suits small
         data. 'auto' is 'lbfgs' for fewer than 150 rows, unless an option is given that it doesn't
         have, else 'adam'.
     alpha : float or 'auto', default='auto'
-        Strength of the L2 penalty on the weights, not on the intercepts; 'auto' is 0.03, or 3 for
-        'lbfgs'. Sample weights count as numbers of rows: small ones make it stronger.
+        Strength of the L2 penalty on the weights, not on the intercepts. Sample weights count as
+        numbers of rows: small ones make it stronger. 'auto' is 0.03, for a large table 0.1, and for
+        'lbfgs' 3 or, if that is less, 0.03 n; there, weights of a mean below 1 are scaled up to it.
     weight_decay : float, default=0.0
         By what share of themselves, times the learning rate, weights shrink in each step of 'adam'
         or 'sgd' (decoupled weight decay: with 'adam', AdamW). Not for 'lbfgs'.
     batch_size : int or 'auto', default='auto'
-        Rows in a minibatch; 'auto' is a fiftieth of all, but at least 32 and at most 256.
-    learning_rate : str, default='constant'
-        How the step size of 'sgd' and 'adam' changes:
+        Rows in a minibatch; 'auto' is a fiftieth of all, but at least 32 and at most 256, or for a
+        large table a hundredth, but at least 128 and at most 256.
+    learning_rate : str, default='auto'
+        How the step size of 'sgd' and 'adam' changes. 'auto' is 'warm-restarts' for a large table
+        with early stopping, else 'constant'.
 
         - 'constant': not at all;
         - 'invscaling': as ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
@@ -126,12 +151,16 @@ class SmallMLP(BaseSoftmaxClassifier):
           `partial_fit`, ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the
           number of steps since the stream began or last changed;
         - 'cosine': along half a cosine to 0 at the end of `max_iter` epochs;
-        - 'one-cycle': up in the first tenth of them, and then so down. The last two always take
-          `max_iter` epochs.
+        - 'one-cycle': up in the first tenth of them, and then so down. These two always take
+          `max_iter` epochs;
+        - 'warm-restarts': such a cycle of 3 epochs, then one of 6, of 12 and so on. Early stopping
+          ends training with a cycle that has lowered the loss on the validation rows by less than
+          3 %, or by less than 8 % to more than that on the rows trained on. `max_iter` leaves out a
+          cycle that it would cut short.
     learning_rate_init : float or 'auto', default='auto'
         The first step size; of 'one-cycle' the largest. 'auto' is 0.003 where no layer has more
         than 100 inputs, else that times ``(100 / n_inputs) ** 0.5`` of the layer with the most: the
-        more inputs move together, the farther a step of each goes.
+        more inputs move together, the farther a step of each goes. For a large table it is 0.01.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     max_iter : int, default=200
@@ -188,6 +217,22 @@ class SmallMLP(BaseSoftmaxClassifier):
     dtype : {'auto', 'float32', 'float64'}, default='auto'
         The precision to train in: 'auto' is float32, but for X of up to 10,000 values, which take
         no longer in float64. Parameters and predictions have that of X.
+    numeric_encoding : {'auto', 'linear', 'piecewise'} or int, default='auto'
+        How features of numbers enter the first layer. 'linear' multiplies each by the weights of
+        the units. 'piecewise' gives each a function of its own in every unit, made of 16 straight
+        lines between quantiles of the feature, or those between all its values if these are no
+        more; beyond the outer ones it is constant, so that no outlier does harm. An integer is
+        'piecewise' with so many lines. 'auto' is 'piecewise' for 2500 rows or more of at most 60
+        features: of fewer rows, no more than straight lines can be learned well. Sparse X stays
+        linear.
+        `partial_fit` takes the quantiles of the first call.
+    categorical_features : 'from_dtype', None or array-like, default='from_dtype'
+        Which features are categories: with 'from_dtype' the columns of a DataFrame that hold
+        categories or text; or their names, their positions, or a mask. Each level has weights of
+        its own, levels of fewer than 4 rows share them. NaN and None are missing values, which
+        have weights of their own too. What was missing nowhere in training, and levels that were
+        not seen, are taken for missing in prediction, which then counts as the mean of the feature.
+        None takes all features for numbers and refuses NaN.
 
     Attributes
     ----------
@@ -195,7 +240,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         The labels; for class probabilities, the names of their columns. They are sorted, and the
         columns of all that is returned are in their order.
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Weights of each layer.
+        Weights of each layer. Where features are encoded, those of the first are the tables that
+        `feature_tables` returns, one below the other.
     intercepts_ : list of ndarray of shape (n_units,)
         Intercepts of each layer.
     loss_ : float
@@ -211,6 +257,10 @@ class SmallMLP(BaseSoftmaxClassifier):
         Likewise the score: accuracy, or what `scoring` names.
     best_validation_score_ : float or None
         The best of them.
+    temperature_ : float
+        What all scores were divided by in the end, a large table's by what suits the validation
+        rows best, if early stopping goes by their loss; 1.0 otherwise. It is in the last layer's
+        weights, not in the losses above.
     solver_ : str
         The solver that ran.
     n_iter_ : int
@@ -235,6 +285,9 @@ class SmallMLP(BaseSoftmaxClassifier):
 
     References
     ----------
+    Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features in tabular deep
+    learning", NeurIPS 2022.
+    I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
     D. E. Rumelhart, G. E. Hinton and R. J. Williams, "Learning representations by back-propagating
     errors", Nature 323, 1986.
     X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural
@@ -259,39 +312,18 @@ class SmallMLP(BaseSoftmaxClassifier):
         "The list of the shapes of coefs_",
         "The list of the shapes of intercepts_",
     )
-    _step_parameters = (*BaseSoftmaxClassifier._step_parameters, "weight_decay", "max_grad_norm")
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **constraints(*FITS, *MINIBATCHES),
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({*ACTIVATIONS, "sigmoid"})],
-        "solver": [StrOptions({"auto", "adam", "sgd", "lbfgs"})],
-        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-        "label_smoothing": [Interval(Real, 0, 1, closed="both")],
-        "standardize": ["boolean"],
-        "average": [Interval(Real, 0, None, closed="left")],
-        "dtype": [
-            StrOptions({"auto", "float32", "float64"}),
-            Options(type, {np.float32, np.float64}),
-            Options(np.dtype, {np.dtype("float32"), np.dtype("float64")}),
-        ],
-    }
+    _step_parameters = (*TableInput._step_parameters, "weight_decay", "max_grad_norm")
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Activation = "relu",
+        hidden_layer_sizes: HiddenLayerSizes = "auto",
+        activation: Activation | CustomActivation = "relu",
         *,
         solver: NetworkSolver = "auto",
         alpha: float | Auto = "auto",
         batch_size: int | Auto = "auto",
-        learning_rate: LearningRateSchedule = "constant",
+        learning_rate: LearningRateSchedule | Auto = "auto",
         learning_rate_init: float | Auto = "auto",
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -319,6 +351,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         standardize: bool = True,
         average: float = 1.0,
         dtype: Precision = "auto",
+        numeric_encoding: NumericEncoding = "auto",
+        categorical_features: CategoricalFeatures = "from_dtype",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -353,6 +387,8 @@ class SmallMLP(BaseSoftmaxClassifier):
         self.standardize = standardize
         self.average = average
         self.dtype = dtype
+        self.numeric_encoding = numeric_encoding
+        self.categorical_features = categorical_features
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread
@@ -370,8 +406,8 @@ class SmallMLP(BaseSoftmaxClassifier):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            Training data; see `categorical_features` for what may be missing or no number.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels; or class probabilities, rows that sum to 1, whose columns are the classes: those
             of a DataFrame by their names, in any order, those of an array 0, 1, 2, ….
@@ -407,14 +443,20 @@ class SmallMLP(BaseSoftmaxClassifier):
             targets = self._encode(y, design, sample_weight)
             check_more_than_one_class(targets, type(self).__name__)
             random_state = check_random_state(self.random_state)
-            self._layer_sizes = self._sizes(design, targets.classes)
+            if previous is None:
+                self._learn_encoding(design, targets)
             validated = not (X_val is None and y_val is None and sample_weight_val is None)
             self.solver_ = choose_solver(self, targets, validated)
+            set_aside = not validated and sets_rows_aside(self, targets)
+            encoded, held_out = self._encoding is not None, set_aside or validated
+            stop_early = bool(self.early_stopping)
+            defaults = choose_defaults(self.solver_, encoded, targets, held_out and stop_early)
+            self._layer_sizes = self._sizes(design, targets.classes, defaults)
             check_dropout(self.dropout, len(self._layer_sizes) - 1, self.solver_, self.solver)
-            recipe = self._recipe()
+            recipe = self._recipe(defaults)
             start = starting_point(self, recipe, targets.classes, previous, random_state)
             self.classes_: Array = targets.classes
-            self._activation: str = ACTIVATIONS[self.activation].name
+            self._activation: Any = name_of_activation(self.activation)
             watched.begin()
             training = Training(
                 recipe,
@@ -422,13 +464,13 @@ class SmallMLP(BaseSoftmaxClassifier):
                 random_state,
                 watched,
                 lambda result: self._refuse_divergence(result.params, result.value, result.n_iter),
-                stop_early=bool(self.early_stopping),
+                stop_early=stop_early,
                 by_loss=self.scoring == "loss",
             )
             if validated:
-                held_out = rows_to_validate_on(self, X_val, y_val, sample_weight_val)
-                result = training.on(design, targets, held_out)
-            elif sets_rows_aside(self, targets):
+                rows = rows_to_validate_on(self, X_val, y_val, sample_weight_val)
+                result = training.on(design, targets, rows)
+            elif set_aside:
                 result = training.without_some(
                     design,
                     targets,
@@ -447,7 +489,7 @@ class SmallMLP(BaseSoftmaxClassifier):
             self.loss_curve_: list[float] = [*earlier, *result.loss_curve]
             self.t_: int = seen + result.n_rows_seen
         watched.end()
-        self._warn(result)
+        self._warn(result, recipe.learning_rate)
         return self
 
     @available_if(_can_stream)
@@ -491,20 +533,22 @@ class SmallMLP(BaseSoftmaxClassifier):
             targets = self._encode(y, design, sample_weight, columns)
             self.solver_ = "adam" if self.solver == "auto" else self.solver
             if first:
-                self._layer_sizes = self._sizes(design, targets.classes)
+                self._learn_encoding(design, targets)
+                self._layer_sizes = self._sizes(design, targets.classes, USUAL)
             stream = self._resumed_stream(self.solver_, first)
             stream.columns = np.searchsorted(targets.classes, columns)
             stream.count(targets)
             weight = stream.mean_weight(targets)
             check_dropout(self.dropout, len(self._layer_sizes) - 1, self.solver_, self.solver)
-            recipe = self._recipe()
+            recipe = self._recipe(USUAL)
             scaling = stream.scaling or recipe.scaling(design, targets)
-            stream.scaling = scaling  # the first piece's serves for the whole stream
+            if isinstance(scaling, InputScaling):
+                stream.scaling = scaling  # the first piece's serves for the whole stream
             objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else self._solution()
             start = starting_point(self, recipe, targets.classes, previous, stream.random_state)
             self.classes_ = targets.classes
-            self._activation = ACTIVATIONS[self.activation].name
+            self._activation = name_of_activation(self.activation)
             watched.begin()
             model = start(scaling)
             params = model.copy()
@@ -562,16 +606,13 @@ class SmallMLP(BaseSoftmaxClassifier):
     # -- pieces ------------------------------------------------------------------------------------
 
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
-        network = Network(self.coefs_, self.intercepts_, ACTIVATIONS[self._activation])
-        return network.scores, max(self._layer_sizes[1:])
-
-    def _layers(self) -> Layers:
-        """Return what other libraries can hold of the network: all of it."""
-        return Layers(self.coefs_, self.intercepts_, self._activation)
+        weights, intercepts = ([*map(np.asarray, arrays)] for arrays in self._arrays())
+        network = Network(weights, intercepts, activation_of(self._activation))
+        return self._scores_of_table(network.scores), max(self._layer_sizes[1:])
 
     def _parameters(self) -> Array:
         """Return all weights and intercepts in one vector."""
-        return Layout.joined(self.coefs_, self.intercepts_)
+        return Layout.joined(*([*map(np.asarray, arrays)] for arrays in self._arrays()))
 
     def _keep(self, params: Array) -> None:
         """Make a vector the parameters of the network."""
@@ -581,53 +622,66 @@ class SmallMLP(BaseSoftmaxClassifier):
 
     def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
+        if n_features == self.n_features_in_:
+            n_features = self._n_inputs(n_features)
         sizes = [n_features, *self._layer_sizes[1:-1], n_outputs]
-        coefs, intercepts = (
-            [getattr(array, "shape", None) for array in arrays]
-            for arrays in (self.coefs_, self.intercepts_)
-        )
+        coefs, intercepts = ([_shape(array) for array in arrays] for arrays in self._arrays())
         return (coefs, intercepts), (list(pairwise(sizes)), [(n,) for n in sizes[1:]])
 
     def _model_parameters(self) -> dict[str, Any]:
         return {
-            "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes),
-            "activation": ACTIVATIONS[self.activation].name,
+            "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes, USUAL.hidden_layer_sizes),
+            "activation": name_of_activation(self.activation),
             "standardize": self.standardize,
+            "numeric_encoding": self.numeric_encoding,
         }
 
     def _solution(self) -> tuple[list[int], Array, Array]:
         """Return layers, classes and parameters to go on from."""
         return self._layer_sizes, np.asarray(self.classes_), self._parameters()
 
-    def _sizes(self, design: Design, classes: Array) -> list[int]:
+    def _sizes(self, design: Design, classes: Array, defaults: Defaults) -> list[int]:
         """Return the sizes of all layers, the input and the output included."""
         return [
-            design.n_columns,
-            *hidden_sizes(self.hidden_layer_sizes),
+            self._n_inputs(design.n_columns),
+            *hidden_sizes(self.hidden_layer_sizes, defaults.hidden_layer_sizes),
             1 if len(classes) == 2 else len(classes),
         ]
 
-    def _recipe(self) -> Recipe:
+    def _recipe(self, defaults: Defaults) -> Recipe:
         """Say how to train, with what was left open decided."""
-        n_hidden = len(self._layer_sizes) - 2
-        alpha = self.alpha
-        if isinstance(alpha, str):
-            alpha = 3.0 if self.solver_ == "lbfgs" else 0.03
+        encoding = self._known_encoding()
+        encoded = None if encoding is None else EncodedInputs(encoding)
+        n_inputs = self._layer_sizes[0] if encoded is None else encoded.n_codes
+        layer_sizes = [n_inputs, *self._layer_sizes[1:]]
         rate = self.learning_rate_init
         if isinstance(rate, str):
-            rate = 0.003 * (_NARROW / max(_NARROW, *self._layer_sizes[:-1])) ** 0.5
+            rate = rate_for_inputs(defaults, layer_sizes)
+
+        def deal(n_rows: int, random_state: np.random.RandomState) -> Minibatches:
+            size = self._batch_size(n_rows, defaults.batches)
+            return Minibatches(size, self.shuffle, random_state)
+
         return Recipe(
             solver=self.solver_,
-            layer_sizes=self._layer_sizes,
-            activation=ACTIVATIONS[self.activation].name,
+            layer_sizes=layer_sizes,
+            encoded=encoded,
+            activation=activation_of(self.activation),
+            learning_rate=_or(self.learning_rate, defaults.learning_rate),
             learning_rate_init=rate,
-            dropout=self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]],
-            alpha=alpha,
+            dropout=self._dropout_rates(),
+            alpha=_or(self.alpha, defaults.alpha),
+            calibrates=defaults.calibrates and self.scoring == "loss",
+            most_l2=MOST_L2 if isinstance(self.alpha, str) else None,
             optimizer=lambda: self._optimizer(self.solver_),
-            deal=self._batches,
+            deal=deal,
             report=self._report(),
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
         )
+
+    def _dropout_rates(self) -> Any:
+        n_hidden = len(self._layer_sizes) - 2
+        return self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]]
 
     def _most_epochs(self) -> int | None:
         """Return the most epochs of a fit, where it is known before."""
@@ -639,9 +693,7 @@ class SmallMLP(BaseSoftmaxClassifier):
             return None
         X = _safe_indexing(X.tocsr() if issparse(X) else X, rows)
         y = _safe_indexing(y, rows)
-        scorer = check_scoring(self, self.scoring)
-        if isinstance(self.scoring, str):
-            scorer = scorer_of(self.scoring, self.classes_)
+        scorer = scorer_of(self.scoring, self.classes_)
 
         def score(params: Array) -> float:
             self._keep(params)
@@ -649,9 +701,10 @@ class SmallMLP(BaseSoftmaxClassifier):
 
         return score
 
-    def _batch_size(self, n_rows: int) -> int:
+    def _batch_size(self, n_rows: int, batches: tuple[int, int, int] = USUAL.batches) -> int:
         if self.batch_size == "auto":
-            return min(max(32, min(n_rows // 50, 256)), n_rows)
+            number, least, most = batches
+            return min(max(least, min(n_rows // number, most)), n_rows)
         return min(int(self.batch_size), n_rows)
 
     def _optimizer(self, solver: str) -> Optimizer:
@@ -672,28 +725,12 @@ class SmallMLP(BaseSoftmaxClassifier):
         self.best_loss_ = None
         if not (seen and self.early_stopping):
             self.best_loss_ = min(result.loss_curve, default=result.value)
+        self.temperature_ = getattr(result, "temperature", 1.0)
         self.n_layers_ = len(self._layer_sizes)
         self.n_outputs_ = self._layer_sizes[-1]
         self.out_activation_ = "logistic" if self.n_outputs_ == 1 else "softmax"
 
-    def _warn(self, result: SolverResult) -> None:
-        if self._worse_than_guessing(result):
-            remedy = f"Its loss of {result.value:.3g} is worse than guessing: {self._gentler()}."
-        elif result.reason is StopReason.INTERRUPTED:
-            remedy = "The parameters reached so far are kept."
-        elif result.reason is StopReason.ROUNDING and result.n_iter == 0:
-            remedy = f"No step was taken at all: {self._gentler()}."
-        elif is_cut_short(result, self.solver_, self.learning_rate, self.tol, self.early_stopping):
-            limit = "max_time" if result.reason is StopReason.MAX_TIME else "max_iter"
-            remedy = f"The loss was still falling: raise {limit}, or {self._gentler('raise')}."
-        else:
-            return
-        self._warn_stopped(result, f". {remedy}")
-
-    def _gentler(self, how: str = "lower") -> str:
-        """Say what may help, of what this solver and these features leave to do."""
-        if not self.standardize:
-            return "scale the features, as standardize=True does"
-        if self.solver_ == "lbfgs":
-            return "try solver='adam'"
-        return f"{how} learning_rate_init"
+    def _warn(self, result: SolverResult, learning_rate: str) -> None:
+        advice = remedy(self, result, learning_rate)
+        if advice is not None:
+            self._warn_stopped(result, f". {advice}")

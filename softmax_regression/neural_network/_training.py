@@ -24,6 +24,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.network.cross_entropy import Network, NetworkCrossEntropy
 from softmax_regression._objectives.network.dropout import Dropout
+from softmax_regression._objectives.network.encoded_inputs import EncodedInputs
 from softmax_regression._objectives.network.input_scaling import InputScaling
 from softmax_regression._objectives.network.layers import Layout
 from softmax_regression._problems.held_out import HeldOut, split
@@ -40,8 +41,9 @@ from softmax_regression._solvers.minibatch.minibatch import (
 from softmax_regression._solvers.minibatch.optimizers import Averaging, Optimizer
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
 from softmax_regression._solvers.time_limit import deadline_after
-from softmax_regression.functional import ACTIVATIONS
+from softmax_regression.functional import Activation
 
+Inputs = InputScaling | EncodedInputs
 Score = Callable[[Array], float]  # of the network with some parameters
 
 _MANY = 10_000  # rows: so many that a tenth of them will not be missed
@@ -56,9 +58,12 @@ class NetworkResult(SolverResult):
     ----------
     n_rows : int
         Rows that an epoch saw.
+    temperature : float
+        What the scores were divided by.
     """
 
     n_rows: int = 0
+    temperature: float = 1.0
 
     @property
     def n_rows_seen(self) -> int:
@@ -75,17 +80,25 @@ class Recipe:
     solver : {'adam', 'sgd', 'lbfgs'}
         What minimises.
     layer_sizes : sequence of int
-        Inputs, units of each hidden layer, outputs.
+        Inputs as they are trained on, units of each hidden layer, outputs.
+    encoded : EncodedInputs or None
+        The codes of the features to train on; None for the features as they are.
     dropout : sequence of float
         Rates for the inputs and for each hidden layer.
     alpha : float
         Strength of the penalty, in scikit-learn's units.
+    most_l2 : float or None
+        The most that the penalty on ``||weights||² / 2`` beside the mean loss may be, where rows
+        count as 1 at least on the mean; None for an `alpha` that was given, for which weights are
+        numbers of rows however small they are.
     dtype : str or dtype
         The precision, or 'auto'.
     optimizer : callable
         Makes the rule for a step.
     deal : callable
         Gives the batches for a number of rows, and what draws their order.
+    calibrates : bool
+        Whether scores are divided by the temperature that suits the rows held out best.
     report : callable or None
         Takes a line of text after each epoch.
     activation, learning_rate, learning_rate_init, power_t, max_iter, max_fun, max_time, tol, \
@@ -95,9 +108,11 @@ n_iter_no_change, label_smoothing, standardize, average
 
     solver: str
     layer_sizes: Sequence[int]
-    activation: str
+    encoded: EncodedInputs | None
+    activation: Activation
     dropout: Sequence[float]
     alpha: float
+    most_l2: float | None
     label_smoothing: float
     standardize: bool
     dtype: Any
@@ -112,21 +127,24 @@ n_iter_no_change, label_smoothing, standardize, average
     tol: float
     n_iter_no_change: float
     average: float
+    calibrates: bool
     report: Report | None
 
     def draw(self, random_state: np.random.RandomState) -> Array:
         """Draw initial parameters (Glorot and Bengio)."""
         layout = Layout(self.layer_sizes)
         params = np.empty(layout.n_params)
-        factor = 2.0 if self.activation == "logistic" else 6.0
+        factor = 2.0 if self.activation.name == "logistic" else 6.0
         for weights, intercepts in zip(*layout.views(params), strict=True):
             bound = np.sqrt(factor / sum(weights.shape))
             weights[...] = random_state.uniform(-bound, bound, weights.shape)
             intercepts[...] = random_state.uniform(-bound, bound, intercepts.shape)
         return params
 
-    def scaling(self, design: Design, targets: Targets) -> InputScaling:
+    def scaling(self, design: Design, targets: Targets) -> Inputs:
         """Choose the coordinates of the features to train in."""
+        if self.encoded is not None:
+            return self.encoded
         if not self.standardize:
             return InputScaling.none(design.n_columns)
         moments = design.moments(targets.row_weights())
@@ -136,7 +154,7 @@ n_iter_no_change, label_smoothing, standardize, average
         self,
         design: Design,
         targets: Targets,
-        scaling: InputScaling,
+        scaling: Inputs,
         random_state: np.random.RandomState,
     ) -> NetworkCrossEntropy:
         """Return what is minimised for some rows."""
@@ -149,13 +167,17 @@ n_iter_no_change, label_smoothing, standardize, average
             scaling.design(design, dtype),
             loss,
             Layout(self.layer_sizes),
-            ACTIVATIONS[self.activation],
+            self.activation,
             self._l2(n_counted / size, targets, dtype),
             self._drop(random_state),
         )
 
     def _l2(self, factor: float, targets: Targets, dtype: Any) -> float:
         """Return the strength of the penalty beside a mean."""
+        if self.most_l2 is not None:
+            n_counted = float(np.count_nonzero(targets.row_weights()))
+            n_rows = max(n_counted, as_float(targets.total_weight))
+            return float(min(self.alpha * factor / n_rows, self.most_l2))
         l2 = as_float(Fraction(float(self.alpha * factor)) / targets.total_weight)
         if l2 > np.finfo(dtype).max:
             raise ValueError(
@@ -224,7 +246,7 @@ class Training:
     """
 
     recipe: Recipe
-    start: Callable[[InputScaling], Array]
+    start: Callable[[Inputs], Array]
     random_state: np.random.RandomState
     watched: Watched
     refuse: Callable[[SolverResult], None]
@@ -253,15 +275,23 @@ class Training:
             return {"coefs_": weights, "intercepts_": intercepts}
 
         watch = self.watched.steps(task, attributes, lambda: params)
+        temperature = 1.0
         if self.recipe.solver == "lbfgs":
             result = self._minimize(objective, params, watch)
         else:
-            validate = self._validation(held_out, objective, scaling, in_x)
+            seen = None
+            if held_out is not None:
+                seen = HeldOut(scaling.design(held_out.design, objective.dtype), held_out.targets)
+            validate = self._validation(held_out, seen, objective, in_x)
             result = self._minimize_batches(objective, params, validate, watch, n_epochs, max_time)
+            self.refuse(result)
+            if seen is not None and self.recipe.calibrates:
+                temperature = seen.temperature(partial(objective.scores, result.params))
+                for parts in objective.layout.views(result.params):
+                    parts[-1][...] /= temperature
         self.refuse(result)
-        return NetworkResult(
-            **vars(result) | {"params": in_x(result.params)}, n_rows=len(objective.rows)
-        )
+        found = vars(result) | {"params": in_x(result.params)}
+        return NetworkResult(**found, n_rows=len(objective.rows), temperature=temperature)
 
     def without_some(
         self,
@@ -315,14 +345,13 @@ class Training:
     def _validation(
         self,
         rows: HeldOutRows | None,
+        held_out: HeldOut | None,
         objective: NetworkCrossEntropy,
-        scaling: InputScaling,
         in_x: Callable[[Array], Array],
     ) -> Callable[[Array], Validation] | None:
         """Return what looks at parameters after each epoch."""
-        if rows is None:
+        if rows is None or held_out is None:
             return None
-        held_out = HeldOut(scaling.design(rows.design, objective.dtype), rows.targets)
 
         def validate(params: Array) -> Validation:
             score = None if rows.score is None else partial(rows.score, in_x(params))
@@ -364,14 +393,15 @@ class Training:
         steps = recipe.optimizer()
         if recipe.average:
             steps = Averaging(steps, recipe.average * batches.number(n_rows))
+        rate = recipe.rate()
         return minimize_minibatch(
             objective,
             params,
             steps,
-            recipe.rate(),
+            rate,
             batches,
             tol=recipe.tol,
-            max_iter=n_epochs or recipe.max_iter,
+            max_iter=n_epochs or rate.most_epochs(recipe.max_iter),
             n_iter_no_change=np.inf if n_epochs else recipe.n_iter_no_change,
             max_time=max_time,
             validate=validate,

@@ -204,7 +204,7 @@ def test_an_attribute_that_was_removed_is_named(name, removed):
         ("SmallMLP", {"coefs_": [np.zeros((4, 3))]}, r"coefs_ must be .* is \[\(4, 3\)\]"),
         (
             "SmallMLP",
-            {"intercepts_": [np.zeros(4), [0.0] * 3]},
+            {"intercepts_": [np.zeros(4), [[0.0], [1.0, 2.0], 3.0]]},
             r"intercepts_ must be \[\(4,\), \(3,\)\], .* is \[\(4,\), None\]",
         ),
     ],

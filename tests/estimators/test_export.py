@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, load_wine, make_classification
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
@@ -165,3 +165,15 @@ def test_training_goes_on_where_scikit_learn_can(early_stopping):
 def test_before_fit_it_says_so(model):
     with pytest.raises(NotFittedError):
         clone(model).to_sklearn()
+
+
+@pytest.mark.parametrize("params", [{"numeric_encoding": 4}, {"categorical_features": [0]}])
+def test_networks_on_codes_say_what_to_fit_instead(params):
+    X, y = load_iris(return_X_y=True)
+    X = np.round(X)
+    model = SmallMLP(max_iter=2, early_stopping=False, random_state=0, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="fit one with numeric_encoding='linear'"):
+        model.to_sklearn()

@@ -37,7 +37,14 @@ from softmax_regression.functional import ACTIVATIONS
 LINEAR = SoftmaxRegression()
 STREAM = SoftmaxRegression(solver="adam", tol=1e-3, random_state=0)
 # Enough penalty and speed to be at its end, so that no warning comes into play.
-NETWORK = SmallMLP((4,), solver="adam", alpha=1.0, learning_rate_init=0.05, random_state=0)
+NETWORK = SmallMLP(
+    (4,),
+    solver="adam",
+    alpha=1.0,
+    learning_rate_init=0.05,
+    random_state=0,
+    categorical_features=None,  # tests/neural_network/test_tables.py has tables with them
+)
 ESTIMATORS = {"SoftmaxRegression": LINEAR, "SmallMLP": NETWORK}
 STREAMS = {"SoftmaxRegression": STREAM, "SmallMLP": NETWORK}
 
@@ -662,6 +669,8 @@ BAD_PARAMETERS = {
         "standardize": ["yes", 2, None],
         "average": [-1.0, np.nan, "all", None],
         "dtype": ["float16", np.int64, None, 32],
+        "numeric_encoding": ["fine", 1, 2.5, None],
+        "categorical_features": ["by_dtype", 3, [7], [0.5], ["colour"]],
     },
 }
 

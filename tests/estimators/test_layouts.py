@@ -251,7 +251,8 @@ def take_in(X):
 
 
 def of_network(X):
-    SmallMLP((2,), standardize=False, dtype="float64").partial_fit(X, OF_TALL, classes=[0, 1])
+    model = SmallMLP((2,), standardize=False, dtype="float64", numeric_encoding="linear")
+    model.partial_fit(X, OF_TALL, classes=[0, 1])
 
 
 @pytest.mark.parametrize("call", [train, take_in, of_network])

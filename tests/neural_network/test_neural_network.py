@@ -859,10 +859,10 @@ def test_all_rows_train_in_the_end_for_as_many_epochs_as_were_best():
 def test_a_class_of_a_single_row_is_no_obstacle():
     X, y = problem(3, 200)
     y[0] = 7
-    model = trained(SmallMLP((4,), max_iter=3), X, y)
-    assert model.validation_scores_ is None
-    with pytest.raises(ValueError, match="early_stopping=True could not set aside"):
-        SmallMLP((4,), early_stopping=True, solver="adam").fit(X, y)
+    for stopping in ("auto", True):
+        model = trained(SmallMLP((4,), max_iter=3, early_stopping=stopping), X, y)
+        assert len(model.validation_scores_) == 3
+        assert 7 in model.classes_
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -937,7 +937,7 @@ def test_validation_rows_have_weights_and_may_decide_nothing():
         ({"y_val": [0, 1]}, "X_val and y_val"),
         ({"X_val": np.zeros((3, 2)), "y_val": [0, 1, 2]}, "2 features"),
         ({"X_val": np.zeros((3, 4)), "y_val": [0, 1, 9]}, "9"),
-        ({"X_val": np.full((3, 4), np.nan), "y_val": [0, 1, 2]}, "NaN"),
+        ({"X_val": np.full((3, 4), np.inf), "y_val": [0, 1, 2]}, "infinity"),
     ],
 )
 def test_validation_rows_are_checked(rows, message):

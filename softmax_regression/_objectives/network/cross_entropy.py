@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from softmax_regression._data.dataset import Block, Dataset
 from softmax_regression._data.design import Design
+from softmax_regression._data.encoded import LookedUpRows
 from softmax_regression._data.precision import in_needed_precision
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import usable_threads
@@ -102,7 +103,11 @@ class NetworkCrossEntropy(CrossEntropyObjective):
 
     def are_sharded(self, n_rows: int) -> bool:
         """Return whether batches of so many rows are divided between threads."""
-        return n_rows * self.n_penalized >= _SHARDED_MULTIPLICATIONS
+        (_, (n_columns, width)), *_ = self.layout.weights
+        per_row = self.design.n_values / max(1, self.design.n_rows)
+        # What is 0, as in sparse X and in codes, is not multiplied.
+        n_multiplied = self.n_penalized - (n_columns - per_row) * width
+        return n_rows * n_multiplied >= _SHARDED_MULTIPLICATIONS
 
     def _shards_for(self, n_rows: int) -> list[Shard]:
         """Return the shards that batches of so many rows are divided between."""
@@ -162,11 +167,13 @@ class Network:
         self.intercepts = intercepts
         self.activation = activation
 
-    def scores(self, block: Design) -> Array:
+    def scores(self, block: Design | LookedUpRows) -> Array:
         """Return those of some rows, (n_outputs, n_rows)."""
         *hidden, last = self.weights
         dtype = np.result_type(block.dtype, last.dtype)
-        below: Any = in_needed_precision(block, self.weights[0].T).times
+        if isinstance(block, Design):
+            block = in_needed_precision(block, self.weights[0].T)
+        below: Any = block.times
         for weight, intercept in zip(hidden, self.intercepts, strict=False):  # all but the last
             units = below(weight)
             units += intercept

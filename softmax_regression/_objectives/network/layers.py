@@ -25,7 +25,8 @@ class Layout:
     """
 
     def __init__(self, layer_sizes: Sequence[int]):
-        shapes = list(pairwise(layer_sizes))
+        self.sizes = list(layer_sizes)
+        shapes = list(pairwise(self.sizes))
         self.weights: list[tuple[slice, tuple[int, int]]] = []
         self.intercepts: list[slice] = []
         end = 0

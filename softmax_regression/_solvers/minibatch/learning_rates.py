@@ -7,6 +7,7 @@ from math import cos, pi
 
 _LEAST_FACTOR = 1e-6  # An adaptive schedule whose factor has fallen to this is at its end.
 _REDUCTION = 5.0  # What an adaptive schedule divides the rate by.
+_FIRST_CYCLE = 3  # Epochs of the first cycle of warm restarts; each has twice those of the last.
 _WARM_UP_SHARE = 0.1  # Of all steps of a one-cycle schedule: there the rate rises.
 _WARM_UP_FACTOR = 0.04  # Of the highest rate: there a one-cycle schedule begins.
 
@@ -23,6 +24,8 @@ class LearningRate:
     """
 
     planned = False  # Whether the schedule depends on the number of all steps.
+    # Whether epochs of some numbers alone tell how good training is; see `epoch_counts`.
+    in_cycles = False
 
     def __init__(self, initial: float, power_t: float = 0.5):
         self.initial = initial
@@ -34,8 +37,16 @@ class LearningRate:
         """The rate now."""
         return self.initial * self.factor
 
-    def begin(self, n_steps: int) -> None:
-        """Learn how many steps there will be at most."""
+    def begin(self, n_epochs: int, n_steps: int) -> None:
+        """Learn how many epochs there will be at most, and how many steps in each."""
+
+    def most_epochs(self, max_iter: int) -> int:
+        """Return how many epochs there are time for."""
+        return max_iter
+
+    def epoch_counts(self, epoch: int) -> bool:
+        """Whether a loss after an epoch, counted from 1, shows how good training is by then."""
+        return True
 
     def in_stream(self, n_rows_seen: int, n_steps: int) -> LearningRate:
         """Return the schedule for the next piece of a stream.
@@ -112,8 +123,8 @@ class _Planned(LearningRate, ABC):
 
     planned = True
 
-    def begin(self, n_steps: int) -> None:
-        self._n_steps, self._taken = n_steps, 0
+    def begin(self, n_epochs: int, n_steps: int) -> None:
+        self._n_steps, self._taken = n_epochs * n_steps, 0
         self.factor = self.at(0.0)
 
     def step_ended(self) -> None:
@@ -154,10 +165,45 @@ class OneCycle(_Planned):
         return 0.5 * (1 + cos(pi * (share - _WARM_UP_SHARE) / (1 - _WARM_UP_SHARE)))
 
 
+class WarmRestarts(OneCycle):
+    """The same in one cycle after the other, of 3, 6, 12, … epochs.
+
+    At the end of a cycle the network is as good as it gets in so many epochs. Whether twice as many
+    make a better one can be tried without knowing in advance how many are needed (Loshchilov and
+    Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017).
+    """
+
+    planned = False
+    in_cycles = True
+
+    def begin(self, n_epochs: int, n_steps: int) -> None:
+        self._steps_of_epoch, self._epochs = n_steps, _FIRST_CYCLE
+        super().begin(_FIRST_CYCLE, n_steps)
+
+    def step_ended(self) -> None:
+        super().step_ended()
+        if self._taken == self._n_steps:
+            self._epochs *= 2
+            super().begin(self._epochs, self._steps_of_epoch)
+
+    def most_epochs(self, max_iter: int) -> int:
+        """Leave out a cycle that would not come to its end."""
+        n_cycles = (max_iter // _FIRST_CYCLE + 1).bit_length() - 1
+        return _FIRST_CYCLE * (2**n_cycles - 1) or max_iter
+
+    def epoch_counts(self, epoch: int) -> bool:
+        n_cycles = epoch / _FIRST_CYCLE + 1  # A power of 2 where one has come to its end.
+        return n_cycles.is_integer() and int(n_cycles).bit_count() == 1
+
+    def reduce(self) -> bool:
+        return False
+
+
 LEARNING_RATES: dict[str, type[LearningRate]] = {
     "constant": LearningRate,
     "invscaling": InverseScaling,
     "adaptive": Adaptive,
     "cosine": Cosine,
     "one-cycle": OneCycle,
+    "warm-restarts": WarmRestarts,
 }

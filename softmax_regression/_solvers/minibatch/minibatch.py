@@ -7,7 +7,7 @@ rate has nothing left to offer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import monotonic
@@ -20,6 +20,10 @@ from softmax_regression._solvers.minibatch.learning_rates import LearningRate
 from softmax_regression._solvers.minibatch.optimizers import Optimizer
 from softmax_regression._solvers.protocols import MinibatchObjective
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
+
+_EPOCHS_BEFORE_OVERFITTING = 3  # Until then a network may still be learning what matters most.
+_LARGE_GAIN_OF_CYCLE = 0.08  # Share of the loss: with so much, overfitting does no harm yet.
+_LEAST_GAIN_OF_CYCLE = 0.03  # Share of the loss by which a cycle must lower it for another.
 
 
 @dataclass
@@ -82,19 +86,37 @@ def run_epoch(
 
 
 class _Progress:
-    """Says whether a sequence of numbers that should rise is still rising."""
+    """Says whether a sequence of numbers that should rise is still rising.
 
-    def __init__(self, tol: float, patience: float):
+    Parameters
+    ----------
+    tol : float
+        The least rise that counts.
+    patience : float
+        After how many numbers without one it is over.
+    share : float
+        What share of the best number a rise has to be besides.
+    """
+
+    def __init__(self, tol: float, patience: float, share: float = 0.0):
         self.tol = tol
         self.patience = patience
-        self.best = -np.inf
+        self.share = share
+        self.best = self.goal = -np.inf
         self.waited = 0
+        self._counted = -np.inf
+        self.gain = np.inf  # By what share of itself the best has risen lately.
 
-    def update(self, score: float) -> bool:
-        """Take the next score; return whether it is the best so far."""
-        self.waited = 0 if score >= self.best + self.tol else self.waited + 1
+    def update(self, score: float, counts: bool) -> bool:
+        """Take the next score, and whether to judge by it; return whether it is the best so far."""
         better = score > self.best
         self.best = max(score, self.best)
+        if counts:
+            self.waited = 0 if score >= self.goal else self.waited + 1
+            if np.isfinite(self._counted) and self._counted != 0:
+                self.gain = (self.best - self._counted) / abs(self._counted)
+            self._counted = self.best
+            self.goal = self.best + max(self.tol, self.share * abs(self.best))
         return better
 
     def out_of_patience(self) -> bool:
@@ -172,13 +194,13 @@ def minimize_minibatch(
     watch : callable, default=None
         Called with the parameters after each epoch; ends the run by returning True.
     """
-    params, progress = start, _Progress(tol, n_iter_no_change)
+    params, progress = start, _progress(learning_rate, tol, n_iter_no_change)
     gradient, best = np.empty_like(start), start.copy()
     losses: list[float] = []
     validations: list[Validation] = []
     stop_early = stop_early and validate is not None
     reason, began = StopReason.MAX_ITER, monotonic()
-    learning_rate.begin(max_iter * batches.number(len(objective.rows)))
+    learning_rate.begin(max_iter, batches.number(len(objective.rows)))
     try:
         for epoch in range(1, max_iter + 1):
             with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported instead
@@ -192,7 +214,8 @@ def minimize_minibatch(
             if seen is not None:
                 validations.append(seen)
             goal = seen.goal if stop_early and seen is not None else -loss
-            if progress.update(goal) and stop_early:
+            counts = learning_rate.epoch_counts(epoch)
+            if progress.update(goal, counts) and stop_early:
                 best[...] = outcome
             if report is not None:
                 report(_line(epoch, loss, seen))
@@ -200,7 +223,9 @@ def minimize_minibatch(
                 reason = StopReason.STOPPED
                 break
             learning_rate.epoch_ended(epoch * len(objective.rows))
-            if progress.out_of_patience() and not learning_rate.reduce():
+            over = progress.out_of_patience() and not learning_rate.reduce()
+            overfits = _knows_rows(validations, losses) and progress.gain < _LARGE_GAIN_OF_CYCLE
+            if over or (learning_rate.in_cycles and counts and overfits):
                 reason = StopReason.NO_IMPROVEMENT
                 break
             if max_time is not None and monotonic() - began >= max_time:
@@ -218,6 +243,19 @@ def minimize_minibatch(
         losses,
         validations=None if validate is None else validations,
     )
+
+
+def _progress(learning_rate: LearningRate, tol: float, patience: float) -> _Progress:
+    """Judge by epochs; or by cycles, of which the next takes longer than all before."""
+    if learning_rate.in_cycles and patience < np.inf:
+        return _Progress(tol, 0, _LEAST_GAIN_OF_CYCLE)
+    return _Progress(tol, patience)
+
+
+def _knows_rows(validations: Sequence[Validation], losses: Sequence[float]) -> bool:
+    """Whether the rows trained on are predicted better than others: more cycles would overfit."""
+    late = len(losses) > _EPOCHS_BEFORE_OVERFITTING
+    return late and bool(validations) and losses[-1] < validations[-1].loss
 
 
 def _line(epoch: int, loss: float, seen: Validation | None) -> str:

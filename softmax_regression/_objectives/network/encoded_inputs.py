@@ -1,0 +1,49 @@
+"""A network trained on codes of a table, written as one that looks up the tables of its features.
+
+With the codes of `_data/encoded.py`, the first layer is S (B W_1) + b_1: once it is trained, B goes
+into its weights, and T = B W_1 is left, a row of units for each state of each feature.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from softmax_regression._data.design import Design
+from softmax_regression._data.encoded import EncodedDesign
+from softmax_regression._data.table_encoding import TableEncoding
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.network.layers import Layout
+
+
+class EncodedInputs:
+    """The codes of features, and the change of the first layer that undoes them.
+
+    Parameters
+    ----------
+    encoding : TableEncoding
+        The states of the features.
+    """
+
+    def __init__(self, encoding: TableEncoding):
+        self.encoding = encoding
+        self.n_codes = encoding.basis.n_codes
+
+    def design(self, design: Design, dtype: Any) -> EncodedDesign:
+        """Return the codes of all rows, in some precision."""
+        return self.encoding.design(design.dense(), dtype)
+
+    def folded(self, layout: Layout, params: Array, dtype: Any) -> Array:
+        """Return the parameters, in some precision, of the network that takes states."""
+        weights, intercepts = layout.views(params.astype(np.float64))
+        weights[0] = self.encoding.basis.tables(weights[0])
+        return Layout.joined(weights, intercepts).astype(dtype)
+
+    def unfolded(self, layout: Layout, params: Array) -> Array:
+        """Return the parameters, in float64, of the network that takes codes."""
+        of_states = Layout([self.encoding.n_states, *layout.sizes[1:]])
+        weights, intercepts = of_states.views(params.astype(np.float64))
+        weights[0], shift = self.encoding.solved(weights[0])
+        intercepts[0] += shift
+        return Layout.joined(weights, intercepts)

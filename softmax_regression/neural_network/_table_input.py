@@ -1,0 +1,189 @@
+"""How `SmallMLP` takes X: as an array of numbers, or as a table with categories and holes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_array, validate_data
+
+from softmax_regression._data.dense import DenseDesign
+from softmax_regression._data.design import Design
+from softmax_regression._data.table_encoding import TableEncoding
+from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
+from softmax_regression._estimators.export import Layers
+from softmax_regression._estimators.features import validated
+from softmax_regression._estimators.prediction import is_plain
+from softmax_regression._estimators.state import state_of
+from softmax_regression._estimators.tables import Levels, as_numbers, learn_levels
+from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.targets import Targets
+
+MANY_ROWS = 2_500  # With fewer, what is gained by finer functions is lost to noise.
+_PIECEWISE_FEATURES = 60  # With more, as of images, a number as it is does better.
+_BINS = 16
+
+
+class TableInput(BaseSoftmaxClassifier):
+    """A classifier whose X may hold categories and be missing values."""
+
+    # What it takes of the estimator.
+    numeric_encoding: str | int
+    categorical_features: Any
+    warm_start: bool
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    _activation: str
+    _levels: Levels | None
+    _encoding: dict[str, Any] | None
+    _fills: Array | None
+
+    def feature_tables(self) -> dict[Any, pd.DataFrame]:
+        """What each feature adds to the units of the first hidden layer.
+
+        Without hidden layers these are the scores of the classes.
+
+        Returns
+        -------
+        dict
+            By the name of the feature, or its position if it has none, a DataFrame with a column
+            for each unit. Its rows are what a feature of categories adds at each level; or one of
+            numbers at each point, with straight lines between them. A number that is taken as it
+            is has two points, of which the line goes on. The last row, of None or NaN, is what is
+            added where the feature is missing. All are up to what the intercepts make up for.
+        """
+        self._check_parts()
+        weights = np.asarray(self.coefs_[0])
+        names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_)).tolist()
+        encoding = self._known_encoding()
+        if encoding is None:
+            fills = np.zeros(len(names)) if self._fills is None else self._fills
+            pairs = zip(weights, fills, strict=True)
+            tables = [([0.0, 1.0, np.nan], np.array([0 * w, w, mean * w])) for w, mean in pairs]
+        else:
+            levels = self._levels or len(names) * [None]
+            tables = [encoding.table(j, weights, levels[j]) for j in range(len(names))]
+        return {
+            name: pd.DataFrame(table, index=_index(index, name))
+            for name, (index, table) in zip(names, tables, strict=True)
+        }
+
+    def _validate_rows(self, X: Any, *, reset: bool) -> Design:
+        """Return X as an array of numbers, NaN where something is missing and that is allowed."""
+        # A warm start goes on with the levels of the last fit.
+        anew = reset and not (self.warm_start and self._has_model())
+        if self.categorical_features is None or issparse(X):
+            if anew:
+                self._levels = self._fills = None
+            return super()._validate_rows(X, reset=reset)
+        if anew:
+            self._levels = learn_levels(X, self.categorical_features)
+        if self._levels is None and is_plain(X):
+            return super()._validate_rows(X, reset=reset)
+        values = self._numbers(X, reset)
+        if not anew and self._encoding is None and self._fills is not None:
+            absent = np.isnan(values)
+            if absent.any():
+                values = np.where(absent, self._fills.astype(values.dtype), values)
+        return DenseDesign(values)
+
+    def _numbers(self, X: Any, reset: bool) -> Array:
+        """Return X as an array of finite numbers and NaN."""
+        options: dict[str, Any] = {
+            "dtype": [np.float64, np.float32],
+            "ensure_all_finite": "allow-nan",
+        }
+
+        if self._levels is not None:
+            values = check_array(as_numbers(X, self._levels), estimator=self, **options)
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return np.asarray(values)
+        with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+            return np.asarray(
+                validated(X, lambda X: validate_data(self, X, reset=reset, **options))
+            )
+
+    def _arrays(self) -> tuple[Sequence[Array], Sequence[Array]]:
+        return self.coefs_, self.intercepts_
+
+    def _layers(self) -> Layers:
+        """Return what other libraries can hold of the network: all of it, unless it has codes."""
+        if self._encoding is not None:
+            raise ValueError(
+                "This SmallMLP encodes the features of its table, numbers or categories, which "
+                "no other library has: fit one with numeric_encoding='linear' on numbers alone, "
+                "categories one-hot encoded."
+            )
+        weights, intercepts = (
+            [*map(np.asarray, arrays)] for arrays in (self.coefs_, self.intercepts_)
+        )
+        return Layers(weights, intercepts, self._activation)
+
+    def _learn_encoding(self, design: Design, targets: Targets) -> None:
+        """Choose how features are encoded, and what stands for missing numbers if they are not."""
+        self._fills = None
+        weights = targets.row_weights()
+        encoding = self._choose_encoding(design, weights)
+        self._encoding = None if encoding is None else state_of(vars(encoding))
+        if encoding is None and isinstance(design, DenseDesign):
+            self._fills = (weights / weights.sum()).astype(design.X.dtype) @ design.X
+
+    def _choose_encoding(self, design: Design, weights: Array) -> TableEncoding | None:
+        if not isinstance(design, DenseDesign):
+            if self.numeric_encoding in ("auto", "linear"):
+                return None
+            raise ValueError(
+                f"numeric_encoding={self.numeric_encoding!r} needs dense X, as it has codes for "
+                "zeros too: set numeric_encoding='auto' or 'linear', or X to X.toarray()."
+            )
+        n_features = design.n_columns
+        categorical = np.zeros(n_features, dtype=bool)
+        if self._levels is not None:
+            categorical[:] = [levels is not None for levels in self._levels]
+        most_bins = self._most_bins(int(np.count_nonzero(weights)), n_features)
+        if most_bins == 0 and not categorical.any() and not np.isnan(design.X).any():
+            return None
+        return TableEncoding.learn(design.X, weights, categorical, n_features * [most_bins])
+
+    def _most_bins(self, n_rows: int, n_features: int) -> int:
+        """Return into how many bins a number is cut at most; 0 for none."""
+        if self.numeric_encoding == "linear":
+            return 0
+        if self.numeric_encoding == "auto":
+            many = n_rows >= MANY_ROWS and n_features <= _PIECEWISE_FEATURES
+            return _BINS if many else 0
+        return _BINS if isinstance(self.numeric_encoding, str) else int(self.numeric_encoding)
+
+    def _n_inputs(self, n_features: int) -> int:
+        """Return the number of inputs of the first layer."""
+        return n_features if self._encoding is None else int(self._encoding["n_states"])
+
+    def _known_encoding(self) -> TableEncoding | None:
+        """Return the encoding of the features; None if the first layer takes them as they are."""
+        if self._encoding is None:
+            return None
+        encoding = object.__new__(TableEncoding)
+        vars(encoding).update(self._encoding)
+        return encoding
+
+    def _scores_of_table(self, scores: Callable[[Any], Array]) -> Callable[[Design], Array]:
+        """Return scores of rows of X, given those of what the first layer takes."""
+        encoding = self._known_encoding()
+        if encoding is None:
+            return scores
+        return lambda block: scores(encoding.looked_up(block.dense(), block.dtype))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.categorical_features is not None
+        tags.input_tags.categorical = self.categorical_features is not None
+        return tags
+
+
+def _index(values: list[Any], name: Any) -> pd.Index:
+    """Return an index in which None stays None among the levels that it stands after."""
+    return pd.Index(values, name=name, dtype=object if values[-1] is None else np.float64)
