@@ -14,6 +14,7 @@ certificate.
 import resource
 import threading
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -204,4 +205,9 @@ axes[0, 0].set_ylabel("million rows per second")
 axes[1, 0].set_ylabel("memory beside the start, MB")
 
 folder.cleanup()
+
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if saved_to := parser.parse_args().output:
+    plt.savefig(saved_to / "out_of_core.png", dpi=110)
 plt.show()

@@ -12,6 +12,9 @@ As the table is made up here, the truth is known, and what the network has learn
 can be laid beside it.
 """
 
+from argparse import ArgumentParser
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -164,4 +167,9 @@ values = [*losses.values(), best]
 axes[1, 2].barh(names[::-1], values[::-1], color=[GREY, GREY, GREY, BLUE])
 axes[1, 2].set_xlim(min(values) * 0.95, max(values) * 1.02)
 axes[1, 2].set_title("log-loss on other rows")
+
+parser = ArgumentParser(description="Draw the figure.")
+parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to save")
+if saved_to := parser.parse_args().output:
+    plt.savefig(saved_to / "raw_table.png", dpi=110)
 plt.show()
