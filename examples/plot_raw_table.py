@@ -133,19 +133,20 @@ def mean_scores(feature, values, rows=400):
     return np.array(scores) - np.mean(scores)
 
 
-figure, axes = plt.subplots(2, 3, figsize=(11, 6), height_ratios=[3, 2])
+figure, axes = plt.subplots(2, 3, figsize=(13, 6), height_ratios=[3, 2])
 for axis, feature in zip(axes[0], ("amount", "age", "contract"), strict=True):
     table = tables[feature]
     units = np.argsort(table.to_numpy()[0])
     largest = np.quantile(np.abs(table.to_numpy()), 0.98)
     picture = table.to_numpy()[:, units].T
     colours = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
-    axis.imshow(picture, aspect="auto", interpolation="nearest", **colours)
+    image = axis.imshow(picture, aspect="auto", interpolation="nearest", **colours)
+    figure.colorbar(image, ax=axis, label="added to a unit", pad=0.02)
     labels = [
         "missing" if pd.isna(v) else f"{v:.0f}" if isinstance(v, float) else v for v in table.index
     ]
     shown = np.unique(np.linspace(0, len(labels) - 1, 5).round().astype(int))
-    axis.set_xticks(shown, [labels[i] for i in shown])
+    axis.set_xticks(shown, [labels[i] for i in shown], fontsize=8)
     axis.set_title(f"{feature}: table of the first layer")
     axis.set_yticks([])
 axes[0, 0].set_ylabel("units")
@@ -164,8 +165,10 @@ axes[1, 0].legend(frameon=False)
 
 names = [*losses, "the truth"]
 values = [*losses.values(), best]
-axes[1, 2].barh(names[::-1], values[::-1], color=[GREY, GREY, GREY, BLUE])
-axes[1, 2].set_xlim(min(values) * 0.95, max(values) * 1.02)
+axes[1, 2].scatter(values, names, color=[BLUE, *[GREY] * (len(names) - 1)])
+axes[1, 2].invert_yaxis()
+axes[1, 2].grid(axis="y", color="0.92")
+axes[1, 2].set_axisbelow(True)
 axes[1, 2].set_title("log-loss on other rows")
 
 parser = ArgumentParser(description="Draw the figure.")
