@@ -76,20 +76,17 @@ class Rounding:
 
         Their gap is that of the solution and the difference between the two objectives.
         """
-        if self.dtype == np.float64 and _keeps_digits(intercept):
+        lost = _EPS * float(np.abs(intercept).max(initial=0.0))
+        if self.dtype == np.float64 and lost < _ROUNDED_SCORE:
             return result
         try:
             value = evaluate(problem.objective, problem.from_model(coef, intercept)).value
         except KeyboardInterrupt:  # The model is kept; what rounding costs stays unknown.
             return replace(result, reason=StopReason.INTERRUPTED, remaining=np.nan)
         left = result.remaining * max(result.value, _TINY) + value - result.value
-        gap = left / max(value, _TINY)
+        # Nor does float64 hold b for this evaluation: a loss near 0 changes as much as its score.
+        gap = left / max(value, _TINY) + lost
         reason = result.reason
         if reason is StopReason.CONVERGED and gap > tol:
             reason = StopReason.ROUNDED
         return replace(result, value=value, remaining=float(np.clip(gap, 0, 1)), reason=reason)
-
-
-def _keeps_digits(intercept: Array) -> bool:
-    """Whether rounding an intercept in float64 changes scores by too little to look at."""
-    return bool(_EPS * np.abs(intercept).max(initial=0.0) < _ROUNDED_SCORE)

@@ -48,7 +48,8 @@ def remedy(
     if result.reason is StopReason.MAX_TIME:
         return "Raise max_time or tol."
     if result.reason is StopReason.ROUNDED:
-        return ROUNDING_REMEDY
+        double = dtype == np.float64
+        return "Subtract from each feature its mean, or raise tol." if double else ROUNDING_REMEDY
     if result.reason is StopReason.UNRESOLVED:
         return UNRESOLVED_REMEDY
     if result.reason is StopReason.ROUNDING:
