@@ -22,6 +22,7 @@ from softmax_regression.inference._newton import CALM, SingularInformationError,
 from softmax_regression.inference._separation import UnsolvedProgramError
 
 MOST_PARAMS = 1000  # for more, the programs would take longer than fits
+_MOST_VALUES = 300_000  # Of the constraints of a program: one with more takes minutes.
 _SAMPLE = 4000, 10  # rows, and rows for each unknown
 
 
@@ -54,7 +55,8 @@ def no_finite_minimum(
     labels = [f"x{j}" for j in range(design.n_columns)] if names is None else list(names)
     if proved:
         return _sentence("complete", labels)
-    if (len(targets.classes) - 1) * (design.n_columns + fit_intercept) > MOST_PARAMS:
+    n_params = (len(targets.classes) - 1) * (design.n_columns + fit_intercept)
+    if n_params > MOST_PARAMS or design.n_rows * n_params > _MOST_VALUES:
         return None
     likelihood = Likelihood(
         design, targets, total_weight=float(design.n_rows), fit_intercept=fit_intercept
