@@ -12,6 +12,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import log_softmax
 
@@ -236,3 +237,40 @@ def linear_minimum(problem):
     value, params = newton_minimum(problem.linear())
     params.flags.writeable = False
     return value, params
+
+
+def labelled_rows(n_rows=60, n_columns=5, n_classes=3, seed=0):
+    """Rows of unequal columns, labels that the first tells a little of, and what draws more."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, n_columns)) * 2.0 ** rng.integers(-2, 3, size=n_columns) + 0.3
+    y = rng.integers(n_classes, size=n_rows)
+    y[: 2 * n_classes] = np.tile(np.arange(n_classes), 2)
+    X[:, 0] += X[:, 0].std() * y / 2
+    return X, y, rng
+
+
+def written_out_minimum(X, y, C, ridge, centre=0.0, offset=0.0, fit_intercept=True):
+    """The least C Σ CE + ½ Σ v_j ‖W_:j − M_:j‖², by SciPy's BFGS.
+
+    With v the `ridge`, a number for each column, M the `centre`, and scores W x + b + `offset`.
+    """
+    n_classes, n_columns = len(np.unique(y)), X.shape[1]
+    n_scores = 1 if n_classes == 2 else n_classes
+    Z = np.hstack([X, np.ones((len(X), 1))]) if fit_intercept else X
+    ridge = np.append(np.broadcast_to(ridge, n_columns), np.zeros(Z.shape[1] - n_columns))
+    middle = np.zeros((n_scores, Z.shape[1]))
+    middle[:, :n_columns] = centre
+
+    def value_and_gradient(flat):
+        W = flat.reshape(n_scores, -1)
+        scores = Z @ W.T + offset
+        if n_scores == 1:
+            scores = np.hstack([np.zeros_like(scores), scores])
+        log_p = log_softmax(scores, axis=1)
+        residual = (np.exp(log_p) - np.eye(n_classes)[y])[:, -n_scores:]
+        away = W - middle
+        value = -C * log_p[np.arange(len(y)), y].sum() + 0.5 * (ridge * away**2).sum()
+        return value, (C * residual.T @ Z + ridge * away).ravel()
+
+    options = {"maxiter": 10000, "gtol": 1e-8}
+    return minimize(value_and_gradient, middle.ravel(), jac=True, method="BFGS", options=options)

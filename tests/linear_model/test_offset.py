@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import log_softmax
 from sklearn import config_context
@@ -16,6 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_validate
 from statsmodels.api import GLM, add_constant, families
+from zoo import labelled_rows, written_out_minimum
 
 from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 from softmax_regression.inference import infer
@@ -24,36 +24,17 @@ ROWS = {"dense": np.asarray, "sparse": csr_array}
 SOLVERS = ["newton-cholesky", "newton-cg", "lbfgs"]
 
 
-def problem(n_rows=60, n_columns=5, n_classes=3, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_rows, n_columns)) * 2.0 ** rng.integers(-2, 3, size=n_columns) + 0.3
-    y = rng.integers(n_classes, size=n_rows)
-    y[: 2 * n_classes] = np.tile(np.arange(n_classes), 2)
-    X[:, 0] += X[:, 0].std() * y / 2
-    offset = 2 * rng.normal(size=(n_rows, 1 if n_classes == 2 else n_classes))
-    return X, y, offset
+def problem(n_classes=3, **shape):
+    X, y, rng = labelled_rows(n_classes=n_classes, **shape)
+    return X, y, 2 * rng.normal(size=(len(X), 1 if n_classes == 2 else n_classes))
 
 
 def minimum(X, y, offset, C, fit_intercept=True):
-    """The least C Σ CE + ½ ‖W‖², or for an infinite C the least Σ CE, by SciPy's BFGS."""
-    n_classes, n_columns, n_scores = len(np.unique(y)), X.shape[1], offset.shape[1]
-    Z = np.hstack([X, np.ones((len(X), 1))]) if fit_intercept else X
-    ridge = np.append(np.full(n_columns, float(np.isfinite(C))), np.zeros(Z.shape[1] - n_columns))
-    factor = C if np.isfinite(C) else 1.0
-
-    def value_and_gradient(flat):
-        W = flat.reshape(n_scores, -1)
-        scores = Z @ W.T + offset
-        if n_scores == 1:
-            scores = np.hstack([np.zeros_like(scores), scores])
-        log_p = log_softmax(scores, axis=1)
-        residual = (np.exp(log_p) - np.eye(n_classes)[y])[:, -n_scores:]
-        value = -factor * log_p[np.arange(len(y)), y].sum() + 0.5 * (ridge * W**2).sum()
-        return value, (factor * residual.T @ Z + ridge * W).ravel()
-
-    start = np.zeros(n_scores * Z.shape[1])
-    options = {"maxiter": 10000, "gtol": 1e-8}
-    return minimize(value_and_gradient, start, jac=True, method="BFGS", options=options)
+    """The least C Σ CE + ½ ‖W‖², or for an infinite C the least Σ CE."""
+    penalized = bool(np.isfinite(C))
+    factor = C if penalized else 1.0
+    ridge = float(penalized)
+    return written_out_minimum(X, y, factor, ridge, offset=offset, fit_intercept=fit_intercept)
 
 
 @pytest.mark.parametrize("rows", ROWS)

@@ -9,7 +9,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import log_softmax
 from sklearn.base import clone
@@ -18,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from zoo import labelled_rows, written_out_minimum
 
 from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 
@@ -26,12 +26,8 @@ SOLVERS = ["newton-cholesky", "newton-cg", "lbfgs"]
 WEIGHTS = np.array([0.0, 0.3, 1.0, 20.0, 0.0])
 
 
-def problem(n_rows=60, n_columns=5, n_classes=3, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_rows, n_columns)) * 2.0 ** rng.integers(-2, 3, size=n_columns) + 0.3
-    y = rng.integers(n_classes, size=n_rows)
-    y[: 2 * n_classes] = np.tile(np.arange(n_classes), 2)
-    X[:, 0] += X[:, 0].std() * y / 2
+def problem(**shape):
+    X, y, _ = labelled_rows(**shape)
     return X, y
 
 
@@ -44,25 +40,8 @@ def of_formula(X, y, W, b, weight=1.0):
 
 
 def minimum(X, y, C, weights, fit_intercept=True):
-    """The least C Σ CE + ½ Σ v_j ‖W_:j‖², by SciPy's BFGS."""
-    n_classes, n_columns = len(np.unique(y)), X.shape[1]
-    n_scores = 1 if n_classes == 2 else n_classes
-    Z = np.hstack([X, np.ones((len(X), 1))]) if fit_intercept else X
-    ridge = np.append(weights, np.zeros(Z.shape[1] - n_columns))
-
-    def value_and_gradient(flat):
-        W = flat.reshape(n_scores, -1)
-        scores = Z @ W.T
-        if n_scores == 1:
-            scores = np.hstack([np.zeros_like(scores), scores])
-        log_p = log_softmax(scores, axis=1)
-        residual = (np.exp(log_p) - np.eye(n_classes)[y])[:, -n_scores:]
-        value = -C * log_p[np.arange(len(y)), y].sum() + 0.5 * (ridge * W**2).sum()
-        return value, (C * residual.T @ Z + ridge * W).ravel()
-
-    start = np.zeros(n_scores * Z.shape[1])
-    options = {"maxiter": 10000, "gtol": 1e-8}
-    return minimize(value_and_gradient, start, jac=True, method="BFGS", options=options)
+    """The least C Σ CE + ½ Σ v_j ‖W_:j‖²."""
+    return written_out_minimum(X, y, C, weights, fit_intercept=fit_intercept)
 
 
 @pytest.mark.parametrize("rows", ROWS)

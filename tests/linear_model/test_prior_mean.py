@@ -4,10 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 from scipy.sparse import csr_array
-from scipy.special import log_softmax
 from sklearn.base import clone
+from zoo import labelled_rows, written_out_minimum
 
 from softmax_regression import SoftmaxRegression, SoftmaxRegressionCV, softmax_path
 from softmax_regression.inference import infer
@@ -17,35 +16,14 @@ SOLVERS = ["newton-cholesky", "newton-cg", "lbfgs"]
 WEIGHTS = np.array([0.0, 0.3, 1.0, 4.0, 2.0])
 
 
-def problem(n_rows=60, n_columns=5, n_classes=3, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_rows, n_columns)) * 2.0 ** rng.integers(-2, 3, size=n_columns) + 0.3
-    y = rng.integers(n_classes, size=n_rows)
-    y[: 2 * n_classes] = np.tile(np.arange(n_classes), 2)
-    X[:, 0] += X[:, 0].std() * y / 2
-    prior = rng.normal(size=(1 if n_classes == 2 else n_classes, n_columns))
-    return X, y, prior
+def problem(n_columns=5, n_classes=3, **shape):
+    X, y, rng = labelled_rows(n_columns=n_columns, n_classes=n_classes, **shape)
+    return X, y, rng.normal(size=(1 if n_classes == 2 else n_classes, n_columns))
 
 
 def minimum(X, y, prior, C, weights):
-    """The least C Σ CE + ½ Σ v_j ‖W_:j − M_:j‖², by SciPy's BFGS."""
-    n_classes, n_scores = len(np.unique(y)), len(prior)
-    Z = np.hstack([X, np.ones((len(X), 1))])
-    ridge, center = np.append(weights, 0.0), np.hstack([prior, np.zeros((n_scores, 1))])
-
-    def value_and_gradient(flat):
-        W = flat.reshape(n_scores, -1)
-        scores = Z @ W.T
-        if n_scores == 1:
-            scores = np.hstack([np.zeros_like(scores), scores])
-        log_p = log_softmax(scores, axis=1)
-        residual = (np.exp(log_p) - np.eye(n_classes)[y])[:, -n_scores:]
-        value = -C * log_p[np.arange(len(y)), y].sum() + 0.5 * (ridge * (W - center) ** 2).sum()
-        return value, (C * residual.T @ Z + ridge * (W - center)).ravel()
-
-    start = center.ravel()
-    options = {"maxiter": 10000, "gtol": 1e-8}
-    return minimize(value_and_gradient, start, jac=True, method="BFGS", options=options)
+    """The least C Σ CE + ½ Σ v_j ‖W_:j − M_:j‖²."""
+    return written_out_minimum(X, y, C, weights, centre=prior)
 
 
 @pytest.mark.parametrize("rows", ROWS)
