@@ -1,7 +1,10 @@
 """What is printed: tables in Markdown on standard output, progress on standard error."""
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +12,20 @@ import numpy as np
 def progress(line: str) -> None:
     """Tell whoever waits; a table that is redirected to a file stays a table."""
     print(line, file=sys.stderr, flush=True)
+
+
+def kept(path: Path | None) -> list[dict[str, Any]]:
+    """Read what an earlier run has kept; nothing where there is no file."""
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def keep(path: Path | None, record: Mapping[str, Any]) -> None:
+    """Append a record to a file, in one piece: other processes may write there as well."""
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, allow_nan=False) + "\n")
 
 
 class Table:

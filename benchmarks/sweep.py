@@ -5,7 +5,6 @@ own solvers beside the one that `solver="auto"` chooses. A run can be left and g
 known is read from the file that it was kept in.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from benchmarks.child import Child, StoppedError
 from benchmarks.datasets import Data, Source
 from benchmarks.peers import OURS, at
 from benchmarks.race import contest
-from benchmarks.report import Table, geometric_mean, number, progress, ratio
+from benchmarks.report import Table, geometric_mean, keep, kept, number, progress, ratio
 from benchmarks.standings import Race
 from benchmarks.synthetic import homogeneous
 from benchmarks.threads import Tables
@@ -38,7 +37,7 @@ _LEAST_WAIT = 2.0  # but at least so many seconds
 Record = dict[str, Any]
 
 
-def nearly_separable(shape: tuple[int, int, int]) -> str:
+def homogeneous_table(shape: tuple[int, int, int]) -> str:
     """Name a generated table of homogeneous columns."""
     return f"homogeneous {shape[0]} × {shape[1]}, {shape[2]} classes"
 
@@ -59,7 +58,7 @@ class Conditions(Source):
         """Name the data sets: of the catalogue `names`, and if `only` is empty all others."""
         if only:
             return list(names)
-        return [*map(nearly_separable, SHAPES), *self.tables.names(only, names)]
+        return [*map(homogeneous_table, SHAPES), *self.tables.names(only, names)]
 
     def load(self, name: str) -> Data:
         """Return X and y."""
@@ -72,7 +71,7 @@ class Conditions(Source):
 
     def _raw(self, name: str) -> Data:
         for shape in SHAPES:
-            if name == nearly_separable(shape):
+            if name == homogeneous_table(shape):
                 return homogeneous(*shape)
         X, y = self.tables.load(name)
         return (X[:_MNIST_ROWS], y[:_MNIST_ROWS]) if name == "mnist" else (X, y)
@@ -90,7 +89,7 @@ def run(
     With a folder, each result is kept in a file there, and conditions in it are not raced again.
     """
     path = None if folder is None else folder / _FILE
-    known = _known(path)
+    known = {(record["data"], record["C"]): record for record in kept(path)}
     table = Table("data", "order", "C", "ours, s", "fastest peer", "ratio", "best of ours", "ratio")
     records = []
     for name in names:
@@ -99,21 +98,11 @@ def run(
                 record = known.get((data, C))
                 if record is None:
                     record = _raced(conditions, data, C, timeout, rounds)
-                    if path is not None:
-                        with path.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(record, allow_nan=False) + "\n")
+                    keep(path, record)
                 _add_row(table, record)
                 records.append(record)
                 yield record
     _sum_up(records)
-
-
-def _known(path: Path | None) -> dict[tuple[str, float], Record]:
-    """Read the results that were kept by an earlier run."""
-    if path is None or not path.exists():
-        return {}
-    records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return {(record["data"], record["C"]): record for record in records}
 
 
 def _kinds(conditions: Conditions, name: str) -> list[str]:

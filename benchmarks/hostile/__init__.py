@@ -1,6 +1,5 @@
 """Random problems with everything that breaks a solver, and how the fits of them end."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from benchmarks.hostile.judgement import ENDS, end
 from benchmarks.hostile.problems import GENERATORS, Extended, problem
-from benchmarks.report import Table, number, progress
+from benchmarks.report import Table, keep, kept, number, progress
 
 USUAL = range(500)
 _FILE = "hostile.jsonl"
@@ -40,7 +39,7 @@ def run(
         progress("hostile is skipped: there is no extended precision to check the fits in")
         return
     path = None if folder is None else folder / _FILE
-    known = _known(path)
+    known = {(record["generator"], record["seed"]): record for record in kept(path)}
     table = Table("generator", "tried", *ENDS, "understated", "seconds", "longest, s", "check, s")
     for generator in generators:
         records = []
@@ -48,7 +47,7 @@ def run(
             record = known.get((generator, seed))
             if record is None:
                 record = _tried(generator, seed)
-                _keep(path, record)
+                keep(path, record)
             records.append(record)
         yield _summed(table, generator, problems, records)
 
@@ -63,21 +62,6 @@ def _tried(generator: int, seed: int) -> Record:
             f"{ended.details}{gaps} ({ended.seconds:.1f} s)"
         )
     return {"generator": generator, "seed": seed, "words": hostile.words, **ended.record()}
-
-
-def _known(path: Path | None) -> dict[tuple[int, int], Record]:
-    """Read the ends that were kept by an earlier run."""
-    if path is None or not path.exists():
-        return {}
-    records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return {(record["generator"], record["seed"]): record for record in records}
-
-
-def _keep(path: Path | None, record: Record) -> None:
-    """Append an end to the file, in one piece: other processes may write there as well."""
-    if path is not None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
 
 
 def _summed(table: Table, generator: int, problems: range, records: list[Record]) -> Record:
