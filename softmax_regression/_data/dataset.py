@@ -104,7 +104,7 @@ class RowBlocks(ABC):
     n_classes: int
     remembers_rows: bool = True
 
-    has_offset = False  # whether known scores are added to those of the rows
+    has_offset: bool = False
     _moments: Moments | None = None
     _target_means: Array | None = None
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from softmax_regression._estimators.prediction import (
     PredictionMixin,
-    best_classes,
     log_probabilities,
     probabilities,
-    unchanged,
 )
 from softmax_regression._linalg.arrays import Array
 
@@ -35,10 +31,7 @@ class OffsetPredictionMixin(PredictionMixin):
             One score per class; of two classes, the score of ``classes_[1]`` minus that of
             ``classes_[0]``.
         """
-        if offset is None:
-            return super().decision_function(X)
-        scores = self._map_shifted(X, unchanged, offset)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        return self._decision(X, offset)
 
     def predict(self, X: Any, offset: Any = None) -> Array:
         """The most probable class of each row.
@@ -55,10 +48,7 @@ class OffsetPredictionMixin(PredictionMixin):
         ndarray of shape (n_samples,)
             Labels, as in `classes_`.
         """
-        if offset is None:
-            return super().predict(X)
-        best = self._map_shifted(X, best_classes, offset)[:, 0]
-        return np.asarray(self.classes_)[best]
+        return self._labels(X, offset)
 
     def predict_proba(self, X: Any, offset: Any = None) -> Array:
         """The probability of each class: softmax of the scores.
@@ -76,9 +66,7 @@ class OffsetPredictionMixin(PredictionMixin):
             Columns in the order of `classes_`; rows sum to 1. No entry is 0: what is too small for
             its dtype is given as the smallest normal number, so that logarithms stay finite.
         """
-        if offset is None:
-            return self._map_scores(X, probabilities)
-        return self._map_shifted(X, probabilities, offset)
+        return self._map_scores(X, probabilities, offset)
 
     def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
         """The logarithm of the probability of each class, exact where the probability rounds to 1.
@@ -96,9 +84,7 @@ class OffsetPredictionMixin(PredictionMixin):
             Columns in the order of `classes_`. As in `predict_proba`, no probability counts as less
             than the smallest normal number of its dtype.
         """
-        if offset is None:
-            return super().predict_log_proba(X)
-        return self._map_shifted(X, log_probabilities, offset)
+        return self._map_scores(X, log_probabilities, offset)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Accuracy on some rows.

@@ -59,8 +59,7 @@ class PredictionMixin:
             One score per class; of two classes, the score of ``classes_[1]`` minus that of
             ``classes_[0]``.
         """
-        scores = self._map_scores(X, unchanged)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        return self._decision(X)
 
     def predict(self, X: Any) -> Array:
         """The most probable class of each row.
@@ -75,8 +74,7 @@ class PredictionMixin:
         ndarray of shape (n_samples,)
             Labels, as in `classes_`.
         """
-        best = self._map_scores(X, best_classes)[:, 0]
-        return np.asarray(self.classes_)[best]
+        return self._labels(X)
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class: softmax of the scores.
@@ -131,6 +129,16 @@ class PredictionMixin:
         """
         return self._accuracy(self.predict(X), y, sample_weight)
 
+    def _decision(self, X: Any, offset: Any = None) -> Array:
+        """Return the scores of rows, of two classes the one that there is."""
+        scores = self._map_scores(X, unchanged, offset)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def _labels(self, X: Any, offset: Any = None) -> Array:
+        """Return the most probable classes of rows."""
+        best = self._map_scores(X, best_classes, offset)[:, 0]
+        return np.asarray(self.classes_)[best]
+
     def _accuracy(self, predicted: Array, y: Any, sample_weight: Any) -> float:
         """Return the weighted share of rows that are predicted right."""
         if not is_soft(y):
@@ -147,9 +155,12 @@ class PredictionMixin:
         right = (predicted[:, None] == targets.classes) * targets.encoded
         return float(np.average(right.sum(axis=1), weights=targets.weight))
 
-    def _map_scores(self, X: Any, transform: Callable[[Array], Array]) -> Array:
-        """Apply a function to the scores of each block of rows; return it row by row."""
-        if self._plainly_valid(X):
+    def _map_scores(self, X: Any, transform: Callable[[Array], Array], offset: Any = None) -> Array:
+        """Apply a function to the scores of each block of rows; return it row by row.
+
+        Known scores are added before, if there are any.
+        """
+        if offset is None and self._plainly_valid(X):
             scorer, width = self._scorer()
             little = X.size * width <= (_LITTLE_WORK if len(X) > 1 else _LITTLE_WORK_FOR_A_ROW)
             at_once = _at_once if little else _held_at_once
@@ -157,13 +168,8 @@ class PredictionMixin:
         self._check_parts()
         design = self._validate_rows(X, reset=False)
         self._check_shapes(design.n_columns)
-        return self._map_blocks(design, lambda scores, rows: transform(scores))
-
-    def _map_shifted(self, X: Any, transform: Callable[[Array], Array], offset: Any) -> Array:
-        """Do so for the scores with known ones added."""
-        self._check_parts()
-        design = self._validate_rows(X, reset=False)
-        self._check_shapes(design.n_columns)
+        if offset is None:
+            return self._map_blocks(design, lambda scores, rows: transform(scores))
         known = checked_offset(offset, design.n_rows, np.asarray(self.classes_)).T
 
         def of_sums(scores: Array, rows: slice) -> Array:

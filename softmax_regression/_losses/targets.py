@@ -99,8 +99,8 @@ class Targets:
             encoded = (1 - smoothing) * hard + smoothing / len(self.classes)
         if encoded.ndim == 2:
             encoded = np.ascontiguousarray(encoded.T, dtype=dtype)
-        if weight is not None and not _underflow(weight, dtype):
-            weight = weight.astype(dtype, copy=False)
+        if weight is not None and weight.dtype != dtype and not _underflow(weight, dtype):
+            weight = weight.astype(dtype)
         loss = make_loss(encoded, weight, len(self.classes), self.score_each)
         return (
             loss if self.offset is None else OffsetLoss(loss, np.ascontiguousarray(self.offset.T))
@@ -112,8 +112,12 @@ def _underflow(weight: Array, dtype: Any) -> bool:
 
     As where a few rows of large weight are told apart without loss, and the others are not.
     """
-    least = np.min(weight, where=weight > 0, initial=np.inf)
-    return bool(least < np.finfo(dtype).tiny)
+    return bool(least_weight(weight) < np.finfo(dtype).tiny)
+
+
+def least_weight(weight: Array) -> float:
+    """Return the smallest weight above 0, infinity if there is none."""
+    return float(np.min(weight, where=weight > 0, initial=np.inf))
 
 
 def check_more_than_one_class(targets: Targets, estimator: str) -> None:

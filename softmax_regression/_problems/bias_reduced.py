@@ -21,6 +21,7 @@ from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import spreads
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.one_block import in_float64
+from softmax_regression._problems.problem import InStandardizedCoordinates
 from softmax_regression._solvers.criteria import best_start
 from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.newton.descent import CholeskyDescent
@@ -33,7 +34,7 @@ _LEAST_TOL = 1e-15  # Less is lost in rounding errors.
 _INVOLVED = 1e-4  # Of the largest entry of a direction, from which a column is part of it.
 
 
-class BiasReducedProblem:
+class BiasReducedProblem(InStandardizedCoordinates):
     """A linear cross-entropy with Jeffreys' prior, in standardised coordinates.
 
     Parameters
@@ -55,14 +56,6 @@ class BiasReducedProblem:
         smooth = in_float64(self._standardized)
         _check_columns(base, gram_matrix(smooth))
         self.objective = BiasReducedCrossEntropy(smooth, strength)
-
-    def from_model(self, coef: Array, intercept: Array) -> Array:
-        """Return the unknowns for W and b."""
-        return self._standardized.from_model(coef, intercept)
-
-    def to_model(self, unknowns: Array) -> tuple[Array, Array]:
-        """Return W and b."""
-        return self._standardized.to_model(unknowns)
 
     @property
     def solvers(self) -> dict[str, Callable[..., SolverResult]]:

@@ -22,10 +22,9 @@ import numpy as np
 
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.linear.coordinates import spreads
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._penalties.weighted_ridge import WeightedRidge
-
-_CONSTANT = 64 * float(np.finfo(np.float64).eps)  # Of its mean: the deviation of a constant column.
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,5 @@ class FeatureWeights:
         """Return s: 1 for a constant column, which has no scale."""
         if not self.standardize:
             return np.ones_like(self.roots)
-        found = moments()
-        varies = found.deviations > _CONSTANT * np.abs(found.means)
-        return np.where(varies, found.deviations, 1.0)
+        deviations = spreads(moments(), fit_intercept=True)
+        return np.where(deviations > 0, deviations, 1.0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._solvers.result import SolverResult
 
 
@@ -31,3 +32,17 @@ class PosedProblem(Protocol):
 
     def minimize(self, solver: Any, starts: Sequence[Array], **how: Any) -> SolverResult:
         """Run a solver from the best of some starts."""
+
+
+class InStandardizedCoordinates:
+    """A problem whose unknowns are those of an objective in standardised coordinates."""
+
+    _standardized: LinearCrossEntropy
+
+    def from_model(self, coef: Array, intercept: Array) -> Array:
+        """Return the unknowns for W and b."""
+        return self._standardized.from_model(coef, intercept)
+
+    def to_model(self, unknowns: Array) -> tuple[Array, Array]:
+        """Return W and b."""
+        return self._standardized.to_model(unknowns)

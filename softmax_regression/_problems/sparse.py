@@ -14,6 +14,7 @@ from softmax_regression._objectives.linear.one_block import in_float64
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
 from softmax_regression._penalties.lasso import PENALTIES
 from softmax_regression._penalties.weighted_ridge import NEGLIGIBLE_STRENGTH
+from softmax_regression._problems.problem import InStandardizedCoordinates
 from softmax_regression._solvers.criteria import RelativeGap, best_start
 from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.proximal_newton.proximal_newton import minimize_proximal_newton
@@ -24,7 +25,7 @@ SPARSE_SOLVER = "proximal-newton"
 _FIT_TOLERANCE, _MOST_FIT_ITERATIONS, _SLOPE_ERROR = 1e-12, 1000, 1e-6
 
 
-class SparseProblem:
+class SparseProblem(InStandardizedCoordinates):
     """A linear cross-entropy with a penalty that makes zeros, in standardised coordinates.
 
     What it takes from X once, its moments, `base` keeps: problems of other strengths that are made
@@ -57,14 +58,6 @@ class SparseProblem:
             ridge = smooth.ridge[: len(strengths)]
             strengths[np.maximum(strengths, ridge) <= NEGLIGIBLE_STRENGTH] = 0.0
         self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](strengths))
-
-    def from_model(self, coef: Array, intercept: Array) -> Array:
-        """Return the unknowns for W and b."""
-        return self._standardized.from_model(coef, intercept)
-
-    def to_model(self, unknowns: Array) -> tuple[Array, Array]:
-        """Return W and b."""
-        return self._standardized.to_model(unknowns)
 
     @property
     def solvers(self) -> dict[str, Callable[..., SolverResult]]:

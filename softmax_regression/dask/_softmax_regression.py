@@ -31,11 +31,10 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 from softmax_regression._problems.choice import (
     SOLVERS,
     SPARSE_SOLVER,
-    solver_without_unknowns,
 )
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of, objective_of
-from softmax_regression._problems.rounding import Rounding
+from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression.dask._blocks import DaskBlocks
 from softmax_regression.dask._collections import is_array, raw_chunks
@@ -304,8 +303,9 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             self.classes_ = rows.targets.classes
             classes = DaskClassesWithWeight(rows.targets, self.fit_intercept)
             data = rows.blocks(classes, scheduler, self.persist)
-            base = self._base(data, classes)
-            result = self._fit_rows(base, classes, previous, watched)
+            specification = self._specification().of(classes)
+            base = self._base(data, classes, specification)
+            result = self._fit_rows(specification, base, classes, previous, watched)
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
             self.optimality_gap_ = float(result.remaining)
@@ -463,32 +463,13 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         example = np.empty((1, X.shape[1])) if is_array(X) else X._meta_nonempty
         validate_data(self, example, skip_check_array=True, reset=True)
 
-    def _base(self, data: DaskBlocks, classes: ClassesWithWeight) -> LinearCrossEntropy:
+    def _base(
+        self, data: DaskBlocks, classes: ClassesWithWeight, specification: Specification
+    ) -> LinearCrossEntropy:
         """Return the smooth part of the objective."""
         l2 = (1 - self.l1_ratio) * l2_of(self.C, classes.targets.total_weight)
         base = LinearCrossEntropy.of_rows(data, l2, self.fit_intercept)
-        return self._specification().weighted(base)
-
-    def _fit_rows(
-        self, base: LinearCrossEntropy, classes: ClassesWithWeight, previous: Any, watched: Watched
-    ) -> SolverResult:
-        """Set `coef_` and `intercept_`, and return how the solver ended."""
-        specification = self._specification().of(classes)
-        rounding = Rounding.of(base)
-        watched.begin()
-        if classes.is_one:  # Its probability is 1 at the minimum.
-            self.solver_ = solver_without_unknowns(specification, self.C)
-            model = base.unpack(np.zeros(base.n_params))
-            self._store(*self._of_all_classes(classes, base, *model), rounding)
-            return SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
-        starts = [base.null_model()]
-        if previous is not None:
-            start = self._start(base.data.n_columns, previous)
-            starts.append(classes.restrict_model(*start))
-        problem, result = self._minimize(specification, classes, base, starts, watched)
-        model = problem.to_model(result.params)
-        self._store(*self._of_all_classes(classes, base, *model, result.value), rounding)
-        return rounding.certified(problem, result, *self._held(classes), self.tol)
+        return specification.weighted(base)
 
     def _proved_separation(
         self, data: DaskBlocks, classes: ClassesWithWeight, result: SolverResult

@@ -11,7 +11,10 @@ from sklearn.utils import check_random_state
 
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier
+from softmax_regression._estimators.state import state_of
+from softmax_regression._estimators.streams import Stream
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._solvers.criteria import RelativeGap, certify, evaluate
@@ -96,6 +99,17 @@ class MinibatchFits(LinearSoftmaxClassifier):
         except KeyboardInterrupt:  # The model is kept; how far the minimum is stays unknown.
             return replace(result, reason=StopReason.INTERRUPTED)
         return replace(result, value=end.value, remaining=remaining)
+
+    def _begun_stream(self, objective: LinearCrossEntropy, targets: Targets) -> dict[str, Any]:
+        """Return the state of a stream from which partial_fit may go on after a fit."""
+        n_rows = targets.n_rows_of_weight
+        stream = Stream(
+            self._model_parameters(),
+            moments=objective.moments(),
+            n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
+        )
+        stream.count(targets)
+        return dict(state_of(vars(stream)))
 
     def _learning_rate(self, objective: LinearCrossEntropy, noise: float) -> LearningRate:
         """Make the schedule; `noise` is the variance of a batch's mean in units of a row's."""

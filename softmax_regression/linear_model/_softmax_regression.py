@@ -25,7 +25,7 @@ from softmax_regression._estimators.parameters import LINEAR, MINIBATCHES, const
 from softmax_regression._estimators.penalties import feature_weights
 from softmax_regression._estimators.priors import around
 from softmax_regression._estimators.state import state_of
-from softmax_regression._estimators.streams import Stream, can_stream
+from softmax_regression._estimators.streams import can_stream
 from softmax_regression._estimators.types import (
     Auto,
     BiasReduction,
@@ -425,33 +425,7 @@ class SoftmaxRegression(MinibatchFits):
             objective = specification.objective(
                 design, classes.targets, self.C, targets.total_weight
             )
-            rounding = Rounding.of(objective)
-            watched.begin()
-            if classes.is_one:
-                # Its probability is 1 at the minimum.
-                self.solver_: str = solver_without_unknowns(specification, self.C)
-                result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
-                model = objective.unpack(np.zeros(objective.n_params))
-                self._store(*self._of_all_classes(classes, objective, *model), rounding)
-            elif self.solver in MINIBATCH_SOLVERS:
-                start = classes.restrict_model(*self._start(design.n_columns, previous))
-                problem, result = self._minimize_batches(classes, objective, *start, watched)
-                model = problem.to_model(result.params)
-                whole = self._of_all_classes(classes, objective, *model, result.value)
-                self._store(*whole, rounding)
-                result = self._certified(classes, problem, result)
-            else:
-                starts = [objective.null_model()]
-                if previous is not None:  # It may be far out where the data are others.
-                    start = self._start(design.n_columns, previous)
-                    starts.append(classes.restrict_model(*start))
-                if self.prior_mean is not None:
-                    starts.append(self._null_start(objective, classes))
-                solved, result = self._minimize(specification, classes, objective, starts, watched)
-                model = solved.to_model(result.params)
-                whole = self._of_all_classes(classes, objective, *model, result.value)
-                self._store(*whole, rounding)
-                result = rounding.certified(solved, result, *self._held(classes), self.tol)
+            result = self._fit_rows(specification, objective, classes, previous, watched)
             self._stream = self._begun_stream(objective, targets)
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
@@ -584,6 +558,49 @@ class SoftmaxRegression(MinibatchFits):
             feature_weights(self.penalty_weights, self.standardize, self.n_features_in_),
         )
 
+    def _fit_rows(
+        self,
+        specification: Specification,
+        base: LinearCrossEntropy,
+        classes: ClassesWithWeight,
+        previous: Any,
+        watched: Watched,
+    ) -> SolverResult:
+        """Find the model of all rows and store it; return how the solver ended."""
+        rounding = Rounding.of(base)
+        watched.begin()
+        if classes.is_one:  # Its probability is 1 at the minimum.
+            self.solver_: str = solver_without_unknowns(specification, self.C)
+            model = base.unpack(np.zeros(base.n_params))
+            self._store(*self._of_all_classes(classes, base, *model), rounding)
+            return SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
+        n_columns = base.data.n_columns
+        if self.solver in MINIBATCH_SOLVERS:
+            start = classes.restrict_model(*self._start(n_columns, previous))
+            objective, result = self._minimize_batches(classes, base, *start, watched)
+            self._store_solution(classes, base, objective, result, rounding)
+            return self._certified(classes, objective, result)
+        starts = [base.null_model()]
+        if previous is not None:  # It may be far out where the data are others.
+            starts.append(classes.restrict_model(*self._start(n_columns, previous)))
+        if self.prior_mean is not None:
+            starts.append(self._null_start(base, classes))
+        problem, result = self._minimize(specification, classes, base, starts, watched)
+        self._store_solution(classes, base, problem, result, rounding)
+        return rounding.certified(problem, result, *self._held(classes), self.tol)
+
+    def _store_solution(
+        self,
+        classes: ClassesWithWeight,
+        base: LinearCrossEntropy,
+        problem: PosedProblem | LinearCrossEntropy,
+        result: SolverResult,
+        rounding: Rounding,
+    ) -> None:
+        """Make a solution the model, with the classes that were not fitted."""
+        model = problem.to_model(result.params)
+        self._store(*self._of_all_classes(classes, base, *model, result.value), rounding)
+
     def _null_start(
         self, objective: LinearCrossEntropy, classes: ClassesWithWeight
     ) -> tuple[Array, Array]:
@@ -593,17 +610,6 @@ class SoftmaxRegression(MinibatchFits):
         if self.fit_intercept:  # without what the prior mean says of the mean row
             intercept = intercept - coef @ objective.moments().means
         return coef, intercept
-
-    def _begun_stream(self, objective: LinearCrossEntropy, targets: Targets) -> dict[str, Any]:
-        """Return the state of a stream from which partial_fit may go on after a fit."""
-        n_rows = targets.n_rows_of_weight
-        stream = Stream(
-            self._model_parameters(),
-            moments=objective.moments(),
-            n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
-        )
-        stream.count(targets)
-        return dict(state_of(vars(stream)))
 
     def _minimize(
         self,

@@ -19,6 +19,7 @@ from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import add_up
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
+from softmax_regression._losses.targets import least_weight
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
@@ -70,8 +71,7 @@ def _differ_by_decades(weight: Array | None) -> bool:
     """
     if weight is None:
         return False
-    least = np.min(weight, where=weight > 0, initial=np.inf)
-    return bool(weight.max() > _WEIGHT_RATIO * least)
+    return bool(weight.max() > _WEIGHT_RATIO * least_weight(weight))
 
 
 class SmallCrossEntropy(LinearCrossEntropy):
