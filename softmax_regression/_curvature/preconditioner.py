@@ -33,7 +33,7 @@ _NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few take no longer than the calls
 _UPDATE_SPEED = 3.0
 # What is spent on products with a matrix before the next is made, times what making that takes: it
 # has products of its own before it, which pay only where many are left.
-_TIMES_THE_NEXT = 2.0
+_SPENT_PER_NEXT_COST = 2.0
 _EIGENVECTOR_COST = 10  # Multiplications that all eigenvectors take, over the cube of the order.
 _SOLVE_COST = 3.0  # Times that a multiplication takes longer which reads a factor from memory.
 
@@ -116,7 +116,7 @@ class HessianPreconditioner:
             return 0.0
         solving = _SOLVE_COST * self._stages[stage].solving
         making = following.operations / _UPDATE_SPEED
-        return _TIMES_THE_NEXT * making / (self._product + solving)
+        return _SPENT_PER_NEXT_COST * making / (self._product + solving)
 
     @property
     def _product(self) -> float:

@@ -35,7 +35,7 @@ from softmax_regression._problems.warm_starts import Solution, solutions
 _LARGEST_ORDER = 5000  # of the Hessian: 200 MB
 _VALUES = 1 << 21  # of the leverages of some rows that are worked on together
 _MUCH = 0.1  # nats: by so much the loss of a row may change, and one step still be near enough
-_MOST = 50  # rows that are left out in earnest, for each C
+_MOST_ROWS_REFITTED = 50  # Rows that are left out in earnest, for each C.
 
 
 def leave_one_out_scores(
@@ -77,7 +77,7 @@ def _of_fitted_classes(
     before, scores = step.scores()
     change = np.abs(log_losses(scores, targets) - log_losses(before, targets))
     change[targets.row_weights() == 0] = 0.0
-    doubtful = np.argsort(-change, kind="stable")[:_MOST]
+    doubtful = np.argsort(-change, kind="stable")[:_MOST_ROWS_REFITTED]
     kept = np.ones(design.n_rows, dtype=bool)
     for row in doubtful[change[doubtful] > _MUCH]:
         kept[row] = False

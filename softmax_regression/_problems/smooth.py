@@ -29,7 +29,9 @@ from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.warm_start import WarmStart
 
-_WIDE = 2  # columns for each row, from which the rotation takes less time than it saves
+_WIDE_COLUMNS_PER_ROW = (
+    2  # columns for each row, from which the rotation takes less time than it saves
+)
 _MOST_CHOLESKY_ITERATIONS = 50  # A sound Hessian takes fewer.
 _FIRST_ROUND = 30  # Iterations of L-BFGS before it is whitened anew; then twice as many.
 _ROWS_PER_UNKNOWN_ALONG_A_PATH = 10  # Of a preconditioner that serves several problems.
@@ -145,7 +147,7 @@ class Problem:
 
 def suits_row_space(base: LinearCrossEntropy) -> bool:
     """Whether so many more columns than there are rows have a penalty that it pays."""
-    design, least = base.design, _WIDE * base.design.n_rows
+    design, least = base.design, _WIDE_COLUMNS_PER_ROW * base.design.n_rows
     if not (isinstance(design, DenseDesign) and least <= design.n_columns and base.l2 > 0):
         return False
     return least <= int(np.count_nonzero(base.penalty.roots))

@@ -32,7 +32,7 @@ from softmax_regression._solvers.protocols import Solve
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.warm_start import Preconditioner, WarmStart
 
-_ROOM = 1 << 27  # bytes for matrices that are kept
+_KEPT_MATRIX_BYTES = 1 << 27  # bytes for matrices that are kept
 
 
 @dataclass
@@ -220,7 +220,9 @@ class Guide:
         for solution in path:
             if np.isfinite(solution.C):
                 self.minima[solution.C] = solution.result.params
-        most = _ROOM // (8 * len(path[0].result.params) ** 2)  # matrices, the largest there are
+        most = _KEPT_MATRIX_BYTES // (
+            8 * len(path[0].result.params) ** 2
+        )  # matrices, the largest there are
         for solution in path:
             known = {id(matrix) for matrix in self._matrices.values()}
             last = solution.result.preconditioner

@@ -19,7 +19,7 @@ from softmax_regression.neural_network._table_input import MANY_ROWS
 from softmax_regression.neural_network._training import HeldOutRows, Inputs, Recipe
 
 _NARROW = 100  # inputs of a layer: its rate needs no reduction
-_FEW = 150  # rows: too few to set any aside
+_TOO_FEW_ROWS = 150  # rows: too few to set any aside
 # What the last half of the epochs has to bring for the loss to count as still falling: shares of
 # the loss that is left and of its whole decrease. Below, more epochs hardly make a better network.
 _OF_WHAT_IS_LEFT, _OF_THE_DECREASE = 0.1, 0.02
@@ -121,7 +121,7 @@ def choose_solver(network: Any, targets: Targets, validated: bool) -> str:
         or network.max_grad_norm is not None
         or np.any(network.dropout)
     )
-    few = np.count_nonzero(targets.row_weights()) < _FEW
+    few = np.count_nonzero(targets.row_weights()) < _TOO_FEW_ROWS
     return "lbfgs" if few and not wants_batches else "adam"
 
 
@@ -138,7 +138,7 @@ def sets_rows_aside(network: Any, targets: Targets) -> bool:
             sizes = sizes[sizes > 1]  # a class of one row is trained on
             n_rows = int(sizes.sum())
         fraction = min(network.validation_fraction, 1 - network.validation_fraction)
-        return bool(n_rows >= _FEW and n_rows * fraction >= len(sizes))
+        return bool(n_rows >= _TOO_FEW_ROWS and n_rows * fraction >= len(sizes))
     return bool(network.early_stopping)
 
 

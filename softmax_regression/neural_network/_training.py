@@ -46,7 +46,7 @@ from softmax_regression.functional import Activation
 Inputs = InputScaling | EncodedInputs
 Score = Callable[[Array], float]  # of the network with some parameters
 
-_MANY = 10_000  # rows: so many that a tenth of them will not be missed
+_MANY_ROWS = 10_000  # rows: so many that a tenth of them will not be missed
 _LITTLE = 10_000  # values of X
 
 
@@ -320,7 +320,7 @@ class Training:
         result = self.on(design[rows], targets.of(rows), held_out)
         known_pace = self.recipe.learning_rate in ("constant", "invscaling")
         ended = result.reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
-        if not (anew and len(rows) <= _MANY and known_pace and ended):
+        if not (anew and len(rows) <= _MANY_ROWS and known_pace and ended):
             return result
         max_time = self.recipe.max_time
         left = None if max_time is None else max_time - (monotonic() - began)
