@@ -32,7 +32,7 @@ from softmax_regression._solvers.warm_start import Preconditioner
 _PATIENCE = 5  # Iterations in a row that change nothing but rounding errors.
 _STALL_ITERATIONS = 100  # Newton's method converges in far fewer, where it converges.
 _STALL_VALUE = 0.99  # Of the value so many iterations ago: a run that has more left stalls,
-_STALL_REMAINING = 0.5  # unless the criterion has fallen to this part.
+_STALL_REMAINING = 0.5  # unless the least that the criterion was has fallen to this part.
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
@@ -108,7 +108,9 @@ class Run:
         self.loss_curve: list[float] = []
         self.costly = stopping.criterion.costly(objective)
         self._n_idle = 0
-        self._checkpoint = np.inf, np.inf  # The value, and what remained, some iterations ago.
+        # Rounding errors move the criterion up and down: the least of many iterations counts.
+        self._least = np.inf  # Of the criterion since the last checkpoint.
+        self._checkpoint = np.inf, np.inf  # The value, and the least criterion until then.
 
     @property
     def is_idle(self) -> bool:
@@ -121,9 +123,9 @@ class Run:
 
     def has_stalled(self) -> bool:
         """Return whether the iterations since the last call brought next to nothing."""
-        (value, remaining), now = self._checkpoint, self.reached.value
-        self._checkpoint = now, self.remaining
-        return now > _STALL_VALUE * value and self.remaining > _STALL_REMAINING * remaining
+        (value, before), now, least = self._checkpoint, self.reached.value, self._least
+        self._checkpoint, self._least = (now, least), np.inf
+        return now > _STALL_VALUE * value and least > _STALL_REMAINING * before
 
     def reach(self, evaluation: Evaluation) -> None:
         """Take note of the point that an iteration has reached."""
@@ -149,6 +151,7 @@ class Run:
         self._n_idle = 0 if nearer or fell else self._n_idle + 1
         if is_best:
             self.best, self.remaining = point, remaining
+        self._least = min(self._least, remaining)
         stopped = stopping.watch is not None and bool(curve) and stopping.watch(point.params)
         if remaining <= stopping.tol and (curve or stopping.criterion.takes_a_start):
             return StopReason.CONVERGED

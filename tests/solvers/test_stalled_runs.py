@@ -11,13 +11,22 @@ from softmax_regression._solvers.result import StopReason
 
 
 class Scripted(Criterion):
-    """A run whose value, and what remains, are given functions of the number of iterations."""
+    """A run whose value, and what remains, are given functions of the number of iterations.
+
+    Without what remains, the decrements of its descent stand for that.
+    """
 
     name = "what remains"
 
     def __init__(self, value, remaining):
         self.value = value
         self.remaining = remaining
+
+    def costly(self, objective):
+        return self.remaining is None
+
+    def is_separated(self, objective, point):
+        return False
 
     def at(self, iteration):
         return Evaluation(np.array([float(iteration)]), self.value(iteration), np.zeros(1))
@@ -41,10 +50,10 @@ class Descent:
         return np.inf
 
 
-def run(value, remaining, max_iter=450):
+def run(value, remaining, max_iter=450, descent=None):
     script = Scripted(value, remaining)
     stopping = Stopping(script, tol=1e-6, max_iter=max_iter)
-    return minimize(None, Descent(), script.search, script.at(0), stopping)
+    return minimize(None, descent or Descent(), script.search, script.at(0), stopping)
 
 
 def falling(share):
@@ -64,6 +73,21 @@ def test_a_run_that_stalls_later_ends_where_it_does():
     )
     assert result.reason is StopReason.STALLED
     assert result.n_iter == 300
+
+
+class Promising(Descent):
+    """Its decrement falls at every 100th iteration, and nowhere else."""
+
+    def __call__(self, evaluation, enough):
+        iteration = int(evaluation.params[0])
+        share = 0.3 ** (iteration / 100) if iteration % 100 == 0 else 0.01
+        return Proposal(np.ones(1), share * evaluation.value)
+
+
+def test_a_decrement_that_goes_up_and_down_is_no_progress():
+    result = run(falling(0.995), None, descent=Promising())
+    assert result.reason is StopReason.STALLED
+    assert result.n_iter == 200
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from softmax_regression._solvers.loop import Stopping, followed_by, minimize
 from softmax_regression._solvers.newton.descent import NewtonDescent
 from softmax_regression._solvers.newton.line_search import LineSearch
 from softmax_regression._solvers.protocols import SearchableObjective
-from softmax_regression._solvers.result import SolverResult
+from softmax_regression._solvers.result import SolverResult, StopReason
 
 _CAUTIOUS_CHANGE = 4.0  # Nats by which an iteration may change the scores of a row.
 
@@ -39,8 +39,8 @@ def minimize_newton(
         stands for it.
     """
     result = minimize(objective, descent, LineSearch(objective), start, stopping)
-    stuck = result.reason.is_stuck and not objective.has_dual
-    if not stuck or result.n_iter >= stopping.max_iter:
+    astray = result.reason is StopReason.ROUNDING and not objective.has_dual
+    if not astray or result.n_iter >= stopping.max_iter:
         return result
     # Without a penalty nothing brings back rows whose scores a long step has taken so far that
     # their loss has no curvature left. Shorter steps do not take them there.
