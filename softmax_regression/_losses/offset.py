@@ -70,3 +70,8 @@ class OffsetLoss(PointwiseLoss):
 
     def _of_rows(self, targets: Array, weight: Array | None) -> Self:
         raise NotImplementedError  # `take` knows which rows
+
+
+def offset_of_each(offset: Array) -> Array:
+    """Return known scores of each class, (n_rows, n_classes): those of the first of two are 0."""
+    return offset if offset.shape[1] > 1 else np.hstack([np.zeros_like(offset), offset])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._losses.offset import OffsetLoss
+from softmax_regression._losses.offset import OffsetLoss, offset_of_each
 from softmax_regression._losses.pointwise import PointwiseLoss, make_loss
 from softmax_regression.functional import one_hot
 
@@ -77,15 +77,8 @@ class Targets:
             classes=self.classes[kept],
             encoded=encoded,
             score_each=True,
-            offset=None if self.offset is None else self.offset_of_each()[:, kept],
+            offset=None if self.offset is None else offset_of_each(self.offset)[:, kept],
         )
-
-    def offset_of_each(self) -> Array:
-        """Return known scores of each class: those of the first of two are 0."""
-        assert self.offset is not None
-        if self.offset.shape[1] > 1:
-            return self.offset
-        return np.hstack([np.zeros_like(self.offset), self.offset])
 
     def loss(self, dtype: Any, smoothing: float = 0.0) -> PointwiseLoss:
         """Return the pointwise loss, for scores of a dtype.

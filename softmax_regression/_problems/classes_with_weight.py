@@ -17,6 +17,7 @@ import numpy as np
 
 from softmax_regression._data.design import Design
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.offset import offset_of_each
 from softmax_regression._losses.targets import Targets
 
 
@@ -125,7 +126,7 @@ class ClassesWithWeight:
         for rows in design.blocks(len(coef)):
             scores = design[rows].scores(coef) + intercept[:, None]
             if self._all.offset is not None:
-                scores += self._all.offset_of_each()[rows].T
+                scores += offset_of_each(self._all.offset)[rows].T
             lead = scores[self.fitted].max(axis=0) - scores[~self.fitted]
             np.minimum(least, lead.min(axis=1), out=least)
         return least

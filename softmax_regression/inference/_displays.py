@@ -413,7 +413,8 @@ def _predicted(results: InferenceResults, settings: list[dict[int, float]], othe
     X = np.tile(middle(likelihood, others), (len(settings), 1))
     for row, setting in zip(X, settings, strict=True):
         row[list(setting)] = list(setting.values())
-    return predict(likelihood, results._u, results._covariance, as_design(X), range(len(X)))
+    design, offset = as_design(X), likelihood.mean_offset()
+    return predict(likelihood, results._u, results._covariance, design, offset, range(len(X)))
 
 
 def _range(results: InferenceResults, column: int) -> Array:

@@ -73,8 +73,8 @@ def infer(
     sample_weight : array-like of shape (n_samples,), default=None
         The weights that it was fitted with.
     offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-        The known scores that it was fitted with. The results then have no predictions and effects,
-        which would need those of each row.
+        The known scores that it was fitted with. Effects are then those at the known scores of each
+        row, or at their mean where features are at their means or medians.
     cov_type : {'nonrobust', 'HC0', 'HC1', 'cluster'}, default='nonrobust'
         The covariance: the inverse observed information; the sandwich; the sandwich times
         n / (n − k), with n observations and k parameters; or that of scores summed within groups,

@@ -34,6 +34,7 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.sums import Sample
 from softmax_regression._estimators.penalties import feature_weights
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._losses.offset import offset_of_each
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.coordinates import RowMap, spreads
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
@@ -45,6 +46,7 @@ from softmax_regression._problems.objective_scale import as_float
 
 _UPDATE_VALUES = 1 << 19  # Numbers that are made of some rows at once: they fit the cache.
 _MIN_UPDATE_ROWS = 64
+NO_OFFSET = np.zeros((1, 1))  # Of any rows and classes.
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Likelihood:
         self.total_weight, self.strength, self.fit_intercept = total_weight, strength, fit_intercept
         # Two scores, of which differences are taken, share out the penalty of one.
         l2 = (2 if one_score else 1) * strength / total_weight
-        offset = None if targets.offset is None else targets.offset_of_each()
+        self._offset = offset = None if targets.offset is None else offset_of_each(targets.offset)
         loss = replace(targets, score_each=True, offset=offset).loss(np.float64)
         base = LinearCrossEntropy(design, loss, l2, fit_intercept)
         if feature_weights is not None:
@@ -197,22 +199,28 @@ class Likelihood:
         n_rows = self.design.n_rows
         return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
-    def probabilities(self, u: Array, z: Array) -> Array:
-        """Return those of all classes at some rows, class-major.
+    def offset(self, rows: slice) -> Array:
+        """Return the known scores of rows, class-major; 0 where there are none."""
+        return NO_OFFSET if self._offset is None else self._offset[rows].T
 
-        Raises
-        ------
-        ValueError
-            If known scores were added in the fit: what they are here is not known.
-        """
-        if self.targets.offset is not None:
-            raise ValueError(
-                "The model was fitted with offset, and predictions and effects need that of each "
-                "row, which is no part of it: use model.predict_proba(X, offset), or refit without."
-            )
+    def counted(self, rows: slice) -> tuple[Array, Array, Array]:
+        """Return the rows of positive weight of some rows: X, weights and known scores."""
+        weights, offset = self.row_weights(rows), self.offset(rows)
+        counts = weights > 0
+        offset = offset if offset.shape[1] == 1 else offset[:, counts]
+        return self.design[rows].toarray()[counts], weights[counts], offset
+
+    def mean_offset(self) -> Array:
+        """Return the known scores of the mean row, class-major; 0 where there are none."""
+        if self._offset is None:
+            return NO_OFFSET
+        return np.average(self._offset, axis=0, weights=self.row_weights(slice(None)))[:, None]
+
+    def probabilities(self, u: Array, z: Array, offset: Array) -> Array:
+        """Return those of all classes at some rows with known scores, class-major."""
         scores = np.zeros((self.n_classes, z.shape[1]))
         np.matmul(u.reshape(-1, self.width), z, out=scores[:-1])
-        return softmax(scores, axis=0)
+        return softmax(scores + offset, axis=0)
 
     # -- sums --------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ those per relative change of the feature multiply by x_j.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,8 +168,8 @@ def marginal_effects(
     stepped = {column for step in steps for column in step.columns}
     smooth = [j for j in range(len(names)) if j not in stepped]
     effects = _Effects(likelihood, u, smooth, steps, method)
-    for X, weights in _rows_at(likelihood, at):
-        effects.add(X, weights)
+    for X, weights, offset in _rows_at(likelihood, at):
+        effects.add(X, weights, offset)
     values, jacobian = effects.averages()
     order = np.argsort([*smooth, *(_place(step) for step in steps)], kind="stable")
     called = [*(names[j] for j in smooth), *(step.name for step in steps)]
@@ -220,15 +220,14 @@ def _zeros_and_ones(likelihood: Likelihood) -> list[int]:
     return [int(j) for j in np.flatnonzero(only & likelihood.varies)]
 
 
-def _rows_at(likelihood: Likelihood, at: str) -> Any:
-    """Give rows and their weights, block by block: all rows, or one in their middle."""
-    design = likelihood.design
+def _rows_at(likelihood: Likelihood, at: str) -> Iterator[tuple[Array, Array, Array]]:
+    """Give rows, weights and known scores, block by block: all rows, or one in their middle."""
     if at != "overall":
-        yield middle(likelihood, at)[None], np.ones(1)
+        yield middle(likelihood, at)[None], np.ones(1), likelihood.mean_offset()
         return
-    k, d = likelihood.n_classes, design.n_columns
+    k, d = likelihood.n_classes, likelihood.design.n_columns
     for rows in likelihood.blocks(k * k * d):
-        yield design[rows].toarray(), likelihood.row_weights(rows)
+        yield likelihood.counted(rows)
 
 
 def middle(likelihood: Likelihood, at: str) -> Array:
@@ -274,24 +273,22 @@ class _Effects:
         self._values = np.zeros((n_effects, k))
         self._jacobian = np.zeros((n_effects, k, k - 1, width))
 
-    def add(self, X: Array, weights: Array) -> None:
+    def add(self, X: Array, weights: Array, offset: Array) -> None:
         """Add some rows."""
-        counted = weights > 0
-        X, weights = X[counted], weights[counted]
         self._weight += float(weights.sum())
         if self._smooth:
-            self._add_smooth(X, weights)
+            self._add_smooth(X, weights, offset)
         for number, step in enumerate(self._steps):
-            self._add_step(len(self._smooth) + number, step, X, weights)
+            self._add_step(len(self._smooth) + number, step, X, weights, offset)
 
     def averages(self) -> tuple[Array, Array]:
         """Return the averages of effects and derivatives."""
         return self._values / self._weight, self._jacobian / self._weight
 
-    def _add_smooth(self, X: Array, weights: Array) -> None:
+    def _add_smooth(self, X: Array, weights: Array, offset: Array) -> None:
         k, smooth = self._likelihood.n_classes, np.array(self._smooth)
         z = self._likelihood.rows(X)
-        p = self._likelihood.probabilities(self._u, z)
+        p = self._likelihood.probabilities(self._u, z, offset)
         lead = self._beta[:, smooth, None] - np.einsum("kn,kj->jn", p, self._beta[:, smooth])
         factor = (
             weights * X[:, smooth].T
@@ -315,13 +312,13 @@ class _Effects:
         self._jacobian[:n] += jacobian
         self._jacobian[np.arange(n), :, :, smooth] += direct
 
-    def _add_step(self, number: int, step: Step, X: Array, weights: Array) -> None:
+    def _add_step(self, number: int, step: Step, X: Array, weights: Array, offset: Array) -> None:
         k = self._likelihood.n_classes
         for values, sign in ((step.after, 1.0), (step.before, -1.0)):
             moved = X.copy()
             moved[:, step.columns] = values
             z = self._likelihood.rows(moved)
-            p = self._likelihood.probabilities(self._u, z)
+            p = self._likelihood.probabilities(self._u, z, offset)
             share = np.eye(k)[:, :-1, None] - p[:-1]
             level = np.log(p) if self._relative else p
             if not self._relative:

@@ -88,16 +88,17 @@ class Predictions:
 
 
 def predict(
-    likelihood: Likelihood, u: Array, covariance: Array, design: Any, index: Any
+    likelihood: Likelihood, u: Array, covariance: Array, design: Any, offset: Array, index: Any
 ) -> Predictions:
-    """Return the probabilities of some rows."""
+    """Return the probabilities of some rows with known scores, class-major or the same for all."""
+    offset = np.broadcast_to(offset, (likelihood.n_classes, design.n_rows))
     k = likelihood.n_classes
     parts = []
     step = max(1, (1 << 19) // (k * k + likelihood.width))
     for start in range(0, design.n_rows, step):
-        rows = design[slice(start, min(start + step, design.n_rows))]
-        z = likelihood.row_map(rows)
-        p = likelihood.probabilities(u, z)
+        rows = slice(start, min(start + step, design.n_rows))
+        z = likelihood.row_map(design[rows])
+        p = likelihood.probabilities(u, z, offset[:, rows])
         gradient = _logit_gradient(p)
         spread = _score_covariances(covariance, z, k - 1)
         variance = np.einsum("kmi,mni,kni->ki", gradient, spread, gradient, optimize=True)
@@ -126,20 +127,18 @@ def average(
     likelihood: Likelihood, u: Array, covariance: Array, settings: list[dict[int, float]]
 ) -> Predictions:
     """Return probabilities averaged over all rows, with some columns set to the same in all."""
-    k, design = likelihood.n_classes, likelihood.design
+    k = likelihood.n_classes
     p_mean = np.zeros((k, len(settings)))
     slopes = np.zeros((len(settings), k, k - 1, likelihood.width))
     total = 0.0
     for rows in likelihood.blocks(k * k + likelihood.width):
-        weights = likelihood.row_weights(rows)
-        X = design[rows].toarray()[weights > 0]
-        weights = weights[weights > 0]
+        X, weights, offset = likelihood.counted(rows)
         total += float(weights.sum())
         for number, setting in enumerate(settings):
             moved = X.copy()
             moved[:, list(setting)] = list(setting.values())
             z = likelihood.rows(moved)
-            p = likelihood.probabilities(u, z)
+            p = likelihood.probabilities(u, z, offset)
             share = (np.eye(k)[:, :-1, None] - p[:-1]) * p[:, None] * weights
             p_mean[:, number] += p @ weights
             slopes[number] += share @ z.T

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2, norm
 
+from softmax_regression._estimators.offsets import checked_offset
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
+from softmax_regression._losses.offset import offset_of_each
 from softmax_regression.inference._hypotheses import (
     WaldTest,
     checked_terms,
@@ -19,7 +21,7 @@ from softmax_regression.inference._hypotheses import (
     term_test,
     wald,
 )
-from softmax_regression.inference._information import Likelihood
+from softmax_regression.inference._information import NO_OFFSET, Likelihood
 from softmax_regression.inference._margins import MarginalEffects, marginal_effects
 from softmax_regression.inference._parameters import Parameters
 from softmax_regression.inference._predictions import Predictions, predict
@@ -387,13 +389,15 @@ class InferenceResults:
         )
 
     @blas_held_to_one_thread
-    def get_prediction(self, X: Any) -> Predictions:
+    def get_prediction(self, X: Any, offset: Any = None) -> Predictions:
         """Return predicted probabilities with standard errors and intervals.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, with the features of the fit.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Their known scores, as in `fit`; by default none, also of a model fitted with some.
 
         Returns
         -------
@@ -403,13 +407,17 @@ class InferenceResults:
         Raises
         ------
         ValueError
-            If the features are others.
+            If the features are others, or the offset does not suit the rows.
         """
         design = self._model._validate_rows(X, reset=False)
         index = getattr(X, "index", None)
         if not isinstance(index, pd.Index):
             index = pd.RangeIndex(design.n_rows)
-        return predict(self._likelihood, self._u, self._covariance, design, index)
+        known, known_classes = NO_OFFSET, np.asarray(self._model.classes_)
+        if offset is not None:
+            known = offset_of_each(checked_offset(offset, design.n_rows, known_classes)).T
+            known = known[np.isin(known_classes, self.classes)]
+        return predict(self._likelihood, self._u, self._covariance, design, known, index)
 
     # -- to read -----------------------------------------------------------------------------------
 

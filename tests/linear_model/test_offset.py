@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_iris
@@ -102,12 +102,59 @@ def test_estimates_and_errors_are_those_of_statsmodels():
     statistic = 2 * (known.llf - less.fit(tol=1e-14).llf)
     terms = results.test_terms(method="lr")
     assert terms["statistic"].iloc[0] == pytest.approx(statistic, rel=1e-8)
-    with pytest.raises(ValueError, match="predictions and effects need"):
-        results.get_margeff()
-    with pytest.raises(ValueError, match="predictions and effects need"):
-        results.get_prediction(X)
+    rows, known_scores = X[:7] + 0.5, offset[7:14, 0]
+    theirs = known.get_prediction(add_constant(rows), offset=known_scores).summary_frame()
+    ours = results.get_prediction(rows, offset=known_scores).summary_frame().xs(1, level="class")
+    np.testing.assert_allclose(ours, theirs, rtol=1e-7)
     with pytest.raises(ValueError, match="pass the X, y, sample_weight and offset"):
         infer(model, X, y)
+
+
+def test_predictions_are_those_of_the_coefficients_that_the_offset_stands_for():
+    X, y, _ = problem(n_rows=150, n_classes=3)
+    B = np.random.default_rng(1).normal(size=(3, X.shape[1]))
+    model = SoftmaxRegression(C=np.inf, tol=1e-12)
+    plain = infer(model.fit(X, y), X, y).get_prediction(X[:20])
+    results = infer(model.fit(X, y, offset=X @ B.T), X, y, offset=X @ B.T)
+    shifted = results.get_prediction(X[:20], offset=X[:20] @ B.T)
+    np.testing.assert_allclose(shifted.summary_frame(), plain.summary_frame(), rtol=1e-6)
+    alone = results.get_prediction(X[:20])
+    np.testing.assert_allclose(alone.predicted, model.predict_proba(X[:20]), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"offset must have the shape \(20, 3\)"):
+        results.get_prediction(X[:20], offset=B)
+
+
+@pytest.mark.parametrize("at", ["overall", "mean"])
+def test_effects_are_derivatives_at_the_known_scores(at):
+    """Their errors, too, which are derivatives in the coefficients."""
+    X, y, offset = problem(n_rows=150, n_classes=3)
+    weight = np.arange(150) % 4
+    model = SoftmaxRegression(C=np.inf, tol=1e-12).fit(X, y, weight, offset=offset)
+    results = infer(model, X, y, weight, offset=offset)
+    rows, scores, weight = (
+        (X, offset, weight)
+        if at == "overall"
+        else (*(np.average(a, axis=0, weights=weight)[None] for a in (X, offset)), np.ones(1))
+    )
+
+    def effects(theta):
+        coef = np.vstack([np.zeros(X.shape[1] + 1), theta.reshape(2, -1)])
+
+        def mean(rows):
+            p = softmax(rows @ coef[:, 1:].T + coef[:, 0] + scores, axis=1)
+            return np.average(p, 0, weight)
+
+        steps = 1e-4 * np.eye(X.shape[1])
+        return np.array([(mean(rows + step) - mean(rows - step)) / 2e-4 for step in steps]).ravel()
+
+    theta = results.params.to_numpy().T.ravel()
+    found = results.get_margeff(at=at)
+    np.testing.assert_allclose(found.margeff.to_numpy().ravel(), effects(theta), atol=1e-8)
+    steps = 1e-4 * np.eye(len(theta))
+    slopes = np.array([(effects(theta + step) - effects(theta - step)) / 2e-4 for step in steps])
+    variances = np.einsum("ia,ij,ja->a", slopes, results.cov_params(), slopes)
+    errors = found.margeff_se.to_numpy().ravel()
+    np.testing.assert_allclose(errors, np.sqrt(variances), rtol=1e-5)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
