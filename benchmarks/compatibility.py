@@ -84,6 +84,7 @@ def _missing() -> str:
 
 def _run_pytest(module: str) -> list[Result]:
     import pytest
+    from joblib.externals.loky import get_reusable_executor
 
     from benchmarks.in_place import InPlace
 
@@ -93,6 +94,8 @@ def _run_pytest(module: str) -> list[Result]:
     # Settings of pytest that a folder above scikit-learn's may hold are not for its tests.
     own = ["-c", os.devnull, f"--rootdir={folder}", "-p", "no:cacheprovider", "-p", "no:terminal"]
     pytest.main([*own, str(folder / module)], plugins=[plugin])
+    # Workers of joblib that idle would keep this process from ending for five minutes.
+    get_reusable_executor().shutdown(kill_workers=True)
     return plugin.results
 
 
