@@ -111,6 +111,9 @@ TESTS: dict[str, dict[str, list[str]]] = {
             "test_stacking_classifier_multilabel_auto_predict",
         ],
     },
+    "model_selection/tests/test_search.py": {
+        _DIGITS: ["test_search_cv_sample_weight_equivalence estimator0"],
+    },
     "tests/test_multiclass.py": {_STREAMS: ["test_multiclass_estimator_attribute_error"]},
     "tests/test_multioutput.py": {
         _DIGITS: ["test_multiclass_multioutput_estimator_predict_proba"],
