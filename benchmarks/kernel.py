@@ -84,7 +84,7 @@ def linear_objective(X: np.ndarray, y: np.ndarray) -> LinearCrossEntropy:
 
 def away_from_minimum(base: LinearCrossEntropy, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Draw W and b that give scores of a spread of about 2, whatever the scale of X."""
-    coef, intercept = base.unpack(np.zeros(base.n_params))
+    coef, intercept = base.layout.unpack(np.zeros(base.n_params))
     spread = X.std(axis=0, dtype=np.float64)
     spread[spread == 0] = np.inf
     coef[...] = np.random.default_rng(0).normal(0, 2 / np.sqrt(X.shape[1]), coef.shape) / spread

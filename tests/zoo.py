@@ -203,9 +203,20 @@ def optimality_gap(objective, params, value, gradient, enough=None):
     return objective.certify(at, 0.0 if enough is None else enough, sharp=enough is None)
 
 
+def value_and_gradient(objective, params):
+    """The value and the gradient of an objective, as a pair."""
+    at = objective.evaluate(params)
+    return at.value, at.gradient
+
+
+def hessian_product(objective, params, direction):
+    """The product of the Hessian with a direction, at parameters where nothing else is known."""
+    return objective.hessian_product(Evaluation.of(params), direction)
+
+
 def dense_hessian(objective, params):
     """The Hessian from its products with unit vectors."""
-    return np.stack([objective.hessian_product(params, unit) for unit in np.eye(len(params))])
+    return np.stack([hessian_product(objective, params, unit) for unit in np.eye(len(params))])
 
 
 def newton_minimum(objective):
@@ -215,17 +226,17 @@ def newton_minimum(objective):
     minimum differences of values are rounding errors, and the full step is right.
     """
     params = np.zeros(objective.n_params)
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     for _ in range(50):
         hessian = dense_hessian(objective, params)
         scales = np.sqrt(np.diag(hessian))
         inverse = np.linalg.pinv(hessian / np.outer(scales, scales), rcond=1e-11)
         step = inverse @ (gradient / scales) / scales
         decrement, length = gradient @ step, 1.0
-        while decrement > 1e-9 and objective.value_and_gradient(params - length * step)[0] > value:
+        while decrement > 1e-9 and value_and_gradient(objective, params - length * step)[0] > value:
             length /= 2
         params = params - length * step
-        value, gradient = objective.value_and_gradient(params)
+        value, gradient = value_and_gradient(objective, params)
         if decrement < 1e-20:  # twice how far the value may fall
             return value, params
     raise AssertionError("no minimum found")
@@ -261,7 +272,7 @@ def written_out_minimum(X, y, C, ridge, centre=0.0, offset=0.0, fit_intercept=Tr
     middle = np.zeros((n_scores, Z.shape[1]))
     middle[:, :n_columns] = centre
 
-    def value_and_gradient(flat):
+    def objective(flat):
         W = flat.reshape(n_scores, -1)
         scores = Z @ W.T + offset
         if n_scores == 1:
@@ -273,4 +284,4 @@ def written_out_minimum(X, y, C, ridge, centre=0.0, offset=0.0, fit_intercept=Tr
         return value, (C * residual.T @ Z + ridge * away).ravel()
 
     options = {"maxiter": 10000, "gtol": 1e-8}
-    return minimize(value_and_gradient, middle.ravel(), jac=True, method="BFGS", options=options)
+    return minimize(objective, middle.ravel(), jac=True, method="BFGS", options=options)

@@ -12,7 +12,7 @@ import numpy as np
 from softmax_regression._curvature.base import Curvature
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.base import Unconstrained
-from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import pushed_covariance
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
@@ -88,16 +88,10 @@ class WhitenedObjective(Unconstrained):
         gradient = self.whitening.pull_gradient(inner.gradient)
         return Evaluation(unknowns, inner.value, gradient, inner=inner)
 
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        """Return the objective, and its gradient in u."""
-        at = self.evaluate(params)
-        return at.value, at.gradient
-
-    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+    def hessian_product(self, at: Evaluation, direction: Array) -> Array:
         """Multiply the Hessian in u by a direction."""
         pushed = self.whitening.push_direction(direction)
-        at = as_evaluation(at)
-        there = at.inner or self.params(at.params)
+        there = at.inner or Evaluation.of(self.params(at.params))
         return self.whitening.pull_gradient(self.base.hessian_product(there, pushed))
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:

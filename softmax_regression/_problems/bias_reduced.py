@@ -1,4 +1,4 @@
-"""How `SoftmaxRegression` is fitted with bias reduction: Fisher's scoring on an adjusted score."""
+"""The problem with bias reduction, which Fisher scoring solves with an adjusted score."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.result import SolverResult, StopReason
 
 BIAS_REDUCED_SOLVER = "newton-cholesky"
-_LARGEST_ORDER = 4000  # Of the information: its inverse is needed in each iteration.
-_LEAST_TOL = 1e-15  # Less is lost in rounding errors.
-_INVOLVED = 1e-4  # Of the largest entry of a direction, from which a column is part of it.
+_LARGEST_ORDER = 4000  # Largest order of the information, which is inverted in each iteration.
+_LEAST_TOL = 1e-15  # Smaller tolerances are within rounding errors.
+# Columns count as collinear if their entries in the null vector are at least this share of the
+# largest.
+_RELATIVE_NULL_ENTRY = 1e-4
 
 
 class BiasReducedProblem(InStandardizedCoordinates):
@@ -42,12 +44,12 @@ class BiasReducedProblem(InStandardizedCoordinates):
     base : LinearCrossEntropy
         The objective in the coordinates of X, without a penalty.
     strength : float
-        That of the prior beside a mean cross-entropy: one over the sum of weights.
+        The strength of the prior relative to a mean cross-entropy: one over the sum of weights.
 
     Raises
     ------
     ValueError
-        If the information is too large to be inverted, or singular.
+        If the information is too large to be inverted, or is singular.
     """
 
     def __init__(self, base: LinearCrossEntropy, strength: float):
@@ -63,13 +65,20 @@ class BiasReducedProblem(InStandardizedCoordinates):
         return {BIAS_REDUCED_SOLVER: _scoring}
 
     def default_solver(self) -> str:
-        """Return its name."""
+        """Return the name of the only solver."""
         return BIAS_REDUCED_SOLVER
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run Fisher's scoring from the best of some starts; `how` is for `Stopping`.
+        """Run Fisher scoring from the best of some starts.
 
-        There is one solver: `solver` is its name, as in `Problem.minimize`.
+        Parameters
+        ----------
+        solver : str
+            The name of the only solver, as in `Problem.minimize`.
+        starts : sequence of ndarray of shape (n_params,)
+            Parameters, of which those with the smallest value are the start.
+        **how
+            Arguments of `Stopping`.
         """
         assert solver == BIAS_REDUCED_SOLVER
         centred = [self.objective.smooth.centred(start) for start in starts]
@@ -79,9 +88,10 @@ class BiasReducedProblem(InStandardizedCoordinates):
 def _scoring(
     objective: BiasReducedCrossEntropy, start: Evaluation, stopping: Stopping
 ) -> SolverResult:
-    """Run Fisher's scoring until the decrement is about the square of the tolerance.
+    """Run Fisher scoring until the decrement is about the square of the tolerance.
 
-    That is where Newton's last step leaves the other solvers. These steps gain a factor each.
+    Newton's method, which converges quadratically, ends about there when it reaches the tolerance.
+    Fisher scoring converges linearly, and needs further iterations to be as accurate.
     """
     descent = CholeskyDescent(objective, _factor_of, costly=False)
     sharper = replace(stopping, tol=min(stopping.tol, max(stopping.tol**2, _LEAST_TOL)))
@@ -93,7 +103,7 @@ def _scoring(
 
 
 def _factor_of(at: Evaluation, left: float) -> HessianFactor:
-    """Return the factor that came with the value."""
+    """Return the factor of the information, which was computed with the value."""
     assert isinstance(at, InformedEvaluation)
     assert at.factor is not None
     return at.factor
@@ -102,7 +112,7 @@ def _factor_of(at: Evaluation, left: float) -> HessianFactor:
 def check_bias_reduction(
     bias_reduction: str | None, C: float, l1_ratio: float, bounded: bool, solver: str
 ) -> None:
-    """Raise unless bias reduction goes together with the other parameters."""
+    """Raise if bias reduction does not go together with the other parameters."""
     if bias_reduction is None:
         return
     what = f"bias_reduction={bias_reduction!r}"
@@ -142,7 +152,7 @@ def _check_order(base: LinearCrossEntropy) -> None:
 def _check_columns(base: LinearCrossEntropy, gram: Array) -> None:
     """Raise if columns are collinear, so that the information is singular."""
     beside = " beside the intercept" if base.fit_intercept else ""
-    constant = np.flatnonzero(spreads(base.moments(), base.fit_intercept) == 0)
+    constant = np.flatnonzero(spreads(base.data.moments(), base.fit_intercept) == 0)
     if len(constant):
         what = f"is constant{beside}" if base.fit_intercept else "holds zeros alone"
         raise ValueError(
@@ -154,7 +164,7 @@ def _check_columns(base: LinearCrossEntropy, gram: Array) -> None:
     roots = np.sqrt(gram.diagonal())
     _, vectors = eigh(gram / roots / roots[:, None], subset_by_index=(0, 0))
     sizes = np.abs(vectors[: base.design.n_columns, 0])
-    involved = np.flatnonzero(sizes > _INVOLVED * sizes.max())
+    involved = np.flatnonzero(sizes > _RELATIVE_NULL_ENTRY * sizes.max())
     columns = ", ".join(map(str, involved[:10])) + (", …" if len(involved) > 10 else "")
     raise ValueError(
         "bias_reduction='firth' needs an information that is not singular, and columns "

@@ -1,4 +1,4 @@
-"""How `SoftmaxRegression` is fitted with bounds on its coefficients."""
+"""The problem with bounds on the coefficients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from softmax_regression._solvers.loop import Stopping
 from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.result import SolverResult
 
-_LARGEST_ORDER = 1000  # of a Hessian that is made and factored in each iteration
+_LARGEST_ORDER = 1000  # Largest order of a Hessian that is factored in each iteration.
 
 
 class BoundedProblem:
@@ -31,7 +31,7 @@ class BoundedProblem:
     base : LinearCrossEntropy
         The objective in the coordinates of X.
     lower, upper : ndarray of shape (n_outputs, n_features)
-        The bounds of W.
+        The lower and upper bounds of W.
     """
 
     def __init__(self, base: LinearCrossEntropy, lower: Array, upper: Array):
@@ -40,38 +40,42 @@ class BoundedProblem:
         coordinates = self._standardized.coordinates
         assert coordinates is not None
         smooth = in_float64(self._standardized)
-        with np.errstate(over="ignore"):  # a bound beyond all numbers is none
+        with np.errstate(over="ignore"):  # A bound that overflows to infinity is no bound.
             box = coordinates.scales * lower, coordinates.scales * upper
         self.objective = BoundedCrossEntropy(smooth, *box)
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
-        """Return the unknowns for W and b, W moved to within its bounds."""
+        """Return the unknowns for W and b, after W is clipped to its bounds."""
         return self.objective.within(
             self._standardized.from_model(np.clip(coef, *self._bounds), intercept)
         )
 
     def to_model(self, unknowns: Array) -> tuple[Array, Array]:
-        """Return W and b; what is at a bound is so to the last digit."""
+        """Return W and b; unknowns at a bound give coefficients exactly at that bound."""
         coef, intercept = self._standardized.to_model(unknowns)
-        matrix, _ = self._standardized.unpack(unknowns)
+        matrix, _ = self._standardized.layout.unpack(unknowns)
         for bound, side in zip(self._bounds, self.objective.box, strict=True):
-            coef = np.where(matrix == self._standardized.unpack(side)[0], bound, coef)
+            coef = np.where(matrix == self._standardized.layout.unpack(side)[0], bound, coef)
         return np.clip(coef, *self._bounds), intercept
 
     @property
     def solvers(self) -> dict[str, Callable[..., SolverResult]]:
-        """The solvers that keep within bounds, by name."""
+        """The solvers that respect bounds, by name."""
         return BOUNDED_SOLVERS
 
     def default_solver(self) -> str:
         """Choose a solver for `solver="auto"`.
 
-        On raw data, L-BFGS-B takes hundreds of iterations, where Newton's method takes about ten.
+        On data that are not standardised L-BFGS-B takes hundreds of iterations, and Newton's method
+        about ten.
         """
         return "newton-cholesky" if self.objective.order <= _LARGEST_ORDER else "lbfgs"
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run one of `BOUNDED_SOLVERS` from the best of some starts; `how` is for `Stopping`."""
+        """Run one of `BOUNDED_SOLVERS` from the best of some starts.
+
+        `how` holds arguments of `Stopping`.
+        """
         start = best_start(self.objective, starts)
         return BOUNDED_SOLVERS[solver](self.objective, start, Stopping(**how))
 

@@ -1,12 +1,14 @@
 r"""Fitting only the classes that have weight, and putting the others back into the model.
 
-A class that only rows of weight 0 belong to has no part in the loss but the probability that it
-takes from the others. With an intercept the infimum is reached as that intercept goes to −∞: what
-is left is the model of the other classes, which has a minimum and a certificate of its own. So the
-fit is made without such classes. They come back with coefficients of 0 (or the nearest that bounds
-allow) and an intercept so low that their probability vanishes beside rounding at every row of X.
+If all rows of a class have weight 0, the class enters the loss only by the probability that it
+takes from the others. With an intercept, the loss approaches its infimum as the intercept of that
+class goes to −∞; the limit is the model of the other classes, which has a minimum and a
+certificate. So such classes are left out of the fit. In the fitted model their coefficients are 0
+(or the nearest values that bounds allow), and their intercepts are so low that their probabilities
+are smaller than rounding errors at every row of X.
 
-Without an intercept every class has a finite place in the minimum, and nothing is left out.
+Without an intercept the parameters of every class are finite at the minimum, and no class is left
+out.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from softmax_regression._losses.targets import Targets
 
 
 class ClassesWithWeight:
-    """Which classes are fitted.
+    """The classes that are fitted, and the way back to a model of all classes.
 
     Parameters
     ----------
@@ -34,9 +36,9 @@ class ClassesWithWeight:
     Attributes
     ----------
     fitted : ndarray of bool, shape (n_classes,)
-        The classes that are.
+        Which classes are fitted.
     targets : Targets
-        Labels and weights of those.
+        Labels and weights of the fitted classes.
     """
 
     def __init__(self, targets: Targets, fit_intercept: bool):
@@ -49,7 +51,7 @@ class ClassesWithWeight:
 
     @property
     def n_scores(self) -> int:
-        """How many scores a row has: one for two classes, else one for each class."""
+        """The number of scores of a row: one for two classes, else one for each class."""
         n_classes = len(self.fitted)
         return 1 if n_classes == 2 and not self._score_each else n_classes
 
@@ -60,7 +62,7 @@ class ClassesWithWeight:
 
     @property
     def is_one(self) -> bool:
-        """Whether a single class is fitted: its probability is 1 whatever X is."""
+        """Whether a single class is fitted, whose probability is 1 for every X."""
         return int(self.fitted.sum()) == 1
 
     def restrict(self, rows: Array) -> Array:
@@ -84,16 +86,17 @@ class ClassesWithWeight:
         Parameters
         ----------
         coef : ndarray of shape (n_fitted, n_features)
-            W of the fitted classes; of a single one, it is not looked at.
+            W of the fitted classes; it is ignored if a single class is fitted.
         intercept : ndarray of shape (n_fitted,)
-            Their b.
+            b of the fitted classes.
         design : Design
             X.
         others : ndarray of shape (n_scores, n_features), default=None
-            Coefficients for the classes that are left out, and for a single one that is fitted; by
+            The coefficients of classes that are left out, or of all if a single class is fitted; by
             default zeros.
         value : float, default=1.0
-            The mean cross-entropy, beside which what the others take is to vanish too.
+            The mean cross-entropy. The probabilities of the classes left out are made so small that
+            they do not change it.
         """
         if self.are_all:
             return coef, intercept
@@ -120,7 +123,7 @@ class ClassesWithWeight:
         return whole if self.n_scores > 1 else whole[1:] - whole[:1]
 
     def _least_lead(self, coef: Array, intercept: Array, design: Design) -> Array:
-        """Return by how much the best of the fitted classes at least leads before each other."""
+        """Return the least difference, over rows, of the best fitted score from that of others."""
         least = np.full(int((~self.fitted).sum()), np.inf)
         coef = coef.astype(design.dtype)
         for rows in design.blocks(len(coef)):
@@ -133,9 +136,9 @@ class ClassesWithWeight:
 
 
 def log_vanishing(dtype: Any, value: float = 1.0) -> float:
-    """Return the logarithm of a probability that no sum shows in some precision.
+    """Return the logarithm of a probability that is lost to rounding when it is added.
 
-    Neither a sum with other probabilities, nor one with a mean cross-entropy of `value`.
+    That holds for sums with other probabilities, and with a mean cross-entropy of `value`.
     """
     least = max(min(value, 1.0), float(np.finfo(np.float64).tiny))
     return 2 * float(np.log(np.finfo(dtype).eps)) + float(np.log(least))

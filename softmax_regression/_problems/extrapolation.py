@@ -1,10 +1,11 @@
-"""Where the next minimum along a path of C is about to be.
+"""Extrapolation of the minimum along a path of C.
 
-In log C the minimum moves along a smooth curve, and a polynomial through the last ones leads close
-to the next (Allgower and Georg, *Numerical Continuation Methods*, 1990: a predictor, which a solver
-corrects). Where the loss is nearly quadratic, the curve is a sum of terms C / (C + c), analytic in
-log C in a strip of half-width π about the real axis: polynomials serve where the steps are short
-beside that, and lead astray where they are not.
+As a function of log C the minimum moves along a smooth curve, and a polynomial through the last
+minima predicts the next one, from which a solver starts (a predictor-corrector method: Allgower and
+Georg, *Numerical Continuation Methods*, 1990). Where the loss is nearly quadratic, the curve is a
+sum of terms C / (C + c), which are analytic in log C in a strip of half-width π about the real
+axis. So polynomials predict well if the steps in log C are short compared with π, and badly
+otherwise.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ import numpy as np
 
 from softmax_regression._linalg.arrays import Array
 
-_MAX_DEGREE = 3  # A polynomial of a higher one carries the errors of the minima too far.
-# The sum of the absolute weights of the minima, by which their errors grow; 15 for equal steps.
+_MAX_DEGREE = 3  # Polynomials of higher degrees amplify the errors of the minima too much.
+# Largest sum of the absolute weights of the minima, the factor by which their errors are amplified.
+# It is 15 for equal steps and degree 3.
 _MAX_WEIGHT_SUM = 16.0
-_MAX_LOG_C_RANGE = np.pi  # Of the minima that a polynomial goes through.
+_MAX_LOG_C_RANGE = np.pi  # Largest range of log C of the minima that a polynomial goes through.
 
 
 class Predictor:
-    """Where the next minimum is about to be.
+    """Predicts the next minimum by a polynomial in log C through the last ones.
 
-    It is where a polynomial in log C through the last ones leads, of the degree that would have
-    come closest to the last from those before it: how far the errors of the minima are carried
-    matters, too.
+    Its degree is the one whose polynomial through the minima before the last came closest to the
+    last.
 
     Parameters
     ----------
     minima : mapping from float to ndarray, default=None
-        Minima for some C that are known from more rows: then it is the difference from them that
-        is predicted.
+        Minima of a fit to more rows, by C. If they are given, the difference from them is
+        extrapolated.
     """
 
     def __init__(self, minima: Mapping[float, Array] | None = None) -> None:
@@ -42,18 +43,18 @@ class Predictor:
         self._degree = 0
 
     def add(self, C: float, params: Array) -> None:
-        """Learn of a minimum."""
+        """Add a minimum, and choose the degree anew."""
         params = params - self._minima.get(C, 0.0)
         if not np.isfinite(C) or (self._last and self._last[-1][0] == np.log(C)):
             return
         ahead = [self._at(C, degree) for degree in range(self._highest() + 1)] or [params]
         self._degree = int(np.argmin([np.linalg.norm(at - params) for at in ahead]))
         self._last.append((float(np.log(C)), params))
-        # The next degree could not be tried before; so long as more is better, still more is.
+        # The next higher degree could not be tried yet. It is used if the highest was the best.
         self._degree = min(self._degree + (self._degree + 1 == len(ahead)), self._highest())
 
     def __call__(self, C: float, otherwise: Array) -> Array:
-        """Extrapolate to another C."""
+        """Return the predicted minimum for C, or `otherwise` if no minimum is known."""
         if C in self._minima:
             otherwise = self._minima[C]
         if not self._last or not np.isfinite(C):
@@ -68,13 +69,13 @@ class Predictor:
         return np.tensordot(weights, np.stack([params for _, params in known]), axes=1)
 
     def _highest(self) -> int:
-        """Return the highest degree to try, −1 where nothing is known."""
+        """Return the highest degree to try; −1 if no minimum is known."""
         near = [at for at, _ in self._last if self._last[-1][0] - at <= _MAX_LOG_C_RANGE]
         return min(len(near) - 1, _MAX_DEGREE)
 
 
 def _lagrange(nodes: list[float], at: float) -> list[float]:
-    """Return the weights by which values at the nodes make up the polynomial through them."""
+    """Return the weights of the values at the nodes in Lagrange's interpolation formula."""
     return [
         float(np.prod([(at - b) / (a - b) for j, b in enumerate(nodes) if j != i]))
         for i, a in enumerate(nodes)

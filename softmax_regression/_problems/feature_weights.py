@@ -1,16 +1,16 @@
-r"""How much the penalty of each feature counts: weights, and units that standardise.
+r"""The weight of each feature's penalty, and the penalty of standardised features.
 
-With a weight v_j ≥ 0 for each feature, and with s_j its deviation where the coefficients of
-standardised features are penalised (else 1), the penalty is
+Let v_j ≥ 0 be the weight of feature j. If the coefficients of standardised features are penalised,
+let s_j be its standard deviation, else 1. The penalty is
 
     Σ_j (1 − ρ)/2 · v_j s_j² ‖W_:j‖² + ρ Σ_j v_j s_j ‖W_:j‖
 
-with the norm of the lasso or of the group lasso. Weights are taken as they are: in glmnet, the same
-``penalty.factor`` is divided by its mean first.
+with the norm of the lasso or of the group lasso. The weights are used as given, whereas glmnet
+divides its ``penalty.factor`` by the mean first.
 
-A weight makes no change of units: that would multiply the ridge by the square of what it multiplies
-the lasso by. So the ridge's part is a `WeightedRidge`, whose roots √v_j s_j every change of
-unknowns knows, and the other part is in the weights of the columns that each `lasso.Penalty` has.
+Rescaling a feature could not express a weight: it would multiply the ridge by the square of the
+factor of the lasso. So the ridge is a `WeightedRidge` with the roots √v_j s_j, which all changes of
+unknowns take into account, and the lasso is a `lasso.Penalty` with a strength for each column.
 """
 
 from __future__ import annotations
@@ -29,40 +29,40 @@ from softmax_regression._penalties.weighted_ridge import WeightedRidge
 
 @dataclass(frozen=True)
 class FeatureWeights:
-    """The weights of the penalty.
+    """The weights v, and whether deviations s count as well.
 
     Parameters
     ----------
     roots : ndarray of shape (n_features,)
-        √v.
+        The square roots of v.
     standardize : bool
-        Whether the deviations of the rows that are fitted count.
+        Whether s holds the standard deviations of the rows that are fitted, rather than ones.
     """
 
     roots: Array
     standardize: bool = False
 
     def weighted(self, objective: LinearCrossEntropy) -> LinearCrossEntropy:
-        """Return an objective in the coordinates of X with these weights of its ridge."""
-        roots = self.roots * self._scales(objective.moments)
+        """Return an objective, in the coordinates of X, with a ridge of these weights."""
+        roots = self.roots * self._scales(objective.data.moments)
         n_features = objective.layout.n_features
         padded = np.append(roots, np.zeros(objective.n_columns - n_features))
         return objective.with_penalty(WeightedRidge(objective.l2, padded, n_features))
 
     def lasso(self, moments: Callable[[], Moments]) -> Array:
-        """Return the weights of the part that makes zeros, v s."""
+        """Return v s, the weights of the lasso."""
         return np.square(self.roots) * self._scales(moments)
 
     def ridge(self, moments: Callable[[], Moments]) -> Array:
-        """Return the weights of the squares, v s²."""
+        """Return v s², the weights of the ridge."""
         return np.square(self.roots * self._scales(moments))
 
     def of(self, moments: Callable[[], Moments]) -> FeatureWeights:
-        """Return the same weights of a ridge for these rows, whatever rows are fitted."""
+        """Return the weights of the ridge with s fixed to the deviations of some rows."""
         return FeatureWeights(self.roots * self._scales(moments))
 
     def _scales(self, moments: Callable[[], Moments]) -> Array:
-        """Return s: 1 for a constant column, which has no scale."""
+        """Return s; it is 1 for a constant column."""
         if not self.standardize:
             return np.ones_like(self.roots)
         deviations = spreads(moments(), fit_intercept=True)

@@ -1,4 +1,4 @@
-"""The grid of C for a path or a search: the values given, or a range that suits the penalty."""
+"""The grid of C for a path or a search: given values, or a number of values in a default range."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from softmax_regression._problems.objective_scale import as_float
 from softmax_regression._problems.sparse import least_strength
 from softmax_regression._problems.specification import Specification
 
-_WIDEST = 1e-4, 1e4  # for a penalty that makes no zeros
-_ROUNDING = 1e-12  # of the smallest C
-_RANGE = 1e3  # of C, from where all coefficients are 0
+_SMOOTH_RANGE = 1e-4, 1e4  # Range of C for a penalty that sets no coefficients to zero.
+# Ratio of the largest C to the smallest for other penalties, where all coefficients are 0 at the
+# smallest.
+_SPARSE_RANGE_RATIO = 1e3
+_RELATIVE_ROUNDING = 1e-12  # The smallest C is lowered by this share, against rounding errors.
 
 
 def grid_of(
@@ -29,13 +31,13 @@ def grid_of(
     Parameters
     ----------
     Cs : int or array-like of shape (n_Cs,)
-        How many, or which.
+        The number of values, or the values.
     design : Design
         X.
     targets : Targets
-        Its labels and weights.
+        Labels and weights.
     specifications : sequence of Specification
-        The penalties that they are for, one or more.
+        The specifications that share the grid, one or more.
     """
     makes_zeros = any(one.l1_ratio > 0 for one in specifications)
     solvers = {one.solver for one in specifications} - {"auto"}
@@ -45,7 +47,7 @@ def grid_of(
             "solver='auto', or no l1_ratio above 0."
         )
     if isinstance(Cs, Integral):
-        return _so_many(int(Cs), design, targets, specifications)
+        return _default_grid(int(Cs), design, targets, specifications)
     grid = np.asarray(Cs)
     if grid.ndim != 1 or len(grid) == 0 or grid.dtype.kind not in "iuf" or not (grid > 0).all():
         raise ValueError(
@@ -57,14 +59,14 @@ def grid_of(
     return grid
 
 
-def _so_many(
+def _default_grid(
     n: int, design: Design, targets: Targets, specifications: Sequence[Specification]
 ) -> Array:
-    """Return n with equal ratios: where all penalties make zeros, in the range in which they do."""
+    """Return n values with equal ratios, from where all coefficients are 0 if all penalties can."""
     if any(one.l1_ratio == 0 for one in specifications):
-        return np.geomspace(*_WIDEST, n)
+        return np.geomspace(*_SMOOTH_RANGE, n)
     firsts = [_least(design, targets, one) for one in specifications]
-    least, most = min(firsts), _RANGE * max(firsts)
+    least, most = min(firsts), _SPARSE_RANGE_RATIO * max(firsts)
     if not 0 < least <= most < np.inf:
         raise ValueError(
             f"Cs={n} finds no range: X and sample_weight are so large or so small that float64 has "
@@ -74,7 +76,7 @@ def _so_many(
 
 
 def _least(design: Design, targets: Targets, specification: Specification) -> float:
-    """Return the largest C up to which all coefficients are 0, whatever rounding does."""
+    """Return the largest C at which all coefficients are 0 in spite of rounding errors."""
     base = specification.objective(design, targets, np.inf)
     weights = specification.l1_weights(base)
     strength = least_strength(base, specification.penalty_grouping, weights)
@@ -83,4 +85,4 @@ def _least(design: Design, targets: Targets, specification: Specification) -> fl
             "No feature of X tells the classes apart and is penalised: pass Cs as a list."
         )
     largest = Fraction(specification.l1_ratio) / (targets.total_weight * Fraction(strength))
-    return (1 - _ROUNDING) * as_float(largest)
+    return (1 - _RELATIVE_ROUNDING) * as_float(largest)

@@ -1,4 +1,4 @@
-"""Rows that a network is not trained on, to see after each epoch how it does."""
+"""Validation rows, on which a network is not trained but scored after each epoch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from softmax_regression._losses.row_scores import true_probabilities
 from softmax_regression._losses.targets import Targets
 from softmax_regression._solvers.minibatch.minibatch import Validation
 
-_LEAST_GAIN = 1.0  # Nats, of all rows together, by which a temperature has to lower the loss.
+_LEAST_GAIN = 1.0  # Nats, summed over rows; a temperature must lower the loss by more than this.
 
 
 def split(
     targets: Targets, fraction: float, random_state: np.random.RandomState
 ) -> tuple[Array, Array]:
-    """Divide the rows of positive weight into those to train on and those to set aside.
+    """Split the rows of positive weight into training and validation rows, and return both.
 
-    The only row of a class is trained on.
+    If a class has a single row, it is a training row.
     """
     counted = np.flatnonzero(targets.row_weights())
     single = np.zeros(len(counted), dtype=bool)
@@ -50,14 +50,14 @@ def split(
 
 
 class HeldOut:
-    """Some rows, and what a network's scores on them are worth.
+    """Validation rows.
 
     Parameters
     ----------
     design : Design
-        Their features, as the network takes them while it trains.
+        Their features, in the form in which the network takes them while it trains.
     targets : Targets
-        Of the same rows.
+        Their targets.
     """
 
     def __init__(self, design: Design, targets: Targets):
@@ -72,18 +72,18 @@ class HeldOut:
         scorer: Callable[[], float] | None,
         by_loss: bool,
     ) -> Validation:
-        """Look at the rows, block by block.
+        """Return the loss and the score of a network, computed block by block.
 
         Parameters
         ----------
         scores : callable
-            Gives class-major scores for rows.
+            Returns class-major scores of rows.
         most_probable : callable
-            Gives the position of the most probable class for such scores.
+            Returns the position of the most probable class for such scores.
         scorer : callable or None
-            Gives the score; None for the accuracy.
+            Returns the score; None for the accuracy.
         by_loss : bool
-            Whether the goal is a small loss rather than a large score.
+            Whether training is judged by the loss rather than by the score.
         """
         loss, right = 0.0, np.empty(self.design.n_rows)
         for rows in self.design.blocks(self._loss.n_outputs):
@@ -98,10 +98,10 @@ class HeldOut:
         return Validation(-loss if by_loss else score, loss, score)
 
     def temperature(self, scores: Callable[[Design], Array]) -> float:
-        """Return what to divide scores by for the least loss, if that brings enough; else 1.
+        """Return the temperature of least loss, by which scores are divided, or 1.
 
-        One number is learned from the rows, so that their log-likelihood rises by half a nat where
-        there is nothing to learn; a temperature other than 1 has to bring more (Guo, Pleiss, Sun
+        Fitting one parameter raises the log-likelihood by half a nat on average even if the true
+        temperature is 1. So a temperature other than 1 must bring more than that (Guo, Pleiss, Sun
         and Weinberger, "On calibration of modern neural networks", ICML 2017).
         """
         blocks = self.design.blocks(self._loss.n_outputs)

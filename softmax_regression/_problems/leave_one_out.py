@@ -1,22 +1,24 @@
-r"""What a model would say of each row had it not seen that row, from a single fit.
+r"""Approximate leave-one-out cross-validation: scores of each row without that row, from one fit.
 
-F is the sum of a_i CE_i, with a_i = s_i / S, and of what it is without row i. One step of Newton's
-method from the minimum of F to that of F without the row changes the scores of the row, ζ_i, by
+F is the sum of a_i CE_i, with a_i = s_i / S, and a penalty. Leaving out row i subtracts a_i CE_i.
+One step of Newton's method from the minimum of F towards the minimum without the row changes the
+scores of the row, ζ_i, by
 
     ζ_i^{(−i)} − ζ_i = G_i (I − a_i A_i G_i)⁻¹ a_i (p_i − y_i),    G_i = Z_i H⁻¹ Z_iᵀ
 
-Here Z_i = I ⊗ z_iᵀ takes parameters to the scores of the row, A_i = diag(p_i) − p_i p_iᵀ is the
-Hessian of CE_i in them, and H that of F. Taking a_i Z_iᵀ A_i Z_i from H is a change of low rank: by
-Woodbury's identity it needs no more than the blocks G_i, the leverages of the rows (Rad and Maleki,
-"A scalable estimate of the out-of-sample prediction error via approximate leave-one-out
-cross-validation", JRSS B 82, 2020; for one step of Newton's method see Beirami, Razaviyayn,
-Shahrampour and Tarokh, "On optimal generalization in parametric learning", NeurIPS 2017).
+Here Z_i = I ⊗ z_iᵀ maps parameters to the scores of the row, A_i = diag(p_i) − p_i p_iᵀ is the
+Hessian of CE_i in the scores, and H is the Hessian of F. Subtracting a_i Z_iᵀ A_i Z_i from H is a
+change of low rank: by Woodbury's identity it requires only the blocks G_i, the leverages of the
+rows (Rad and Maleki, "A scalable estimate of the out-of-sample prediction error via approximate
+leave-one-out cross-validation", JRSS B 82, 2020; for one step of Newton's method see Beirami,
+Razaviyayn, Shahrampour and Tarokh, "On optimal generalization in parametric learning", NeurIPS
+2017).
 
-A row by which much changes leaves another Hessian behind, and one step does not get there: where
-classes hardly overlap, as with few rows and many columns, a few such rows make up most of the loss.
-These are left out in earnest, in a fit that begins where the step leads.
+A single step is not enough for an influential row, without which the Hessian is another. If classes
+hardly overlap, as with few rows and many columns, a few such rows make up most of the loss. For
+these a model is fitted without the row, starting from the end of the step.
 
-As in `full_hessian.py` the last class is left out of H: scores are relative to its.
+As in `full_hessian.py` the last class is left out of H, and scores are relative to that class.
 """
 
 from __future__ import annotations
@@ -32,35 +34,37 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 from softmax_regression._problems.specification import Specification
 from softmax_regression._problems.warm_starts import Solution, solutions
 
-_LARGEST_ORDER = 5000  # of the Hessian: 200 MB
-_VALUES = 1 << 21  # of the leverages of some rows that are worked on together
-_MUCH = 0.1  # nats: by so much the loss of a row may change, and one step still be near enough
-_MOST_ROWS_REFITTED = 50  # Rows that are left out in earnest, for each C.
+_LARGEST_ORDER = 5000  # Largest order of the Hessian, which then takes 200 MB.
+_LEVERAGES_AT_A_TIME = 1 << 21  # Numbers in the leverages of rows that are computed together.
+_LARGEST_LOSS_CHANGE = 0.1  # Nats by which a step may change the loss of a row without a refit.
+_MAX_REFITTED_ROWS = 50  # Rows without which a model is fitted, for each C.
+# Added to 1 less the leverage of a row, a difference that rounding errors may make 0.
+_LEAST_LEVERAGE_GAP = 1e-13
 
 
 def leave_one_out_scores(
     design: Design, targets: Targets, solution: Solution, specification: Specification
 ) -> Array:
-    """Return the scores of all rows, each by a model without it, class-major.
+    """Return class-major scores of all rows, each by a model that was not fitted to the row.
 
     Parameters
     ----------
     design : Design
         X.
     targets : Targets
-        Its labels and weights.
+        Labels and weights.
     solution : Solution
         The model of all rows.
     specification : Specification
-        How it was fitted.
+        The specification of the problem.
 
     Returns
     -------
     ndarray of shape (n_outputs, n_rows)
-        The scores, of more than two classes up to a number that all classes of a row share.
+        The scores. With more than two classes, those of a row may be shifted by a common number.
     """
     classes = solution.classes
-    if solution.problem is None:  # a single class has weight, whichever row is left out
+    if solution.problem is None:  # A single class has weight, also without any row.
         return classes.expand_scores(np.zeros((1, design.n_rows)))
     return classes.expand_scores(
         _of_fitted_classes(design, classes.targets, solution, specification)
@@ -72,14 +76,14 @@ def _of_fitted_classes(
 ) -> Array:
     assert solution.problem is not None
     objective = solution.problem.objective
-    assert isinstance(objective, LinearCrossEntropy)  # the closed form is the smooth penalty's
+    assert isinstance(objective, LinearCrossEntropy)  # The step requires a smooth penalty.
     step = NewtonStep(objective, solution.result.params)
     before, scores = step.scores()
     change = np.abs(log_losses(scores, targets) - log_losses(before, targets))
     change[targets.row_weights() == 0] = 0.0
-    doubtful = np.argsort(-change, kind="stable")[:_MOST_ROWS_REFITTED]
+    doubtful = np.argsort(-change, kind="stable")[:_MAX_REFITTED_ROWS]
     kept = np.ones(design.n_rows, dtype=bool)
-    for row in doubtful[change[doubtful] > _MUCH]:
+    for row in doubtful[change[doubtful] > _LARGEST_LOSS_CHANGE]:
         kept[row] = False
         others = np.flatnonzero(kept)
         kept[row] = True
@@ -96,18 +100,15 @@ def _of_fitted_classes(
     return scores
 
 
-_LEAST_REST = 1e-13  # Of 1 less a leverage, which rounding may take away.
-
-
 class NewtonStep:
-    """The step to the minimum without a row, for each row.
+    """Newton's step from the minimum of F to that without a row, for each row.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
         F, in float64.
     params : ndarray of shape (n_params,)
-        Its minimum.
+        The minimum of F.
     """
 
     def __init__(self, objective: LinearCrossEntropy, params: Array):
@@ -125,11 +126,11 @@ class NewtonStep:
         self._n_scores = len(self._inverse)
 
     def scores(self) -> tuple[Array, Array]:
-        """Return the scores of all rows before and after the step, class-major, with offsets."""
+        """Return class-major scores of all rows, with offsets, before and after the step."""
         n_rows = self.objective.design.n_rows
         before = np.zeros((self.objective.width, n_rows))
         after = np.zeros_like(before)
-        length = max(1, _VALUES // (self._n_scores**2 + self.objective.n_columns))
+        length = max(1, _LEVERAGES_AT_A_TIME // (self._n_scores**2 + self.objective.n_columns))
         for start in range(0, n_rows, length):
             rows = slice(start, min(start + length, n_rows))
             _, before[:, rows], leverages, pushed = self._push(rows)
@@ -138,7 +139,7 @@ class NewtonStep:
         return before, after
 
     def params_without(self, row: int) -> Array:
-        """Return the parameters after the step of a row."""
+        """Return the parameters after the step for a row."""
         z, _, _, pushed = self._push(slice(row, row + 1))
         slope = pushed[0]
         if self.objective.width > 1:
@@ -160,8 +161,9 @@ class NewtonStep:
         curved = p[:, :, None] * leverages
         curved -= p[:, :, None] * np.einsum("nk,nkj->nj", p, leverages)[:, None, :]
         curved *= -weight[:, None, None]
-        # A row of leverage 1 alone keeps some scores finite: without it they go very far.
-        np.einsum("nkk->nk", curved)[...] += 1.0 + _LEAST_REST
+        # If a row has the leverage 1, only this row keeps some parameters finite. The term makes
+        # the step large but finite.
+        np.einsum("nkk->nk", curved)[...] += 1.0 + _LEAST_LEVERAGE_GAP
         return z, scores, leverages, np.linalg.solve(curved, slope[:, :, None])[:, :, 0]
 
     def _leverages(self, z: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What every posed problem offers: an objective in its own unknowns, and solvers for it."""
+"""The protocol of problems: an objective in the unknowns in which it is solved, and solvers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PosedProblem(Protocol):
 
     @property
     def solvers(self) -> Mapping[str, Callable[..., Any]]:
-        """The solvers that it has, by name."""
+        """The solvers that can solve the problem, by name."""
 
     @property
     def objective(self) -> Any:
@@ -35,7 +35,7 @@ class PosedProblem(Protocol):
 
 
 class InStandardizedCoordinates:
-    """A problem whose unknowns are those of an objective in standardised coordinates."""
+    """A problem whose unknowns are the parameters of an objective in standardised coordinates."""
 
     _standardized: LinearCrossEntropy
 

@@ -1,12 +1,13 @@
-r"""W and b in the precision of X: how they are rounded, and what that costs.
+r"""Rounding of W and b to the precision of X, and the certificate of the rounded model.
 
-Features far from 0 make W x and b nearly cancel. Were both rounded to float32 by themselves, each
-score would be off by a part in 10⁷ of what cancels. So b is found anew for the rounded W: with
-column means μ, ``b + (W − round(W)) μ`` keeps the scores of the mean row, and what is left of
-rounding W counts by the deviations of the features alone. The rounding of b itself remains.
+If the features are far from 0, W x and b nearly cancel. If each were rounded to float32 separately,
+the scores would have errors of about 1e-7 times the terms that cancel. So b is adjusted to the
+rounded W: with column means μ, ``b + (W − round(W)) μ`` keeps the scores of the mean row, and the
+error of W counts only in proportion to the deviations of the features. The rounding error of b
+itself remains.
 
-What the objective at the rounded model lies above that at the solution, one evaluation tells. In
-float64 it is worth that only where W μ, and hence b, is so large that it loses digits that matter.
+One evaluation tells how much the rounding raises the objective. In float64 that evaluation is
+made only if W μ, and hence b, is so large that its rounding errors matter.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from softmax_regression._solvers.result import SolverResult, StopReason
 
 _TINY = float(np.finfo(np.float64).tiny)
 _EPS = float(np.finfo(np.float64).eps)
-_ROUNDED_SCORE = 1e-7  # Nats by which rounding may change all scores of a class without a word.
+_NEGLIGIBLE_SCORE_ERROR = 1e-7  # Nats; a smaller rounding error of an intercept is ignored.
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """How the models of some X are rounded.
+    """Rounds the models of an X.
 
     Parameters
     ----------
     dtype : dtype
         The precision of X.
     means : ndarray of shape (n_columns,)
-        μ; zeros for a model without intercept, and in float64, which rounds nothing.
+        μ. It is 0 for a model without intercept, and in float64, to which W is not rounded.
     """
 
     dtype: np.dtype[Any]
@@ -44,10 +45,10 @@ class Rounding:
 
     @classmethod
     def of(cls, objective: LinearCrossEntropy) -> Self:
-        """Return how models for an objective, in the coordinates of X, are rounded."""
+        """Return the rounding of models for an objective in the coordinates of X."""
         if objective.dtype == np.float64 or not objective.fit_intercept:
             return cls(objective.dtype, np.zeros(objective.design.n_columns))
-        return cls(objective.dtype, objective.moments().means)
+        return cls(objective.dtype, objective.data.moments().means)
 
     def model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
         """Return copies of W and b in the precision of X."""
@@ -74,17 +75,17 @@ class Rounding:
     ) -> SolverResult:
         """Return a result with the objective and the gap of the rounded W and b.
 
-        Their gap is that of the solution and the difference between the two objectives.
+        The gap is that of the solution plus the difference between the two objectives.
         """
         lost = _EPS * float(np.abs(intercept).max(initial=0.0))
-        if self.dtype == np.float64 and lost < _ROUNDED_SCORE:
+        if self.dtype == np.float64 and lost < _NEGLIGIBLE_SCORE_ERROR:
             return result
         try:
             value = evaluate(problem.objective, problem.from_model(coef, intercept)).value
-        except KeyboardInterrupt:  # The model is kept; what rounding costs stays unknown.
+        except KeyboardInterrupt:  # The model is kept; its gap is unknown.
             return replace(result, reason=StopReason.INTERRUPTED, remaining=np.nan)
         left = result.remaining * max(result.value, _TINY) + value - result.value
-        # Nor does float64 hold b for this evaluation: a loss near 0 changes as much as its score.
+        # The evaluation rounds b to float64 as well; a loss near 0 changes by as much as the score.
         gap = left / max(value, _TINY) + lost
         reason = result.reason
         if reason is StopReason.CONVERGED and gap > tol:

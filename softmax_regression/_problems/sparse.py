@@ -1,4 +1,4 @@
-"""How `SoftmaxRegression` is fitted with exact zeros."""
+"""The problem with a penalty that sets coefficients to zero."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ from softmax_regression._solvers.proximal_newton.proximal_newton import minimize
 from softmax_regression._solvers.result import SolverResult
 
 SPARSE_SOLVER = "proximal-newton"
-# Of a fit of what has no penalty, and how far off it may leave the other slopes.
-_FIT_TOLERANCE, _MOST_FIT_ITERATIONS, _SLOPE_ERROR = 1e-12, 1000, 1e-6
+# The fit of the features without a penalty that precedes the search for the least strength.
+_UNPENALIZED_FIT_TOL = 1e-12  # Relative optimality gap.
+_MAX_UNPENALIZED_FIT_ITERATIONS = 1000
+_RELATIVE_SLOPE_ERROR = 1e-6  # Largest relative error of the slopes that this tolerance leaves.
 
 
 class SparseProblem(InStandardizedCoordinates):
-    """A linear cross-entropy with a penalty that makes zeros, in standardised coordinates.
+    """A linear cross-entropy with a lasso or a group lasso, in standardised coordinates.
 
-    What it takes from X once, its moments, `base` keeps: problems of other strengths that are made
-    from it, or from its `with_l2`, share them.
+    `base` remembers the moments of X, so that problems of other strengths that are made from it, or
+    from its `with_l2`, need no pass over X for them.
 
     Parameters
     ----------
     base : LinearCrossEntropy
         The smooth part in the coordinates of X, with its ridge.
     l1 : float
-        Strength of the other part beside a *mean* cross-entropy, positive.
+        Strength of the lasso relative to a *mean* cross-entropy, positive.
     grouping : {'none', 'features'}
-        Whether coefficients are 0 one by one, or those of a feature in all classes together.
+        Whether single coefficients are set to zero, or those of a feature in all classes together.
     weights : ndarray of shape (n_features,), default=None
-        By which l1 is multiplied for each feature; by default 1.
+        Factors of l1 for each feature; by default 1.
     """
 
     def __init__(
@@ -50,11 +52,11 @@ class SparseProblem(InStandardizedCoordinates):
         coordinates = self._standardized.coordinates
         assert coordinates is not None
         smooth = in_float64(self._standardized)
-        # Where it is lost beside the largest columns it does not vanish, to be divided by.
+        # A strength that underflows for the largest columns is kept positive, as it is divided by.
         strengths = np.maximum(l1 / coordinates.scales, np.finfo(np.float64).tiny)
         if weights is not None:
             strengths *= weights
-            # What rounding hides is none, for the certificate to know.
+            # Strengths within rounding errors are set to 0, so that the certificate knows of them.
             ridge = smooth.ridge[: len(strengths)]
             strengths[np.maximum(strengths, ridge) <= NEGLIGIBLE_STRENGTH] = 0.0
         self.objective = SparseCrossEntropy(smooth, PENALTIES[grouping](strengths))
@@ -65,13 +67,13 @@ class SparseProblem(InStandardizedCoordinates):
         return {SPARSE_SOLVER: minimize_proximal_newton}
 
     def default_solver(self) -> str:
-        """Return its name."""
+        """Return the name of the only solver."""
         return SPARSE_SOLVER
 
     def minimize(self, solver: str, starts: Sequence[Array], **how: Any) -> SolverResult:
-        """Run a solver from the best of some starts; `how` is for `Stopping`.
+        """Run the only solver from the best of some starts.
 
-        There is one: `solver` is its name, as in `Problem.minimize`.
+        `solver` is its name, as in `Problem.minimize`, and `how` holds arguments of `Stopping`.
         """
         assert solver == SPARSE_SOLVER
         start = best_start(self.objective, starts)
@@ -79,12 +81,12 @@ class SparseProblem(InStandardizedCoordinates):
 
 
 def least_strength(base: LinearCrossEntropy, grouping: str, weights: Array | None = None) -> float:
-    """Return the smallest l1 at which all coefficients that it counts for are 0.
+    """Return the smallest l1 at which all coefficients with a penalty are 0.
 
     Parameters
     ----------
     base : LinearCrossEntropy
-        In the coordinates of X, without a ridge.
+        The objective in the coordinates of X, without a ridge.
     grouping : {'none', 'features'}
         As in `SparseProblem`.
     weights : ndarray of shape (n_features,), default=None
@@ -93,8 +95,8 @@ def least_strength(base: LinearCrossEntropy, grouping: str, weights: Array | Non
     Returns
     -------
     float
-        It takes a pass over X; where some weights are 0, a fit of their features. In terms of C,
-        all are 0 up to ``l1_ratio / (sum of weights * strength)``.
+        The strength. It takes a pass over X, or if some weights are 0, a fit of their features. The
+        coefficients are 0 for C up to ``l1_ratio / (sum of weights * strength)``.
     """
     if weights is None:
         weights = np.ones(base.design.n_columns)
@@ -104,20 +106,21 @@ def least_strength(base: LinearCrossEntropy, grouping: str, weights: Array | Non
     else:
         slopes = _slopes_beside_unpenalized(base, weights)
     slopes = slopes[:, counted]
-    sizes = np.abs(slopes).max(axis=0)  # whose squares may overflow or vanish
+    sizes = np.abs(slopes).max(axis=0)  # Squares of slopes might overflow or underflow.
     units = PENALTIES[grouping](weights[counted])
     norms = sizes * units.norms(slopes / np.where(sizes > 0, sizes, 1.0))
     return float((norms / weights[counted]).max(initial=0.0))
 
 
 def _slopes_beside_unpenalized(base: LinearCrossEntropy, weights: Array) -> Array:
-    """Return the gradient in W of the mean loss where only what has no penalty is not 0."""
-    # A slope is at most the size of a column: with such weights all others are 0.
-    enough = 4 * float(base.moments().sizes().max()) or 1.0
+    """Return the gradient in W of the mean loss, after a fit of the features without penalty."""
+    # A slope is at most the largest value of a column: this strength sets all others to 0.
+    enough = 4 * float(base.data.moments().sizes().max()) or 1.0
     problem = SparseProblem(base, enough, "none", (weights > 0).astype(np.float64))
     start = problem.from_model(*base.null_model())
-    how = {"criterion": RelativeGap(), "tol": _FIT_TOLERANCE, "max_iter": _MOST_FIT_ITERATIONS}
+    how = {"criterion": RelativeGap(), "tol": _UNPENALIZED_FIT_TOL}
+    how["max_iter"] = _MAX_UNPENALIZED_FIT_ITERATIONS
     result = problem.minimize(SPARSE_SOLVER, [start], **how)
     precise = base.astype(np.float64)
-    _, gradient = precise.value_and_gradient(precise.pack(*problem.to_model(result.params)))
-    return (1 + _SLOPE_ERROR) * precise.unpack(gradient)[0]
+    at = precise.evaluate(precise.layout.pack(*problem.to_model(result.params)))
+    return (1 + _RELATIVE_SLOPE_ERROR) * precise.layout.unpack(at.gradient)[0]

@@ -1,4 +1,4 @@
-"""What is to be minimised, and how: the parameters of the linear estimators, in one record."""
+"""The specification of a problem: the parameters of the linear estimators, without C."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from softmax_regression._problems.objective_scale import l2_of
 
 @dataclass(frozen=True)
 class Specification:
-    """The parameters of a problem beside C, by which a path of problems differs.
+    """The parameters that all problems along a path of C share.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Specification:
     tol : float
         The relative optimality gap to reach.
     max_iter : int
-        Most iterations for a problem.
+        The largest number of iterations for a problem.
     l1_ratio : float
         The share of the penalty that sets coefficients to zero.
     penalty_grouping : {'none', 'features'}
@@ -38,9 +38,9 @@ class Specification:
     bounds : tuple of ndarray of shape (n_scores, n_features), or None
         Lower and upper bounds of the coefficients.
     bias_reduction : {'firth'} or None
-        Whether Jeffreys' prior stands in the place of a penalty.
+        Whether Jeffreys' prior replaces the penalty.
     feature_weights : FeatureWeights or None
-        How much the penalty of each feature counts; None for the same of all.
+        The weight of each feature's penalty; None for equal weights.
     """
 
     fit_intercept: bool = True
@@ -61,7 +61,7 @@ class Specification:
         return replace(self, bounds=(classes.restrict(lower), classes.restrict(upper)))
 
     def strength(self, C: float, total_weight: Fraction) -> float:
-        """Return the strength of the penalty, or of the prior, beside a mean cross-entropy."""
+        """Return the strength of the penalty or the prior, relative to a mean cross-entropy."""
         return l2_of(C if self.bias_reduction is None else 1.0, total_weight)
 
     def objective(
@@ -78,7 +78,7 @@ class Specification:
         C : float
             Inverse strength of the penalty.
         total_weight : Fraction, default=None
-            The sum of weights beside which C counts; by default that of the targets.
+            The sum of the rows' weights, which multiplies C; by default that of the targets.
         """
         strength = l2_of(C, targets.total_weight if total_weight is None else total_weight)
         loss = targets.loss(design.dtype)
@@ -86,24 +86,24 @@ class Specification:
         return self.weighted(LinearCrossEntropy(design, loss, l2, self.fit_intercept))
 
     def weighted(self, objective: LinearCrossEntropy) -> LinearCrossEntropy:
-        """Return an objective in the coordinates of X with the weights of its ridge."""
+        """Return an objective, in the coordinates of X, with the feature weights in its ridge."""
         weights = self.feature_weights
         return objective if weights is None else weights.weighted(objective)
 
     def l1_weights(self, objective: LinearCrossEntropy) -> Array | None:
-        """Return how much the part that makes zeros counts for each feature; None for 1."""
+        """Return the weight of each feature in the lasso; None for equal weights."""
         weights = self.feature_weights
-        return None if weights is None else weights.lasso(objective.moments)
+        return None if weights is None else weights.lasso(objective.data.moments)
 
     def with_fixed_weights(self, design: Design, targets: Targets) -> Self:
-        """Return it with the deviations of some rows, whatever rows are fitted; for a ridge."""
+        """Return the specification of a ridge that standardises by the deviations of given rows."""
         weights = self.feature_weights
         if weights is None or not weights.standardize:
             return self
-        moments = self.objective(design, targets, np.inf).moments
+        moments = self.objective(design, targets, np.inf).data.moments
         return replace(self, feature_weights=weights.of(moments))
 
 
 def makes_zeros(l1_ratio: float, C: float) -> bool:
-    """Whether a penalty sets coefficients to zero: for an infinite C there is none."""
+    """Return whether a penalty sets coefficients to zero; for an infinite C there is none."""
     return l1_ratio > 0 and bool(np.isfinite(C))

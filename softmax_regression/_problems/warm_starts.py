@@ -1,8 +1,9 @@
-r"""The models of one data set for a whole grid of C, each begun where the last ones lead to.
+r"""Models for a grid of C, each of which starts from the minima of those before it.
 
-A polynomial through the last minima leads close to the next (`extrapolation.py`): a step or two of
-Newton's method do the rest. What does not depend on C is done once: the moments of X, its
-coordinates, the rotation of wide data; a preconditioner lasts for as many C as it is worth while.
+A polynomial through the last minima predicts the next (`extrapolation.py`), and one or two steps of
+Newton's method correct it. What does not depend on C is computed once: the moments of X, the
+standardised coordinates and the rotation of wide data. A preconditioner is kept as long as it works
+well.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.extrapolation import Predictor
 from softmax_regression._problems.objective_scale import l2_of, objective_of
 from softmax_regression._problems.problem import PosedProblem
-from softmax_regression._problems.progress import Ending, Progress
+from softmax_regression._problems.progress import FitRecord, Progress
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import Problem
 from softmax_regression._problems.sparse import SparseProblem
@@ -32,7 +33,7 @@ from softmax_regression._solvers.protocols import Solve
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.warm_start import Preconditioner, WarmStart
 
-_KEPT_MATRIX_BYTES = 1 << 27  # bytes for matrices that are kept
+_KEPT_MATRICES_BYTES = 1 << 27  # Memory, in bytes, for the matrices that are kept for folds.
 
 
 @dataclass
@@ -42,18 +43,18 @@ class Solution:
     Parameters
     ----------
     C : float
-        Of which.
+        C.
     problem : PosedProblem or None
-        Its objective, and the unknowns; None where a single class has weight, so that there is
-        nothing to solve.
+        The problem that was solved; None if a single class has weight, so that there is no problem
+        to solve.
     result : SolverResult
-        How the solver ended.
+        The result of the solver.
     objective : float
-        C Σ s_i CE_i + ½ ‖W‖²; for an infinite C, the sum alone.
+        C Σ s_i CE_i + ½ ‖W‖²; for an infinite C, the sum of s_i CE_i alone.
     design : Design
         X.
     classes : ClassesWithWeight
-        The classes that the problem is of.
+        The classes that were fitted.
     """
 
     C: float
@@ -63,15 +64,15 @@ class Solution:
     design: Design
     classes: ClassesWithWeight
 
-    def ending(self) -> Ending:
-        """Return what is worth knowing of how the solver ended."""
+    def record(self) -> FitRecord:
+        """Return a record of how the fit ended."""
         result = self.result
-        return Ending(self.C, self.objective, result.remaining, result.n_iter, result.reason)
+        return FitRecord(self.C, self.objective, result.remaining, result.n_iter, result.reason)
 
     def held(
         self, coef: Array, intercept: Array, rounding: Rounding, targets: Targets, tol: float
     ) -> Solution:
-        """Return it with the objective and the gap of a rounded W and b."""
+        """Return the solution with the objective and the gap of the rounded W and b."""
         if self.problem is None:
             return self
         held = self.classes.restrict_model(coef, intercept)
@@ -80,13 +81,13 @@ class Solution:
         return replace(self, result=result, objective=objective)
 
     def model(self) -> tuple[Array, Array]:
-        """Return W and b: of all that give the same probabilities, the smallest."""
+        """Return W and b, the smallest that give these probabilities."""
         return self.classes.expand(*self._of_fitted_classes(), self.design, value=self.result.value)
 
     def _of_fitted_classes(self) -> tuple[Array, Array]:
         if self.problem is None:
             return np.zeros((1, self.design.n_columns)), np.zeros(1)
-        if isinstance(self.problem, SparseProblem):  # centring would undo the zeros
+        if isinstance(self.problem, SparseProblem):  # Centring would change zeros.
             coef, intercept = self.problem.to_model(self.result.params)
             return coef, intercept - intercept.mean() if len(intercept) > 1 else intercept
         return self.problem.to_model(self.problem.objective.centred(self.result.params))
@@ -99,47 +100,50 @@ def solutions(
     specification: Specification,
     progress: Progress | None = None,
     start: tuple[Array, Array] | None = None,
-    guide: Guide | None = None,
+    warm_starts: FoldWarmStarts | None = None,
 ) -> Iterator[Solution]:
-    """Solve for one C after the other.
+    """Solve the problem for one C after the other.
 
     Parameters
     ----------
     design : Design
         X.
     targets : Targets
-        Its labels and weights.
+        Labels and weights.
     Cs : ndarray of shape (n_Cs,)
-        In increasing order.
+        The values of C in increasing order.
     specification : Specification
-        How.
+        The specification of all problems.
     progress : Progress, default=None
-        Who is told of it.
+        It is told of each fit.
     start : tuple of ndarray, default=None
-        W and b of all classes to begin with; by default those of the null model.
-    guide : Guide, default=None
-        What is known from more rows, of which these are a part.
+        W and b of all classes for the first C; by default those of the null model.
+    warm_starts : FoldWarmStarts, default=None
+        Warm starts from a path of more rows, of which these are a part.
     """
-    told = progress or Progress()
+    progress = progress or Progress()
     classes = ClassesWithWeight(targets, specification.fit_intercept)
     if classes.is_one:
-        found = _certain_solutions(design, classes, Cs)
+        path = _single_class_solutions(design, classes, Cs)
     elif specification.l1_ratio > 0:
-        found = _sparse_solutions(design, classes, Cs, specification, told)
+        path = _sparse_solutions(design, classes, Cs, specification, progress)
     else:
-        known = guide if guide is not None and guide.serves(classes) else Guide()
-        found = _smooth_solutions(design, classes, Cs, specification, told, start, known)
-    for solution in found:
+        if warm_starts is None or not warm_starts.serves(classes):
+            warm_starts = FoldWarmStarts()
+        path = _smooth_solutions(design, classes, Cs, specification, progress, start, warm_starts)
+    for solution in path:
         if solution.result.reason is StopReason.INTERRUPTED:
-            raise KeyboardInterrupt  # half a path is of no use
+            raise KeyboardInterrupt  # A part of a path is not kept.
         if is_stopped():
             raise StoppedError
-        told.solved(solution.ending())
+        progress.solved(solution.record())
         yield solution
 
 
-def _certain_solutions(design: Design, classes: ClassesWithWeight, Cs: Array) -> Iterator[Solution]:
-    """A single class has weight: whatever C is, its probability is 1."""
+def _single_class_solutions(
+    design: Design, classes: ClassesWithWeight, Cs: Array
+) -> Iterator[Solution]:
+    """Yield the solutions if a single class has weight, whose probability is 1 for every C."""
     for C in Cs:
         result = SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
         yield Solution(float(C), None, result, 0.0, design, classes)
@@ -152,17 +156,18 @@ def _smooth_solutions(
     specification: Specification,
     progress: Progress,
     start: tuple[Array, Array] | None,
-    guide: Guide,
+    warm_starts: FoldWarmStarts,
 ) -> Iterator[Solution]:
+    """Yield the solutions with a smooth penalty, each predicted from those before it."""
     targets = classes.targets
     l2s = [l2_of(C, targets.total_weight) for C in Cs]
     penalized = Cs[np.isfinite(Cs)]
-    # The coordinates are chosen by the weakest penalty.
+    # The standardised coordinates of all problems are those of the weakest penalty.
     weakest = penalized[-1] if len(penalized) else np.inf
     base = specification.objective(design, targets, weakest)
-    name, problem = choose(specification, base, base.l2, guide.coordinates)
+    name, problem = choose(specification, base, base.l2, warm_starts.coordinates)
     assert isinstance(problem, Problem)
-    ahead = Predictor(guide.minima)
+    predictor = Predictor(warm_starts.minima)
     begin = base.null_model()
     if start is not None:
         begin = classes.restrict(start[0]), classes.restrict(start[1])
@@ -171,17 +176,17 @@ def _smooth_solutions(
     for C, l2 in zip(Cs, l2s, strict=True):
         if l2 > 0 or base.l2 == 0:
             problem = problem.with_l2(l2)
-        else:  # without a penalty nothing keeps W in the space of the rows
+        else:  # Without a penalty the minimum need not be in the space of the rows.
             model = problem.to_model(at)
             problem = Problem(base.with_l2(0.0))
             at = problem.from_model(*model)
-            ahead, before = Predictor(), None
-        expected = ahead(C, at)
+            predictor, before = Predictor(), None
+        predicted = predictor(C, at)
         result = problem.minimize(
             name,
-            [expected],
-            guide.warm_start(C, expected, before),
-            criterion=guide.criterion(C),
+            [predicted],
+            warm_starts.warm_start(C, predicted, before),
+            criterion=warm_starts.criterion(C),
             tol=specification.tol,
             max_iter=specification.max_iter,
             report=progress.iterations(C),
@@ -189,22 +194,23 @@ def _smooth_solutions(
         )
         _refuse_divergence(result, C)
         at, before = result.params, result
-        ahead.add(C, at)
+        predictor.add(C, at)
         objective = objective_of(result.value, C, targets.total_weight)
         yield Solution(float(C), problem, result, objective, design, classes)
 
 
-class Guide:
-    """What a path of all rows leaves to those of its parts: it has been along there.
+class FoldWarmStarts:
+    """Warm starts of the folds of a cross-validation, from a path of all rows.
 
-    The minimum of most of the rows is near that of all of them, and so is the Hessian there. Each
-    part begins from where all rows lead to, and has to take a step of its own: else the score of
-    the rows left out would be that of a model which has seen them, wherever a tolerance allows it.
+    The minimum for the rows of a fold, which are most of the rows, is near that for all rows, and
+    so is the Hessian there. Each fold starts at the minimum for all rows, but must take at least
+    one step of its own: if the tolerance accepted the start, the rows left out would be scored by a
+    model that was fitted to them.
 
     Parameters
     ----------
     path : sequence of Solution, default=()
-        That of all rows.
+        The path of all rows; if it is empty, there are no warm starts.
     """
 
     def __init__(self, path: Sequence[Solution] = ()):
@@ -215,14 +221,13 @@ class Guide:
         if not path or not isinstance(path[0].problem, Problem):
             return
         self.coordinates = path[0].problem.coordinates
-        if self.coordinates is None:  # each part would be in a space of its own
+        if self.coordinates is None:  # In the space of its rows each fold has other unknowns.
             return
         for solution in path:
             if np.isfinite(solution.C):
                 self.minima[solution.C] = solution.result.params
-        most = _KEPT_MATRIX_BYTES // (
-            8 * len(path[0].result.params) ** 2
-        )  # matrices, the largest there are
+        largest_bytes = 8 * len(path[0].result.params) ** 2  # No matrix takes more.
+        most = _KEPT_MATRICES_BYTES // largest_bytes
         for solution in path:
             known = {id(matrix) for matrix in self._matrices.values()}
             last = solution.result.preconditioner
@@ -230,13 +235,14 @@ class Guide:
                 self._matrices[solution.C] = last.matrix
 
     def serves(self, classes: ClassesWithWeight) -> bool:
-        """Whether the same classes had weight among all rows."""
+        """Return whether all rows and those of a fold have the same classes of positive weight."""
         return self._classes is None or np.array_equal(self._classes.fitted, classes.fitted)
 
     def warm_start(self, C: float, start: Array, before: SolverResult | None) -> WarmStart | None:
-        """Return how to begin for C; None if its minimum is not known to be near.
+        """Return the warm start for C; None if no minimum nearby is known.
 
-        The preconditioner is that of all rows for C, or else what the last problem has left.
+        The preconditioner is that of all rows for C if it was kept, or else the one with which the
+        previous problem, whose result is `before`, ended.
         """
         left = None if before is None else before.preconditioner
         if C in self._matrices:
@@ -245,12 +251,12 @@ class Guide:
         return None if before is None else WarmStart(start, left)
 
     def criterion(self, C: float) -> Criterion:
-        """Return when to stop for C."""
+        """Return the criterion by which the solver stops for C."""
         return AfterAStep() if C in self.minima else RelativeGap()
 
 
 class AfterAStep(RelativeGap):
-    """The same, which takes no start for a solution."""
+    """The relative gap, which is not evaluated before the first step."""
 
     takes_a_start = False
 
@@ -262,10 +268,10 @@ def _sparse_solutions(
     specification: Specification,
     progress: Progress,
 ) -> Iterator[Solution]:
-    """Begin each with the coefficients of the last, whose zeros are nearly all to remain."""
+    """Yield the solutions with a penalty that makes zeros; each starts from the one before it."""
     targets = classes.targets
     base = specification.objective(design, targets, Cs[-1])
-    base.moments()  # remembered by all that is made from it
+    base.data.moments()  # They are computed once, and shared by the objectives derived from `base`.
     model = base.null_model()
     for C in Cs:
         strength = l2_of(C, targets.total_weight)

@@ -116,7 +116,7 @@ class Likelihood:
         base = LinearCrossEntropy(design, loss, l2, fit_intercept)
         if feature_weights is not None:
             base = feature_weights.weighted(base)
-        self.varies = spreads(base.moments(), fit_intercept) > 0
+        self.varies = spreads(base.data.moments(), fit_intercept) > 0
         standardized = base.standardized()
         coordinates = standardized.coordinates
         assert coordinates is not None

@@ -105,7 +105,7 @@ class MinibatchFits(LinearSoftmaxClassifier):
         n_rows = targets.n_rows_of_weight
         stream = Stream(
             self._model_parameters(),
-            moments=objective.moments(),
+            moments=objective.data.moments(),
             n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
         )
         stream.count(targets)

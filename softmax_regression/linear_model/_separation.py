@@ -15,7 +15,7 @@ from softmax_regression._data.design import Design
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
-from softmax_regression._problems.progress import Ending, warn_unless_converged
+from softmax_regression._problems.progress import FitRecord, warn_unless_converged
 from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.result import StopReason
 from softmax_regression.inference._suspicion import no_finite_minimum
@@ -98,7 +98,7 @@ def separation_on_a_path(
     targets: Targets,
     coef: Array,
     intercept: Array,
-    last: Ending,
+    last: FitRecord,
     specification: Specification,
     names: Any,
 ) -> str | None:
@@ -108,7 +108,7 @@ def separation_on_a_path(
     ----------
     design, targets, coef, intercept, names : object
         As of `separation_at`.
-    last : Ending
+    last : FitRecord
         How its fit ended.
     specification : Specification
         How it was fitted.
@@ -122,11 +122,11 @@ def separation_on_a_path(
 
 
 def warn_of_path(
-    separation: str | None, endings: Sequence[Ending], who: str, tol: float, stacklevel: int
+    separation: str | None, records: Sequence[FitRecord], who: str, tol: float, stacklevel: int
 ) -> None:
     """Warn once of separation at an infinite C, and of fits that ended early for other reasons."""
     if separation is not None:
         remedy = "Leave inf out of Cs"
         warn_of_separation(f"{who} at C=inf", separation, remedy, stacklevel + 1)
-        endings = [ending for ending in endings if np.isfinite(ending.C)]
-    warn_unless_converged(endings, who, tol, stacklevel + 1)
+        records = [record for record in records if np.isfinite(record.C)]
+    warn_unless_converged(records, who, tol, stacklevel + 1)

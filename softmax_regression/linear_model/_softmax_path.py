@@ -209,7 +209,7 @@ def softmax_path(
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
     progress = Progress(report, int(verbose))
     rounding = Rounding.of(specification.objective(design, targets, np.inf))
-    coefs, intercepts, endings = [], [], []
+    coefs, intercepts, records = [], [], []
     for solution in solutions(design, targets, grid, specification, progress):
         coef, intercept = solution.model()
         intercept = intercept if fit_intercept else np.zeros(len(coef))
@@ -217,16 +217,16 @@ def softmax_path(
         coefs.append(coef)
         intercepts.append(intercept)
         held = coef - shift, intercept
-        endings.append(solution.held(*held, rounding, targets, tol).ending())
-    names, last = _get_feature_names(X), endings[-1]
+        records.append(solution.held(*held, rounding, targets, tol).record())
+    names, last = _get_feature_names(X), records[-1]
     separation = separation_on_a_path(design, targets, *held, last, specification, names)
-    warn_of_path(separation, endings, "softmax_path", tol, stacklevel=4)  # two are decorators
+    warn_of_path(separation, records, "softmax_path", tol, stacklevel=4)  # two are decorators
     return SoftmaxPath(
         targets.classes,
         grid,
         np.stack(coefs),
         np.stack(intercepts),
-        np.array([ending.objective for ending in endings]),
-        np.array([ending.gap for ending in endings]),
-        np.array([ending.n_iter for ending in endings], dtype=np.int32),
+        np.array([record.objective for record in records]),
+        np.array([record.gap for record in records]),
+        np.array([record.n_iter for record in records], dtype=np.int32),
     )

@@ -501,7 +501,7 @@ class SoftmaxRegression(MinibatchFits):
                 targets = around(self._prior(design.n_columns), design, targets)
             base = self._specification().objective(design, targets, self.C, stream.weight)
             # Scales are those of all rows so far: a feature may be constant in the first piece.
-            objective = base.standardized(stream.average(base.moments(), targets.total_weight))
+            objective = base.standardized(stream.average(base.data.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
             previous = None if first else self._solution()
@@ -509,12 +509,12 @@ class SoftmaxRegression(MinibatchFits):
             model = objective.from_model(*self._start(design.n_columns, previous))
             params = model.copy()
             if stream.offset is not None:
-                params += objective.from_model(*base.unpack(stream.offset))
+                params += objective.from_model(*base.layout.unpack(stream.offset))
             loss = stream.train(objective, model, params, rate, batches, weight)
             self._refuse_divergence(params, loss, 1)
             self._store(*objective.to_model(model), Rounding.of(base))
-            reached = base.pack(*objective.to_model(params))
-            stream.offset = reached - base.pack(self._deviation(self.coef_), self.intercept_)
+            reached = base.layout.pack(*objective.to_model(params))
+            stream.offset = reached - base.layout.pack(self._deviation(self.coef_), self.intercept_)
             self._stream = state_of(vars(stream))
             for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
                 self.__dict__.pop(certificate, None)
@@ -571,7 +571,7 @@ class SoftmaxRegression(MinibatchFits):
         watched.begin()
         if classes.is_one:  # Its probability is 1 at the minimum.
             self.solver_: str = solver_without_unknowns(specification, self.C)
-            model = base.unpack(np.zeros(base.n_params))
+            model = base.layout.unpack(np.zeros(base.n_params))
             self._store(*self._of_all_classes(classes, base, *model), rounding)
             return SolverResult(np.zeros(0), 0.0, 0, StopReason.CONVERGED, remaining=0.0)
         n_columns = base.data.n_columns
@@ -608,7 +608,7 @@ class SoftmaxRegression(MinibatchFits):
         coef = classes.restrict(-self._prior(objective.design.n_columns))
         intercept = objective.null_model()[1]
         if self.fit_intercept:  # without what the prior mean says of the mean row
-            intercept = intercept - coef @ objective.moments().means
+            intercept = intercept - coef @ objective.data.moments().means
         return coef, intercept
 
     def _minimize(

@@ -43,21 +43,21 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
 from softmax_regression._problems.folds import (
-    Rows,
+    CVData,
     WholePath,
     check_folds,
     paths_of_folds,
 )
 from softmax_regression._problems.grid import grid_of
 from softmax_regression._problems.leave_one_out import leave_one_out_scores
-from softmax_regression._problems.progress import Ending
+from softmax_regression._problems.progress import FitRecord
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._problems.specification import Specification
-from softmax_regression._problems.warm_starts import Guide, solutions
+from softmax_regression._problems.warm_starts import FoldWarmStarts, solutions
 from softmax_regression.linear_model._separation import separation_on_a_path, warn_of_path
 from softmax_regression.linear_model._validation_scores import (
-    Found,
+    CVResult,
     KnowingOffset,
     RowScore,
     ScorerScore,
@@ -316,18 +316,18 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             self.l1_ratios_ = self._ratios()
             specifications = [self._specification(l1) for l1 in self.l1_ratios_.tolist()]
             Cs = grid_of(self.Cs, design, targets, specifications)
-            rows = [Rows(design, targets, Cs, of_ratio) for of_ratio in specifications]
+            rows = [CVData(design, targets, Cs, of_ratio) for of_ratio in specifications]
             watched.begin()
             if isinstance(self.cv, str):
-                found = self._leave_one_out(rows[0], routed.scorer.score, watched)
+                result = self._leave_one_out(rows[0], routed.scorer.score, watched)
             else:
-                found = self._cross_validate(rows, design.X, y, routed, watched)
-            endings = [e for fold in found.endings for path in fold for e in path]
-            self._keep(found, Cs)
-            endings += self._choose(found, rows, watched)
-            separation = self._separation(found.wholes[0], rows[0])
+                result = self._cross_validate(rows, design.X, y, routed, watched)
+            records = [record for fold in result.records for path in fold for record in path]
+            self._keep(result, Cs)
+            records += self._choose(result, rows, watched)
+            separation = self._separation(result.wholes[0], rows[0])
         watched.end()
-        warn_of_path(separation, endings, type(self).__name__, self.tol, stacklevel=4)
+        warn_of_path(separation, records, type(self).__name__, self.tol, stacklevel=4)
         return self
 
     def score(
@@ -427,11 +427,11 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         )
 
     def _without_shared_part(self, coef: Array) -> Array:
-        # A solver that makes zeros has taken the smallest already.
+        # The solver of a penalty that makes zeros has subtracted what classes share already.
         return coef if self.l1_ratio_ > 0 else super()._without_shared_part(coef)
 
     def _row_score(self) -> Any:
-        """Return what scores row by row; None if `scoring` takes a scorer."""
+        """Return a function that scores each row; None if `scoring` needs a scorer."""
         return ROW_SCORES.get(self.scoring or "accuracy") if not callable(self.scoring) else None
 
     def _routed(self, caller: str, params: dict[str, Any]) -> Bunch:
@@ -441,8 +441,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             return Bunch(splitter=routed.get("splitter", Bunch(split={})), scorer=routed.scorer)
         return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=given))
 
-    def _progress(self, watched: Watched, rows: Rows, fold: int | None = None) -> PathProgress:
-        """Return who is told of a path, of a fold or of all rows."""
+    def _progress(self, watched: Watched, rows: CVData, fold: int | None = None) -> PathProgress:
+        """Return the progress of a path, of a fold or of all rows."""
         report, ratio = self._report(), rows.specification.l1_ratio
         names = ["all rows" if fold is None else f"fold {fold}"]
         if len(self.l1_ratios_) > 1:
@@ -463,8 +463,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         )
 
     def _cross_validate(
-        self, rows: list[Rows], X: Any, y: Any, routed: Bunch, watched: Watched
-    ) -> Found:
+        self, rows: list[CVData], X: Any, y: Any, routed: Bunch, watched: Watched
+    ) -> CVResult:
         targets = rows[0].targets
         labels = np.asarray(y) if is_soft(y) else targets.classes[targets.encoded]
         score_params = routed.scorer.score
@@ -489,12 +489,12 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             by_ratio.append(paths_of_folds(part, folds, score, whole, self.n_jobs, told))
             wholes.append(whole)
         of_folds = list(zip(*by_ratio, strict=True))
-        return Found(
+        return CVResult(
             np.stack([[path.coefs for path in paths] for paths in of_folds]),
             np.stack([[path.intercepts for path in paths] for paths in of_folds]),
             np.stack([[path.scores for path in paths] for paths in of_folds]),
             None,
-            [[path.endings for path in paths] for paths in of_folds],
+            [[path.records for path in paths] for paths in of_folds],
             wholes,
         )
 
@@ -508,8 +508,8 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     ) -> list[tuple[Array, Array]]:
         """Return the rows that each fold fits, and those that it scores.
 
-        Those of weight 0 are not scored, and a number of folds is made of the others alone. A
-        splitter of the user's may count on having all rows.
+        Rows of weight 0 are not scored. If `cv` is a number, they are left out before the split;
+        other splitters get all rows, as they may rely on their number.
         """
         weight = score_params.get("sample_weight")
         scored = np.ones(len(labels), dtype=bool) if weight is None else np.asarray(weight) != 0
@@ -523,14 +523,16 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             folds = [(row_numbers(train), row_numbers(test)) for train, test in splits]
         return [(train, test[scored[test]]) for train, test in folds]
 
-    def _leave_one_out(self, rows: Rows, score_params: dict[str, Any], watched: Watched) -> Found:
+    def _leave_one_out(
+        self, rows: CVData, score_params: dict[str, Any], watched: Watched
+    ) -> CVResult:
         row_score = self._row_score()
         if row_score is None:
             raise ValueError(
                 f"cv='loo' scores one row at a time, which scoring={self.scoring!r} does not. Use "
                 "'neg_log_loss' or 'accuracy', or a number of folds."
             )
-        whole, scores = WholePath([], [], Guide()), []
+        whole, scores = WholePath([], [], FoldWarmStarts()), []
         progress = self._progress(watched, rows)
         progress.begin()
         fitted = rows.fitted.with_fixed_weights(rows.design, rows.targets)
@@ -538,46 +540,46 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             left_out = leave_one_out_scores(rows.design, rows.targets, solution, fitted)
             scores.append(row_score(left_out, rows.targets))
             whole.models.append(rows.model(solution))
-            whole.endings.append(rows.ending(solution, *whole.models[-1]))
+            whole.records.append(rows.record(solution, *whole.models[-1]))
             progress.model(solution.C, *whole.models[-1])
         progress.end()
-        return Found(
+        return CVResult(
             np.stack([coef for coef, _ in whole.models])[None, None],
             np.stack([intercept for _, intercept in whole.models])[None, None],
             np.stack(scores, axis=1)[:, None],
             relative_weights(score_params.get("sample_weight")),
-            [[whole.endings]],
+            [[whole.records]],
             [whole],
         )
 
-    def _keep(self, found: Found, Cs: Array) -> None:
-        """Store what the cross-validation found."""
+    def _keep(self, result: CVResult, Cs: Array) -> None:
+        """Store the result of the cross-validation."""
         self.Cs_ = Cs
-        self.scores_ = found.scores
-        self.mean_scores_ = found.means()
-        self.score_standard_errors_ = found.standard_errors()
-        paths = self._with_prior(found.coefs)
+        self.scores_ = result.scores
+        self.mean_scores_ = result.means()
+        self.score_standard_errors_ = result.standard_errors()
+        paths = self._with_prior(result.coefs)
         if self.fit_intercept:
-            paths = np.concatenate([paths, found.intercepts[..., None]], axis=-1)
+            paths = np.concatenate([paths, result.intercepts[..., None]], axis=-1)
         self.coefs_paths_ = paths
-        n_iter = [[[e.n_iter for e in path] for path in fold] for fold in found.endings]
+        n_iter = [[[fit.n_iter for fit in path] for path in fold] for fold in result.records]
         self.n_iter_ = np.array(n_iter, dtype=np.int32)
 
-    def _choose(self, found: Found, rows: list[Rows], watched: Watched) -> list[Ending]:
-        """Choose C, store the model, and return how its fit ended, if there was one."""
-        n_bad = int((~np.isfinite(found.scores)).sum())
+    def _choose(self, result: CVResult, rows: list[CVData], watched: Watched) -> list[FitRecord]:
+        """Choose C and l1_ratio, store the model, and return the records of its fit, if any."""
+        n_bad = int((~np.isfinite(result.scores)).sum())
         if n_bad:
             warnings.warn(
-                f"{n_bad} of {found.scores.size} scores are not finite; no C with such a score in "
+                f"{n_bad} of {result.scores.size} scores are not finite; no C with such a score in "
                 f"a fold is chosen while another is to be had. Look at scoring={self.scoring!r} "
                 "and scores_.",
                 UserWarning,
                 stacklevel=5,
             )
         if not self.refit and not isinstance(self.cv, str):
-            self._average(found, rows[0].rounding)
-            for of_all_rows in ("objective_", "optimality_gap_"):  # an earlier fit's
-                self.__dict__.pop(of_all_rows, None)
+            self._average(result, rows[0].rounding)
+            for name in ("objective_", "optimality_gap_"):  # They may be left from an earlier fit.
+                self.__dict__.pop(name, None)
             return []
         means = np.where(np.isfinite(self.mean_scores_), self.mean_scores_, -np.inf)
         ratio, best = (int(at) for at in np.unravel_index(means.argmax(), means.shape))
@@ -585,13 +587,13 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             enough = means[ratio, best] - self.score_standard_errors_[ratio, best]
             best = int(np.flatnonzero(means[ratio] >= enough)[0])
         self.C_, self.l1_ratio_ = float(self.Cs_[best]), float(self.l1_ratios_[ratio])
-        model, ending = self._refitted(found.wholes[ratio], rows[ratio], best, watched)
+        model, record = self._refitted(result.wholes[ratio], rows[ratio], best, watched)
         self.coef_, self.intercept_ = self._with_prior(model[0]), model[1]
-        self.objective_, self.optimality_gap_ = ending.objective, ending.gap
-        return [] if isinstance(self.cv, str) else [ending]  # one of leave-one-out is known
+        self.objective_, self.optimality_gap_ = record.objective, record.gap
+        return [] if isinstance(self.cv, str) else [record]  # The records of leave-one-out hold it.
 
-    def _separation(self, whole: WholePath | None, rows: Rows) -> str | None:
-        """Say why all rows have no finite minimum without a penalty; None if they have one."""
+    def _separation(self, whole: WholePath | None, rows: CVData) -> str | None:
+        """Return why there is no finite minimum without a penalty; None if there is one."""
         if whole is None:
             return None
         names = getattr(self, "feature_names_in_", None)
@@ -599,33 +601,33 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
             rows.original,
             rows.targets,
             *whole.models[-1],
-            whole.endings[-1],
+            whole.records[-1],
             rows.specification,
             names,
         )
 
     def _refitted(
-        self, whole: WholePath | None, rows: Rows, best: int, watched: Watched
-    ) -> tuple[tuple[Array, Array], Ending]:
-        """Return the model of all rows for one C."""
+        self, whole: WholePath | None, rows: CVData, best: int, watched: Watched
+    ) -> tuple[tuple[Array, Array], FitRecord]:
+        """Return the model of all rows for one C, and the record of its fit."""
         if whole is not None:
-            return whole.models[best], whole.endings[best]
-        rows = Rows(rows.original, rows.targets, rows.Cs[[best]], rows.specification)
+            return whole.models[best], whole.records[best]
+        rows = CVData(rows.original, rows.targets, rows.Cs[[best]], rows.specification)
         progress = self._progress(watched, rows)
         progress.begin()
         (solution,) = solutions(rows.design, rows.targets, rows.Cs, rows.specification, progress)
         model = rows.model(solution)
         progress.model(solution.C, *model)
         progress.end()
-        return model, rows.ending(solution, *model)
+        return model, rows.record(solution, *model)
 
-    def _average(self, found: Found, rounding: Rounding) -> None:
-        """Average the best models of the folds."""
-        folds = np.arange(len(found.scores))
-        scores = np.nan_to_num(found.scores.reshape(len(folds), -1), nan=-np.inf)
-        ratios, bests = np.unravel_index(scores.argmax(axis=1), found.scores.shape[1:])
+    def _average(self, result: CVResult, rounding: Rounding) -> None:
+        """Store the average of the best models of the folds."""
+        folds = np.arange(len(result.scores))
+        scores = np.nan_to_num(result.scores.reshape(len(folds), -1), nan=-np.inf)
+        ratios, bests = np.unravel_index(scores.argmax(axis=1), result.scores.shape[1:])
         self.C_ = float(self.Cs_[bests].mean())
         self.l1_ratio_ = float(self.l1_ratios_[ratios].mean())
-        coef = found.coefs[folds, ratios, bests].mean(axis=0, dtype=np.float64)
-        intercept = found.intercepts[folds, ratios, bests].mean(axis=0, dtype=np.float64)
+        coef = result.coefs[folds, ratios, bests].mean(axis=0, dtype=np.float64)
+        intercept = result.intercepts[folds, ratios, bests].mean(axis=0, dtype=np.float64)
         self._store(coef, intercept, rounding)

@@ -1,4 +1,4 @@
-"""Scores of models on the rows that their folds leave out, and all that folds have found."""
+"""The result of a cross-validation, and scores of models on the rows that folds leave out."""
 
 from __future__ import annotations
 
@@ -9,45 +9,41 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import _check_method_params
 
-from softmax_regression._estimators.linear_classifier import (
-    linear_scores,
-)
+from softmax_regression._estimators.linear_classifier import linear_scores
 from softmax_regression._estimators.scoring import scorer_of
 from softmax_regression._estimators.targets import relative_weights
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._problems.folds import (
-    Rows,
-    WholePath,
-)
-from softmax_regression._problems.progress import Ending
+from softmax_regression._problems.folds import CVData, WholePath
+from softmax_regression._problems.progress import FitRecord
 from softmax_regression.linear_model._softmax_regression import SoftmaxRegression
 
 
 @dataclass
-class Found:
-    """What a cross-validation found out.
+class CVResult:
+    """The models and scores of a cross-validation.
 
     Parameters
     ----------
     coefs : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs, n_features)
-        W of each fold, l1_ratio and C; with leave-one-out a single one, that of all rows.
+        W for each fold, l1_ratio and C. With leave-one-out there is a single W for each C, that of
+        all rows.
     intercepts : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_outputs)
-        b.
+        b, likewise.
     scores : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
-        Scores; with leave-one-out one for each row.
+        The scores; with leave-one-out there is one for each row in the place of each fold.
     weights : ndarray of shape (n_folds,) or None
-        By which scores are averaged.
-    endings : list of list of list of Ending
-        How each fit ended, in the same order.
+        The weights of the scores in their mean.
+    records : list of list of list of FitRecord
+        How each fit ended, by fold, l1_ratio and C.
     wholes : list of WholePath or None
-        For each l1_ratio, the models of all rows, if they have been fitted.
+        For each l1_ratio, the path of all rows, if it was fitted.
     """
 
     coefs: Array
     intercepts: Array
     scores: Array
     weights: Array | None
-    endings: list[list[list[Ending]]]
+    records: list[list[list[FitRecord]]]
     wholes: list[WholePath | None]
 
     def means(self) -> Array:
@@ -64,14 +60,14 @@ class Found:
 
 
 class KnowingOffset(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A fitted model that adds known scores of some rows, for scorers, which pass rows alone.
+    """A fitted model that adds offsets to its scores, for scorers, which pass X alone.
 
     Parameters
     ----------
     model : estimator
         The model.
     offset : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Known scores of the rows that it is asked about.
+        Offsets of the rows that the scorer passes.
     """
 
     def __init__(self, model: Any, offset: Any):
@@ -80,22 +76,22 @@ class KnowingOffset(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = model.classes_
 
     def predict(self, X: Any) -> Array:
-        """As the model's."""
+        """Return the labels that the model predicts with the offsets."""
         return np.asarray(self.model.predict(X, self.offset))
 
     def predict_proba(self, X: Any) -> Array:
-        """As the model's."""
+        """Return the probabilities of the model with the offsets."""
         return np.asarray(self.model.predict_proba(X, self.offset))
 
     def decision_function(self, X: Any) -> Array:
-        """As the model's."""
+        """Return the scores of the model with the offsets."""
         return np.asarray(self.model.decision_function(X, self.offset))
 
 
 class RowScore:
-    """The weighted mean of what each row scores."""
+    """Scores a model by the weighted mean of a score of each row."""
 
-    def __init__(self, row_score: Any, rows: Rows, params: dict[str, Any]):
+    def __init__(self, row_score: Any, rows: CVData, params: dict[str, Any]):
         self.row_score = row_score
         self.rows = rows
         self.weight = params.get("sample_weight")
@@ -110,7 +106,7 @@ class RowScore:
 
 
 class ScorerScore:
-    """What a scorer of scikit-learn says."""
+    """Scores a model by a scorer of scikit-learn."""
 
     def __init__(self, model: Any, X: Any, y: Array, params: dict[str, Any], offset: Array | None):
         self.offset = offset
@@ -132,8 +128,8 @@ class ScorerScore:
 
 
 def row_numbers(rows: Any) -> Array:
-    """Return the numbers of some rows, which may be given by a mask."""
+    """Return the positions of some rows, which may be given as a mask."""
     rows = np.asarray(rows)
     if rows.dtype == bool:
         return np.flatnonzero(rows)
-    return rows if len(rows) else rows.astype(np.intp)  # an empty list makes an array of floats
+    return rows if len(rows) else rows.astype(np.intp)  # An empty list becomes an array of floats.

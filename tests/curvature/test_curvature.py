@@ -8,9 +8,11 @@ from zoo import (
     Problem,
     dense_hessian,
     draw_params,
+    hessian_product,
     linear_minimum,
     optimality_gap,
     slopes,
+    value_and_gradient,
     variants,
 )
 
@@ -60,7 +62,7 @@ def test_the_factored_hessian_undoes_the_hessian(problem):
         factor = HessianFactor(same, params)
         solution = factor.solve(gradient)
         np.testing.assert_allclose(
-            objective.hessian_product(params, solution), gradient, atol=1e-11
+            hessian_product(objective, params, solution), gradient, atol=1e-11
         )
 
 
@@ -77,7 +79,9 @@ def test_a_matrix_of_the_order_of_the_rows_undoes_the_hessian(problem):
     for same in (objective, SmallCrossEntropy(objective), OneBlockCrossEntropy(objective)):
         factor = WoodburyFactor(same, params)
         solution = factor.solve(gradient)
-        np.testing.assert_allclose(objective.hessian_product(params, solution), gradient, atol=1e-9)
+        np.testing.assert_allclose(
+            hessian_product(objective, params, solution), gradient, atol=1e-9
+        )
         again = factor.solve_upper(factor.solve_lower(gradient))
         np.testing.assert_allclose(again, solution, rtol=1e-9, atol=1e-9)
 
@@ -154,7 +158,7 @@ def test_blocks_and_diagonal_are_those_of_the_hessian(problem):
 
     # number the flat parameters, to find those of one class
     numbers = np.arange(objective.n_params)
-    coef, intercept = objective.unpack(numbers)
+    coef, intercept = objective.layout.unpack(numbers)
     expected = np.empty(objective.n_params)
     for k in range(objective.width):
         own = np.concatenate([coef[k], intercept[k : k + 1]]).astype(int)
@@ -171,10 +175,10 @@ def test_whitened_gradients_are_slopes(problem, make):
     objective, params, _ = at_random(problem)
     whitened = WhitenedObjective(objective, params, make(objective, params))
     unknowns = 0.1 * draw_params(whitened, seed=2)
-    _, gradient = whitened.value_and_gradient(unknowns)
-    expected = slopes(lambda u: whitened.value_and_gradient(u)[0], unknowns)
+    _, gradient = value_and_gradient(whitened, unknowns)
+    expected = slopes(lambda u: value_and_gradient(whitened, u)[0], unknowns)
     np.testing.assert_allclose(gradient, expected, atol=1e-9)
-    value, gradient = objective.value_and_gradient(whitened.params(unknowns))
+    value, gradient = value_and_gradient(objective, whitened.params(unknowns))
     gap = optimality_gap(objective, whitened.params(unknowns), value, gradient)
     assert optimality_gap(whitened, unknowns, value, gradient) == pytest.approx(gap, nan_ok=True)
 
@@ -252,9 +256,9 @@ def test_row_space_has_the_same_minimum(n_classes, fit_intercept):
     turned = RowSpace(base)
     assert turned.objective.design.X.shape == (20, 20)
     minimum, params = linear_minimum(problem)
-    coef, intercept = base.unpack(params)
-    there = turned.objective.pack(turned.rotated(coef), intercept)
-    value, gradient = turned.objective.value_and_gradient(there)
+    coef, intercept = base.layout.unpack(params)
+    there = turned.objective.layout.pack(turned.rotated(coef), intercept)
+    value, gradient = value_and_gradient(turned.objective, there)
     assert value == pytest.approx(minimum, rel=1e-12)
     assert np.abs(gradient).max() < 1e-8
     np.testing.assert_allclose(turned.coef(turned.rotated(coef)), coef, atol=1e-8)
@@ -266,15 +270,15 @@ def test_the_solved_problem_is_the_problem(n_columns, dtype):
     problem = replace(Problem(dtype=dtype), n_columns=n_columns)
     base = problem.linear()
     solved = SolvedProblem(base)
-    coef, intercept = base.unpack(draw_params(base))
+    coef, intercept = base.layout.unpack(draw_params(base))
     coef = (
         coef - coef.mean(axis=0)
         if n_columns < problem.n_rows
         else coef @ np.linalg.pinv(problem.X.astype(np.float64)) @ problem.X.astype(np.float64)
     )
     unknowns = solved.from_model(coef, intercept)
-    value, _ = solved.objective.value_and_gradient(unknowns)
-    params = base.pack(coef, intercept)
+    value, _ = value_and_gradient(solved.objective, unknowns)
+    params = base.layout.pack(coef, intercept)
     assert value == pytest.approx(problem.plain_linear_value(params), rel=1e-12)
     back, back_intercept = solved.to_model(unknowns)
     np.testing.assert_allclose(back, coef, atol=1e-7)

@@ -1,6 +1,7 @@
 """Bounds on coefficients: optimality, what is exactly at them, a true certificate, refusals."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from zoo import optimality_gap, slope_along
+from zoo import hessian_product, optimality_gap, slope_along, value_and_gradient
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature.chosen_entries import hessian_of
@@ -316,7 +317,7 @@ def test_certificate_is_never_below_what_is_left(n_classes, l2):
     smooth = LinearCrossEntropy(as_design(X), make_loss(y, None, n_classes), l2, True)
     bounded = BoundedCrossEntropy(smooth, lower, upper)
     best = minimize(
-        bounded.value_and_gradient,
+        partial(value_and_gradient, bounded),
         bounded.within(np.zeros(bounded.n_params)),
         jac=True,
         method="L-BFGS-B",
@@ -326,7 +327,7 @@ def test_certificate_is_never_below_what_is_left(n_classes, l2):
     assert bounded.has_dual
     for scale in (0.0, 1e-4, 1e-2, 1.0):
         params = bounded.within(best.x + scale * rng.normal(size=bounded.n_params))
-        value, gradient = bounded.value_and_gradient(params)
+        value, gradient = value_and_gradient(bounded, params)
         gap = optimality_gap(bounded, params, value, gradient)
         assert gap >= value - best.fun - 1e-12
         assert gap <= 30 * scale + 1e-7  # and not far above it
@@ -340,14 +341,14 @@ def test_gradient_and_products_are_those_of_the_smooth_objective():
     rng = np.random.default_rng(6)
     at, along = rng.normal(size=(2, bounded.n_params))
     at = bounded.within(at)
-    slope = slope_along(lambda p: bounded.value_and_gradient(p)[0], at, along)
-    assert bounded.value_and_gradient(at)[1] @ along == pytest.approx(slope, rel=1e-8)
+    slope = slope_along(lambda p: value_and_gradient(bounded, p)[0], at, along)
+    assert value_and_gradient(bounded, at)[1] @ along == pytest.approx(slope, rel=1e-8)
     entries = bounded.chosen(at, np.ones(bounded.n_params))
     hessian, chosen = hessian_of(bounded.smooth, at, entries), entries.ravel()
     assert not chosen[(at == 0) & np.isfinite(bounded.box[0])].any()
     part = np.where(chosen, along, 0)
     np.testing.assert_allclose(
-        hessian @ along[chosen], bounded.hessian_product(at, part)[chosen], atol=1e-12
+        hessian @ along[chosen], hessian_product(bounded, at, part)[chosen], atol=1e-12
     )
 
 
@@ -373,7 +374,7 @@ def test_wide_quadratic_models_are_solved_by_their_dual():
     bounded = BoundedCrossEntropy(smooth, np.full((3, 60), -0.1), np.full((3, 60), np.inf))
     rng = np.random.default_rng(10)
     params = bounded.within(0.2 * rng.normal(size=bounded.n_params))
-    _, gradient = bounded.value_and_gradient(params)
+    _, gradient = value_and_gradient(bounded, params)
     assert bounded.is_wide
     entries = bounded.chosen(params, gradient)
     chosen = entries.ravel()
@@ -412,8 +413,8 @@ def test_bounds_broadcast(shape):
         ("ab", "must hold numbers, or be None; got 'a'|bounds"),
         ((0, 1, 2), "must be a pair"),
         ((0,), "must be a pair"),
-        ((np.zeros(5), None), r"lower one of bounds has shape \(5,\)"),
-        ((None, np.zeros((4, 6))), r"upper one of bounds has shape \(4, 6\).*\(3, 6\) here"),
+        ((np.zeros(5), None), r"lower one of bounds has the shape \(5,\)"),
+        ((None, np.zeros((4, 6))), r"upper one of bounds has the shape \(4, 6\).*\(3, 6\) here"),
         ((np.nan, None), "lower one of bounds holds NaN"),
         ((None, [[0, 0, np.nan, 0, 0, 0]]), "upper one of bounds holds NaN"),
         ((1, 0), "feature 0 for class 0: the lower is 1 and the upper 0"),

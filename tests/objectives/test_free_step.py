@@ -5,10 +5,12 @@ import pytest
 from zoo import (
     Problem,
     draw_params,
+    hessian_product,
     newton_minimum,
     optimality_gap,
     slope_along,
     slopes,
+    value_and_gradient,
     variants,
 )
 
@@ -65,18 +67,18 @@ def test_value_and_derivatives_are_those_of_the_formula(problem, free, shifted):
     roots = ROOTS if free else ROOTS + 0.5
 
     def formula(at):
-        coef, intercept = objective.unpack(at)
+        coef, intercept = objective.layout.unpack(at)
         scores = problem.X @ coef.T + (intercept if problem.fit_intercept else 0)
         if shifted:
             scores = scores + offset_of(problem).T
         return problem.plain_mean_loss(scores) + problem.l2 / 2 * ((roots * coef) ** 2).sum()
 
     for place in (objective, copied(objective)) if problem.layout == "C" else (objective,):
-        value, gradient = place.value_and_gradient(params)
+        value, gradient = value_and_gradient(place, params)
         assert value == pytest.approx(formula(params), rel=1e-12)
         np.testing.assert_allclose(gradient, slopes(formula, params), atol=1e-10)
-        expected = slope_along(lambda at: objective.value_and_gradient(at)[1], params, direction)
-        np.testing.assert_allclose(place.hessian_product(params, direction), expected, atol=1e-10)
+        expected = slope_along(lambda at: value_and_gradient(objective, at)[1], params, direction)
+        np.testing.assert_allclose(hessian_product(place, params, direction), expected, atol=1e-10)
 
 
 @every_problem
@@ -86,9 +88,9 @@ def test_certificates_bound_the_distance_and_vanish_with_it(problem, free, shift
     minimum, best = newton_minimum(base)
     objective = base.standardized()
     for scale, most in ((1.0, np.inf), (1e-2, 1e3), (1e-5, 1e3)):
-        params = base.unpack(best + scale * draw_params(base))
+        params = base.layout.unpack(best + scale * draw_params(base))
         at = objective.from_model(*params)
-        value, gradient = objective.value_and_gradient(at)
+        value, gradient = value_and_gradient(objective, at)
         left = max(value - minimum, 0.0)
         sharp = optimality_gap(objective, at, value, gradient)
         assert left * (1 - 1e-6) - 1e-14 <= sharp <= most * left + 1e-9
@@ -128,14 +130,14 @@ def test_the_space_of_the_rows_keeps_what_has_no_penalty(n_classes, shifted):
     n_kept = int((np.resize(ROOTS, 40) == 0).sum())
     assert change.objective.layout.n_features == problem.n_rows + n_kept
     there = draw_params(change.objective)
-    here = objective.pack(*change.to_model(*change.objective.unpack(there)))
-    value, gradient = change.objective.value_and_gradient(there)
-    expected, slope = objective.value_and_gradient(here)
+    here = objective.layout.pack(*change.to_model(*change.objective.layout.unpack(there)))
+    value, gradient = value_and_gradient(change.objective, there)
+    expected, slope = value_and_gradient(objective, here)
     assert value == pytest.approx(expected, rel=1e-12)
-    pulled = change.pull_gradient(*objective.unpack(slope))
-    np.testing.assert_allclose(change.objective.pack(*pulled), gradient, atol=1e-10)
-    back = change.from_model(*objective.unpack(here))
-    np.testing.assert_allclose(change.objective.pack(*back), there, atol=1e-10)
+    pulled = change.pull_gradient(*objective.layout.unpack(slope))
+    np.testing.assert_allclose(change.objective.layout.pack(*pulled), gradient, atol=1e-10)
+    back = change.from_model(*objective.layout.unpack(here))
+    np.testing.assert_allclose(change.objective.layout.pack(*back), there, atol=1e-10)
 
 
 def test_a_weight_lost_in_rounding_errors_counts_as_none():

@@ -16,11 +16,13 @@ from zoo import (
     Problem,
     dense_hessian,
     draw_params,
+    hessian_product,
     linear_minimum,
     newton_minimum,
     optimality_gap,
     slope_along,
     slopes,
+    value_and_gradient,
     variants,
 )
 
@@ -45,7 +47,7 @@ every_certified_problem = pytest.mark.parametrize(
 
 
 def moments(objective):
-    return objective.moments().means, objective.moments().deviations
+    return objective.data.moments().means, objective.data.moments().deviations
 
 
 every_layout = pytest.mark.parametrize(
@@ -60,7 +62,7 @@ every_layout = pytest.mark.parametrize(
 def test_value_is_that_of_the_formula(problem):
     objective = problem.linear()
     params = draw_params(objective)
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     assert isinstance(value, float)
     assert value == pytest.approx(problem.plain_linear_value(params), rel=1e-13)
     assert gradient.dtype == np.float64
@@ -70,7 +72,7 @@ def test_value_is_that_of_the_formula(problem):
 def test_gradient_is_the_slope_of_the_formula(problem):
     objective = problem.linear()
     params = draw_params(objective)
-    _, gradient = objective.value_and_gradient(params)
+    _, gradient = value_and_gradient(objective, params)
     np.testing.assert_allclose(gradient, slopes(problem.plain_linear_value, params), atol=1e-11)
 
 
@@ -79,12 +81,14 @@ def test_value_and_gradient_do_not_depend_on_the_layout(problem):
     objective = problem.linear()
     plain = replace(problem, layout="C").linear()
     params = draw_params(objective)
-    value, gradient = objective.value_and_gradient(params)
-    expected_value, expected_gradient = plain.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
+    expected_value, expected_gradient = value_and_gradient(plain, params)
     assert value == pytest.approx(expected_value, rel=1e-14)
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-14)
     np.testing.assert_allclose(
-        objective.hessian_product(params, params), plain.hessian_product(params, params), atol=1e-14
+        hessian_product(objective, params, params),
+        hessian_product(plain, params, params),
+        atol=1e-14,
     )
 
 
@@ -92,8 +96,8 @@ def test_value_and_gradient_do_not_depend_on_the_layout(problem):
 def test_hessian_product_is_the_slope_of_the_gradient(problem):
     objective = problem.linear()
     params, direction = draw_params(objective), draw_params(objective, seed=1)
-    expected = slope_along(lambda p: objective.value_and_gradient(p)[1], params, direction)
-    product = objective.hessian_product(params, direction)
+    expected = slope_along(lambda p: value_and_gradient(objective, p)[1], params, direction)
+    product = hessian_product(objective, params, direction)
     np.testing.assert_allclose(product, expected, atol=1e-11)
 
 
@@ -109,20 +113,20 @@ def test_hessian_is_symmetric_and_positive_semidefinite(problem):
 def test_hessian_follows_parameters_that_are_changed_in_place():
     objective = Problem().linear()
     params, direction = draw_params(objective), draw_params(objective, seed=1)
-    objective.hessian_product(params, direction)
+    hessian_product(objective, params, direction)
     params += 1
     params[0] += 1
-    expected = Problem().linear().hessian_product(params, direction)
-    np.testing.assert_array_equal(objective.hessian_product(params, direction), expected)
+    expected = hessian_product(Problem().linear(), params, direction)
+    np.testing.assert_array_equal(hessian_product(objective, params, direction), expected)
 
 
 def test_nothing_is_written_to_parameters_and_directions():
     objective = Problem().linear()
     params, direction = draw_params(objective), draw_params(objective, seed=1)
     params.flags.writeable = direction.flags.writeable = False
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     gradient.flags.writeable = False
-    objective.hessian_product(params, direction)
+    hessian_product(objective, params, direction)
     optimality_gap(objective, params, value, gradient)
 
 
@@ -132,9 +136,9 @@ def test_sums_do_not_depend_on_the_blocks(problem, monkeypatch):
 
     def results():
         objective = problem.linear()
-        value, gradient = objective.value_and_gradient(params)
+        value, gradient = value_and_gradient(objective, params)
         gap = optimality_gap(objective, params, value, gradient)
-        product = objective.hessian_product(params, params)
+        product = hessian_product(objective, params, params)
         return [value], gradient, product, *moments(objective), [gap]
 
     whole = results()
@@ -161,13 +165,13 @@ def test_adding_a_vector_to_every_class_changes_no_probability(problem):
     objective = problem.linear()
     params = draw_params(objective)
     shifted = params.copy()
-    coef, intercept = objective.unpack(shifted)
+    coef, intercept = objective.layout.unpack(shifted)
     coef += np.arange(4)
     intercept += 3
     penalties = [
-        problem.l2 / 2 * np.square(objective.unpack(p)[0]).sum() for p in (params, shifted)
+        problem.l2 / 2 * np.square(objective.layout.unpack(p)[0]).sum() for p in (params, shifted)
     ]
-    values = [objective.value_and_gradient(p)[0] for p in (params, shifted)]
+    values = [value_and_gradient(objective, p)[0] for p in (params, shifted)]
     assert values[0] - penalties[0] == pytest.approx(values[1] - penalties[1], rel=1e-12)
 
 
@@ -189,7 +193,7 @@ def test_batches_of_a_partition_average_to_the_whole(problem, n_batches):
         gradient = np.full(objective.n_params, np.nan)
         values.append(objective.batch_value_and_gradient(params, batch, gradient))
         total += gradient
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     assert np.mean(values) == pytest.approx(value, rel=1e-13)
     np.testing.assert_allclose(total / n_batches, gradient, atol=1e-14)
 
@@ -213,7 +217,7 @@ def test_batches_average_to_the_whole_when_rows_have_no_weight(problem):
     loss = make_loss(targets, weight / weight.mean(), problem.n_classes)
     objective = LinearCrossEntropy(problem.design(), loss, problem.l2, problem.fit_intercept)
     params = draw_params(objective)
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     part, total, values = np.empty(objective.n_params), np.zeros(objective.n_params), []
     for batch in np.split(objective.rows, 9):
         values.append(objective.batch_value_and_gradient(params, batch, part))
@@ -235,8 +239,8 @@ def test_an_integer_weight_is_the_same_as_repeating_the_row(problem):
         LinearCrossEntropy(design[rows], repeated, 0.1, True),
     ]
     params = draw_params(objectives[0])
-    values, gradients = zip(*(o.value_and_gradient(params) for o in objectives), strict=True)
-    products = [o.hessian_product(params, params) for o in objectives]
+    values, gradients = zip(*(value_and_gradient(o, params) for o in objectives), strict=True)
+    products = [hessian_product(o, params, params) for o in objectives]
     gaps = [optimality_gap(o, params, values[0], gradients[0]) for o in objectives]
     assert values[0] == pytest.approx(values[1], rel=1e-13)
     assert gaps[0] == pytest.approx(gaps[1], rel=1e-10)
@@ -250,7 +254,7 @@ def test_an_integer_weight_is_the_same_as_repeating_the_row(problem):
 
 def gaps_at(objective, params):
     """The first bound, and the sharpest."""
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     first = optimality_gap(objective, params, value, gradient, enough=0.0)
     return first, optimality_gap(objective, params, value, gradient)
 
@@ -259,8 +263,8 @@ def gaps_at(objective, params):
 def test_the_first_gap_is_the_value_less_the_dual_value_of_repaired_probabilities(problem):
     objective = problem.linear()
     params = draw_params(objective)
-    value, gradient = objective.value_and_gradient(params)
-    coef, intercept = objective.unpack(params)
+    value, gradient = value_and_gradient(objective, params)
+    coef, intercept = objective.layout.unpack(params)
     scores = problem.X @ coef.T + (intercept if problem.fit_intercept else 0)
     if problem.n_classes == 2:
         scores = np.column_stack([np.zeros(problem.n_rows), scores])
@@ -286,7 +290,7 @@ def test_gap_bounds_the_distance_to_the_minimum(problem, scale):
     minimum, _ = linear_minimum(problem)
     for seed in range(3):
         params = draw_params(objective, seed, scale)
-        distance = objective.value_and_gradient(params)[0] - minimum
+        distance = value_and_gradient(objective, params)[0] - minimum
         first, sharpest = gaps_at(objective, params)
         assert first >= distance * (1 - 1e-12)
         assert sharpest >= distance * (1 - 1e-12)
@@ -302,7 +306,7 @@ def test_a_newton_step_bounds_the_distance(problem, distance):
     away = standardized.centred(draw_params(standardized))
     params = standardized.from_model(*base.to_model(best)) + distance * away
     for objective in standardized, SmallCrossEntropy(standardized), copied(standardized):
-        value, gradient = objective.value_and_gradient(params)
+        value, gradient = value_and_gradient(objective, params)
         step = -HessianFactor(objective, params).solve(gradient)
         decrement = -0.5 * gradient @ step
         bound = objective.gap_by_newton(params, step, decrement)
@@ -333,7 +337,7 @@ def test_gap_bounds_the_distance_near_the_minimum(problem, distance):
     objective = problem.linear()
     minimum, params = linear_minimum(problem)
     params = params + distance * draw_params(objective)
-    true = objective.value_and_gradient(params)[0] - minimum
+    true = value_and_gradient(objective, params)[0] - minimum
     first, sharpest = gaps_at(objective, params)
     assert sharpest >= true - 1e-14
     assert sharpest <= first
@@ -354,7 +358,7 @@ def test_gap_vanishes_at_the_minimum(problem):
 def test_gap_without_intercept_is_that_of_the_penalty_alone(problem):
     objective = replace(problem, fit_intercept=False).linear()
     params = draw_params(objective)
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     expected = gradient @ gradient / (2 * objective.l2)
     assert optimality_gap(objective, params, value, gradient) == pytest.approx(expected, rel=1e-13)
 
@@ -364,8 +368,8 @@ def test_a_bad_intercept_does_not_spoil_the_sharpest_gap(problem):
     objective = problem.linear()
     minimum, best = linear_minimum(problem)
     params = best.copy()
-    objective.unpack(params)[1][...] += np.linspace(1, 2, objective.loss.n_outputs)
-    distance = objective.value_and_gradient(params)[0] - minimum
+    objective.layout.unpack(params)[1][...] += np.linspace(1, 2, objective.loss.n_outputs)
+    distance = value_and_gradient(objective, params)[0] - minimum
     first, sharpest = gaps_at(objective, params)
     assert sharpest == pytest.approx(distance, rel=1e-9)
     assert first > 1.5 * sharpest
@@ -377,7 +381,7 @@ def test_gap_is_a_bound_whatever_is_enough_and_was_asked_before(problem):
     minimum, best = linear_minimum(problem)
     for size in (1.0, 0.1, 1e-2, 1e-3, 1e-5):
         params = best + size * draw_params(objective, seed=2)
-        value, gradient = objective.value_and_gradient(params)
+        value, gradient = value_and_gradient(objective, params)
         for enough in (0.0, 1e-6, 1e-3, 1.0, np.inf):
             gap = optimality_gap(objective, params, value, gradient, enough)
             assert gap >= value - minimum - 1e-13
@@ -398,8 +402,8 @@ def test_gap_is_a_bound_far_from_the_minimum(n_classes, size, imbalance, l2, see
     loss = make_loss(problem.targets, weight / weight.mean(), n_classes)
     objective = LinearCrossEntropy(problem.design(), loss, problem.l2, True)
     params = draw_params(objective, seed, 10**size)
-    value, gradient = objective.value_and_gradient(params)
-    part = value - objective.value_and_gradient(np.zeros(objective.n_params))[0]
+    value, gradient = value_and_gradient(objective, params)
+    part = value - value_and_gradient(objective, np.zeros(objective.n_params))[0]
     for enough in (0.0, np.inf):
         assert optimality_gap(objective, params, value, gradient, enough) >= part * (1 - 1e-9)
 
@@ -415,7 +419,7 @@ def test_gap_is_a_bound_where_the_intercept_is_far_off(intercept, n_classes, dty
     objective = LinearCrossEntropy(as_design(np.zeros((len(labels), 1), dtype)), loss, 0.1, True)
     params = np.zeros(objective.n_params)
     params[-1] = intercept
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     distance = value - np.log(n_classes)
     assert optimality_gap(objective, params, value, gradient) >= distance * (1 - 1e-6)
 
@@ -457,7 +461,7 @@ def test_gap_is_a_bound_with_an_empty_class_and_no_intercept(n_classes, soft):
     objective = LinearCrossEntropy(problem.design(), loss, 0.1, False)
     minimum, _ = newton_minimum(objective)
     params = draw_params(objective)
-    value, gradient = objective.value_and_gradient(params)
+    value, gradient = value_and_gradient(objective, params)
     assert optimality_gap(objective, params, value, gradient) >= value - minimum
 
 
@@ -469,14 +473,14 @@ def test_float32_is_close_to_float64(problem):
     single = problem.linear()
     double = replace(problem, dtype=np.float64).linear()
     params, direction = draw_params(single), draw_params(single, seed=1)
-    value, gradient = single.value_and_gradient(params)
-    expected_value, expected_gradient = double.value_and_gradient(params)
+    value, gradient = value_and_gradient(single, params)
+    expected_value, expected_gradient = value_and_gradient(double, params)
     assert gradient.dtype == np.float64
     assert value == pytest.approx(expected_value, rel=1e-6)
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-6)
     np.testing.assert_allclose(
-        single.hessian_product(params, direction),
-        double.hessian_product(params, direction),
+        hessian_product(single, params, direction),
+        hessian_product(double, params, direction),
         atol=1e-6,
     )
     np.testing.assert_allclose(moments(single), moments(double), atol=1e-6)
@@ -500,7 +504,7 @@ def test_float32_sums_over_many_blocks_are_in_float64():
         objective = LinearCrossEntropy(
             as_design(X.astype(dtype)), make_loss(labels, None, 2), 0.0, True
         )
-        results.append(objective.value_and_gradient(np.array([0.7, -2.0])))
+        results.append(value_and_gradient(objective, np.array([0.7, -2.0])))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-7)
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-6)
 

@@ -67,11 +67,13 @@ def test_without_hidden_layers_it_is_the_linear_objective(problem):
     network, linear = problem.network(), problem.linear()
     params = draw_params(linear)
     assert network.n_params == linear.n_params
-    coef, intercept = linear.unpack(params)
+    coef, intercept = linear.layout.unpack(params)
     value, gradient = network.value_and_gradient(np.concatenate([coef.T.ravel(), intercept]))
     expected_value, expected_gradient = linear.value_and_gradient(params)
     assert value == pytest.approx(expected_value, rel=1e-15)
-    expected_gradient = np.concatenate([p.T.ravel() for p in linear.unpack(expected_gradient)])
+    expected_gradient = np.concatenate(
+        [p.T.ravel() for p in linear.layout.unpack(expected_gradient)]
+    )
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-13, atol=1e-15)
 
 

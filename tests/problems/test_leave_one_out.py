@@ -55,7 +55,7 @@ def test_log_loss_of_few_rows_and_many_columns(C):
 @pytest.mark.parametrize("fit_intercept", [True, False], ids=["intercept", "origin"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_one_step_is_within_the_square_of_what_changes(n_classes, fit_intercept, monkeypatch):
-    monkeypatch.setattr(_leave_one_out, "_MUCH", np.inf)  # the closed form alone
+    monkeypatch.setattr(_leave_one_out, "_LARGEST_LOSS_CHANGE", np.inf)  # the closed form alone
     X, y = overlapping(n_classes)
     before = SoftmaxRegression(tol=1e-9, fit_intercept=fit_intercept).fit(X, y)
     seen = -before.predict_log_proba(X)[np.arange(len(y)), y]

@@ -199,7 +199,7 @@ def test_max_fun_is_reported():
 def test_beginning_at_the_optimum_takes_no_steps_away(solver):
     objective = rescaled(Problem())
     minimum, params = linear_minimum(Problem())
-    start = objective.from_model(*objective.unpack(params))
+    start = objective.from_model(*objective.layout.unpack(params))
     result = solve(objective, solver, start=start)
     assert result.reason is StopReason.CONVERGED
     assert result.n_iter <= 1
@@ -232,7 +232,7 @@ def test_solvers_end_where_rounding_leaves_nothing_to_do(solver, name):
 def test_polish_reduces_a_gap_that_no_value_can_tell(name):
     objective = rescaled(ZOO[name])
     minimum, params = linear_minimum(ZOO[name])
-    params = objective.from_model(*objective.unpack(params))
+    params = objective.from_model(*objective.layout.unpack(params))
     before = evaluate(objective, params + 3e-8 * draw_params(objective))
     assert before.value == pytest.approx(minimum, rel=1e-14)
     gap = RelativeGap()(objective, before)
@@ -343,7 +343,7 @@ def test_newton_step_is_that_of_dense_linear_algebra(problem, scale):
     assert decrement == pytest.approx(exact_decrement, rel=1e-7)
     # where F hardly depends on a direction, neither does the answer on that part of the step
     off = step - exact
-    assert off @ objective.hessian_product(point.params, off) < 1e-6 * exact_decrement
+    assert off @ objective.hessian_product(point, off) < 1e-6 * exact_decrement
 
 
 @pytest.mark.parametrize("enough", [0.0, 1e-3, 0.5, 0.99])

@@ -46,7 +46,7 @@ class BoundedCrossEntropy:
         self.smooth = smooth
         self.n_params = smooth.n_params
         free = np.full(smooth.width if smooth.fit_intercept else 0, np.inf)
-        self.box = smooth.pack(lower, -free), smooth.pack(upper, free)
+        self.box = smooth.layout.pack(lower, -free), smooth.layout.pack(upper, free)
         self.conjugate = BoxedRidge(smooth.penalty, lower, upper)
 
     @cached_property
@@ -54,7 +54,7 @@ class BoundedCrossEntropy:
         """Whether a penalty, or bounds on all sides, keep W finite, and scores are the model's."""
         if self.smooth.data.has_offset:
             return False
-        sides = [self.smooth.unpack(side)[0] for side in self.box]
+        sides = [self.smooth.layout.unpack(side)[0] for side in self.box]
         penalized = self.smooth.l2 > 0 and self.smooth.penalty.unpenalized is None
         return penalized or bool(np.isfinite(sides).all())
 
@@ -108,11 +108,7 @@ class BoundedCrossEntropy:
         """Evaluate the objective, and the gradient of its smooth part."""
         return self.smooth.evaluate(params)
 
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        """Return the objective, and the gradient of its smooth part."""
-        return self.smooth.value_and_gradient(params)
-
-    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+    def hessian_product(self, at: Evaluation, direction: Array) -> Array:
         """Multiply the Hessian there by a direction."""
         return self.smooth.hessian_product(at, direction)
 

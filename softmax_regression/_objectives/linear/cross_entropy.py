@@ -26,7 +26,7 @@ from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.base import CrossEntropyObjective, Unconstrained
-from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import Coordinates, RowMap
 from softmax_regression._objectives.linear.dual_bound import (
     dual_gap,
@@ -141,7 +141,7 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         """
         return self.in_coordinates(
             Coordinates.standardizing(
-                moments or self.moments(),
+                moments or self.data.moments(),
                 ridge_roots=self.penalty.strength_roots[: self.layout.n_features],
                 n_classes=self.data.n_classes,
                 fit_intercept=self.fit_intercept,
@@ -185,23 +185,11 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
             self.row_map.select(columns, layout.n_columns),
         )
 
-    def moments(self) -> Moments:
-        """Weighted means and deviations of the columns of X, from one pass that is remembered."""
-        return self.data.moments()
-
     # -- parameters --------------------------------------------------------------------------------
 
     def matrix(self, params: Array) -> Array:
         """(W, b) as a view of the flat vector."""
         return self.layout.matrix(params)
-
-    def unpack(self, params: Array) -> tuple[Array, Array]:
-        """W and b (empty without an intercept) as views of the flat vector."""
-        return self.layout.unpack(params)
-
-    def pack(self, coef: Array, intercept: Array) -> Array:
-        """W and b in one flat vector."""
-        return self.layout.pack(coef, intercept)
 
     def to_model(self, params: Array) -> tuple[Array, Array]:
         """W and b for parameters in the coordinates of this objective."""
@@ -267,9 +255,8 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
 
     # -- curvature ---------------------------------------------------------------------------------
 
-    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+    def hessian_product(self, at: Evaluation, direction: Array) -> Array:
         """Multiply the Hessian by a direction; the probabilities are kept with the evaluation."""
-        at = as_evaluation(at)
         matrices = Direction(self.for_rows(at.params), self.for_rows(direction))
         kept = self._probabilities(at, matrices.params)
         (product,) = self._summed(hessian_product_sums, matrices, kept=kept)

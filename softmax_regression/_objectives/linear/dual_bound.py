@@ -45,7 +45,7 @@ from scipy.special import entr
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.intercept import InterceptHessian, intercept_hessian
-from softmax_regression._objectives.linear.means import Rows, row_mean, target_mean
+from softmax_regression._objectives.linear.means import ObjectiveOfRows, row_mean, target_mean
 
 _MAX_INTERCEPT_STEPS = 10
 _STEPS_BY_ONE_HESSIAN = 2
@@ -80,7 +80,7 @@ class Conjugate(Protocol):
         """By which parts β to try to make the gradient A of the loss smaller."""
 
 
-class Smooth(Rows, Protocol):
+class Smooth(ObjectiveOfRows, Protocol):
     """What the bound asks of F; see `cross_entropy.py` for what each member is."""
 
     ridge: Array

@@ -12,22 +12,22 @@ from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.layout import LinearLayout
 
 
-class Rows(Protocol):
-    """Rows, and the coordinates and the layout of parameters for them."""
+class ObjectiveOfRows(Protocol):
+    """An objective that is a mean over rows, with the layout and coordinates of its parameters."""
 
     data: RowBlocks
     layout: LinearLayout
     row_map: RowMap
 
 
-def row_mean(objective: Rows) -> Array:
+def row_mean(objective: ObjectiveOfRows) -> Array:
     """Return the weighted mean of the rows, (n_features,)."""
     means = objective.data.moments().means[: objective.layout.n_features]
     coordinates = objective.row_map.coordinates
     return means if coordinates is None else coordinates.rows(means)
 
 
-def target_mean(objective: Rows) -> Array:
+def target_mean(objective: ObjectiveOfRows) -> Array:
     """Return the weighted mean of y zᵀ, (n_outputs, n_features)."""
     layout, coordinates = objective.layout, objective.row_map.coordinates
     means = objective.data.target_means()[:, : layout.n_features]

@@ -44,7 +44,7 @@ from softmax_regression._objectives.linear.kernels import (
     stacked_factor,
     triangular_factor,
 )
-from softmax_regression._objectives.linear.means import Rows
+from softmax_regression._objectives.linear.means import ObjectiveOfRows
 from softmax_regression._penalties.boxed_ridge import BoxedRidge
 from softmax_regression._penalties.ridge import Ridge
 from softmax_regression._penalties.weighted_ridge import NEGLIGIBLE_STRENGTH
@@ -55,7 +55,7 @@ _MOST_COLUMNS = 1000  # Of X, whose principal directions are found.
 _UNRESOLVED_SIZES = 1e-13, 1e-7
 
 
-class SummedObjective(Rows, Protocol):
+class SummedObjective(ObjectiveOfRows, Protocol):
     """An objective that sums over rows."""
 
     penalty: Ridge

@@ -7,7 +7,7 @@ import numpy as np
 from softmax_regression._data.dataset import RowBlocks
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.layout import LinearLayout, centred
-from softmax_regression._objectives.linear.means import Rows, row_mean, target_mean
+from softmax_regression._objectives.linear.means import ObjectiveOfRows, row_mean, target_mean
 
 _EQUAL_SHARES_WEIGHT = 0.1  # Of equal class shares beside the true ones, where a fit begins.
 _TINY = float(np.finfo(np.float64).tiny)
@@ -31,7 +31,7 @@ def null_model(data: RowBlocks, layout: LinearLayout) -> tuple[Array, Array]:
     return coef, intercept - data.offset_means() if data.has_offset else intercept
 
 
-def null_slopes(objective: Rows) -> Array:
+def null_slopes(objective: ObjectiveOfRows) -> Array:
     """Return the gradient in W of the mean loss where W = 0 and b is the best for it.
 
     A penalty that makes zeros keeps all coefficients at 0 if it holds these slopes up.

@@ -20,7 +20,7 @@ from softmax_regression._data.sums import add_up
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._losses.targets import least_weight
-from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
+from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import largest_difference
@@ -87,7 +87,7 @@ class SmallCrossEntropy(LinearCrossEntropy):
         rows = DenseDesign(base.row_map(base.design).T)
         moments = None
         if base.coordinates is not None:
-            moments = base.coordinates.moments(base.moments())
+            moments = base.coordinates.moments(base.data.moments())
         data = self._storage(rows, base.loss, moments)
         row_map = RowMap(base.n_columns, None, base.row_map.intercept_entry)
         self._assemble(data, base.layout, base.penalty, row_map)
@@ -131,14 +131,10 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         value = total / data.n_rows + 0.5 * float(np.vdot(penalty, matrix))
         return Evaluation(params, value, gradient.ravel(), p)
 
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        at = self.evaluate(params)
-        return at.value, at.gradient
-
-    def hessian_product(self, at: Array | Evaluation, direction: Array) -> Array:
+    def hessian_product(self, at: Evaluation, direction: Array) -> Array:
         data, matrix = self.data, self.layout.matrix(direction)
         change = matrix.dot(data.columns)
-        data.loss.curvature_product(self.known_probabilities(as_evaluation(at)), change, _ALL_ROWS)
+        data.loss.curvature_product(self.known_probabilities(at), change, _ALL_ROWS)
         product = change.dot(data.X)
         product /= data.n_rows
         product += self.ridge * matrix

@@ -41,18 +41,13 @@ class SparseCrossEntropy:
 
     def coef(self, params: Array) -> Array:
         """W as a view of the flat vector."""
-        return self.smooth.unpack(params)[0]
+        return self.smooth.layout.unpack(params)[0]
 
     def evaluate(self, params: Array) -> Evaluation:
         """Evaluate the objective, and the gradient of its smooth part."""
         at = self.smooth.evaluate(params)
         value = at.value + self.penalty.value(self.coef(params))
         return Evaluation(params, value, at.gradient, at.probabilities)
-
-    def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        """Return the objective, and the gradient of its smooth part."""
-        at = self.evaluate(params)
-        return at.value, at.gradient
 
     def least_shift(self, params: Array, penalty: Penalty) -> Array:
         """Return the parameters less what all classes have in common, for the least penalty."""
