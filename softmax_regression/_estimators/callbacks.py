@@ -1,8 +1,8 @@
-"""scikit-learn's callbacks: a fit is a task, and each of its iterations or epochs a task in it.
+"""scikit-learn's callbacks: a fit is a task, and each of its iterations or epochs a subtask.
 
-In a cross-validation each path is one, and each model of the path a task in that.
+In a cross-validation each path is a subtask, and each model of the path is a subtask of that path.
 
-They came with scikit-learn 1.9. Before, everything else works, and there is nothing to look on.
+Callbacks came with scikit-learn 1.9. With earlier versions estimators work without them.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from typing import Any
 
 try:
     from sklearn.callback import CallbackSupportMixin
-except ImportError:  # an earlier scikit-learn
+except ImportError:  # scikit-learn is older than 1.9.
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing to support."""
+        """Stands for the mixin, and adds nothing."""
 
 
-Attributes = Callable[[], dict[str, Any]]  # fitted ones, made only for callbacks that want them
+# Makes fitted attributes; it is called only if a callback asks for them.
+Attributes = Callable[[], dict[str, Any]]
 
 __all__ = ["CallbackSupportMixin", "Watched"]
 
 
 class Watched:
-    """A fit that callbacks look on at, if any were set, or a part of one.
+    """A fit, or a part of one, of which callbacks are told if any were set.
 
     Parameters
     ----------
     estimator : estimator
-        What is fitted.
+        The estimator that is fitted.
     X, y, sample_weight : array-likes
-        The data as they were given.
+        The data as the user passed them.
     n_parts : int or None
-        The most tasks in this one; None if that is not known.
+        The largest number of subtasks; None if it is not known.
     offset : array-like, default=None
         Known scores of the rows.
     """
@@ -58,9 +59,9 @@ class Watched:
         self._context = estimator._init_callback_context(max_subtasks=n_parts)
 
     def part(self, task: str, n_parts: int) -> Watched:
-        """Return a task of this one, with tasks of its own, that has yet to begin.
+        """Return a subtask with subtasks of its own, which has yet to begin.
 
-        It may go on in another thread.
+        It may run in another thread.
         """
         other = copy.copy(self)
         if self._context is not None:
@@ -68,7 +69,7 @@ class Watched:
         return other
 
     def begin(self) -> None:
-        """Tell them that it begins."""
+        """Tell the callbacks that the task begins."""
         if self._context is not None:
             self._context.call_on_fit_task_begin(**self._data)
 
@@ -78,22 +79,22 @@ class Watched:
         attributes: Callable[[Any], dict[str, Any]],
         start: Callable[[], Any] | None = None,
     ) -> Callable[[Any], bool] | None:
-        """Begin with tasks of which each goes on from where the one before it has ended.
+        """Begin a sequence of subtasks, each of which starts where the one before it ended.
 
         Parameters
         ----------
         task : str
-            What such a task is called, as "iteration".
+            The name of such a subtask, such as "iteration".
         attributes : callable
-            Gives the fitted attributes for some parameters.
+            Returns the fitted attributes for given parameters.
         start : callable, default=None
-            Gives the parameters to begin with, if there are any.
+            Returns the parameters at the start, if there are any.
 
         Returns
         -------
         callable or None
-            To be called at the end of each task, with the parameters; True asks for no more of
-            them. None if nobody looks on.
+            The solver calls it with the parameters at the end of each subtask; it returns True to
+            ask the solver to stop. None if there are no callbacks.
         """
         if self._context is None:
             return None
@@ -103,12 +104,12 @@ class Watched:
         return self._steps.ended
 
     def end(self, attributes: Attributes = dict) -> None:
-        """Tell them that it is done.
+        """Tell the callbacks that the task has ended.
 
         Parameters
         ----------
         attributes : callable, default=dict
-            Gives the fitted attributes that the estimator does not have yet.
+            Returns the fitted attributes that the estimator does not have yet.
         """
         if self._context is not None:
             self._end_steps()
@@ -121,10 +122,10 @@ class Watched:
 
 
 class _Steps:
-    """Tasks in another, one after the other.
+    """The subtasks of a task, one after the other.
 
-    As a solver does not say beforehand which iteration is its last, one more may have begun than
-    there are: it ends as an empty task, without data, as with scikit-learn's own estimators.
+    A solver does not know beforehand which iteration is its last, so that one subtask too many may
+    have begun. It ends without data, as in scikit-learn's own estimators.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class _Steps:
         self._current: Any = None
 
     def begin(self, attributes: Attributes | None) -> None:
-        """Tell callbacks that the next one begins, if there is one."""
+        """Tell the callbacks that the next subtask begins, if there may be one."""
         if self._n_begun == self._parent.max_subtasks:
             return
         self._n_begun += 1
@@ -150,7 +151,7 @@ class _Steps:
         self._current.call_on_fit_task_begin(**self._data, reconstruction_attributes=attributes)
 
     def ended(self, params: Any) -> bool:
-        """Tell them that one has ended, and that the next begins; return whether it should not."""
+        """End the current subtask and begin the next; return whether a callback asks to stop."""
 
         def attributes() -> dict[str, Any]:
             return self._attributes(params)
@@ -161,6 +162,6 @@ class _Steps:
         return bool(stop)
 
     def close(self) -> None:
-        """End what has begun."""
+        """End the subtask that has begun, if one has."""
         if self._current is not None:
             self._current.call_on_fit_task_end(estimator=self._data["estimator"])

@@ -1,4 +1,4 @@
-"""What both estimators share: validation of X, and the predict family on top of scores."""
+"""The base class of all estimators: validation of parameters, X and y, and errors and warnings."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class BaseSoftmaxClassifier(
 ):
     """A classifier that gives every class a score; softmax turns the scores into probabilities.
 
-    A subclass fits, sets `classes_`, and says how scores come from a block of rows.
+    A subclass fits the model, sets `classes_`, and computes the scores of a block of rows.
     """
 
-    _parts: ClassVar[frozenset[str]]  # the attributes that make up a model
-    _shape_names: ClassVar[tuple[str, ...]]  # what the shapes that `_shapes` returns are of
-    # By the names of parameters that it does not have, what takes their place.
+    _parts: ClassVar[frozenset[str]]  # Names of the attributes that make up a model.
+    _shape_names: ClassVar[tuple[str, ...]]  # What error messages call the shapes of `_shapes`.
+    # For names of parameters that the estimator lacks: a clause that says what to use instead.
     _hints: ClassVar[dict[str, str]] = {}
 
     def __new__(cls, *args: Any, **params: Any) -> Self:
-        """Make an estimator, or say what takes the place of a parameter that it does not have."""
+        """Create an estimator; raise with a hint for a parameter that it does not have."""
         if (sentence := hint(cls, params)) is not None:
             raise TypeError(sentence)
         return super().__new__(cls)
@@ -64,12 +64,12 @@ class BaseSoftmaxClassifier(
         Parameters
         ----------
         **params : dict
-            Their names and values.
+            Names and values of parameters.
 
         Returns
         -------
         estimator
-            The estimator.
+            This estimator.
         """
         if (sentence := hint(type(self), params)) is not None:
             raise ValueError(sentence)
@@ -78,7 +78,7 @@ class BaseSoftmaxClassifier(
 
     @abstractmethod
     def _scorer(self) -> tuple[Callable[[Design], Array], int]:
-        """Return how scores come from rows, and the most values a row has on the way there.
+        """Return a function that scores rows, and the most values it computes for one row.
 
         The function takes a design and returns a new array of class-major scores, of shape
         (n_outputs, n_rows).
@@ -86,20 +86,20 @@ class BaseSoftmaxClassifier(
 
     @abstractmethod
     def _model_parameters(self) -> dict[str, Any]:
-        """Return the parameters that say which model it is: a stream cannot go on with others."""
+        """Return the parameters that must stay the same between calls of `partial_fit`."""
 
     @abstractmethod
     def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Return shapes of the model, and those that `classes_` and so many features ask for."""
+        """Return the shapes of the fitted arrays, and those that `classes_` and X require."""
 
     # -- whether there is a model ------------------------------------------------------------------
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether all attributes that make up a model are there."""
+        """Return whether all attributes that make up a model exist."""
         return self.__dict__.keys() >= self._parts
 
     def _check_parts(self) -> None:
-        """Raise unless all attributes that make up a model are there."""
+        """Raise unless all attributes that make up a model exist."""
         missing = sorted(self._parts - self.__dict__.keys())
         if 0 < len(missing) < len(self._parts):
             raise NotFittedError(
@@ -109,7 +109,7 @@ class BaseSoftmaxClassifier(
         check_is_fitted(self)
 
     def _check_shapes(self, n_features: int) -> None:
-        """Raise unless classes, fitted arrays and so many features go together."""
+        """Raise unless the fitted arrays have the shapes that classes and features require."""
         for name, shape, needed in zip(self._shape_names, *self._shapes(n_features), strict=True):
             if shape != needed:
                 raise ValueError(
@@ -119,7 +119,7 @@ class BaseSoftmaxClassifier(
                 )
 
     def _has_model(self) -> bool:
-        """Whether there is a model to go on from; raise if a part of it is missing or changed."""
+        """Return whether there is a fitted model; raise if a part of it is missing or changed."""
         if self._parts.isdisjoint(self.__dict__):
             return False
         self._check_parts()
@@ -130,7 +130,7 @@ class BaseSoftmaxClassifier(
     # -- fitting -----------------------------------------------------------------------------------
 
     def _validate_params(self) -> None:
-        """Validate parameters as scikit-learn does; those at their defaults need no look."""
+        """Validate parameters as scikit-learn does; defaults are valid and are left out."""
         defaults = defaults_of(type(self))
         changed = {
             name: getattr(self, name)
@@ -152,13 +152,14 @@ class BaseSoftmaxClassifier(
             dtype=[np.float64, np.float32],
             reset=reset,
         )
-        with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+        # To find NaN, scikit-learn sums all values, and that sum may overflow.
+        with np.errstate(invalid="ignore"):
             return as_design(validated(X, validate))
 
     def _encode(
         self, y: Any, design: Design, sample_weight: Any, classes: Any = None, offset: Any = None
     ) -> Targets:
-        """Validate y, weights and offsets; `classes` are those known already."""
+        """Validate y, weights and offsets; `classes` are given if they are known already."""
         targets = encode_targets(
             y,
             design.n_rows,
@@ -172,7 +173,7 @@ class BaseSoftmaxClassifier(
         return replace(targets, offset=checked_offset(offset, design.n_rows, targets.classes))
 
     def _report(self) -> Callable[[str], None] | None:
-        """Return what prints progress, if it is wanted."""
+        """Return a function that prints a line of progress; None if `verbose` is off."""
         if not self.verbose:
             return None
         return lambda line: print(f"{type(self).__name__} {line}", flush=True)
@@ -191,7 +192,7 @@ class BaseSoftmaxClassifier(
         )
 
     def _worse_than_guessing(self, result: SolverResult) -> bool:
-        """Whether training ended far above the loss of equal probabilities for all classes."""
+        """Return whether the loss is far above that of equal probabilities for all classes."""
         return bool(result.value > 2 * np.log(len(self.classes_)))
 
     def _refuse_divergence(self, params: Array, loss: float, n_iter: int) -> None:
@@ -221,6 +222,6 @@ class BaseSoftmaxClassifier(
 
 @cache
 def defaults_of(estimator: type) -> dict[str, Any]:
-    """Return what the parameters of an estimator are if not given."""
+    """Return the default values of an estimator's parameters."""
     parameters = inspect.signature(estimator.__init__).parameters  # type: ignore[misc]
     return {name: p.default for name, p in parameters.items() if p.default is not p.empty}

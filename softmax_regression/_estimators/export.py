@@ -1,7 +1,7 @@
-"""Fitted models in forms that need nothing of this package.
+"""Export of fitted models to forms that do not need this package.
 
-`layers_of` returns what other libraries can hold of a model. An estimator that has more than that
-raises in its method `_layers`, and says there what to do instead.
+`layers_of` returns a model as affine layers, which other libraries can represent. If a model
+consists of more than that, the method `_layers` of its estimator raises with a remedy.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ class Layers(NamedTuple):
     Parameters
     ----------
     weights : list of ndarray of shape (n_inputs, n_units)
-        A matrix for each layer. A linear model has one.
+        A matrix for each layer. A linear model has one layer.
     intercepts : list of ndarray of shape (n_units,)
-        The last layer has one unit for each class, or, of two classes, one for the second.
+        A vector for each layer. The last layer has one unit for each class; with two classes it has
+        a single unit, for the second class.
     activation : str
-        The name of what hidden layers apply, as in `functional.ACTIVATIONS`.
+        The name of the activation of hidden layers, as in `functional.ACTIVATIONS`.
     """
 
     weights: list[Array]
@@ -33,7 +34,7 @@ class Layers(NamedTuple):
 
 
 def layers_of(estimator: Any) -> Layers:
-    """Return the layers of a fitted estimator; raise if it is not fitted, or was changed."""
+    """Return the layers of a fitted estimator; raise if it is not fitted or was changed."""
     estimator._check_parts()
     estimator._check_shapes(estimator.n_features_in_)
     layers: Layers = estimator._layers()
@@ -41,7 +42,7 @@ def layers_of(estimator: Any) -> Layers:
 
 
 def copy_of_data_facts(estimator: Any, other: Any) -> None:
-    """Give another estimator what all classifiers of scikit-learn know of their data."""
+    """Copy the classes and the number and names of features to another estimator."""
     other.classes_ = estimator.classes_.copy()
     other.n_features_in_ = estimator.n_features_in_
     if hasattr(estimator, "feature_names_in_"):
@@ -56,17 +57,17 @@ def logistic_regression(
     Parameters
     ----------
     estimator : SoftmaxRegression or SoftmaxRegressionCV
-        A fitted one.
+        A fitted estimator.
     C, l1_ratio : float
-        The penalty that it was fitted with.
+        The penalty with which it was fitted.
     penalty : str or None
-        What scikit-learn calls that penalty.
+        scikit-learn's name of that penalty.
     """
     layers_of(estimator)
     other = LogisticRegression(
         fit_intercept=estimator.fit_intercept, class_weight=estimator.class_weight
     )
-    if getattr(other, "penalty", "deprecated") == "deprecated":  # from scikit-learn 1.8
+    if getattr(other, "penalty", "deprecated") == "deprecated":  # scikit-learn 1.8 or later.
         other.set_params(C=C, l1_ratio=l1_ratio)
     elif penalty is None:
         other.set_params(penalty=None)
@@ -75,7 +76,7 @@ def logistic_regression(
         if penalty == "elasticnet":
             other.set_params(l1_ratio=l1_ratio)
     if penalty in ("l1", "elasticnet"):
-        other.set_params(solver="saga")  # its only solver of several classes that makes zeros
+        other.set_params(solver="saga")  # Its only solver for these penalties and several classes.
     copy_of_data_facts(estimator, other)
     other.coef_, other.intercept_ = estimator.coef_.copy(), estimator.intercept_.copy()
     other.n_iter_ = np.array([np.max(estimator.n_iter_)], dtype=np.int32)

@@ -1,4 +1,4 @@
-"""X as users give it: what cannot be computed with is refused in words that say where it is."""
+"""Validation of X: errors name the column that does not hold numbers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sklearn import get_config
 
 
 def validated(X: Any, validate: Callable[[Any], Any]) -> Any:
-    """Validate X by a function of scikit-learn's; if that fails, name the column at fault.
+    """Validate X by a function of scikit-learn; if that fails, name the column at fault.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Features.
     validate : callable
-        Takes X and returns an array or sparse matrix.
+        The function, which takes X and returns an array or sparse matrix.
     """
     refuse_other_arrays(X, "X")
     refuse_times(X)
@@ -37,7 +37,7 @@ def validated(X: Any, validate: Callable[[Any], Any]) -> Any:
 
 
 def refuse_other_arrays(values: Any, name: str) -> None:
-    """Raise for arrays of other libraries where scikit-learn would have them handed on."""
+    """Raise for arrays of other libraries if scikit-learn is set to pass them on unconverted."""
     other = hasattr(values, "__dlpack__") and not isinstance(values, np.ndarray)
     if other and get_config()["array_api_dispatch"]:
         raise TypeError(
@@ -49,19 +49,19 @@ def refuse_other_arrays(values: Any, name: str) -> None:
 
 def column_names(table: Any) -> list[Any]:
     """Return the names of the columns of a table of pandas, polars or pyarrow."""
-    # What pyarrow calls columns are these themselves.
+    # A pyarrow table has the columns themselves in `columns`.
     return list(table.columns if hasattr(table, "dtypes") else table.column_names)
 
 
 def _column_dtypes(table: Any) -> list[Any]:
-    """Return the dtypes of the columns of a table, NumPy's for those of pyarrow."""
+    """Return the dtypes of the columns of a table; those of pyarrow are converted to NumPy's."""
     if hasattr(table, "dtypes"):
         return list(table.dtypes)
     return [np.dtype(kind.to_pandas_dtype()) for kind in table.schema.types]
 
 
 def refuse_times(X: Any) -> None:
-    """Raise if X holds dates or durations: converted to float, they depend on their unit."""
+    """Raise if X holds dates or durations, whose values as floats depend on their unit."""
     dtypes: Any = [("X", getattr(X, "dtype", None))]
     if hasattr(X, "columns"):
         names = (f"Column {name!r} of X" for name in column_names(X))
@@ -75,14 +75,14 @@ def refuse_times(X: Any) -> None:
 
 
 def _times_among_objects(X: Any) -> list[tuple[str, np.dtype[Any]]]:
-    """Say where the first of NumPy's own dates or durations is, and of which dtype.
+    """Return where the first of NumPy's own dates or durations is, and its dtype.
 
-    NumPy makes numbers of them in a list or in an array of objects, though of no other dates.
+    In a list or an array of objects NumPy would convert these to numbers, unlike other dates.
     """
     if isinstance(X, list | tuple):
         try:
             X = np.asarray(X)
-        except ValueError:  # ragged
+        except ValueError:  # The rows are of different lengths.
             return []
         if X.dtype.kind in "mM":
             return [("X", X.dtype)]
@@ -101,13 +101,13 @@ def _times_among_objects(X: Any) -> list[tuple[str, np.dtype[Any]]]:
 
 
 def _column_at_fault(X: Any, error: str) -> str | None:
-    """Say which column of X does not hold numbers, if that is what an error is about."""
+    """Return a clause that names the column of X behind an error; None if there is none."""
     if issparse(X):
         return None
     if not isinstance(X, pd.DataFrame):
         try:
             X = np.asarray(X)
-        except ValueError:  # ragged
+        except ValueError:  # The rows are of different lengths.
             return None
         if X.ndim != 2 or X.dtype.kind not in "OUS":
             return None

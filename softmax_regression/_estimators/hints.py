@@ -1,4 +1,4 @@
-"""What takes the place of parameters and solvers that scikit-learn's estimators have besides."""
+"""Hints for parameters and solvers that scikit-learn's estimators have and these do not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import StrOptions
 
-# By the names of parameters, for all linear models.
+# For each parameter that linear models lack, a clause that ends the error message.
 LINEAR_HINTS: dict[str, str] = {
     "dual": "the problem is solved in as few unknowns as rows or features allow",
     "intercept_scaling": "the intercept is not penalised, so that its scale does not matter",
@@ -18,9 +18,9 @@ LINEAR_HINTS: dict[str, str] = {
 
 
 def hint(estimator: Any, parameters: Iterable[str]) -> str | None:
-    """Return a sentence about the first of some parameters that an estimator has a hint for.
+    """Return a sentence about the first parameter that an estimator lacks but has a hint for.
 
-    A subclass may have it as a parameter.
+    A parameter that a subclass has is skipped. None if there is no such parameter.
     """
     for name in parameters:
         if name in estimator._hints and name not in estimator._get_param_names():
@@ -29,7 +29,7 @@ def hint(estimator: Any, parameters: Iterable[str]) -> str | None:
 
 
 class LinearSolvers(StrOptions):  # type: ignore[misc]
-    """Names of solvers; a message about another says what takes the place of scikit-learn's."""
+    """Names of solvers; the message for another name says what replaces scikit-learn's solvers."""
 
     def __str__(self) -> str:
         return (

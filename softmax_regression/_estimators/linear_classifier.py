@@ -1,4 +1,4 @@
-"""What the linear models share: scores from `coef_` and `intercept_`, and how these are stored."""
+"""The base class of the linear models: scores by `coef_` and `intercept_`, and their export."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sklearn.linear_model._base import SparseCoefMixin
 from softmax_regression._data.design import Design
 from softmax_regression._data.precision import in_needed_precision
 from softmax_regression._estimators.classifier import BaseSoftmaxClassifier
+from softmax_regression._estimators.coefficients import coefficient_shape
 from softmax_regression._estimators.export import Layers, logistic_regression
 from softmax_regression._estimators.hints import hint
 from softmax_regression._estimators.offset_prediction import OffsetPredictionMixin
@@ -25,12 +26,12 @@ from softmax_regression._problems.rounding import Rounding
 
 
 class PenaltyName:
-    """An attribute that is computed, unless a subclass has a parameter of its name and sets it.
+    """The attribute `penalty`, which is computed unless a subclass has a parameter of that name.
 
     Parameters
     ----------
     name_of : callable
-        Takes an estimator and returns what scikit-learn calls its penalty.
+        Takes an estimator and returns scikit-learn's name of its penalty.
     """
 
     def __init__(self, name_of: Callable[[Any], str | None]):
@@ -65,14 +66,15 @@ class LinearSoftmaxClassifier(
     _shape_names: ClassVar[tuple[str, ...]] = ("coef_.shape", "intercept_.shape")
 
     def to_sklearn(self) -> LogisticRegression:
-        """The same model as an estimator of scikit-learn, for where this package is not.
+        """The same model as an estimator of scikit-learn, for use without this package.
 
         Returns
         -------
         sklearn.linear_model.LogisticRegression
-            A fitted one with the same classes, coefficients and names of features. Its predictions
-            are the same to the rounding of the dtype of X. Fitted anew, it minimises the same
-            objective, but for what it has no parameter for: `bounds` and `penalty_grouping`.
+            A fitted estimator with the same classes, coefficients and names of features. Its
+            predictions are the same up to the rounding errors of the dtype of X. If it is fitted
+            again, it minimises the same objective, except for `bounds` and `penalty_grouping`,
+            for which it has no parameters.
 
         Raises
         ------
@@ -108,20 +110,19 @@ class LinearSoftmaxClassifier(
         return {"fit_intercept": self.fit_intercept}
 
     def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         found = getattr(self.coef_, "shape", None), getattr(self.intercept_, "shape", None)
-        return found, ((n_outputs, n_features), (n_outputs,))
+        needed = coefficient_shape(len(self.classes_), n_features)
+        return found, (needed, needed[:1])
 
     def _solution(self) -> tuple[Array, Array, Array]:
-        """Return classes, coefficients and intercepts to go on from."""
+        """Return the classes, coefficients and intercepts of the fitted model."""
         coef = self.coef_.toarray() if issparse(self.coef_) else self.coef_
         return self.classes_, coef, self.intercept_
 
     def _start(self, n_features: int, previous: Any) -> tuple[Array, Array]:
-        """Return W and b to begin with, those of an earlier solution if there is one."""
-        n_scores = 1 if len(self.classes_) == 2 else len(self.classes_)
-        start_coef = np.zeros((n_scores, n_features))
-        start_intercept = np.zeros(n_scores if self.fit_intercept else 0)
+        """Return W and b where a fit begins: zeros, or those of a previous solution."""
+        start_coef = np.zeros(coefficient_shape(len(self.classes_), n_features))
+        start_intercept = np.zeros(len(start_coef) if self.fit_intercept else 0)
         if previous is None:
             return start_coef, start_intercept
         known, coef, intercept = previous
@@ -141,30 +142,30 @@ class LinearSoftmaxClassifier(
         if len(coef) > 1:
             coef, intercept = self._without_shared_part(coef), centred(intercept)
         coef = self._with_prior(coef)
-        self.coef_: Any  # sparse after sparsify()
+        self.coef_: Any  # It is a sparse matrix after `sparsify`.
         self.coef_, self.intercept_ = rounding.model(coef, intercept)
 
     def _prior(self, n_features: int) -> Array:
-        """Return the coefficients to shrink towards, where there are any."""
+        """Return the prior mean M, which must be given, as an array of the shape of `coef_`."""
         return prior_coefficients(self.prior_mean, len(self.classes_), n_features)
 
     def _with_prior(self, coef: Array) -> Array:
-        """Return W for its difference from what it shrinks towards, in which it is found."""
+        """Return W for its deviation from the prior mean, which is what solvers find."""
         if self.prior_mean is None:
             return coef
         return (coef + self._prior(coef.shape[-1])).astype(coef.dtype, copy=False)
 
     def _deviation(self, coef: Array) -> Array:
-        """Return the difference of W from what it shrinks towards."""
+        """Return the deviation of W from the prior mean."""
         return coef if self.prior_mean is None else coef - self._prior(coef.shape[-1])
 
     def _without_shared_part(self, coef: Array) -> Array:
-        """Return W less what all classes share: that changes no probability, take the smallest."""
+        """Return W less its mean over classes: the smallest W that gives the same probabilities."""
         return centred(coef)
 
 
 def linear_scores(rows: Design, coef: Any, intercept: Array) -> Array:
-    """Return ``W x + b`` of some rows, class-major: rounded to their precision in the end."""
+    """Return the class-major scores ``W x + b`` of some rows, rounded to the dtype of the rows."""
     precise = in_needed_precision(rows, coef)
     scores = precise.scores(coef)
     scores += intercept[:, None]
@@ -172,7 +173,7 @@ def linear_scores(rows: Design, coef: Any, intercept: Array) -> Array:
 
 
 def penalty_name(C: float, l1_ratio: float) -> str | None:
-    """Return what scikit-learn calls a penalty, None if there is none."""
+    """Return scikit-learn's name of a penalty; None if C is infinite."""
     if np.isinf(C):
         return None
     return {0.0: "l2", 1.0: "l1"}.get(l1_ratio, "elasticnet")

@@ -1,4 +1,4 @@
-"""Predictions of models that may know a part of the scores beforehand (offsets)."""
+"""Predictions of models to whose scores known offsets may be added."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from softmax_regression._linalg.arrays import Array
 
 
 class OffsetPredictionMixin(PredictionMixin):
-    """The predict family with an argument for known scores."""
+    """The prediction methods with an argument for offsets."""
 
     def decision_function(self, X: Any, offset: Any = None) -> Array:
         """Scores (logits), before softmax.

@@ -1,4 +1,4 @@
-"""Known scores of rows (offsets), as a user gives them."""
+"""The argument `offset`: known scores of rows, which are added to those of the model."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from softmax_regression._linalg.arrays import Array
 
 
 def checked_offset(offset: Any, n_rows: int, classes: Array) -> Array:
-    """Return known scores as the model has scores: (n_rows, 1) for two classes, else n_classes.
+    """Return offsets in the shape of the model's scores, (n_rows, n_classes) or (n_rows, 1).
 
-    What is added to all classes of a row changes nothing: it is taken off, so that it costs no
-    digits.
+    Two classes have one column. With more classes the mean of each row is subtracted, which changes
+    no probability and saves digits where all offsets of a row are large.
 
     Parameters
     ----------
     offset : array-like of shape (n_rows,) or (n_rows, n_classes)
-        Scores; of two classes, those of the second less those of the first.
+        Offsets; of two classes, those of the second less those of the first.
     n_rows : int
-        How many there are to be.
+        The number of rows of X.
     classes : ndarray of shape (n_classes,)
         The labels, sorted. Columns of a DataFrame are found by these names.
 
     Raises
     ------
     ValueError, TypeError
-        For what are no finite scores of these rows.
+        Unless there are finite offsets for each row.
     """
     refuse_other_arrays(offset, "offset")
     if hasattr(offset, "columns") and len(offset.columns) > 1:
@@ -61,7 +61,7 @@ def checked_offset(offset: Any, n_rows: int, classes: Array) -> Array:
 
 
 def _by_name(offset: Any, classes: Array) -> Array:
-    """Return the columns of a frame in the order of the classes, whose names they have."""
+    """Return the columns of a DataFrame, which are named by classes, in the order of these."""
     names = list(offset.columns)
     if set(names) != set(classes.tolist()) or len(names) != len(classes):
         raise ValueError(

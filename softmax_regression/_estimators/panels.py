@@ -1,4 +1,4 @@
-"""Panels of displays: the axes that a user gives, or those of a new figure."""
+"""Panels of displays: the axes that a user passes, or those of a new figure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 def panel_axes(
     ax: Any, n_panels: int, per_row: int, size: Callable[[int, int], tuple[float, float]]
 ) -> tuple[Array, Any]:
-    """Return an array of panels, those given or new ones that share their axes, and their figure.
+    """Return an array of panels and their figure; new panels share their axes.
 
     Parameters
     ----------
     ax : matplotlib Axes, array of them, or None
         Where to draw; None for a new figure.
     n_panels : int
-        How many panels there are to be.
+        The number of panels.
     per_row : int
         The largest number of panels side by side.
     size : callable

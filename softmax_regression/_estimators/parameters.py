@@ -1,8 +1,8 @@
-"""Parameters that several estimators have in common: what they may be, and what they mean.
+"""Parameters that several estimators have in common: their constraints and descriptions.
 
-Each is declared once. `constraints` makes of them what scikit-learn validates parameters by, and
-`described` puts their descriptions into the docstring of a class, in the place of a line that holds
-nothing but the name in braces.
+Each is declared once. `constraints` returns the constraints in the form in which scikit-learn
+validates parameters. `described` is a decorator that completes the docstring of a class: it
+replaces each line that holds only the name of a description in braces by that description.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ D = TypeVar("D")
 
 
 class InOrder(StrOptions):  # type: ignore[misc]
-    """Names, which a message lists in the order of the alphabet."""
+    """Names that error messages list in alphabetical order."""
 
     def __str__(self) -> str:
         return f"a str among {{{', '.join(map(repr, sorted(self.options)))}}}"
@@ -62,7 +62,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "warm_start": ["boolean"],
 }
 
-MINIBATCHES = (  # Parameters of training by minibatches.
+MINIBATCHES = (  # Parameters of training on minibatches.
     "batch_size",
     "learning_rate",
     "learning_rate_init",
@@ -130,12 +130,12 @@ _DESCRIPTIONS = {
 
 
 def constraints(*names: str) -> dict[str, list[Any]]:
-    """Return what some parameters may be, by their names."""
+    """Return the constraints of some parameters, by their names."""
     return {name: _CONSTRAINTS[name] for name in names}
 
 
 def described(documented: D) -> D:
-    """Put the descriptions of shared parameters into a docstring."""
+    """Insert the descriptions of shared parameters into a docstring."""
     lines = (documented.__doc__ or "").split("\n")
     names = [re.fullmatch(r"    \{(\w+)\}", line) for line in lines]
     documented.__doc__ = "\n".join(

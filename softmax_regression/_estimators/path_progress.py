@@ -1,4 +1,4 @@
-"""Callbacks and lines of text on the way along a path of C."""
+"""Progress along a path of C, for callbacks and as lines of text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from softmax_regression._solvers.result import Report
 
 
 class PathProgress(Progress):
-    """Tells callbacks of a path, and prints what becomes of it.
+    """Tells callbacks of each model of a path, and prints lines of progress.
 
     Parameters
     ----------
     watched : Watched
-        The task that the path is, which has yet to begin.
+        The path as a task, which has yet to begin.
     attributes : callable
-        Gives the fitted attributes for C, W and b.
+        Returns the fitted attributes for C, W and b.
     report, verbose
-        As of `Progress`.
+        As in `Progress`.
     """
 
     def __init__(

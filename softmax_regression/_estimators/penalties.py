@@ -1,4 +1,4 @@
-"""How much the penalty of each feature counts, as a user says it."""
+"""The parameters `penalty_weights` and `standardize`: the weight of each feature's penalty."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from softmax_regression._estimators.coefficients import as_floats
 from softmax_regression._problems.feature_weights import FeatureWeights
 
 
@@ -19,23 +20,18 @@ def feature_weights(
     penalty_weights : array-like of shape (n_features,) or None
         The weights.
     standardize : bool
-        Whether coefficients of standardised features are penalised.
+        Whether the coefficients of the standardised features are penalised.
     n_features : int
-        Columns.
+        The number of columns of X.
 
     Raises
     ------
     ValueError
-        For what is no finite, non-negative number for each feature.
+        Unless there is one finite number for each feature that is not negative.
     """
     if penalty_weights is None:
         return FeatureWeights(np.ones(n_features), standardize) if standardize else None
-    try:
-        weights = np.asarray(penalty_weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"penalty_weights must hold numbers, one for each feature; got {penalty_weights!r}."
-        ) from error
+    weights = as_floats(penalty_weights, "penalty_weights")
     if weights.shape != (n_features,):
         raise ValueError(
             f"penalty_weights must have one number for each feature, so the shape ({n_features},); "

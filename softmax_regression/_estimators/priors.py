@@ -1,9 +1,9 @@
-r"""Coefficients to shrink towards.
+r"""The parameter `prior_mean`: coefficients M towards which a penalty shrinks W.
 
-A penalty of W − M in the place of W is the plain problem in V = W − M: scores are V x + M x + b,
-and M x is known beforehand, an offset of each row. So whatever solves the one solves the other, and
-M is added in the end. With three classes or more, the V of all that give the same probabilities is
-the smallest, so that W has in common over classes what M has.
+A penalty of W − M is the usual penalty of V = W − M. Scores are then V x + M x + b, where M x is a
+known offset of each row. The solvers find V, and M is added to it in the end. With three classes or
+more, many V give the same probabilities. The fit takes the smallest of them, whose mean over the
+classes is 0, so that W and M have the same mean over the classes.
 """
 
 from __future__ import annotations
@@ -14,49 +14,40 @@ from typing import Any
 import numpy as np
 
 from softmax_regression._data.design import Design
+from softmax_regression._estimators.coefficients import coefficient_shape, for_each_coefficient
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 
-_ROWS = 4096  # of X that are multiplied at a time, in float64
+_ROWS_AT_A_TIME = 4096  # Rows of X that are converted to float64 and multiplied by M together.
 
 
 def prior_coefficients(prior_mean: Any, n_classes: int, n_features: int) -> Array:
-    """Return M, of the shape of `coef_`.
+    """Return M as an array of the shape of `coef_`.
 
     Parameters
     ----------
     prior_mean : array-like
-        M, or what can be broadcast to it.
+        M, or an array that can be broadcast to it.
     n_classes, n_features : int
-        How many there are.
+        The numbers of classes and of columns of X.
 
     Raises
     ------
     ValueError
-        For what are no finite coefficients of these features.
+        If M does not hold numbers, has another shape, or is not finite.
     """
-    shape = (1 if n_classes == 2 else n_classes, n_features)
-    try:
-        given = np.asarray(prior_mean, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"prior_mean must hold numbers; got {prior_mean!r}.") from error
-    try:
-        mean = np.broadcast_to(given, shape)
-    except ValueError:
-        raise ValueError(
-            f"prior_mean has the shape {given.shape}, which can't be broadcast to that of coef_, "
-            f"(n_classes, n_features) or for two classes (1, n_features): {shape} here."
-        ) from None
+    shape = coefficient_shape(n_classes, n_features)
+    mean = for_each_coefficient(prior_mean, "prior_mean", shape)
     if not np.isfinite(mean).all():
         raise ValueError("prior_mean contains NaN or infinity: give each coefficient a number.")
     return mean
 
 
 def around(prior: Array, design: Design, targets: Targets) -> Targets:
-    """Return targets whose offsets hold what a prior mean says of each row."""
+    """Return targets to whose offsets the scores of the prior mean are added."""
     known = np.empty((design.n_rows, len(prior)))
-    for start in range(0, design.n_rows, _ROWS):
-        rows = slice(start, min(start + _ROWS, design.n_rows))
+    for start in range(0, design.n_rows, _ROWS_AT_A_TIME):
+        rows = slice(start, min(start + _ROWS_AT_A_TIME, design.n_rows))
         with np.errstate(over="ignore", invalid="ignore"):
             known[rows] = design[rows].astype(np.float64).scores(prior).T
     if len(prior) > 1:

@@ -1,7 +1,7 @@
-"""How good predictions are: row by row from scores where that will do, else by a scorer.
+"""Validation scores: log-loss and accuracy from the model's scores, all others by a scorer.
 
-Log-loss and accuracy are means over rows. Computed from scores they need no probabilities that
-round to 0 or 1, take no scorer's detours, and take class probabilities for labels.
+Log-loss and accuracy are means over rows. Computed from the model's scores, they do not suffer from
+probabilities that round to 0 or 1, they are quicker, and y may hold class probabilities.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.row_scores import hits, log_losses
 from softmax_regression._losses.targets import Targets
 
-# By the names of scikit-learn's scorers, each a function of class-major scores and targets.
+# By the names of scikit-learn's scorers, functions of class-major scores and targets that return a
+# score for each row.
 ROW_SCORES: dict[str, Callable[[Array, Targets], Array]] = {
     "neg_log_loss": lambda scores, targets: -log_losses(scores, targets),
     "accuracy": hits,
@@ -25,7 +26,7 @@ ROW_SCORES: dict[str, Callable[[Array, Targets], Array]] = {
 
 
 def scorer_of(scoring: Any, classes: Array) -> Any:
-    """Return a scorer that knows all classes, as a few rows need not have a row of each."""
+    """Return a scorer that knows all classes, since the rows that it scores may lack some."""
     scorer = get_scorer(scoring)
     function = getattr(scorer, "_score_func", None)
     known = inspect.signature(function).parameters if function is not None else {}
@@ -34,6 +35,6 @@ def scorer_of(scoring: Any, classes: Array) -> Any:
     named: dict[str, Any] = {"labels": classes}
     if len(classes) == 2 and "pos_label" in known:
         named["pos_label"] = classes[1]
-    knowing = copy(scorer)  # with what it has requested of metadata routing
+    knowing = copy(scorer)  # The copy keeps the scorer's requests for metadata routing.
     knowing._kwargs = named | scorer._kwargs
     return knowing

@@ -1,8 +1,8 @@
-"""Objects as dicts of arrays, numbers and strings, and back.
+"""Conversion of objects to dicts of arrays, numbers and strings, and back.
 
-What a fitted estimator keeps is made of these alone. So tools that look at a model before they load
-it, such as skops, find nothing in it that they do not know, and no module of the package but those
-of the estimators has to be where it was when a model was pickled.
+A fitted estimator keeps only such dicts. So tools that check the types in a model before they load
+it, such as skops, find none that they do not know, and a pickled model can be loaded after private
+modules of the package have moved.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from softmax_regression._solvers.minibatch.optimizers import (
     FadingSum,
 )
 
-# By the names that states have them under, each of which is told by its attributes.
+# The classes whose objects can be converted, by the names that stand for them in a state. The
+# attributes of such an object are all that there is to it.
 _CLASSES: dict[str, type] = {
     "Adam": Adam,
     "Averaging": Averaging,
@@ -39,7 +40,7 @@ _PLAIN = frozenset({type(None), bool, int, float, str, np.ndarray})
 
 
 def state_of(value: Any) -> Any:
-    """Return a value with a dict in the place of each object, those in dicts included."""
+    """Return a value in which each object, also within dicts, is replaced by a dict."""
     kind = type(value)
     if kind in _NAMES:
         return {"class": _NAMES[kind], **_parts(vars(value))}
@@ -59,7 +60,7 @@ def _parts(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_state(state: Any) -> Any:
-    """Return the value that `state_of` was given, with copies of its arrays."""
+    """Return the value whose state `state_of` returned, with copies of its arrays."""
     if isinstance(state, np.ndarray):
         return np.array(state)
     if not isinstance(state, dict):

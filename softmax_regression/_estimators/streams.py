@@ -1,4 +1,4 @@
-"""Streams: what `partial_fit` keeps from one piece of data to the next, and how it goes on."""
+"""Streams: what `partial_fit` keeps between calls, and how it trains on the next rows."""
 
 from __future__ import annotations
 
@@ -29,45 +29,48 @@ from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES,
 from softmax_regression._solvers.minibatch.minibatch import Minibatches, run_epoch
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Averaging, Optimizer
 
-MAX_COMPARED_ROWS = 2000  # Rows of a piece on which the model and the latest iterate are compared.
-# Log-likelihood ratio, in nats, at which a stream counts as changed. By Lorden's bound, were the
-# average the true model, that would happen by chance once in e²⁰ = 5·10⁸ rows or less often.
+MAX_COMPARED_ROWS = 2000  # Rows of a call on which the model and the latest iterate are compared.
+# Log-likelihood ratio, in nats, at which a stream counts as changed. By Lorden's bound, if the
+# average is the true model, that happens by chance at most once in e²⁰ = 5·10⁸ rows.
 CHANGE_EVIDENCE = 20.0
 
 
 @dataclass
 class Stream:
-    """What `partial_fit` remembers from one piece of a stream to the next.
+    """What `partial_fit` keeps between calls.
+
+    A *piece* is the data of one call. The optimizer's *iterate* are the parameters that it has
+    reached; the model is an average of iterates.
 
     Parameters
     ----------
     model : dict
-        The parameters that say which model this is, and cannot change within a stream.
+        The estimator's parameters that must not change within a stream.
     columns : ndarray of shape (n_classes,) or None
         The positions in `classes_` of the columns of class probabilities without names; None if
         they are in the same order.
     steps : dict or None
-        The solver and its parameters, by which the optimizer was made; None before the first piece,
-        as are the next two.
+        The solver and the parameters with which the optimizer was created. Before the first piece
+        `steps`, `optimizer` and `random_state` are None.
     optimizer : Optimizer or None
-        With its running averages.
+        The optimizer with its running averages.
     random_state : RandomState or None
-        Where the order of rows comes from.
+        It draws the order of the rows.
     n_rows : int
-        Rows of positive weight so far.
+        The number of rows of positive weight so far.
     weight : Fraction
-        Their summed weight.
+        The sum of their weights.
     moments : Moments or None
-        Means and deviations of the columns so far, where they are wanted.
+        Means and deviations of the columns so far, if the model uses them.
     scaling : InputScaling or None
-        By the first piece's, where it is that which is wanted.
+        The scaling of the inputs by the first piece, if the model uses it.
     n_steps : int
         Steps of the optimizer since the stream began or last changed.
     offset : ndarray or None
-        Parameters that the optimizer has reached, less those of the model, in the coordinates of X;
-        None before the first piece.
+        The iterate less the parameters of the model, in the coordinates of X; None before the first
+        piece.
     evidence : float
-        Log-likelihood ratio of the parameters reached to the model, since it was last 0.
+        The log-likelihood ratio of the iterate to the model, since it was last 0.
     """
 
     model: dict[str, Any]
@@ -84,17 +87,17 @@ class Stream:
     evidence: float = 0.0
 
     def count(self, targets: Targets) -> None:
-        """Count a piece."""
+        """Add the rows of a piece and their weight."""
         self.n_rows += targets.n_rows_of_weight
         self.weight += targets.total_weight
 
     def mean_weight(self, targets: Targets) -> float:
-        """Return the mean weight of a piece that has been counted, in units of the stream's."""
+        """Return the mean weight of a counted piece, relative to that of the whole stream."""
         mean = targets.total_weight / targets.n_rows_of_weight
         return float(mean / (self.weight / self.n_rows))
 
     def average(self, moments: Moments, weight: Fraction) -> Moments:
-        """Take in the moments of a piece that has been counted; return those of all so far."""
+        """Add the moments of a counted piece; return those of all pieces so far."""
         share = float(weight / self.weight)
         parts = [replace(moments, weight=share)]
         if self.moments is not None:
@@ -112,14 +115,14 @@ class Stream:
         weight: float,
         averaged: bool = True,
     ) -> float:
-        """Make a pass over a piece that has been counted; return its mean loss.
+        """Train for one epoch on a counted piece; return the mean loss.
 
-        Changes `params`, from which the optimizer steps, and `model`, their average.
+        `params`, the iterate, and `model`, the average of iterates, are changed in place.
         """
         assert self.optimizer is not None
         n_rows = len(objective.rows)
-        with np.errstate(over="ignore", invalid="ignore"):  # divergence is refused afterwards
-            after = 1 / rate.initial if averaged else np.inf  # steps without an average
+        with np.errstate(over="ignore", invalid="ignore"):  # The caller raises for divergence.
+            after = 1 / rate.initial if averaged else np.inf  # Steps before averaging begins.
             if self.n_steps > after and self._has_changed(objective, model, params):
                 model[...] = params
                 self.n_steps, self.evidence = 0, 0.0
@@ -130,13 +133,13 @@ class Stream:
         return loss
 
     def _has_changed(self, objective: CrossEntropyObjective, model: Array, params: Array) -> bool:
-        """Whether rows that neither has seen are more likely by the iterate than by the average.
+        """Return whether new rows are more likely under the iterate than under the average.
 
-        While a stream stands still, the average is the better model; when it changes, the latest
-        iterate follows first. Their log-likelihood ratio is added up and begins anew at 0 whenever
-        it falls below (Page, "Continuous inspection schemes", Biometrika 41, 1954; Lorden,
-        "Procedures for reacting to a change in distribution", Annals of Mathematical Statistics 42,
-        1971).
+        While the distribution of a stream stays the same, the average is the better model; when it
+        changes, the iterate adapts first. Their log-likelihood ratio is summed over rows, and reset
+        to 0 whenever it falls below 0 (Page, "Continuous inspection schemes", Biometrika 41, 1954;
+        Lorden, "Procedures for reacting to a change in distribution", Annals of Mathematical
+        Statistics 42, 1971).
         """
         rows = objective.rows[:: -(-len(objective.rows) // MAX_COMPARED_ROWS)]
         gain = objective.mean_loss(model, rows) - objective.mean_loss(params, rows)
@@ -145,9 +148,9 @@ class Stream:
 
 
 class StreamMixin:
-    """What both estimators need to go on with a stream."""
+    """Methods with which an estimator continues a stream."""
 
-    # What it takes of the estimator.
+    # Attributes and methods of the estimator that the mixin uses.
     classes_: Array
     random_state: Any
     batch_size: int | str
@@ -159,7 +162,7 @@ class StreamMixin:
     epsilon: float
     _model_parameters: Callable[[], dict[str, Any]]
 
-    _step_parameters: ClassVar[tuple[str, ...]] = (  # of the optimizer of minibatches
+    _step_parameters: ClassVar[tuple[str, ...]] = (  # Parameters of the optimizers.
         "momentum",
         "nesterovs_momentum",
         "beta_1",
@@ -168,16 +171,16 @@ class StreamMixin:
     )
 
     def _classes_of_columns(self) -> Array:
-        """Return the classes in the order of columns of class probabilities without names."""
+        """Return the classes in the order in which unnamed columns of probabilities have them."""
         stream = getattr(self, "_stream", None)
         if stream is None or stream["columns"] is None:
             return np.asarray(self.classes_)
         return np.asarray(self.classes_)[stream["columns"]]
 
     def _stream_classes(self, classes: Any, y: Any, first: bool) -> Array:
-        """Return the classes of a stream in the order of columns of probabilities without names.
+        """Return the classes of a stream in the order of unnamed columns of probabilities.
 
-        They are those known, or those its first call names.
+        The first call of `partial_fit` names them.
         """
         soft = is_soft(y)
         if classes is None:
@@ -202,7 +205,7 @@ class StreamMixin:
         return named if first or soft else self._classes_of_columns()
 
     def _resumed_stream(self, solver: str, first: bool) -> Stream:
-        """Return the stream so far, or a new one: a copy, which a failure leaves behind."""
+        """Return a copy of the stream so far, or a new stream; a failed call discards it."""
         model, known = self._model_parameters(), getattr(self, "_stream", None)
         stream = Stream(model) if first or known is None else Stream(**from_state(known))
         for name, before in stream.model.items():
@@ -231,9 +234,9 @@ class StreamMixin:
 
 
 def check_parameters_of_stream(estimator: Any) -> None:
-    """Raise AttributeError if a parameter of both estimators makes `partial_fit` unavailable.
+    """Raise AttributeError if a parameter of all estimators makes `partial_fit` unavailable.
 
-    Values that are out of range are left to the validation of parameters.
+    Values out of range are left to the validation of parameters.
     """
     if estimator.class_weight == "balanced":
         raise AttributeError(
@@ -250,7 +253,7 @@ def check_parameters_of_stream(estimator: Any) -> None:
 
 
 def can_stream(estimator: Any) -> bool:
-    """Whether a linear model has `partial_fit`; raise AttributeError to say why it has not."""
+    """Return True if a linear model has `partial_fit`; raise AttributeError if it does not."""
     if estimator.solver in (*SOLVERS, SPARSE_SOLVER):
         raise AttributeError(
             f"partial_fit needs solver='auto', 'sgd' or 'adam', got {estimator.solver!r}."

@@ -1,7 +1,7 @@
-"""Tables as people have them: columns of text, categories and numbers, with holes.
+"""Conversion of tables with text, categories, numbers and missing values to arrays of numbers.
 
-They become arrays of numbers in which NaN is what is missing, and a column of categories holds the
-positions of its levels.
+In the array NaN stands for a missing value, and a categorical column holds the positions of its
+levels.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from scipy.sparse import issparse
 from softmax_regression._estimators.features import refuse_times
 from softmax_regression._linalg.arrays import Array
 
-Levels = list[Array | None]  # Of each column: its levels, or None for one of numbers.
+Levels = list[Array | None]  # For each column its levels, or None if it is numeric.
 
 
 def learn_levels(X: Any, categorical_features: Any) -> Levels | None:
-    """Return the levels of the columns of categories; None where there are none.
+    """Return the levels of the categorical columns; None if no column is categorical.
 
     Parameters
     ----------
     X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
         The table.
     categorical_features : 'from_dtype', None or array-like
-        Which columns hold categories: those of a DataFrame with the dtypes of categories or text,
-        or with objects that are not all numbers; none; or those with these names, these positions
-        or a True.
+        Which columns are categorical. With 'from_dtype' they are the columns of a DataFrame that
+        have a categorical or text dtype, or that hold objects of which some are not numbers. With
+        None there are none. An array holds their names, their positions, or a mask.
     """
     by_dtype = isinstance(categorical_features, str)
     if categorical_features is None or issparse(X) or (by_dtype and not _is_frame(X)):
@@ -67,8 +67,8 @@ def as_numbers(X: Any, levels: Levels) -> Array:
 
 
 def _positions(column: pd.Series, known: Array) -> Array:
-    """Return the positions of values among known ones; NaN for others and for what is missing."""
-    codes, values = pd.factorize(column)  # missing is -1
+    """Return the positions of values among known levels; NaN for other and missing values."""
+    codes, values = pd.factorize(column)  # The code of a missing value is -1.
     positions = pd.Index(known, dtype=object).get_indexer(pd.Index(values).astype(object))
     of_code = np.append(np.where(positions < 0, np.nan, positions), np.nan)
     return np.asarray(of_code[codes])
@@ -88,7 +88,7 @@ def _as_frame(X: Any) -> pd.DataFrame:
 
 
 def _holds_categories(column: pd.Series) -> bool:
-    """Whether a column has the dtype of categories or text, or objects that are not numbers."""
+    """Return whether a column's dtype is categorical or text, or some objects are not numbers."""
     if isinstance(column.dtype, pd.CategoricalDtype | pd.StringDtype):
         return True
     if column.dtype != object:
@@ -97,7 +97,7 @@ def _holds_categories(column: pd.Series) -> bool:
 
 
 def _chosen(features: Any, frame: pd.DataFrame, named: bool) -> NDArray[np.bool_]:
-    """Return a mask of the columns that were named, numbered or masked."""
+    """Return a mask of the columns that are given by names, positions or a mask."""
     asked = np.atleast_1d(np.asarray(features))
     mask = np.zeros(frame.shape[1], dtype=bool)
     if asked.size == 0:
@@ -127,11 +127,11 @@ def _chosen(features: Any, frame: pd.DataFrame, named: bool) -> NDArray[np.bool_
 
 
 def _levels(column: pd.Series) -> Array:
-    """Return what occurs in a column, in order where it has one."""
+    """Return the values that occur in a column, sorted if they can be compared."""
     values = np.asarray(pd.unique(column.dropna()), dtype=object)
     try:
         ordered = sorted(values)
-    except TypeError:  # of types that do not compare
+    except TypeError:  # The values are of types that cannot be compared.
         ordered = list(values)
     levels = np.empty(len(ordered), dtype=object)
     levels[:] = ordered

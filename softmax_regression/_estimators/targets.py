@@ -1,7 +1,7 @@
-"""From y and weights as users give them to what an objective needs.
+"""Validation and encoding of y, `sample_weight` and `class_weight`.
 
-y may be labels of any kind, or rows of class probabilities; sample and class weights become one
-weight for each row, whose mean is 1, beside their total.
+y may hold labels of any kind, or class probabilities in one row for each row of X. Sample weights
+times class weights become one weight for each row, scaled to the mean 1, and their exact sum.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from softmax_regression._estimators.features import column_names, refuse_other_a
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets, class_totals
 
-_CLOSE = 1000  # the range of whole numbers that are counted, or as many as there are
-_EXACT = 1 << 53  # up to that they are the same in every dtype
+# Integer labels are encoded by counting if they span at most this many numbers, or the number of
+# rows if that is larger.
+_COUNTED_RANGE = 1000
+_LARGEST_EXACT_INTEGER = 1 << 53  # float64 represents all integers up to this one.
 
 
 def is_soft(y: Any) -> bool:
-    """Whether y holds rows of class probabilities rather than labels."""
+    """Return whether y holds rows of class probabilities rather than labels."""
     try:
         shape = np.asarray(y).shape
     except ValueError:
@@ -35,7 +37,7 @@ def is_soft(y: Any) -> bool:
 
 
 def soft_classes(y: Any) -> Array:
-    """Name the columns of class probabilities: by a DataFrame's names, else by 0, 1, 2, …."""
+    """Return the names of the columns of class probabilities: a DataFrame's, else 0, 1, 2, …."""
     if not hasattr(y, "columns"):
         return np.arange(np.asarray(y).shape[1])
     columns = y.columns if isinstance(y, pd.DataFrame) else pd.Index(column_names(y))
@@ -52,7 +54,7 @@ def soft_classes(y: Any) -> Array:
 
 
 def sorted_classes(names: Array) -> Array:
-    """Return the names of columns sorted, as labels are."""
+    """Return the names of columns in the sorted order of labels."""
     try:
         return np.sort(names)
     except TypeError:
@@ -71,7 +73,7 @@ def encode_targets(
     class_weight: Any,
     estimator: str,
 ) -> Targets:
-    """Validate y and weights and encode them.
+    """Validate and encode y and weights.
 
     Parameters
     ----------
@@ -80,14 +82,14 @@ def encode_targets(
     n_rows : int
         The number of rows of X.
     classes : ndarray or None
-        The classes that are known already; by default those of y. In their order they name the
-        columns of class probabilities that have no names of their own.
+        The classes if they are known already; None for those of y. They also name the columns of
+        class probabilities without names, in this order.
     sample_weight : array-like of shape (n_samples,), float or None
         Weights of the rows.
     class_weight : dict, "balanced" or None
         Weights of the classes.
     estimator : str
-        The name that messages carry.
+        What messages call the estimator.
     """
     if y is None:
         raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
@@ -128,14 +130,14 @@ def as_labels(y: Any, name: str = "y") -> Array:
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Labels, of one of pandas' own dtypes too.
+        Labels; pandas' own dtypes are allowed.
     name : str, default="y"
-        What messages call them.
+        What messages call the labels.
 
     Raises
     ------
     ValueError, TypeError
-        If some are missing, or are of another kind than the others.
+        If some labels are missing, or are not of the same kind as the others.
     """
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
         y = _as_numpy(y.iloc[:, 0], name)[:, None]
@@ -143,7 +145,7 @@ def as_labels(y: Any, name: str = "y") -> Array:
         y = _as_numpy(y, name)
     if type(y) is not np.ndarray or y.ndim != 1:
         y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "T":  # NumPy's strings of any length: few functions know them
+    if y.dtype.kind == "T":  # Few functions support NumPy's strings of variable width.
         y = y.astype(object)
     if not _are_plain_labels(y):
         _refuse_missing(y, name)
@@ -154,7 +156,7 @@ def as_labels(y: Any, name: str = "y") -> Array:
 
 
 def _as_numpy(y: Any, name: str) -> Any:
-    """Return labels of pandas' own dtypes, and those of a list, as NumPy has them."""
+    """Convert labels of pandas' own dtypes, and those in a list, to an array of NumPy."""
     dtype = getattr(y, "dtype", None)
     if isinstance(dtype, pd.api.extensions.ExtensionDtype):
         _refuse_missing(y, name)
@@ -163,7 +165,8 @@ def _as_numpy(y: Any, name: str) -> Any:
         return np.asarray(y, dtype=getattr(y.dtype, "numpy_dtype", None))
     if isinstance(y, list | tuple):
         array = np.asarray(y)
-        text = array.dtype.kind == "U" and array.ndim == 1  # NumPy makes it of all if of any
+        # If one element is text, NumPy converts all others to text.
+        text = array.dtype.kind == "U" and array.ndim == 1
         if text and not all(isinstance(label, str) for label in y):
             return np.array(y, dtype=object)
         return array
@@ -180,9 +183,9 @@ def _refuse_missing(y: Any, name: str) -> None:
 
 
 def _refuse_objects(y: Array, name: str) -> None:
-    """Raise for labels that are neither numbers nor text as arrays hold them."""
+    """Raise if an array of objects holds labels that are not all text."""
     kinds = sorted({type(label).__name__ for label in y}) if y.dtype.kind == "O" else []
-    if kinds in ([], ["bytes"]):  # scikit-learn has a message of its own for bytes
+    if kinds in ([], ["bytes"]):  # scikit-learn raises for bytes.
         return
     dtype = kinds[0] if kinds in (["bool"], ["float"], ["int"]) else "str"
     raise TypeError(
@@ -197,11 +200,11 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
     if y.dtype.kind in "iuf" and (few := _close_integers(y)) is not None:
         found, encoded = few
     elif y.dtype.kind != "U":
-        # By hashing, not by sorting all of y; pandas wants the machine's order of bytes.
+        # Hashing is quicker than sorting all of y. pandas requires the native byte order.
         encoded, found = pd.factorize(y.astype(y.dtype.newbyteorder("="), copy=False), sort=True)
     else:
         found, encoded = np.unique(y, return_inverse=True)
-    if 2 * len(found) > len(y):  # whole numbers and text need no closer look otherwise
+    if 2 * len(found) > len(y):  # With fewer classes, integers and text cannot be a regression's y.
         check_classification_targets(y)
     if classes is None:
         return found, encoded.astype(np.intp, copy=False)
@@ -217,11 +220,13 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
 
 
 def _close_integers(y: Array) -> tuple[Array, Array] | None:
-    """Encode whole numbers that lie close together by counting them; None if they do not."""
+    """Encode integers that span a small range by counting; return None for all others."""
     if len(y) == 0:
         return None
     lowest, highest = int(np.minimum.reduce(y)), int(np.maximum.reduce(y))
-    if highest - lowest > max(len(y), _CLOSE) or max(abs(lowest), abs(highest)) >= _EXACT:
+    if highest - lowest > max(len(y), _COUNTED_RANGE):
+        return None
+    if max(abs(lowest), abs(highest)) >= _LARGEST_EXACT_INTEGER:
         return None
     positions = y.astype(np.intp, copy=False) - lowest
     present = np.bincount(positions) > 0
@@ -232,7 +237,7 @@ def _close_integers(y: Array) -> tuple[Array, Array] | None:
 
 
 def _are_plain_labels(y: Array) -> bool:
-    """Whether they are whole numbers or strings, and none is missing."""
+    """Return whether the labels are integers or strings, and none is missing."""
     if y.dtype.kind == "O":
         return pd.api.types.infer_dtype(y, skipna=False) == "string"
     if y.dtype.kind == "f":
@@ -276,7 +281,7 @@ def _check_probabilities(y: Any) -> Array:
 def _row_weights(
     sample_weight: Any, class_weight: Any, classes: Array, encoded: Array
 ) -> tuple[Array | None, Fraction]:
-    """Return sample weights times class weights, None if there are neither, and their unit."""
+    """Return sample weights times class weights in some unit, and the unit; None for no weights."""
     weight, unit = None, Fraction(1)
     if sample_weight is not None:
         weight, unit = _in_units_of_the_largest(_checked_weights(sample_weight, encoded))
@@ -312,7 +317,7 @@ def _checked_weights(sample_weight: Any, encoded: Array) -> Array:
 
 
 def relative_weights(weights: Any) -> Array | None:
-    """Return weights divided by the largest, so that no sum of them overflows; None for none."""
+    """Return weights divided by the largest, so that no sum of them overflows."""
     if weights is None:
         return None
     weights = np.asarray(weights, dtype=np.float64)
@@ -320,7 +325,7 @@ def relative_weights(weights: Any) -> Array | None:
 
 
 def _in_units_of_the_largest(values: Array) -> tuple[Array, Fraction]:
-    """Return values between 0 and 1, of which no sum or mean overflows, and their unit."""
+    """Return values divided by the largest, so that no sum of them overflows, and the largest."""
     largest = float(values.max(initial=0.0)) or 1.0
     return values / largest, Fraction(largest)
 
@@ -328,14 +333,14 @@ def _in_units_of_the_largest(values: Array) -> tuple[Array, Fraction]:
 def class_factors(
     class_weight: Any, classes: Array, encoded: Array, weight: Array | None
 ) -> tuple[Array, Fraction]:
-    """Return the weights of the classes, at most 1, and their unit."""
+    """Return class weights divided by the largest of them, and the largest."""
     if isinstance(class_weight, Mapping):
         factors = np.array([class_weight.get(label, 1) for label in classes.tolist()])
         if factors.dtype.kind not in "fiub" or not (np.isfinite(factors) & (factors >= 0)).all():
             raise ValueError(
                 f"class_weight must hold finite, non-negative numbers, got {class_weight!r}."
             )
-        # A dict may name classes that a fold of the data lacks, but not in place of those it has.
+        # A dict may name classes that a fold of the data lacks if it names all that the fold has.
         unknown = [label for label in class_weight if label not in classes.tolist()]
         if unknown and not set(classes.tolist()) <= set(class_weight):
             raise ValueError(

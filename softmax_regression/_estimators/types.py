@@ -1,7 +1,6 @@
-"""Types that public signatures share, and scikit-learn's decorators with the types that they have.
+"""Types that public signatures share, and scikit-learn's decorators with type annotations.
 
-For type checkers scikit-learn's own decorators turn what they decorate into `Any`, as it has no
-annotations.
+scikit-learn has no annotations, so that for a type checker its decorators return `Any`.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
 
     def available_if(check: Callable[[Any], bool]) -> Callable[[F], F]:
-        """As of `sklearn.utils.metaestimators`."""
+        """The decorator of `sklearn.utils.metaestimators`."""
 
     def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[F], F]:
-        """As of `sklearn.base`."""
+        """The decorator of `sklearn.base`."""
 
     def validate_params(
         constraints: Mapping[str, list[Any]], *, prefer_skip_nested_validation: bool
     ) -> Callable[[F], F]:
-        """As of `sklearn.utils._param_validation`."""
+        """The decorator of `sklearn.utils._param_validation`."""
 else:
     from sklearn.base import _fit_context as fit_context
     from sklearn.utils._param_validation import validate_params
