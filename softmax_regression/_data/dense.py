@@ -23,7 +23,7 @@ class DenseDesign(Design):
     """
 
     def __init__(self, X: Array, dtype: Any = None):
-        super().__init__(X if _is_for_blas(X) else _by_rows(X), dtype)
+        Design.__init__(self, X if X.flags.forc or _is_for_blas(X) else _by_rows(X), dtype)
 
     def __getitem__(self, rows: Rows) -> Self:
         if isinstance(rows, slice) and rows == slice(0, self.n_rows) and self.X.dtype == self.dtype:
@@ -122,9 +122,7 @@ class DenseDesign(Design):
 
 
 def _is_for_blas(X: Array) -> bool:
-    """Whether BLAS can read X: values of a row or of a column lie next to each other, in order."""
-    if X.flags.forc:
-        return True
+    """Return whether BLAS can read an X that is not contiguous, but whose rows or columns are."""
     (n_rows, n_columns), (by_row, by_column), size = X.shape, X.strides, X.itemsize
     rows = by_column == size and by_row % size == 0 and by_row >= n_columns * size
     columns = by_row == size and by_column % size == 0 and by_column >= n_rows * size

@@ -14,7 +14,8 @@ from scipy.sparse import issparse
 
 from softmax_regression._data.design import Design
 
-_MAX_SCORE_ERROR = 3e-5  # Nats, in a score.
+_FLOAT32 = np.dtype(np.float32)
+_MAX_SCORE_ERROR = 3e-5  # Largest rounding error of a score, in nats.
 _MAX_ABSOLUTE_SUM = _MAX_SCORE_ERROR / float(np.finfo(np.float32).eps)
 _SAMPLED_ROWS, _SAMPLED_OUTPUTS = 4, 16  # What lies far from 0 does so in nearly all rows.
 
@@ -34,7 +35,7 @@ def in_needed_precision(rows: Design, coef: Any) -> Design:
     Design
         The same rows, or a copy in float64.
     """
-    if rows.is_scaled or rows.dtype != np.float32 or coef.dtype != np.float32:
+    if rows.dtype != _FLOAT32 or coef.dtype != _FLOAT32 or rows.is_scaled:
         return rows
     sample = rows.X[:: max(1, rows.n_rows // _SAMPLED_ROWS)]
     coef = coef[:: max(1, coef.shape[0] // _SAMPLED_OUTPUTS)]

@@ -98,6 +98,13 @@ class BaseSoftmaxClassifier(
         """Return whether all attributes that make up a model exist."""
         return self.__dict__.keys() >= self._parts
 
+    def _fits(self, n_features: int) -> bool:
+        """Return whether there is a fitted model, whose arrays fit its classes and the features."""
+        if not self.__sklearn_is_fitted__():
+            return False
+        found, needed = self._shapes(n_features)
+        return found == needed
+
     def _check_parts(self) -> None:
         """Raise unless all attributes that make up a model exist."""
         missing = sorted(self._parts - self.__dict__.keys())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,11 +102,19 @@ class LinearSoftmaxClassifier(
         return Layers([coef.T], [intercept], "identity")
 
     def _scorer(self) -> tuple[Any, int]:
-        scores = partial(linear_scores, coef=self.coef_, intercept=self.intercept_)
-        return scores, len(self.intercept_)
+        return linear_scorer(self.coef_, self.intercept_), len(self.intercept_)
 
     def _model_parameters(self) -> dict[str, Any]:
         return {"fit_intercept": self.fit_intercept}
+
+    def _fits(self, n_features: int) -> bool:
+        try:
+            n_classes = len(self.classes_)
+            found = self.coef_.shape, self.intercept_.shape
+        except AttributeError:  # An attribute is missing, or was replaced by no array.
+            return False
+        n_outputs = 1 if n_classes == 2 else n_classes
+        return found == ((n_outputs, n_features), (n_outputs,))
 
     def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         found = getattr(self.coef_, "shape", None), getattr(self.intercept_, "shape", None)
@@ -164,12 +171,20 @@ class LinearSoftmaxClassifier(
         return centred(coef)
 
 
-def linear_scores(rows: Design, coef: Any, intercept: Array) -> Array:
-    """Return the class-major scores ``W x + b`` of some rows, rounded to the dtype of the rows."""
-    precise = in_needed_precision(rows, coef)
-    scores = precise.scores(coef)
-    scores += intercept[:, None]
-    return scores if precise is rows else scores.astype(rows.dtype)
+def linear_scorer(coef: Any, intercept: Array) -> Callable[[Design], Array]:
+    """Return a function of rows that returns their class-major scores ``W x + b``.
+
+    If float32 is not precise enough for the scores, they are computed in float64 and rounded.
+    """
+    column = intercept[:, None]
+
+    def scores_of(rows: Design) -> Array:
+        precise = in_needed_precision(rows, coef)
+        scores = precise.scores(coef)
+        scores += column
+        return scores if precise is rows else scores.astype(rows.dtype)
+
+    return scores_of
 
 
 def penalty_name(C: float, l1_ratio: float) -> str | None:

@@ -105,27 +105,26 @@ _DESCRIPTIONS = {
         Keeps Adam's steps finite.""",
     "penalty_weights": """\
     penalty_weights : array-like of shape (n_features,), default=None
-        How much the penalty of each feature counts: numbers v_j ≥ 0 that multiply its squares and
-        its absolute values, in all classes; 0 for a feature that is not penalised. None is 1 for
-        all. They count as they are: the same as glmnet's ``penalty.factor`` where these have a mean
-        of 1, to which glmnet brings them.
+        The weight of each feature's penalty: numbers v_j ≥ 0 that multiply the squares and the
+        absolute values of its coefficients in all classes; 0 for a feature without a penalty. None
+        is 1 for all features. The weights are used as given, whereas glmnet scales its
+        ``penalty.factor`` to a mean of 1.
     standardize : bool, default=False
-        Whether the coefficients of standardised features are penalised, as glmnet and Spark do by
-        default; those of the features as they are, are reported all the same. With the weighted
-        standard deviation s_j of the rows that are fitted, the squares count :math:`s_j^2` times,
-        and absolute values s_j times; a constant column has s_j = 1. Then C does not depend on the
-        units of the features. Deviations are from the mean without an intercept, too.
+        Whether the coefficients of the standardised features are penalised, as glmnet and Spark do
+        by default; `coef_` is in the original units either way. With the weighted standard
+        deviation s_j over the rows that are fitted, squares are multiplied by :math:`s_j^2`, and
+        absolute values by s_j, where s_j = 1 for a constant column. Then C does not depend on the
+        units of the features. Also without an intercept, deviations are from the mean.
     prior_mean : array-like of the shape of `coef_`, default=None
-        Coefficients M to shrink towards, in the place of 0: the penalty is that of W − M, the
-        squares and the absolute values. What can be broadcast to (n_classes, n_features), or for
-        two classes to (1, n_features), such as (n_features,) for them, is. Rows are in the order of
-        the sorted classes.""",
+        Coefficients M towards which the penalty shrinks, in the place of 0: W − M replaces W in the
+        penalty. It is broadcast to (n_classes, n_features), or for two classes to (1, n_features).
+        The rows are in the order of the sorted classes.""",
     "path_solver": """\
     solver : {'auto', 'lbfgs', 'newton-cg', 'newton-cholesky'}, default='auto'
-        How each model is found; see `SoftmaxRegression`.""",
+        The solver of each model; see `SoftmaxRegression`.""",
     "path_penalty_grouping": """\
     penalty_grouping : {'none', 'features'}, default='none'
-        Whether they become 0 one by one, or those of a feature in all classes together.""",
+        Which coefficients are set to zero together: none, or those of a feature in all classes.""",
 }
 
 

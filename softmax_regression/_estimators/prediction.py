@@ -1,10 +1,9 @@
-"""Predictions from scores: softmax, block by block, and in a few microseconds for a single row."""
+"""Predictions from scores: softmax, in blocks of rows, or in a few microseconds for one row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from operator import eq
 from typing import Any
 
 import numpy as np
@@ -24,26 +23,30 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression.functional import log_softmax, softmax
 
-_FEW_VALUES = 100_000  # of X, below which looking at it closely costs more than using it
-_LITTLE_WORK = 250_000  # multiplications, for which OpenBLAS wakes no thread
-_LITTLE_WORK_FOR_A_ROW = 9_000  # the same, in a product with a vector
-_MODEST = 30.0  # a score whose exponential keeps its digits, in float32 too
+_FEW_VALUES = (
+    100_000  # Values of X up to which scikit-learn's validation takes longer than scoring.
+)
+# Multiplications for which OpenBLAS uses a single thread, in a matrix product and for one row.
+_SINGLE_THREAD_WORK = 250_000
+_SINGLE_THREAD_WORK_FOR_A_ROW = 9_000
+# Largest sum of squares of scores whose exponentials neither overflow nor lose digits in float32.
+_SAFE_SQUARE = 30.0**2
+_FEW_CLASSES = 32  # Exponentials of a row that Python adds up in less time than NumPy.
 # The smallest normal number of each dtype.
 _TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in (np.float64, np.float32)}
 
 
 class PredictionMixin:
-    """Predictions of a classifier whose scores come from blocks of rows."""
+    """The prediction methods of a classifier whose scores are computed from blocks of rows."""
 
-    # What it takes of the estimator.
+    # Attributes and methods of the estimator that the mixin uses.
     classes_: Array
     _check_parts: Callable[[], None]
     _check_shapes: Callable[[int], None]
     _classes_of_columns: Callable[[], Array]
-    _shapes: Callable[[int], tuple[tuple[Any, ...], tuple[Any, ...]]]
+    _fits: Callable[[int], bool]
     _scorer: Callable[[], tuple[Callable[[Design], Array], int]]
     _validate_rows: Callable[..., Design]
-    __sklearn_is_fitted__: Callable[[], bool]
 
     def decision_function(self, X: Any) -> Array:
         """Scores (logits), before softmax.
@@ -130,7 +133,7 @@ class PredictionMixin:
         return self._accuracy(self.predict(X), y, sample_weight)
 
     def _decision(self, X: Any, offset: Any = None) -> Array:
-        """Return the scores of rows, of two classes the one that there is."""
+        """Return the scores of rows, one-dimensional for two classes."""
         scores = self._map_scores(X, unchanged, offset)
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
@@ -140,7 +143,7 @@ class PredictionMixin:
         return np.asarray(self.classes_)[best]
 
     def _accuracy(self, predicted: Array, y: Any, sample_weight: Any) -> float:
-        """Return the weighted share of rows that are predicted right."""
+        """Return the weighted share of rows that are predicted correctly."""
         if not is_soft(y):
             weights = relative_weights(sample_weight)
             return float(accuracy_score(as_labels(y), predicted, sample_weight=weights))
@@ -156,15 +159,17 @@ class PredictionMixin:
         return float(np.average(right.sum(axis=1), weights=targets.weight))
 
     def _map_scores(self, X: Any, transform: Callable[[Array], Array], offset: Any = None) -> Array:
-        """Apply a function to the scores of each block of rows; return it row by row.
+        """Apply a function to the scores of each block of rows; return an array of its results.
 
-        Known scores are added before, if there are any.
+        The function takes and returns class-major arrays; the result has a row for each row of X.
+        Offsets are added to the scores before, if there are any.
         """
         if offset is None and self._plainly_valid(X):
             scorer, width = self._scorer()
-            little = X.size * width <= (_LITTLE_WORK if len(X) > 1 else _LITTLE_WORK_FOR_A_ROW)
-            at_once = _at_once if little else _held_at_once
-            return at_once(DenseDesign(X), scorer, transform)
+            limit = _SINGLE_THREAD_WORK if len(X) > 1 else _SINGLE_THREAD_WORK_FOR_A_ROW
+            if X.size * width <= limit:
+                return np.ascontiguousarray(transform(scorer(DenseDesign(X))).T)
+            return _held_at_once(DenseDesign(X), scorer, transform)
         self._check_parts()
         design = self._validate_rows(X, reset=False)
         self._check_shapes(design.n_columns)
@@ -180,7 +185,7 @@ class PredictionMixin:
     @blas_held_to_one_thread
     def _map_blocks(self, design: Design, transform: Callable[[Array, slice], Array]) -> Array:
         scorer, width = self._scorer()
-        none = slice(0, 0)  # how many values a row has, of which dtype
+        none = slice(0, 0)  # No row tells the number of values of a row, and their dtype.
         of_no_row = transform(scorer(design[none]), none)
         result = np.empty((design.n_rows, len(of_no_row)), dtype=of_no_row.dtype)
 
@@ -192,18 +197,17 @@ class PredictionMixin:
         return result
 
     def _plainly_valid(self, X: Any) -> bool:
-        """Whether a few looks are enough to see that X is a proper array of a few rows.
+        """Return whether quick tests show that X is a valid array of a few rows.
 
-        For a single row, scikit-learn's validation takes ten times as long as the prediction. All
-        else, what is wrong included, is left to it.
+        For a single row scikit-learn's validation takes ten times as long as the prediction. If a
+        test fails, scikit-learn validates X, and raises if it is invalid.
         """
         known = self.__dict__
         return (
             "feature_names_in_" not in known
             and is_plain(X)
             and known.get("n_features_in_") == X.shape[1]
-            and self.__sklearn_is_fitted__()
-            and eq(*self._shapes(X.shape[1]))
+            and self._fits(X.shape[1])
             and len(X) * len(self.classes_) <= _FEW_VALUES
         )
 
@@ -215,14 +219,12 @@ def most_probable(scores: Array) -> Array:
     return (scores[0] > 0).astype(np.intp)
 
 
-def _at_once(
+@blas_held_to_one_thread
+def _held_at_once(
     design: Design, scorer: Callable[[Design], Array], transform: Callable[[Array], Array]
 ) -> Array:
-    """Apply a function to the scores of all rows; return it row by row."""
+    """Apply a function to the scores of all rows, with BLAS in one thread; return it row by row."""
     return np.ascontiguousarray(transform(scorer(design)).T)
-
-
-_held_at_once = blas_held_to_one_thread(_at_once)
 
 
 def unchanged(scores: Array) -> Array:
@@ -236,26 +238,28 @@ def best_classes(scores: Array) -> Array:
 
 
 def log_probabilities(scores: Array) -> Array:
-    """Log-softmax over the first axis, of two classes from their one score."""
+    """Return the log-softmax over the first axis; two classes have a single score."""
     log_p = log_softmax(_one_per_class(scores), axis=0)
     return np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny), out=log_p)
 
 
 def probabilities(scores: Array) -> Array:
-    """Softmax over the first axis, or of two classes the sigmoid; scores may be overwritten.
+    """Return the softmax over the first axis, or the sigmoid of a single score.
 
-    `functional.softmax` is the same for any array; this is for one row in a few microseconds, and
-    what is too small for its dtype is given as the smallest normal number.
+    The scores may be overwritten. `functional.softmax` is the same for any array, but takes longer
+    for one row. Probabilities below the smallest normal number of the dtype are raised to it.
     """
     if len(scores) == 1:
         p = np.concatenate([expit(-scores), expit(scores)])
         return np.maximum(p, _TINY[p.dtype], out=p)
-    size = np.vdot(scores, scores)  # which does not warn of what overflows
-    if size <= _MODEST**2:  # then no exponential is near either end, and needs no shift
-        np.exp(scores, out=scores)
-        scores /= np.add.reduce(scores)
+    square = np.vdot(scores, scores)  # It bounds all scores, and overflows without a warning.
+    if square <= _SAFE_SQUARE:
+        np.exp(scores, scores)
+        # NumPy takes longer than Python to add up a few numbers.
+        few = scores.size == len(scores) <= _FEW_CLASSES
+        scores /= sum(scores.ravel().tolist()) if few else np.add.reduce(scores)
         return scores
-    if isfinite(size):
+    if isfinite(square):
         scores -= np.maximum.reduce(scores)
         np.exp(scores, out=scores)
         scores /= np.add.reduce(scores)
@@ -265,18 +269,18 @@ def probabilities(scores: Array) -> Array:
 
 
 def _one_per_class(scores: Array) -> Array:
-    """Give the first of two classes its score of 0."""
+    """Return a score for each class; the first of two classes has the score 0."""
     if len(scores) > 1:
         return scores
     return np.concatenate([np.zeros_like(scores), scores])
 
 
 def is_plain(X: Any) -> bool:
-    """Whether X is an array of a few rows of finite floating-point numbers."""
+    """Return whether X is an array of a few rows of finite floating-point numbers."""
     return (
         type(X) is np.ndarray
         and X.ndim == 2
         and X.dtype in _TINY
         and 0 < X.size <= _FEW_VALUES
-        and isfinite(np.vdot(X, X))  # the quickest look; what overflows is looked at closely
+        and isfinite(np.vdot(X, X))  # NaN and overflow fail this quick test, without a warning.
     )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 
 from softmax_regression._linalg.arrays import Array, Rows
-from softmax_regression.functional import ACTIVATIONS, one_hot
+from softmax_regression.functional import ACTIVATIONS
 
 _SMALL_RELATIVE_CHANGE = 1e-5  # Of a probability: up to it, two terms of the series are enough.
 
@@ -158,7 +158,7 @@ class SoftmaxLoss(PointwiseLoss):
     def with_one_hot_targets(self) -> SoftmaxLoss:
         targets = self.targets
         if targets.ndim == 1:
-            targets = np.ascontiguousarray(one_hot(targets, self.n_classes).T)
+            targets = _one_hot_columns(targets, self.n_classes)
         same = SoftmaxLoss(targets, self.weight, self.n_classes)
         same.class_shares = self.class_shares
         return same
@@ -252,7 +252,8 @@ class SoftmaxLoss(PointwiseLoss):
 
     def target_rows(self, rows: Rows) -> Array:
         targets = self.targets[..., rows]
-        encoded = one_hot(targets, self.n_classes).T if targets.ndim == 1 else targets.copy()
+        one_per_row = targets.ndim == 1
+        encoded = _one_hot_columns(targets, self.n_classes) if one_per_row else targets.copy()
         self.weigh(encoded, rows)
         return encoded
 
@@ -264,6 +265,11 @@ class SoftmaxLoss(PointwiseLoss):
         total = np.ones(len(shifted), dtype=shifted.dtype).dot(shifted)
         shifted *= 1 / total
         return total
+
+
+def _one_hot_columns(labels: Array, n_classes: int) -> Array:
+    """Return a column for each label that holds a 1 in the row of the label and 0 elsewhere."""
+    return np.equal(np.arange(n_classes)[:, None], labels).astype(np.float64)
 
 
 class SigmoidLoss(PointwiseLoss):
