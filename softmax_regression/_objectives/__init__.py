@@ -1,6 +1,6 @@
-"""What is minimised: a value and its derivatives as functions of one flat parameter vector.
+"""Objectives: functions of one flat parameter vector, with their derivatives.
 
-`base` holds what objectives have in common; what solvers ask of them is written down in
-`_solvers/protocols.py`. `linear` holds the objective of `SoftmaxRegression`, its certificates and
-its changes of unknowns; `network` that of `SmallMLP`.
+`base` holds what objectives have in common; `_solvers/protocols.py` lists what solvers require of
+them. `linear` holds the objective of `SoftmaxRegression`, its certificates and its changes of
+unknowns, and `network` holds the objective of `SmallMLP`.
 """

@@ -1,16 +1,17 @@
-"""What an objective is.
+"""Base classes of objectives.
 
 An objective is a function of one flat parameter vector, a weighted mean over rows plus a penalty:
 
     F(params) = 1/S · Σ_i s_i · CE_i(params) + l2/2 · ‖weights‖²,      S = Σ_i s_i
 
-The estimators' own scales (``C · Σ s_i CE_i + ½ ‖W‖²`` for the linear model) differ from it by a
-constant factor, so the minimiser is theirs, and numbers here do not grow with the data.
+The documented objectives of the estimators (``C · Σ s_i CE_i + ½ ‖W‖²`` for the linear model) are
+this times a constant factor. So the minimum is at the same parameters, and numbers here do not grow
+with the number of rows.
 
-What a solver asks of an objective is written down in `_solvers/protocols.py`, in small protocols;
-here is what several objectives have in common. Row counts, classes, sparsity, hidden layers stay
-behind it: a model only says how the scores of a block of rows come from parameters, and how a
-gradient in the scores goes back to them.
+The protocols in `_solvers/protocols.py` list what solvers require of an objective; this file holds
+what several objectives have in common. Solvers need not know about rows, classes, sparsity and
+hidden layers. A model defines how the scores of a block of rows follow from the parameters, and how
+a gradient in the scores is propagated back to them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from softmax_regression._objectives.evaluation import Evaluation
 
 
 class Pass(ABC):
-    """A pass over rows, batch by batch, whose value may wait until its end."""
+    """A pass over rows in batches, whose mean value is known at the end."""
 
     @abstractmethod
     def gradient(self, params: Array, out: Array) -> None:
@@ -38,46 +39,46 @@ class Pass(ABC):
 
     @abstractmethod
     def value(self) -> float:
-        """Return the mean over the rows of F on the way, when all batches are through."""
+        """Return the mean of the estimates of F over all batches, after the last one."""
 
 
 class MinibatchObjective(ABC):
-    """An objective that is a mean over rows, of which some estimate it."""
+    """An objective that is a mean over rows, and is estimated by the mean over a batch."""
 
     @property
     @abstractmethod
     def rows(self) -> NDArray[np.intp]:
-        """Numbers of the rows of positive weight: those a minibatch may be drawn from."""
+        """Positions of the rows of positive weight, from which minibatches are drawn."""
 
     @abstractmethod
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array
     ) -> float:
-        """F estimated from some rows without bias; its gradient is written to `gradient`."""
+        """Return an unbiased estimate of F from some rows, and write its gradient to `gradient`."""
 
     def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> Pass:
-        """Begin a pass over rows, dealt out in batches."""
-        return _EachAlone(self, batches)
+        """Begin a pass over the rows of some batches."""
+        return _SeparateEvaluations(self, batches)
 
 
 class Unconstrained:
-    """What a solver asks of an objective about bounds of the parameters, where there are none."""
+    """The methods for bounds of parameters, for an objective without bounds."""
 
     def within(self, params: Array) -> Array:
-        """Return the nearest parameters within the bounds: the same."""
+        """Return the parameters unchanged, as there are no bounds."""
         return params
 
     def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
-        """Return which parameters the gradient does not press against a bound: all."""
+        """Return which parameters are free: all."""
         return np.ones(len(params), dtype=bool)
 
     def max_step(self, params: Array, direction: Array) -> float:
-        """Return how many times a direction can be gone within the bounds: without end."""
+        """Return the largest multiple of a direction that stays within the bounds: infinity."""
         return np.inf
 
 
-class _EachAlone(Pass):
-    """A pass in which every batch is an evaluation of its own."""
+class _SeparateEvaluations(Pass):
+    """A pass that evaluates the objective for one batch after the other."""
 
     def __init__(self, objective: MinibatchObjective, batches: Sequence[NDArray[np.intp]]):
         self._objective = objective
@@ -94,16 +95,16 @@ class _EachAlone(Pass):
 
 
 class CrossEntropyObjective(MinibatchObjective):
-    """F from rows in blocks; a model adds how rows are scored.
+    """F of rows in blocks, without the scores, which a model defines.
 
     Attributes
     ----------
     data : RowBlocks
         X with targets and weights, whose mean is 1.
     l2 : float
-        Strength of the penalty beside a *mean* cross-entropy.
+        Strength of the penalty relative to a *mean* cross-entropy.
     width : int
-        The largest number of scores or units a row has at a time, for choosing the block size.
+        The largest number of scores or units of a row, by which the size of blocks is chosen.
     """
 
     data: RowBlocks
@@ -112,17 +113,17 @@ class CrossEntropyObjective(MinibatchObjective):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of X, in which products are computed. Sums over blocks are in float64."""
+        """The dtype in which products with X are computed; sums over blocks are in float64."""
         return self.data.dtype
 
     @property
     def design(self) -> Any:
-        """X; of rows that are not in memory, what has its shape."""
+        """X, or if the rows are not in memory, an object of its shape."""
         return self.data.design
 
     @property
     def loss(self) -> PointwiseLoss:
-        """Targets and weights, of rows in memory."""
+        """Targets and weights, which must be in memory."""
         return self._in_memory.loss
 
     @property
@@ -137,10 +138,9 @@ class CrossEntropyObjective(MinibatchObjective):
 
     @property
     def share_of_row(self) -> float:
-        """What a row of weight 1 counts for in the mean over some rows drawn from `rows`.
+        """The factor of a row of weight 1 in the mean over rows that are drawn from `rows`.
 
-        The mean weight is 1 over all rows, and more over those that may be drawn if others have
-        weight 0.
+        It is below 1 if some rows have weight 0, because the mean weight of the others exceeds 1.
         """
         return len(self.rows) / self.data.n_rows
 
@@ -149,7 +149,7 @@ class CrossEntropyObjective(MinibatchObjective):
         """Return F and its gradient over all rows, in float64."""
 
     def evaluate(self, params: Array) -> Evaluation:
-        """Evaluate F and its gradient; what else is found out there comes along."""
+        """Evaluate F and its gradient, with what else is computed on the way."""
         return Evaluation(params, *self.value_and_gradient(params))
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What is known of an objective at a point."""
+"""The evaluation of an objective at a point."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from softmax_regression._linalg.arrays import Array
 
 @dataclass(slots=True)
 class Evaluation:
-    """An objective where it was evaluated; passed on, so that nothing is computed twice.
+    """An objective at some parameters; it is passed on so that nothing is computed twice.
 
     Parameters
     ----------
     params : ndarray of shape (n_params,)
-        Where; not to be changed while this is in use.
+        The parameters, which must not be changed.
     value : float
         The objective.
     gradient : ndarray of shape (n_params,)
-        Its gradient.
+        The gradient of the objective.
     probabilities : object, default=None
-        Those of all rows, as `values_of_rows` holds them, if they have been computed.
+        The probabilities of all rows, as `values_of_rows` holds them, if they were computed.
     inner : Evaluation, default=None
-        That of the objective in other unknowns which this comes from, if it does.
+        The evaluation in other unknowns from which this one was computed, if it was.
     """
 
     params: Array
@@ -36,20 +36,20 @@ class Evaluation:
 
     @property
     def finite(self) -> bool:
-        """Whether value and gradient are numbers."""
+        """Whether value and gradient are finite."""
         return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all())
 
     def without_rows(self) -> Evaluation:
-        """Return it without what is as long as the data, so that it may be kept."""
+        """Return the evaluation without values of each row, so that it may be kept."""
         inner = None if self.inner is None else self.inner.without_rows()
         return Evaluation(self.params, self.value, self.gradient, inner=inner)
 
     @classmethod
     def of(cls, params: Array) -> Evaluation:
-        """Return one of which the parameters alone are known; value and gradient are NaN."""
+        """Return an evaluation of which only the parameters are known; the rest is NaN."""
         return cls(params, np.nan, np.full_like(params, np.nan))
 
 
 def as_evaluation(at: Array | Evaluation) -> Evaluation:
-    """Return what is known at a point, of which the parameters may be all there is."""
+    """Return an evaluation for an evaluation or for parameters."""
     return at if isinstance(at, Evaluation) else Evaluation.of(at)

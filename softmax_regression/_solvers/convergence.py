@@ -1,7 +1,7 @@
-"""Convergence tests: how far a point is from the minimum, and which direction leads there.
+"""Convergence tests, which return how far a point is from the minimum and the next direction.
 
-The two questions are asked together, because a Newton direction answers the first one as well: its
-decrement estimates what is left to gain, and an exact one proves it.
+The two are computed together, because a Newton direction also measures the distance: its decrement
+estimates how far the objective is above the minimum, and an exact Newton step bounds it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from softmax_regression._solvers.criteria import Criterion
 from softmax_regression._solvers.protocols import DifferentiableObjective
 from softmax_regression._solvers.warm_start import Preconditioner
 
-_PROVING_FACTOR = 2.0  # What an exact step proves near the minimum, at most, over its decrement.
+# Near the minimum the bound of an exact step is at most this many decrements.
+_PROVING_FACTOR = 2.0
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -32,9 +33,9 @@ class Proposal:
     direction : ndarray of shape (n_params,)
         The direction; its length is that of a whole step.
     decrement : float
-        How much the step is expected to lower the objective; NaN if that is not known.
+        The decrease of the objective that the step is expected to bring; NaN if it is unknown.
     exact : bool
-        Whether it is Newton's step but for rounding errors.
+        Whether the direction is Newton's step up to rounding errors.
     """
 
     direction: Array
@@ -48,11 +49,11 @@ class Descent(Protocol):
     Attributes
     ----------
     exact : bool
-        Whether its next proposal is likely to be Newton's step but for rounding errors.
+        Whether its next proposal is likely to be Newton's step up to rounding errors.
     settled : bool
-        Whether it already minimises the objective itself, not one that leads there.
+        Whether it minimises the objective itself by now, rather than an approximation of it.
     preconditioner : Preconditioner or None
-        What stood for the Hessian last, for a run whose minimum is near.
+        The last approximation of the Hessian, for a warm start of another run.
     """
 
     @property
@@ -65,27 +66,27 @@ class Descent(Protocol):
     def preconditioner(self) -> Preconditioner | None: ...
 
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
-        """Return where to go from a point.
+        """Return the direction from a point.
 
-        `enough` is how much of the objective may be left in the end: the smaller, the more precise
-        the decrement has to be; 0 for as precise as can be.
+        The run is to end when the objective is at most `enough` above the minimum. The smaller that
+        is, the more precise must the decrement be; 0 asks for the highest precision.
         """
 
     def gap(self, evaluation: Evaluation, proposal: Proposal, decrement: float) -> float:
-        """Bound F − min F by a proposal that is exact, or as precise as can be; inf if unknown."""
+        """Bound F − min F by a proposal of the highest precision; inf if no bound is known."""
 
 
 class ConvergenceTest(ABC):
-    """Says of each point of a run how far it is from the minimum, and where to go from it.
+    """Returns the criterion at each point of a run, and the direction from there.
 
     Parameters
     ----------
     objective : DifferentiableObjective
-        What is minimised.
+        The objective that is minimised.
     descent : Descent
-        Proposes directions.
+        It proposes directions.
     criterion : Criterion
-        What must fall to `tol`.
+        The number that must fall to `tol`.
     tol : float
         The tolerance.
     """
@@ -102,18 +103,19 @@ class ConvergenceTest(ABC):
     def __call__(
         self, point: Evaluation, may_end: bool, is_last: bool
     ) -> tuple[float, Proposal | None]:
-        """Return what the criterion is, 1 if that is not known, and a proposal, if there is need.
+        """Return the criterion, or 1 if it is unknown, and a proposal.
 
-        There is none at the last point, nor where the run may end and the criterion is at most
-        `tol`.
+        The proposal is None at the last point, and where the run may end because the criterion is
+        at most `tol`.
         """
 
 
 class CriterionTest(ConvergenceTest):
-    """By the criterion, or by exact Newton steps, which bound the least value.
+    """The test for a criterion that is cheap, by it or by exact Newton steps.
 
-    The criterion is not evaluated while the last step promised much and brought it, nor where the
-    next direction is likely to be exact, which proves more, unless rounding errors spoil that.
+    An exact Newton step bounds the minimum from below. The criterion is not evaluated as long as
+    steps lower the objective by much, as predicted. Nor is it evaluated if the next direction is
+    likely to be exact, whose bound is sharper, unless rounding errors spoil that bound.
     """
 
     def __init__(
@@ -122,10 +124,10 @@ class CriterionTest(ConvergenceTest):
         super().__init__(objective, descent, criterion, tol)
         self._least_value = -np.inf  # The objective cannot be below this.
         self._steps_prove = True
-        self._promised = np.nan  # By the last step, relative to the value.
+        self._promised = np.nan  # The decrement of the last step, relative to the value.
         self._last_value = np.inf
-        # A Newton step about squares the share of the value that is left to gain. So a step that
-        # promises a share above the root of tol leaves more than tol.
+        # A Newton step about squares the relative distance of the value from the minimum. So after
+        # a step with a relative decrement above the root of tol, the distance exceeds tol.
         self._near = max(tol, _ROUNDING) ** 0.5
 
     def __call__(
@@ -134,8 +136,8 @@ class CriterionTest(ConvergenceTest):
         descent, value = self.descent, point.value
         remaining = _relative(value - self._least_value, value)
         brought, self._last_value = self._last_value - value, value
-        # The point is far from the minimum only if the last step promised much and brought it too:
-        # rounding errors may keep promises large for ever.
+        # The point counts as far from the minimum only if the last step also brought the decrease
+        # that it promised, because rounding errors may keep decrements large.
         is_far = self._promised > self._near and brought / max(value, _TINY) > self._near
         waits = not may_end or is_far or (descent.exact and self._steps_prove)
         if remaining > self.tol and (is_last or (descent.settled and not waits)):
@@ -154,10 +156,10 @@ class CriterionTest(ConvergenceTest):
 
 
 class DecrementTest(ConvergenceTest):
-    """By the Newton decrement, which comes with the direction; in the end by all that that proves.
+    """The test for a costly criterion: by the Newton decrement, and at the end by a bound.
 
-    The decrement is what the quadratic model of the objective promises. Where the Hessian is
-    singular but for rounding, or F falls along a direction for ever, it may be far too little.
+    The decrement is the decrease of the quadratic model of the objective. It may be far too small
+    if the Hessian is singular up to rounding errors, or if F falls along a direction without end.
     """
 
     def __call__(
@@ -176,7 +178,7 @@ class DecrementTest(ConvergenceTest):
 def convergence_test(
     objective: DifferentiableObjective, descent: Descent, criterion: Criterion, tol: float
 ) -> ConvergenceTest:
-    """Return the test that suits what the criterion costs."""
+    """Return the test for a criterion, by whether that is costly."""
     kind = DecrementTest if criterion.costly(objective) else CriterionTest
     return kind(objective, descent, criterion, tol)
 

@@ -1,9 +1,9 @@
-"""When a full-batch solver may stop: numbers that fall to 0 at the minimum.
+"""Stopping criteria of full-batch solvers: numbers that fall to 0 at the minimum.
 
-`RelativeGap` is the certificate of the convex objectives, an upper bound of how much lower the
-objective could still go, relative to its value. It is in the units of what is minimised, so one
-tolerance fits all data, which no norm of a gradient does. `GradientNorm` is for the network, whose
-minima cannot be certified.
+`RelativeGap` is the certificate of the convex objectives: an upper bound of how far the objective
+is above its minimum, relative to its value. Unlike the norm of a gradient it does not depend on
+units, so that one tolerance suits all data. `GradientNorm` is for the network, whose minima cannot
+be certified.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gr
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.protocols import CertifiedObjective, DifferentiableObjective
 
-_EXACT_STEP_PRECISION = 1e-12  # Of the decrement, at which conjugate gradients end.
-_NEGLIGIBLE = 1e-12  # Of the square of the gradient: rounding errors.
-_SEPARATED_LOSS = 1e-9  # Nats a row: no model of classes that overlap reaches so little.
+_EXACT_STEP_PRECISION = 1e-12  # Relative precision of the decrement of an exact step.
+_NEGLIGIBLE_SQUARE = 1e-12  # Squared residual, relative to that of the gradient: rounding errors.
+_SEPARATED_LOSS = 1e-9  # Nats per row; the loss is larger if the classes overlap.
 
 
 def evaluate(objective: DifferentiableObjective, params: Array) -> Evaluation:
-    """Look at an objective somewhere, however far out: a step too far is taken back."""
+    """Evaluate an objective without warnings of overflow, as a search rejects such points."""
     with np.errstate(over="ignore", invalid="ignore"):
         return objective.evaluate(params)
 
 
 def best_start(objective: DifferentiableObjective, starts: Sequence[Array]) -> Evaluation:
-    """Return the objective at the start of the smallest value."""
+    """Return the evaluation at the start with the smallest value."""
     evaluations = [evaluate(objective, start) for start in starts]
     if len(evaluations) == 1:
         return evaluations[0]
@@ -45,11 +45,11 @@ class Criterion(ABC):
     Attributes
     ----------
     name : str
-        What a report calls it.
+        What reports call the criterion.
     takes_a_start : bool
-        Whether a run may end where it begins.
+        Whether a run may end at its start.
     is_certificate : bool
-        Whether it bounds how far the minimum is, which only convex objectives have.
+        Whether it bounds how far the objective is above its minimum, as for convex objectives.
     """
 
     name: str
@@ -60,25 +60,25 @@ class Criterion(ABC):
     def __call__(
         self, objective: Any, point: Evaluation, enough: float = 0.0, *, sharp: bool = True
     ) -> float:
-        """Evaluate it, as sharply as it can be.
+        """Evaluate the criterion, as sharply as possible.
 
-        Unless it is to be sharp, any number above `enough` may be returned once it is known to
-        exceed that.
+        With ``sharp=False`` it may return any number above `enough` as soon as it knows that the
+        criterion exceeds that.
         """
 
     def costly(self, objective: Any) -> bool:
-        """Whether evaluating it takes passes over the data."""
+        """Return whether an evaluation takes passes over the data."""
         return False
 
     def is_separated(self, objective: Any, point: Evaluation) -> bool:
-        """Whether the classes are told apart perfectly, so that there is no minimum."""
+        """Return whether the classes are separated perfectly, so that there is no minimum."""
         return False
 
 
 class RelativeGap(Criterion):
     """A bound of ``(F(params) − min F) / F(params)``.
 
-    By the dual of the penalised problem where it has one, else by what a Newton step leads to.
+    It is that of the dual problem if there is a penalty, or else that of a Newton step.
     """
 
     name = "relative optimality gap"
@@ -96,7 +96,7 @@ class RelativeGap(Criterion):
         gap = objective.certify(point, enough * scale, sharp)
         if np.isnan(gap):
             gap = gap_by_newton_step(objective, point, enough * scale, sharp)
-        return min(max(gap, 0.0) / scale, 1.0)  # as F is not negative, no more can be left
+        return min(max(gap, 0.0) / scale, 1.0)  # As F is not negative, the gap is at most 1.
 
     def costly(self, objective: CertifiedObjective) -> bool:
         return not objective.has_dual
@@ -117,7 +117,7 @@ class GradientNorm(Criterion):
 
 
 def certify(criterion: Criterion, tol: float, objective: Any, point: Evaluation) -> float:
-    """Evaluate a criterion where a solver ended, as sharply as it can be."""
+    """Evaluate a criterion at the end of a run, as sharply as possible if it exceeds `tol`."""
     remaining = criterion(objective, point, tol, sharp=False)
     return remaining if remaining <= tol else criterion(objective, point)
 
@@ -127,7 +127,7 @@ def gap_by_newton_step(
 ) -> float:
     """Bound F − min F by a Newton step.
 
-    Unless the bound is to be sharp, the decrement stands for it where that alone exceeds `enough`.
+    With ``sharp=False`` the decrement is returned in the place of the bound if it exceeds `enough`.
     """
     if not sharp:
         _, decrement, _ = newton_step(objective, point, enough=enough)
@@ -147,11 +147,11 @@ def newton_step(
 ) -> tuple[Array, float, int]:
     r"""Solve the Newton equations by conjugate gradients; return step, decrement, products taken.
 
-    The decrement :math:`\tfrac12 g^\top H^{-1} g` estimates F − min F. Its approximations only ever
-    grow towards it (Golub and Meurant, *Matrices, Moments and Quadrature*, chapter 12), so the sum
-    may stop as soon as it exceeds `enough`, which makes the answer "not yet" cheap. It is infinite
-    where the gradient is not 0 but the curvature, as rounding has it, is. Parameters that are held
-    by a bound stay where they are.
+    The decrement :math:`\tfrac12 g^\top H^{-1} g` estimates F − min F. Its approximations increase
+    towards it (Golub and Meurant, *Matrices, Moments and Quadrature*, chapter 12), so that the
+    iterations may stop as soon as they exceed `enough`. The decrement is infinite if the gradient
+    is not 0 where the curvature is 0 up to rounding errors. Parameters that are held by a bound do
+    not change.
     """
     free = objective.free(point.params, point.gradient)
     rule = _DecrementRule(enough, precision)
@@ -162,14 +162,14 @@ def newton_step(
         max_products=min(max_products, len(point.gradient)),
     )
     decrement = rule.decrement
-    # Where the gradient has a part left that the curvature cannot see, F falls without end.
-    if run.reason is EndOfCG.NO_CURVATURE and run.square > _NEGLIGIBLE * run.first_square:
+    # If the gradient has a component along which there is no curvature, F falls without end.
+    if run.reason is EndOfCG.NO_CURVATURE and run.square > _NEGLIGIBLE_SQUARE * run.first_square:
         decrement = np.inf
     return run.step, decrement, run.n_products
 
 
 class _DecrementRule:
-    """Ends conjugate gradients where the decrement is known, or known to be too large."""
+    """Ends conjugate gradients when the decrement is precise enough, or exceeds `enough`."""
 
     def __init__(self, enough: float, precision: float):
         self.enough = enough

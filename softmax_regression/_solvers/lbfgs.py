@@ -1,11 +1,11 @@
-"""Limited-memory BFGS, SciPy's, which reports each iteration to the account of a run.
+"""SciPy's limited-memory BFGS, whose iterations are reported to a `Run`.
 
-Its curvature comes from the last few gradients (Liu and Nocedal, "On the limited memory BFGS method
-for large scale optimization", Mathematical Programming 45, 1989), at the price of one evaluation of
-value and gradient a step.
+The method approximates the Hessian by the last few gradients (Liu and Nocedal, "On the limited
+memory BFGS method for large scale optimization", Mathematical Programming 45, 1989). Each iteration
+takes about one evaluation of value and gradient.
 
-SciPy's own stopping rules are switched off. After each of its iterations the run decides whether it
-goes on, and `StopIteration` ends SciPy's loop where it does not.
+SciPy's stopping rules are switched off. After each iteration the `Run` decides whether to continue,
+and `StopIteration` ends SciPy's loop if not.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from softmax_regression._solvers.polish import polish
 from softmax_regression._solvers.protocols import DifferentiableObjective
 from softmax_regression._solvers.result import SolverResult, StopReason
 
-_N_PAIRS = 20  # Differences of gradients kept; with SciPy's 10, raw data takes more iterations.
-_MOST_LINE_SEARCH_STEPS = 50
-_LEAST_POLISH_PRODUCTS = 100  # Products with the Hessian that polishing may always take.
+_N_PAIRS = 20  # Differences of gradients that are kept; with SciPy's default 10, more iterations.
+_MAX_LINE_SEARCH_STEPS = 50
+_LEAST_POLISH_PRODUCTS = 100  # Products with the Hessian that polishing may take in every run.
 
 
 def minimize_lbfgs(
@@ -42,15 +42,15 @@ def minimize_lbfgs(
     Parameters
     ----------
     objective : DifferentiableObjective
-        What to minimise, with what the criterion asks for.
+        The objective, with the methods that the criterion requires.
     start : Evaluation
-        Where to begin.
+        The evaluation at the start.
     stopping : Stopping
         When to stop.
     max_fun : int, default=None
         The largest number of evaluations; by default twice the iterations and 100 more.
     bounds : scipy.optimize.Bounds, default=None
-        Where the parameters are to stay, as `objective` has it too.
+        Bounds of the parameters, which must be those of `objective`.
     """
     if not start.finite:
         return SolverResult(start.params, np.inf, 0, StopReason.DIVERGED)
@@ -59,7 +59,7 @@ def minimize_lbfgs(
         "maxiter": stopping.max_iter,
         "maxfun": 2 * stopping.max_iter + 100 if max_fun is None else max_fun,
         "maxcor": _N_PAIRS,
-        "maxls": _MOST_LINE_SEARCH_STEPS,
+        "maxls": _MAX_LINE_SEARCH_STEPS,
         "ftol": 0.0,
         "gtol": 0.0,
     }
@@ -81,13 +81,13 @@ def minimize_lbfgs(
 
 
 class _ScipyRun(Run):
-    """The account of a run whose loop is SciPy's; what it evaluates last is remembered."""
+    """The state of a run whose loop is SciPy's; it remembers the last evaluations."""
 
     def __init__(self, objective: DifferentiableObjective, start: Evaluation, stopping: Stopping):
         super().__init__(objective, start, stopping)
         self.reason: StopReason | None = None
         self._n_evaluations = 1
-        self._recent = [start]  # SciPy's callback is told the parameters, but no gradient.
+        self._recent = [start]  # SciPy's callback gets the parameters, but no gradient.
         self._next_check = 0
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
@@ -96,21 +96,21 @@ class _ScipyRun(Run):
         return evaluation.value, evaluation.gradient
 
     def after_iteration(self, intermediate_result: OptimizeResult) -> None:
-        """Take note of an iteration, and decide whether to go on."""
+        """Record an iteration, and end the loop if the run is to stop."""
         self.reach(self._recall(intermediate_result.x))
         self.reason = self.observe(self._measure(self.reached), is_best=True)
         if self.reason is not None:
             raise StopIteration
 
     def finish(self, ended: OptimizeResult, max_iter: int) -> SolverResult:
-        """Return how the run ended, after Newton steps for the last digits where rounding rules."""
+        """Return the result; if rounding errors ended the run, after polishing by Newton steps."""
         self.best = self._recall(ended.x)
         if self.reason is StopReason.CONVERGED:
             return self.result(self.reason)
         reason = self.certify(self.reason or self._explain(ended, max_iter))
         criterion, tol = self.stopping.criterion, self.stopping.tol
         if reason is StopReason.ROUNDING and criterion.is_certificate:
-            # It may take half of what the run has spent.
+            # Polishing may take half as many products as the run took evaluations.
             budget = max(_LEAST_POLISH_PRODUCTS, self._n_evaluations // 2)
             objective: Any = self.objective
             self.best, self.remaining = polish(
@@ -120,7 +120,7 @@ class _ScipyRun(Run):
         return self.result(reason)
 
     def _measure(self, point: Evaluation) -> float:
-        """Evaluate the criterion, or return inf while it is too early for a costly one."""
+        """Evaluate the criterion, or return inf if it is costly and not likely to be met yet."""
         stopping, n_iter = self.stopping, len(self.loss_curve)
         if self.costly:
             progress = np.inf if n_iter < 2 else self.loss_curve[-2] - point.value
@@ -140,7 +140,7 @@ class _ScipyRun(Run):
 
     @staticmethod
     def _explain(ended: OptimizeResult, max_iter: int) -> StopReason:
-        """Name the reason for an end that SciPy brought about."""
+        """Return the reason if SciPy ended the loop."""
         if ended.status != 1:
             return StopReason.ROUNDING
         return StopReason.MAX_FUN if ended.nit < max_iter else StopReason.MAX_ITER

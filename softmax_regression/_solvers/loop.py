@@ -1,10 +1,10 @@
 """The outer loop of the full-batch solvers.
 
-A solver is a *descent*, which proposes a direction, and a *search*, which accepts a point along it.
-Everything else is the same for all and stands here: when to stop, who is told of an iteration,
-what an interrupt or a deadline does, how patient a run is where rounding errors rule, and the
-certificate at the end. `Run` keeps the account of a run; `minimize` runs a descent and a search.
-SciPy's solvers have a loop of their own and report each iteration to a `Run`.
+A solver consists of a *descent*, which proposes a direction, and a *search*, which accepts a point
+along it. This file holds what all solvers share: stopping, reports and callbacks, interrupts and
+deadlines, the end of runs that only change rounding errors, and the final certificate. `Run` is the
+state of a run; `minimize` runs a descent and a search. SciPy's solvers have a loop of their own and
+report each iteration to a `Run`.
 """
 
 from __future__ import annotations
@@ -29,21 +29,23 @@ from softmax_regression._solvers.result import (
 from softmax_regression._solvers.time_limit import is_past
 from softmax_regression._solvers.warm_start import Preconditioner
 
-_PATIENCE = 5  # Iterations in a row that change nothing but rounding errors.
-_STALL_ITERATIONS = 100  # Newton's method converges in far fewer, where it converges.
-_STALL_VALUE = 0.99  # Of the value so many iterations ago: a run that has more left stalls,
-_STALL_REMAINING = 0.5  # unless the least that the criterion was has fallen to this part.
-_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+_MAX_IDLE_ITERATIONS = 5  # Successive iterations that change no more than rounding errors.
+# A run stalls if after so many iterations the value and the least that the criterion was are
+# still above these shares of what they were before.
+_STALL_ITERATIONS = 100
+_STALL_VALUE_SHARE = 0.99
+_STALL_REMAINING_SHARE = 0.5
+_RELATIVE_ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Stopping:
-    """When a run ends, and who is told of its iterations.
+    """When a run ends, and the functions that are called after each iteration.
 
     Parameters
     ----------
     criterion : Criterion
-        What must fall to `tol`.
+        The number that must fall to `tol`.
     tol : float
         The run ends when the criterion is at most this.
     max_iter : int
@@ -67,7 +69,7 @@ class Stopping:
     n_before: int = 0
 
     def after(self, n_iter: int) -> Self:
-        """Return what is left of it after so many iterations."""
+        """Return the rule for another run after some iterations."""
         return replace(self, max_iter=self.max_iter - n_iter, n_before=self.n_before + n_iter)
 
 
@@ -75,25 +77,25 @@ class Search(Protocol):
     """Accepts a point along the direction that a descent proposes."""
 
     def __call__(self, evaluation: Evaluation, proposal: Proposal) -> Evaluation | None:
-        """Return the objective at the next point; None if rounding errors leave none."""
+        """Return the evaluation at the next point; None if there is none up to rounding errors."""
 
 
 class Run:
-    """The account of a run: where it is, what was best, and whether it goes on.
+    """The state of a run: the points reached, the best of them, and why it ends.
 
     Parameters
     ----------
     objective : DifferentiableObjective
-        What is minimised.
+        The objective that is minimised.
     start : Evaluation
-        Where the run begins.
+        The evaluation at the start.
     stopping : Stopping
-        When it ends.
+        When the run ends.
 
     Attributes
     ----------
     reached, best : Evaluation
-        The last point, and the one that the result is to be.
+        The last point, and the point that will be the result.
     remaining : float
         The criterion at the best point.
     loss_curve : list of float
@@ -114,40 +116,42 @@ class Run:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the last iterations have changed nothing but rounding errors."""
-        return self._n_idle >= _PATIENCE
+        """Whether the last iterations have changed no more than rounding errors."""
+        return self._n_idle >= _MAX_IDLE_ITERATIONS
 
     def be_patient(self) -> None:
-        """Let the count of idle iterations begin anew."""
+        """Reset the count of idle iterations."""
         self._n_idle = 0
 
     def has_stalled(self) -> bool:
-        """Return whether the iterations since the last call brought next to nothing."""
+        """Return whether the iterations since the last call made hardly any progress."""
         (value, before), now, least = self._checkpoint, self.reached.value, self._least
         self._checkpoint, self._least = (now, least), np.inf
-        return now > _STALL_VALUE * value and least > _STALL_REMAINING * before
+        stalled = now > _STALL_VALUE_SHARE * value
+        return stalled and least > _STALL_REMAINING_SHARE * before
 
     def reach(self, evaluation: Evaluation) -> None:
-        """Take note of the point that an iteration has reached."""
+        """Record the point that an iteration has reached."""
         self.reached = evaluation
         self.loss_curve.append(evaluation.value)
 
     def observe(self, remaining: float, is_best: bool) -> StopReason | None:
-        """Look at the point reached; return why the run ends there, None if it goes on.
+        """Return the reason if the run ends at the point reached, or None.
 
         Parameters
         ----------
         remaining : float
-            The criterion there. Where it is cheap, 1 or more if it is not known yet; else infinity.
+            The criterion there; if it is unknown, 1 or more for a cheap criterion, and infinity for
+            a costly one.
         is_best : bool
-            Whether the result is to be this point rather than an earlier one.
+            Whether the point replaces the best point so far.
         """
         stopping, point, curve = self.stopping, self.reached, self.loss_curve
         if stopping.report is not None and curve:
             self._tell(remaining)
-        # Below rounding errors, the criterion goes up and down by itself.
-        nearer = _ROUNDING < remaining < 0.5 * self.remaining
-        fell = len(curve) < 2 or curve[-2] - point.value > _ROUNDING * abs(point.value)
+        # Changes of the criterion below rounding errors are no progress.
+        nearer = _RELATIVE_ROUNDING < remaining < 0.5 * self.remaining
+        fell = len(curve) < 2 or curve[-2] - point.value > _RELATIVE_ROUNDING * abs(point.value)
         self._n_idle = 0 if nearer or fell else self._n_idle + 1
         if is_best:
             self.best, self.remaining = point, remaining
@@ -164,13 +168,13 @@ class Run:
         return None
 
     def certify(self, reason: StopReason) -> StopReason:
-        """Evaluate the criterion at the best point as sharply as it can be; it may do after all."""
+        """Evaluate the criterion sharply at the best point; return the reason why the run ended."""
         stopping = self.stopping
         self.remaining = certify(stopping.criterion, stopping.tol, self.objective, self.best)
         return StopReason.CONVERGED if self.remaining <= stopping.tol else reason
 
     def add_exact_step(self, direction: Array) -> None:
-        """Take Newton's step from the best point as well, which squares what is left there."""
+        """Take one more Newton step from the best point, which about squares the relative gap."""
         stopping = self.stopping
         if self.remaining <= stopping.tol**2 or len(self.loss_curve) >= stopping.max_iter:
             return
@@ -186,7 +190,7 @@ class Run:
     def result(
         self, reason: StopReason, preconditioner: Preconditioner | None = None
     ) -> SolverResult:
-        """Return how the run ended, and what stood for the Hessian last."""
+        """Return the result of the run, with the last approximation of the Hessian."""
         best, curve = self.best, self.loss_curve
         return SolverResult(
             best.params,
@@ -201,7 +205,7 @@ class Run:
         )
 
     def interrupted(self) -> SolverResult:
-        """Return what was reached before an interrupt."""
+        """Return the result of a run that was interrupted."""
         if self.costly or self.reached.value < self.best.value:
             self.remaining = np.nan
         if self.reached.value < self.best.value:
@@ -217,7 +221,7 @@ class Run:
         self.stopping.report(f"iteration {number}: loss {self.reached.value:.8f}{known}")
 
 
-@np.errstate(over="ignore", invalid="ignore")  # A step that goes too far is taken back.
+@np.errstate(over="ignore", invalid="ignore")  # A search rejects points where values overflow.
 def minimize(
     objective: DifferentiableObjective,
     descent: Descent,
@@ -230,13 +234,13 @@ def minimize(
     Parameters
     ----------
     objective : DifferentiableObjective
-        What to minimise.
+        The objective.
     descent : Descent
-        Proposes a direction at each point.
+        It proposes a direction at each point.
     search : Search
-        Accepts a point along it.
+        It accepts a point along the direction.
     start : Evaluation
-        Where to begin.
+        The evaluation at the start.
     stopping : Stopping
         When to stop.
     """
@@ -246,7 +250,7 @@ def minimize(
     try:
         reason, proposal = _iterate(run, descent, search)
         if reason.is_stuck and run.remaining <= stopping.tol:
-            reason = StopReason.CONVERGED  # At the start, which was not to be the end.
+            reason = StopReason.CONVERGED  # The start met the tolerance, but was not accepted.
         if reason is StopReason.CONVERGED and proposal is not None and proposal.exact:
             run.add_exact_step(proposal.direction)
         if not run.costly and reason is not StopReason.CONVERGED:
@@ -259,7 +263,7 @@ def minimize(
 
 
 def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Proposal | None]:
-    """Take iterations until the run ends; return why it does, and the last proposal, if any."""
+    """Iterate until the run ends; return the reason, and the last proposal if there is one."""
     stopping = run.stopping
     test = convergence_test(run.objective, descent, stopping.criterion, stopping.tol)
     may_end = stopping.criterion.takes_a_start
@@ -267,7 +271,7 @@ def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Pr
         is_last = n_iter == stopping.max_iter
         point = run.reached
         remaining, proposal = test(point, may_end or n_iter > 0, is_last)
-        # A decrement may rise on the way: the last point is then still the best.
+        # A costly criterion is measured by decrements, which may rise: the last point is the best.
         reason = run.observe(remaining, run.costly or remaining <= run.remaining)
         if reason is not None or is_last:
             break
@@ -284,16 +288,16 @@ def _iterate(run: Run, descent: Descent, search: Search) -> tuple[StopReason, Pr
 
 
 def followed_by(first: SolverResult, go_on: Callable[[], SolverResult]) -> SolverResult:
-    """Return how a run ended that another one goes on from, with the iterations of both.
+    """Return the result of a second run that continues the first, with the iterations of both.
 
-    If the other is interrupted before its first iteration, what the first has reached is kept.
+    If the second run is interrupted before its first iteration, the first result is kept.
 
     Parameters
     ----------
     first : SolverResult
-        How the first run ended.
+        The result of the first run.
     go_on : callable
-        Makes the other run.
+        Runs the second solver and returns its result.
     """
     try:
         rest = go_on()

@@ -1,8 +1,8 @@
-"""The last digits: Newton steps that are judged by the stopping criterion alone.
+"""Polishing: Newton steps that are accepted by the stopping criterion alone.
 
-A line search compares values of the objective, and near the minimum these agree to rounding long
-before the gradient does: a change of 1e-8 in the parameters moves the value by 1e-16. The criteria
-are made of gradients, so they still tell better from worse.
+A line search compares values of the objective. Near the minimum these differ by less than rounding
+errors long before the gradients do: changing the parameters by 1e-8 changes the value by 1e-16. The
+criteria are computed from gradients, so that they still show which of two points is better.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.criteria import Criterion, evaluate, newton_step
 from softmax_regression._solvers.protocols import CertifiedObjective
 
-_PRECISION = 1e-8  # Of the decrement, at which conjugate gradients end.
+_DECREMENT_PRECISION = 1e-8  # Relative precision of the decrement at which CG ends.
 
 
 def polish(
@@ -24,11 +24,12 @@ def polish(
 ) -> tuple[Evaluation, float]:
     """Take Newton steps while the criterion falls, until it is at most `tol`.
 
-    Ends after `max_products` products with the Hessian, each about as dear as an evaluation.
+    They end after `max_products` products with the Hessian, each of which costs about as much as an
+    evaluation.
     """
     while max_products > 0:
         step, _, n_products = newton_step(
-            objective, point, precision=_PRECISION, max_products=max_products
+            objective, point, precision=_DECREMENT_PRECISION, max_products=max_products
         )
         max_products -= n_products
         after = evaluate(objective, objective.within(point.params + step))

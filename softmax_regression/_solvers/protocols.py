@@ -1,7 +1,7 @@
-"""What solvers ask of an objective: small protocols, each with what one kind of solver uses.
+"""Protocols of objectives: each lists the methods that one kind of solver uses.
 
-An objective is a function F of one flat vector of parameters. Which protocols a class meets is
-visible from its methods alone; no class has to derive from one of these.
+An objective is a function F of one flat vector of parameters. A class meets a protocol if it has
+its methods, and need not derive from it.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ class DifferentiableObjective(Protocol):
 
 
 class DualObjective(DifferentiableObjective, Protocol):
-    """A convex objective whose dual bounds how far the minimum is."""
+    """A convex objective whose dual problem bounds how far it is above its minimum."""
 
     @property
     def has_dual(self) -> bool:
-        """Whether `certify` knows a bound."""
+        """Whether `certify` returns a bound rather than NaN."""
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
-        """Bound ``F − min F`` from above, NaN if unknown.
+        """Bound ``F − min F`` from above; NaN if no bound is known.
 
-        Unless the bound is to be as sharp as it can be, a first one above `enough` that is not
-        expected to be brought below it is returned as it is.
+        With ``sharp=False`` a first bound above `enough` is returned unless it is expected that a
+        sharper one falls below `enough`.
         """
 
 
 class CertifiedObjective(DualObjective, Protocol):
-    """A convex objective for which a Newton step bounds how far the minimum is."""
+    """A convex objective for which a Newton step bounds how far it is above its minimum."""
 
     def hessian_product(self, at: Evaluation, direction: Array) -> Array:
         """Multiply the Hessian there by a direction."""
@@ -48,23 +48,23 @@ class CertifiedObjective(DualObjective, Protocol):
         """Bound ``F(params) − min F`` by the exact Newton step there; inf if it proves nothing."""
 
     def separates(self, params: Array) -> bool:
-        """Return whether the parameters tell all classes apart, so that larger ones do better."""
+        """Return whether the parameters separate all classes, so that larger ones are better."""
 
     def within(self, params: Array) -> Array:
         """Return the nearest parameters within the bounds, if there are any."""
 
     def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
-        """Return which parameters the gradient does not press against a bound that they are at."""
+        """Return which parameters are free: descent does not press them against their bounds."""
 
 
 class SearchableObjective(CertifiedObjective, Protocol):
-    """A convex objective along whose directions a line search knows its limits."""
+    """A convex objective with limits for the steps of a line search."""
 
     def max_step(self, params: Array, direction: Array) -> float:
-        """Return how many times a direction can be gone within the bounds."""
+        """Return the largest multiple of a direction that stays within the bounds."""
 
     def largest_change(self, direction: Array) -> float:
-        """Return by how much a step changes the scores of a row, one class against another."""
+        """Return the largest change by a step of a difference of two scores of a row."""
 
 
 class TruncatedNewtonObjective(Protocol):
@@ -74,34 +74,34 @@ class TruncatedNewtonObjective(Protocol):
         """Multiply the Hessian there by a direction."""
 
     def likely_gap(self, gradient: Array) -> float:
-        """Estimate the optimality gap from little but a gradient; 0 where that is unknown."""
+        """Estimate the optimality gap from a gradient, without a pass over rows; 0 if unknown."""
 
     def last_step(self, at: Evaluation, residual: Array) -> Array | None:
-        """Return a step that makes the residual of the Newton equations easier to certify, if any.
+        """Return a correction of the last Newton step that lowers the certified gap, or None.
 
-        It comes on top of theirs, where that is expected to lead to the minimum.
+        It removes a part of the residual of the Newton equations, and is added to their solution.
         """
 
 
 class Pass(Protocol):
-    """A pass over rows, batch by batch, whose value may wait until its end."""
+    """A pass over rows in batches, whose mean value is known at the end."""
 
     def gradient(self, params: Array, out: Array) -> None:
         """Write the gradient of F as the next batch estimates it."""
 
     def value(self) -> float:
-        """Return the mean over the rows of F on the way, when all batches are through."""
+        """Return the mean of the estimates of F over all batches, after the last one."""
 
 
 class MinibatchObjective(Protocol):
-    """An objective that is a mean over rows, of which some estimate it."""
+    """An objective that is a mean over rows, and is estimated by the mean over a batch."""
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """Numbers of the rows of positive weight: those a minibatch may be drawn from."""
+        """Positions of the rows of positive weight, from which minibatches are drawn."""
 
     def begin_pass(self, batches: Sequence[NDArray[np.intp]]) -> Pass:
-        """Begin a pass over rows, dealt out in batches."""
+        """Begin a pass over the rows of some batches."""
 
 
 class Solve(Protocol):
@@ -112,15 +112,16 @@ class Solve(Protocol):
 
 
 class PreconditionerSource(Protocol):
-    """Makes matrices that approximate the Hessian, in stages: the better after the cheaper."""
+    """Makes approximations of the Hessian in stages, from the cheapest to the best."""
 
     n_stages: int
 
     def make(self, stage: int, at: Evaluation) -> Solve:
-        """Make that of a stage where the objective was evaluated."""
+        """Make the approximation of a stage at an evaluation of the objective."""
 
     def n_products(self, stage: int) -> float:
-        """Products, and solutions with what a stage makes, in the time that the next takes.
+        """Return how many iterations with a stage's matrix take as long as making the next one.
 
-        Of the last stage, the time that making its own matrix takes.
+        An iteration is a product with the Hessian and a solution with the matrix. For the last
+        stage, it is compared with the time to make its own matrix.
         """

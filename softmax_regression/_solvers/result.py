@@ -1,4 +1,4 @@
-"""What every solver returns: where it ended, and why it stopped there."""
+"""The result of a solver: the parameters that it reached, and why it stopped."""
 
 from __future__ import annotations
 
@@ -38,39 +38,39 @@ class StopReason(Enum):
 
     @property
     def has_converged(self) -> bool:
-        """Whether the tolerance was reached, though that may not be all there is to say."""
+        """Whether the tolerance was reached, perhaps with a reservation."""
         return self in (StopReason.CONVERGED, StopReason.ROUNDED, StopReason.UNRESOLVED)
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the method gets no further from where it is, though another one may."""
+        """Whether the method makes no progress from here, though another method may."""
         return self in (StopReason.ROUNDING, StopReason.STALLED)
 
 
 @dataclass(frozen=True)
 class SolverResult:
-    """The end of a minimisation.
+    """The result of a minimisation.
 
     Parameters
     ----------
     params : ndarray
-        Where it ended.
+        The parameters at the end.
     value : float
-        The objective there.
+        The objective at these parameters.
     n_iter : int
-        Iterations, or epochs of a minibatch solver.
+        The number of iterations, or of epochs of a minibatch solver.
     reason : StopReason
-        Why it ended.
+        Why the solver stopped.
     loss_curve : list of float
         The objective after each iteration, or its mean over each epoch.
     remaining : float
-        The solver's stopping criterion at the end; NaN where there is none, or it is not known.
+        The stopping criterion at the end; NaN if there is none or it is unknown.
     validations : list or None
-        What a validation after each epoch found.
+        The results of the validation after each epoch.
     evaluation : Evaluation or None
-        The objective and its gradient at the end, of a full-batch solver.
+        The objective and its gradient at the end, for full-batch solvers.
     preconditioner : Preconditioner or None
-        What stood for the Hessian last, if anything did.
+        The last approximation of the Hessian, if there is one.
     """
 
     params: Array
@@ -85,7 +85,7 @@ class SolverResult:
 
     @property
     def best_epoch(self) -> int:
-        """The number of the epoch that did best on rows held out."""
+        """The number of the epoch with the best result on the validation rows."""
         assert self.validations
         goals = [validation.goal for validation in self.validations]
         return 1 + goals.index(max(goals))

@@ -1,4 +1,4 @@
-"""The clock that ends a run, for solvers that take a deadline."""
+"""Deadlines of solvers, by the monotonic clock."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def deadline_after(seconds: float | None) -> float:
-    """Return the time of the clock in so many seconds; infinity for None."""
+    """Return the time of the clock after some seconds from now; infinity for None."""
     return np.inf if seconds is None else monotonic() + seconds
 
 
 def is_past(deadline: float) -> bool:
-    """Return whether a deadline has come; the clock is read only if there is one."""
+    """Return whether a deadline has passed; the clock is read only if there is a deadline."""
     return deadline < np.inf and monotonic() >= deadline

@@ -1,4 +1,4 @@
-"""What one run leaves to the next, whose minimum is near: parameters and a preconditioner."""
+"""Warm starts: parameters and a preconditioner from a run whose minimum is near."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from softmax_regression._solvers.protocols import PreconditionerSource, Solve
 
 @dataclass(frozen=True)
 class Preconditioner:
-    """A matrix that stands for the Hessian, and what is known of its worth.
+    """An approximation of the Hessian, and how well it has worked so far.
 
     Parameters
     ----------
     matrix : Solve
         The matrix.
     source : PreconditionerSource, default=None
-        What it comes from, and what makes the next one; None if it was made for another data set.
+        The source of the matrix, which can make the next one; None if the matrix is that of another
+        data set.
     stage : int, default=None
         Its stage in the source; by default the last.
     n_spent : float, default=0
-        Products with the Hessian that have been spent on its age, as `ConjugateGradientDescent`
-        counts them.
+        Products with the Hessian that its age has cost, as `ConjugateGradientDescent` counts them.
     products_when_new : float, default=None
-        Products for each factor of e in the residual, in its first direction; None before that.
+        Products that reduce the residual by a factor of e, in the first direction; None before
+        that.
     """
 
     matrix: Solve
@@ -36,14 +37,14 @@ class Preconditioner:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Where a run begins whose minimum is known to be near.
+    """The start of a run whose minimum is known to be near.
 
     Parameters
     ----------
     params : ndarray of shape (n_params,)
-        The parameters to begin with.
+        The parameters at the start.
     preconditioner : Preconditioner, default=None
-        What stood for the Hessian near there.
+        An approximation of the Hessian nearby.
     """
 
     params: Array

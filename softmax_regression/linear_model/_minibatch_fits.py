@@ -1,4 +1,4 @@
-"""How `SoftmaxRegression` is trained in minibatches."""
+"""Training of `SoftmaxRegression` on minibatches, by 'sgd' and 'adam'."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from softmax_regression._solvers.result import SolverResult, StopReason
 
 
 class MinibatchFits(LinearSoftmaxClassifier):
-    """A linear model that can be fitted by 'sgd' and 'adam'."""
+    """A linear classifier that can be fitted on minibatches."""
 
     solver: str
     tol: float
@@ -44,11 +44,11 @@ class MinibatchFits(LinearSoftmaxClassifier):
         coef: Array,
         intercept: Array,
     ) -> dict[str, Any]:
-        """Return what it takes to predict with W and b of the fitted classes."""
+        """Return the attributes for predictions by W and b of the fitted classes."""
 
     @abstractmethod
     def _held(self, classes: ClassesWithWeight) -> tuple[Array, Array]:
-        """Return W, less what it shrinks towards, and b of the classes that were fitted."""
+        """Return the stored W, less the prior mean, and b of the classes that were fitted."""
 
     def _minimize_batches(
         self,
@@ -58,7 +58,7 @@ class MinibatchFits(LinearSoftmaxClassifier):
         intercept: Array,
         watched: Watched,
     ) -> tuple[LinearCrossEntropy, SolverResult]:
-        """Run a solver on minibatches; return the objective in float64, and where it ended."""
+        """Run a solver on minibatches; return the objective in float64, and the result."""
         self.solver_: str = self.solver
         objective = base.standardized()
         start = objective.from_model(coef, intercept)
@@ -89,36 +89,37 @@ class MinibatchFits(LinearSoftmaxClassifier):
     def _certified(
         self, classes: ClassesWithWeight, objective: LinearCrossEntropy, result: SolverResult
     ) -> SolverResult:
-        """Return a result of minibatches with the objective and the gap of the model held.
+        """Return a result with the objective and the gap of the stored model.
 
-        An epoch's mean is of many parameters.
+        The mean loss of an epoch, which the solver reports, is that of many different parameters.
         """
         try:
             end = evaluate(objective, objective.from_model(*self._held(classes)))
             remaining = certify(RelativeGap(), self.tol, objective, end)
-        except KeyboardInterrupt:  # The model is kept; how far the minimum is stays unknown.
+        except KeyboardInterrupt:  # The model is kept; its gap is unknown.
             return replace(result, reason=StopReason.INTERRUPTED)
         return replace(result, value=end.value, remaining=remaining)
 
     def _begun_stream(self, objective: LinearCrossEntropy, targets: Targets) -> dict[str, Any]:
-        """Return the state of a stream from which partial_fit may go on after a fit."""
+        """Return the state of a stream that `partial_fit` may continue after a fit."""
         n_rows = targets.n_rows_of_weight
         stream = Stream(
             self._model_parameters(),
+            n_rows=n_rows,
+            weight=targets.total_weight,
             moments=objective.data.moments(),
-            n_steps=-(-n_rows // self._batch_size(n_rows)),  # as in a pass over them
+            n_steps=-(-n_rows // self._batch_size(n_rows)),  # As many as in an epoch.
         )
-        stream.count(targets)
         return dict(state_of(vars(stream)))
 
     def _learning_rate(self, objective: LinearCrossEntropy, noise: float) -> LearningRate:
-        """Make the schedule; `noise` is the variance of a batch's mean in units of a row's."""
+        """Create the schedule; `noise` is the variance of a batch's mean over that of a row."""
         if not isinstance(self.learning_rate_init, str):
             initial = self.learning_rate_init
         elif self.solver_ == "adam":
             initial = 0.03
         else:
-            # Momentum lengthens steps by 1 / (1 - momentum), which a batch's noise can't stand.
+            # Momentum lengthens steps by 1 / (1 - momentum), which amplifies a batch's noise.
             longer = self.momentum / max(1 - self.momentum, 1e-3)
             initial = 1 / (objective.curvature_bound() * (1 + longer * noise))
         return LEARNING_RATES[self.learning_rate](initial, self.power_t)

@@ -1,4 +1,4 @@
-"""What to do where a solver stopped before it reached the minimum."""
+"""Texts of warnings that a solver stopped before it reached the minimum."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from softmax_regression._problems.choice import (
-    MINIBATCH_SOLVERS,
-)
+from softmax_regression._problems.choice import MINIBATCH_SOLVERS
 from softmax_regression._problems.progress import ROUNDING_REMEDY, UNRESOLVED_REMEDY
 from softmax_regression._solvers.result import SolverResult, StopReason
 
 
 def what_is_left(result: SolverResult, objective: float, tol: float) -> str:
-    """Say how far above the minimum the objective may be."""
+    """Return a sentence about how far above the minimum the objective may be."""
     gap = "how far above the minimum is not known"
     if result.remaining < 1:
         gap = f"at most a fraction of {result.remaining:.1e} of it above the minimum"
@@ -24,20 +22,20 @@ def what_is_left(result: SolverResult, objective: float, tol: float) -> str:
 def remedy(
     result: SolverResult, solver: str, *, worse: bool, dtype: np.dtype[Any], bounded: bool
 ) -> str:
-    """Say what helps where a solver stopped before it reached the minimum.
+    """Return a sentence that says what the user can do.
 
     Parameters
     ----------
     result : SolverResult
-        How it ended.
+        The result of the solver.
     solver : str
-        Its name.
+        The name of the solver.
     worse : bool
         Whether the model is worse than guessing.
     dtype : dtype
         The precision of X.
     bounded : bool
-        Whether there are bounds of coefficients.
+        Whether the coefficients have bounds.
     """
     if worse and solver in MINIBATCH_SOLVERS:
         return "That is worse than guessing: lower learning_rate_init."

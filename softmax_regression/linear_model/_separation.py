@@ -1,4 +1,4 @@
-"""Whether fits without a penalty have run towards infinity, and the warning that says so."""
+"""Warnings of fits without a penalty that have no finite minimum because of separation."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def separation_at(
     names: Any,
     columns: NDArray[np.intp] | None = None,
 ) -> str | None:
-    """Say why a fit has no finite minimum; None if it has one.
+    """Return a sentence on why a fit has no finite minimum; None if it has one.
 
-    A penalty keeps the coefficients that it counts for finite, whatever the others are: so it is
-    the features without one that separate classes or do not.
+    Coefficients with a penalty stay finite. So only features without a penalty are examined for
+    separation.
 
     Parameters
     ----------
     design, targets : Design, Targets
         The rows, with all classes.
     coef, intercept : ndarray
-        W and b where the fit ended.
+        W and b at the end of the fit.
     reason : StopReason
-        Why it ended.
+        Why the solver stopped.
     fit_intercept : bool
         Whether the model has an intercept.
     names : array-like or None
-        What the features are called.
+        The names of the features.
     columns : ndarray of int, default=None
         The features without a penalty; by default all.
     """
@@ -84,7 +84,7 @@ def unpenalized(C: float, penalty_weights: Any, n_columns: int) -> NDArray[np.in
 
 
 def warn_of_separation(what: str, separation: str, remedy: str, stacklevel: int) -> None:
-    """Warn that there is no finite minimum, why, and what to do."""
+    """Warn that there is no finite minimum, with the reason and a remedy."""
     warnings.warn(
         f"{what} has no finite optimum: {separation} {remedy}, or see "
         "softmax_regression.inference.detect_separation.",
@@ -102,16 +102,16 @@ def separation_on_a_path(
     specification: Specification,
     names: Any,
 ) -> str | None:
-    """Say why the last model of a path has no finite minimum, if it has no penalty.
+    """Return a sentence on why the last model of a path has no finite minimum; None if it has one.
 
     Parameters
     ----------
     design, targets, coef, intercept, names : object
-        As of `separation_at`.
+        As in `separation_at`.
     last : FitRecord
-        How its fit ended.
+        How the fit of the last model ended.
     specification : Specification
-        How it was fitted.
+        The specification of the path.
     """
     if np.isfinite(last.C):
         return None

@@ -1,4 +1,4 @@
-"""`softmax_path`: the models of multinomial logistic regression for a whole grid of C."""
+"""`softmax_path`: multinomial logistic regression for a grid of C."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class SoftmaxPath:
     classes : ndarray of shape (n_classes,)
         The labels, sorted.
     Cs : ndarray of shape (n_Cs,)
-        C, increasing.
+        The values of C in increasing order.
     coefs : ndarray of shape (n_Cs, n_classes, n_features), or (n_Cs, 1, n_features)
-        W for each C, of the dtype of X; of two classes one row, as in `coef_`.
+        W for each C, in the dtype of X; for two classes a single row, as in `coef_`.
     intercepts : ndarray of shape (n_Cs, n_classes), or (n_Cs, 1)
         b for each C; zeros without intercept.
     objectives : ndarray of shape (n_Cs,)
-        The objective at each of them.
+        The objective at each model.
     optimality_gaps : ndarray of shape (n_Cs,)
-        By what fraction of itself each objective can at most lie above its minimum.
+        The largest amount by which each objective can lie above its minimum, as a fraction of it.
     n_iter : ndarray of shape (n_Cs,)
-        Iterations that each took.
+        The number of iterations for each C.
     """
 
     classes: Array
@@ -95,16 +95,17 @@ def softmax_path(
     max_iter: int = 1000,
     verbose: int | bool = 0,
 ) -> SoftmaxPath:
-    r"""Fit multinomial logistic regression for a whole grid of C.
+    r"""Fit multinomial logistic regression for a grid of C.
 
-    For each C the minimum, over W and b, of what `SoftmaxRegression` minimises,
+    For each C this finds the minimum over W and b of the objective of `SoftmaxRegression`,
 
     .. math:: C \sum_i s_i \, \mathrm{CE}(y_i, \mathrm{softmax}(W x_i + b)) + \tfrac12 \|W\|_F^2
 
-    or its elastic net or group lasso, with `l1_ratio`.
+    or, with `l1_ratio`, that with an elastic net or a group lasso.
 
-    From the smallest C upward, each fit begins where the last ones lead to, and what they have in
-    common is computed once: so that it takes a fraction of the time of as many separate fits.
+    The fits proceed from the smallest C to the largest. Each starts from an extrapolation of the
+    minima before it, and what they have in common is computed once. So a path takes a fraction of
+    the time of as many separate fits.
 
     Parameters
     ----------
@@ -113,12 +114,12 @@ def softmax_path(
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
         Labels, or class probabilities.
     Cs : int or array-like of shape (n_Cs,), default=10
-        Inverse strengths of the penalty, positive, ``inf`` for none, in any order. An integer
-        stands for so many of them with equal ratios: from 1e-4 to 1e4; with `l1_ratio` above 0,
-        from the largest at which all coefficients are 0 to 1000 times that.
+        Inverse strengths of the penalty, positive, ``inf`` for no penalty, in any order. An integer
+        is a number of values with equal ratios: from 1e-4 to 1e4, or with `l1_ratio` above 0 from
+        the largest value at which all coefficients are 0 to 1000 times that.
     l1_ratio : float, default=0.0
-        The share of the penalty that is not squared, between 0 and 1: above 0, coefficients become
-        exactly 0; see `SoftmaxRegression`.
+        The share of the L1 penalty, between 0 and 1. Above 0, some coefficients are exactly 0; see
+        `SoftmaxRegression`.
     {path_penalty_grouping}
     {penalty_weights}
     fit_intercept : bool, default=True
@@ -134,9 +135,9 @@ def softmax_path(
     tol : float, default=1e-6
         The relative optimality gap to reach for each C.
     max_iter : int, default=1000
-        Most iterations for each C.
+        The largest number of iterations for each C.
     verbose : int or bool, default=0
-        Whether to print a line for each C; 2, one for each iteration, too.
+        Whether to print a line for each C; 2 also prints a line for each iteration.
 
     Returns
     -------
@@ -146,18 +147,18 @@ def softmax_path(
     Raises
     ------
     ValueError, TypeError
-        For data or parameters out of range.
+        If data or parameters are invalid.
 
     Warns
     -----
     sklearn.exceptions.ConvergenceWarning
-        If the solver stopped before `tol` was reached for some C; or if there is no finite minimum
-        for ``C=inf``, because classes can be told apart, some rows or all of them.
+        If the solver stopped before `tol` was reached for some C, or if there is no finite minimum
+        for ``C=inf`` because some or all rows can be separated by class.
 
     See Also
     --------
     SoftmaxRegressionCV : Chooses C along such paths.
-    RegularizationPathDisplay : Draws one.
+    RegularizationPathDisplay : Plots such a path.
 
     References
     ----------
@@ -178,7 +179,8 @@ def softmax_path(
     validate = partial(
         check_array, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X"
     )
-    with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+    # To find NaN, scikit-learn sums all values, and that sum may overflow.
+    with np.errstate(invalid="ignore"):
         design = as_design(validated(X, validate))
     targets = encode_targets(
         y,
@@ -220,7 +222,9 @@ def softmax_path(
         records.append(solution.held(*held, rounding, targets, tol).record())
     names, last = _get_feature_names(X), records[-1]
     separation = separation_on_a_path(design, targets, *held, last, specification, names)
-    warn_of_path(separation, records, "softmax_path", tol, stacklevel=4)  # two are decorators
+    warn_of_path(
+        separation, records, "softmax_path", tol, stacklevel=4
+    )  # Two levels are decorators.
     return SoftmaxPath(
         targets.classes,
         grid,

@@ -1,7 +1,7 @@
 """`SoftmaxRegression`: multinomial logistic regression as a scikit-learn estimator.
 
-This file speaks scikit-learn: parameters, validation, fitted attributes. What is minimised is in
-`objectives/`, how in `solvers/`.
+This file holds parameters, validation and fitted attributes. The objective is in
+`_objectives/linear/`, and the solvers are in `_solvers/`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ from softmax_regression._data.design import Design
 from softmax_regression._estimators.bounds import coefficient_bounds, smallest_coefficients
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.hints import LINEAR_HINTS, LinearSolvers
-from softmax_regression._estimators.linear_classifier import (
-    PenaltyName,
-    penalty_name,
-)
+from softmax_regression._estimators.linear_classifier import PenaltyName, penalty_name
 from softmax_regression._estimators.parameters import LINEAR, MINIBATCHES, constraints, described
 from softmax_regression._estimators.penalties import feature_weights
 from softmax_regression._estimators.priors import around
@@ -89,72 +86,75 @@ class SoftmaxRegression(MinibatchFits):
         ρ, between 0 (ridge) and 1 (lasso); between them, the elastic net. Above 0 many coefficients
         are exactly 0.
     penalty_grouping : {'none', 'features'}, default='none'
-        Of which coefficients the penalty makes zeros: each by itself; or all that belong to a
-        feature together, with :math:`\rho \sum_j \|W_{:j}\|_2` in the place of
-        :math:`\rho \|W\|_1`, the group lasso (without a factor for the number of classes, as in
-        glmnet). Matters only with `l1_ratio` above 0.
+        Which coefficients are set to zero together: none, or those of a feature in all classes.
+        The latter is the group lasso, with :math:`\rho \sum_j \|W_{:j}\|_2` in the place of
+        :math:`\rho \|W\|_1` (without a factor for the number of classes, as in glmnet). It has an
+        effect only with `l1_ratio` above 0.
     {penalty_weights}
     bounds : (lower, upper) or None, default=None
-        Bounds of the coefficients: each a number, None for no bound on that side, or an array that
-        can be broadcast to the shape of `coef_`: (n_features,) for a bound for each feature. So
-        ``(0, None)`` asks for coefficients that are not negative, and equal bounds fix them. The
-        intercept is free. What ends at a bound is exactly there. Needs `l1_ratio` 0, and a solver
-        that keeps within them: 'auto', 'lbfgs' or 'newton-cholesky'; `partial_fit` does not.
+        Bounds of the coefficients. Each is a number, None for no bound on that side, or an array
+        that can be broadcast to the shape of `coef_`, such as one of shape (n_features,) for a
+        bound for each feature. So ``(0, None)`` requires coefficients that are not negative, and
+        equal bounds fix coefficients. The intercept has no bounds. Coefficients at a bound are
+        exactly equal to it. Bounds need `l1_ratio` 0 and the solver 'auto', 'lbfgs' or
+        'newton-cholesky', and do not go together with `partial_fit`.
     bias_reduction : {'firth'} or None, default=None
         'firth' adds Jeffreys' prior to the likelihood, :math:`\tfrac12 \log\det` of the Fisher
-        information, which takes away the first-order bias of the estimate and keeps it finite
-        where classes are separated. Needs ``C=inf``, `l1_ratio` 0, no `bounds`, columns of X that
-        are not collinear, and solver 'auto' or 'newton-cholesky'; `partial_fit` has no part of it.
+        information, which removes the first-order bias of the estimate and keeps it finite if
+        classes are separated. It needs ``C=inf``, `l1_ratio` 0, no `bounds`, columns of X that are
+        not collinear, and the solver 'auto' or 'newton-cholesky', and does not go together with
+        `partial_fit`.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     {class_weight}
     solver : str, default='auto'
-        How the minimum is found, by one of:
+        The solver that finds the minimum:
 
-        - 'newton-cholesky': Newton's method with the Hessian itself, of order
-          (n_classes − 1) · n_features: the fewest iterations, best where that is small;
-        - 'newton-cg': Newton's method with conjugate gradients, preconditioned by a Hessian that is
-          made from a sample of the rows, in part, or only on its diagonal, as the size allows;
-        - 'lbfgs': quasi-Newton through SciPy, in unknowns whitened by the same matrix;
-        - 'sgd', 'adam': minibatches. They get near the optimum in a few passes over large data,
-          and serve `partial_fit`;
-        - 'proximal-newton': Newton's method with the Hessian of the coefficients that are not 0:
-          the one for `l1_ratio` above 0, and for nothing else;
+        - 'newton-cholesky': Newton's method with a Cholesky factor of the Hessian, whose order is
+          (n_classes − 1) · n_features. It takes the fewest iterations, and is best if the order is
+          small;
+        - 'newton-cg': Newton's method with conjugate gradients. The preconditioner is a Hessian of
+          a sample of the rows, a part of it, or its diagonal, depending on the size;
+        - 'lbfgs': SciPy's L-BFGS, in unknowns that are whitened by the same matrix;
+        - 'sgd', 'adam': training on minibatches. These come near the minimum in a few passes over
+          large data, and are the solvers of `partial_fit`;
+        - 'proximal-newton': Newton's method with the Hessian of the coefficients that are not 0. It
+          is the only solver for `l1_ratio` above 0, and is for nothing else;
         - 'auto': for `fit` 'proximal-newton' with `l1_ratio` above 0, else 'newton-cholesky' up to
           an order of 128 and 'newton-cg' beyond; for `partial_fit` 'adam'. With `bounds`,
-          'newton-cholesky' up to an order of 1000, of n_classes · (n_features + 1) or, where that
-          is far smaller, n_classes · n_samples; and 'lbfgs' beyond.
+          'newton-cholesky' up to an order of 1000 and 'lbfgs' beyond, where the order is
+          n_classes · (n_features + 1) or, if that is far smaller, n_classes · n_samples.
     tol : float, default=1e-6
-        The solvers of all rows stop once the objective provably lies within this fraction of the
-        minimum (the relative duality gap; for ``C=inf`` the Newton decrement instead). 'sgd' and
-        'adam' ask for this much decrease of an epoch's mean loss.
+        The solvers of all rows stop when the objective is certified to lie within this fraction of
+        the minimum, by the relative duality gap or, for ``C=inf``, by the Newton decrement. 'sgd'
+        and 'adam' require that an epoch lowers the mean loss by this much.
     max_iter : int, default=1000
-        Most iterations, or epochs of 'sgd' and 'adam'.
+        The largest number of iterations, or of epochs of 'sgd' and 'adam'.
     max_time : float, default=None
-        Seconds after which no other iteration or epoch is begun.
+        Seconds after which no further iteration or epoch begins.
     warm_start : bool, default=False
-        Whether `fit` begins at the previous solution; where the data have become others,
-        solvers of all rows leave it if the null model is better.
+        Whether `fit` starts from the previous solution. The solvers of all rows start from the null
+        model if that has a smaller objective.
     random_state : int, RandomState instance or None, default=None
-        Seeds the order of rows of 'sgd' and 'adam'. The other solvers use no randomness.
+        Seeds the order of rows of 'sgd' and 'adam'. The other solvers are deterministic.
     verbose : int or bool, default=0
         Whether to print a line for each iteration.
     batch_size : int or 'auto', default='auto'
-        Rows in a minibatch; 'auto' is ``min(200, n_samples)``.
+        The number of rows in a minibatch; 'auto' is ``min(200, n_samples)``.
     learning_rate : str, default='adaptive'
         How the step size of 'sgd' and 'adam' changes:
 
-        - 'constant': not at all;
-        - 'invscaling': as ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
-        - 'adaptive': divided by 5 whenever the loss has stopped improving; in `partial_fit`, which
-          sees no epochs, ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the
-          number of steps since the stream began or last changed;
-        - 'cosine': along half a cosine to 0 at the end of `max_iter` epochs;
-        - 'one-cycle': up in the first tenth of them, and then so down. The last two always take
-          `max_iter` epochs.
+        - 'constant': it does not change;
+        - 'invscaling': it is ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
+        - 'adaptive': it is divided by 5 when the loss has stopped improving. In `partial_fit`,
+          which has no epochs, it is ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)``,
+          where t is the number of steps since the stream began or last changed;
+        - 'cosine': it follows half a cosine to 0 at the end of `max_iter` epochs;
+        - 'one-cycle': it rises in the first tenth of `max_iter` epochs, and then falls likewise.
+          'cosine' and 'one-cycle' always take `max_iter` epochs.
     learning_rate_init : float or 'auto', default='auto'
-        The first step size. 'auto' takes the inverse of a bound of the curvature for
-        'sgd', and 0.03 for 'adam'. Both step in standardised coordinates.
+        The first step size, in standardised coordinates. 'auto' is the inverse of a bound of the
+        curvature for 'sgd', and 0.03 for 'adam'.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     shuffle : bool, default=True
@@ -168,37 +168,37 @@ class SoftmaxRegression(MinibatchFits):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels; for class probabilities, the names of their columns. They are sorted, and the
-        columns of all that is returned are in their order.
+        The sorted labels, or for class probabilities the sorted names of their columns. The columns
+        of predictions are in this order.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
-        W, of the dtype of X.
+        W, in the dtype of X.
     intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
         b; zeros without intercept.
     n_iter_ : ndarray of shape (1,)
-        Iterations or epochs done.
+        The number of iterations or epochs.
     n_features_in_ : int
-        Number of features.
+        The number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if X had names that are all strings.
+        The names of the features, if X had names that are all strings.
     objective_ : float
         The objective above at `coef_` and `intercept_` (for ``C=inf`` its first term, without C);
-        inf where it is too large for a float. With `bias_reduction`, the prior is part of it; see
-        the notes.
+        inf if it is too large for a float. With `bias_reduction` it includes the prior; see the
+        notes.
     optimality_gap_ : float
-        How far `objective_` can at most lie above the minimum, as a fraction of itself. Certified
-        by the dual problem; without a penalty (``C=inf``) or bounds on all sides, by a dual point
-        of a Newton step, which is a bound as long as the minimum is no farther away than about
-        twice the length of the solution, and an estimate else. So it is where some
-        `penalty_weights` are 0, for these features, or with `offset` for the intercept, up to a
-        hundred times that length. Of float32 data it counts what rounding `coef_` and
-        `intercept_` costs: where that is more than `tol` allows, as with features very far from 0
-        beside their deviation, a warning says so. With `bias_reduction`, whose objective is not
-        convex, it is an estimate and no bound: the Newton decrement of the adjusted score.
+        The largest amount by which `objective_` can lie above the minimum, as a fraction of itself.
+        It is certified by the dual problem. Without a penalty (``C=inf``) or bounds on all sides,
+        it is computed from a dual point of a Newton step, which gives a bound if the minimum is no
+        farther away than about twice the length of the solution, and an estimate otherwise. The
+        same holds for features whose `penalty_weights` are 0, and with `offset` for the intercept,
+        up to a hundred times that length. For float32 data it includes the effect of rounding
+        `coef_` and `intercept_`; a warning is issued if that exceeds `tol`, as for features whose
+        means are far larger than their deviations. With `bias_reduction`, whose objective is not
+        convex, it is the Newton decrement of the adjusted score, an estimate and not a bound.
     loss_curve_ : list of float
-        After each iteration, the objective divided by C times the sum of weights.
+        The objective after each iteration, divided by C times the sum of weights.
     solver_ : str
-        The solver that ran, never 'auto'. Where a single class has weight, there is nothing to
-        minimise, and it is the one for the smallest problems.
+        The solver that was used, never 'auto'. If a single class has weight, so that there is
+        nothing to minimise, it is the solver for the smallest problems.
 
     See Also
     --------
@@ -208,40 +208,40 @@ class SoftmaxRegression(MinibatchFits):
 
     Notes
     -----
-    Values and gradients, which decide where to stop, are computed in float64 block by block, and
-    products with the Hessian in the precision of X; 'sgd' and 'adam' compute in the precision of X,
-    and end at the average of the parameters over about the last epoch.
-    Scores of float32 rows are sums in float32, as long as a few of the rows show that these keep
-    enough digits; else, as with features far from 0, in float64, which takes twice as long. Either
-    way they are returned in float32.
+    Values and gradients, which decide where to stop, are computed in float64, and products with the
+    Hessian in the precision of X. 'sgd' and 'adam' compute in the precision of X, and return the
+    average of the parameters over about the last epoch.
+    Scores of float32 rows are computed in float32 if that is precise enough for a few of the rows.
+    Otherwise, as with features far from 0, they are computed in float64, which takes twice as long.
+    Either way they are returned in float32.
 
-    X is not copied, except in small problems and, once, where its order in memory would make each
-    step slow: an array that is neither in the order of C nor in that of Fortran (such as every
-    second column of another), and for 'sgd', 'adam' and `partial_fit` one in the order of Fortran,
-    as DataFrames hold their values.
+    X is copied only in small problems, or if its memory layout would slow down each step: arrays
+    that are neither C- nor Fortran-ordered (such as every second column of another array), and for
+    'sgd', 'adam' and `partial_fit` Fortran-ordered arrays, as DataFrames hold their values.
 
     A class whose rows all have weight 0 stays in `classes_`. With an intercept, the other classes
-    are fitted without it, and it gets coefficients of 0 and an intercept so low that its
-    probability vanishes at every row of X. Where a single class has weight, its probability is 1.
+    are fitted without it; it gets coefficients of 0 and an intercept so low that its probability
+    vanishes at every row of X. If a single class has weight, its probability is 1.
 
-    With `bounds`, Newton's method solves a quadratic model within them in each iteration, by active
-    sets; 'lbfgs' is SciPy's L-BFGS-B. Of two classes, a feature whose coefficient is not negative
-    can only speak for the second. With three or more, what counts are differences between classes,
-    and a number added to the coefficients of a feature in all classes changes no probability: a
-    lower bound of 0 does not say that the probability of a class rises with the feature, and where
-    it is the only one, it restricts the model by the penalty alone.
+    With `bounds`, Newton's method minimises a quadratic model within the bounds in each iteration,
+    by an active-set method; 'lbfgs' is SciPy's L-BFGS-B. With two classes, a feature whose
+    coefficient is not negative can only raise the probability of the second class. With three or
+    more classes, probabilities depend on differences between classes, and adding a number to the
+    coefficients of a feature in all classes changes no probability. So a lower bound of 0 does not
+    imply that the probability of a class rises with the feature, and if it is the only bound, it
+    restricts the model only through the penalty.
 
-    With ``bias_reduction='firth'`` what is minimised is the loss (without C) plus
+    With ``bias_reduction='firth'`` the objective is the loss (without C) plus
     :math:`\tfrac12 \log \det B - \tfrac12 \log \det I(W, b)`. I is the Fisher information of the
-    differences between classes, intercepts included, each row counted as often as its weight says:
-    whichever class they are taken from, the determinant is the same. B is an upper bound of I that
-    does not depend on W and b (Böhning, 1992): with it the objective is not negative, and does not
-    depend on units. For two classes it is the method of Firth (1993) and of R's logistf, for more
-    classes that of brglm2 (Kosmidis and Firth, 2011). Unlike all others here, this objective is not
-    convex: Fisher's scoring leads downhill to a minimum, and nothing certifies that it is the only
-    one. In tests it was, but for few rows with weights a thousandfold unequal. A step takes
-    n_samples · (n_classes · n_features)² operations. Classes without rows of weight are left out as
-    ever.
+    differences between classes, including intercepts, with weights as frequencies; its determinant
+    does not depend on the class from which the differences are taken. B is an upper bound of I that
+    does not depend on W and b (Böhning, 1992); it makes the objective non-negative and independent
+    of units. For two classes this is the method of Firth (1993) and of R's logistf, for more
+    classes that of brglm2 (Kosmidis and Firth, 2011). This objective, unlike all others here, is
+    not convex: Fisher scoring descends to a minimum, and no certificate shows that it is the only
+    one. In tests it was, except for few rows whose weights differed by factors of a thousand. A
+    step takes n_samples · (n_classes · n_features)² operations. Classes without rows of positive
+    weight are left out as described above.
 
     References
     ----------
@@ -269,7 +269,8 @@ class SoftmaxRegression(MinibatchFits):
     >>> model.optimality_gap_ <= 1e-6
     True
 
-    Evidence only for a class, not against it:
+    Coefficients that are not negative, so that a feature is evidence for a class but not against
+    it:
 
     >>> model = SoftmaxRegression(bounds=(0, None)).fit(X, y)
     >>> model.coef_.round(1)
@@ -277,7 +278,7 @@ class SoftmaxRegression(MinibatchFits):
            [0.9, 0. , 1.6, 0. ],
            [0.4, 0. , 4. , 2.7]])
 
-    Classes that are told apart perfectly, and estimates that are finite:
+    Finite estimates for perfectly separated classes:
 
     >>> model = SoftmaxRegression(C=np.inf, bias_reduction="firth")
     >>> model.fit([[-1.0], [-0.5], [0.5], [1.0]], ["no", "no", "yes", "yes"]).coef_.round(2)
@@ -359,11 +360,11 @@ class SoftmaxRegression(MinibatchFits):
 
     @PenaltyName
     def penalty(self) -> str | None:
-        """What scikit-learn calls the penalty: 'l1', 'l2', 'elasticnet' or None.
+        """scikit-learn's name of the penalty: 'l1', 'l2', 'elasticnet' or None.
 
-        `sklearn.feature_selection.SelectFromModel` goes by it: of an 'l1' penalty it keeps the
-        features whose coefficients are not 0, else those whose coefficients are large. In a
-        subclass that has a parameter of this name, it is that parameter.
+        `sklearn.feature_selection.SelectFromModel` uses it: for 'l1' it selects features whose
+        coefficients are not 0, otherwise features with large coefficients. In a subclass that has a
+        parameter of this name, it is that parameter.
         """
         return penalty_name(*self._strengths())
 
@@ -380,16 +381,17 @@ class SoftmaxRegression(MinibatchFits):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels; or class probabilities, rows that sum to 1, whose columns are the classes: those
-            of a DataFrame by their names, in any order, those of an array 0, 1, 2, ….
+            Labels, or class probabilities. The latter have rows that sum to 1, and a column for
+            each class; the classes are the names of the columns of a DataFrame, in any order, or
+            0, 1, 2, … for an array.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 0 is the same as leaving the row out, an integer
-            weight the same as repeating it.
+            Non-negative weights. A weight of 0 is equivalent to leaving the row out, and an integer
+            weight to repeating it.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Known scores that are added to those of the model: with two classes, of ``classes_[1]``
-            less ``classes_[0]``; else a column for each class, in the order of `classes_` or, in a
-            DataFrame, named by them. They are no part of the model: to predict with them, pass
-            those of the rows to predict.
+            Known scores that are added to those of the model. With two classes they are those of
+            ``classes_[1]`` less those of ``classes_[0]``; otherwise there is a column for each
+            class, in the order of `classes_`, or named by the classes in a DataFrame. Offsets are
+            not part of the model: to predict with offsets, pass those of the rows to predict.
 
         Returns
         -------
@@ -399,14 +401,14 @@ class SoftmaxRegression(MinibatchFits):
         Raises
         ------
         ValueError, TypeError
-            For data or parameters out of range; the estimator is then as it was before.
+            If data or parameters are invalid; the estimator is then left unchanged.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If the solver stopped before `tol` was reached; or if with ``C=inf``, or with zeros
-            among `penalty_weights`, there is no finite minimum, because features without a penalty
-            tell classes apart, some rows or all of them, without an error.
+            If the solver stopped before `tol` was reached, or if there is no finite minimum because
+            some or all rows are separated by class by features without a penalty (with ``C=inf``,
+            or with zeros in `penalty_weights`).
         """
         self._check_combination()
         watched = Watched(self, X, y, sample_weight, self.max_iter, offset)
@@ -448,28 +450,27 @@ class SoftmaxRegression(MinibatchFits):
         sample_weight: Any = None,
         offset: Any = None,
     ) -> Self:
-        """Update the model by one pass over some rows, in minibatches.
+        """Update the model by one pass over some rows, on minibatches.
 
-        The penalty is shared out over the whole stream: it counts as in `fit` on all rows so far.
-        The coordinates are standardised by the means and variances of all rows of the stream so
-        far.
+        The penalty has the strength that it has in `fit` on all rows of the stream so far, and the
+        coordinates are standardised by the means and variances of these rows.
 
-        After the first ``1 / learning_rate_init`` steps, `coef_` and `intercept_` are an average of
-        the parameters that the steps lead to, weighted by the number of the step (Polyak and
-        Juditsky, 1992). Some rows of each piece first serve to compare this average with the latest
-        parameters: where these have become the more likely by a factor of e²⁰, the stream has
-        changed, and the average and an 'adaptive' learning rate begin anew.
+        After the first ``1 / learning_rate_init`` steps, `coef_` and `intercept_` are a weighted
+        average of the iterates, with the number of the step as the weight (Polyak and Juditsky,
+        1992). In each call the average is first compared with the latest iterate on some of the new
+        rows. If the rows seen so far have become more likely under the latter by a factor of e²⁰,
+        the stream counts as changed, and the average and an 'adaptive' learning rate begin anew.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The next rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Their labels, or class probabilities: columns of a DataFrame are found by their names.
+            Labels, or class probabilities; columns of a DataFrame are identified by their names.
         classes : array-like of shape (n_classes,), default=None
-            All classes of the stream: needed in the first call (unless y holds probabilities). With
-            class probabilities in an array, whose columns have no names, they name these, here and
-            from then on; by default these are in the order of `classes_`.
+            All classes of the stream. They are required in the first call unless y holds class
+            probabilities. If these are in an array, whose columns have no names, `classes` names
+            the columns, in this and later calls; by default they are in the order of `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
@@ -483,7 +484,7 @@ class SoftmaxRegression(MinibatchFits):
         Raises
         ------
         ValueError, TypeError
-            For data or parameters out of range; the estimator is then as it was before.
+            If data or parameters are invalid; the estimator is then left unchanged.
         """
         watched = Watched(self, X, y, sample_weight, 0, offset)
         with self._unchanged_on_failure():
@@ -500,7 +501,7 @@ class SoftmaxRegression(MinibatchFits):
             if self.prior_mean is not None:
                 targets = around(self._prior(design.n_columns), design, targets)
             base = self._specification().objective(design, targets, self.C, stream.weight)
-            # Scales are those of all rows so far: a feature may be constant in the first piece.
+            # The scales are those of all rows so far, as a feature may be constant in one piece.
             objective = base.standardized(stream.average(base.data.moments(), targets.total_weight))
             batches = self._batches(len(base.rows), stream.random_state)
             rate = self._learning_rate(objective, 1 / batches.size)
@@ -516,8 +517,8 @@ class SoftmaxRegression(MinibatchFits):
             reached = base.layout.pack(*objective.to_model(params))
             stream.offset = reached - base.layout.pack(self._deviation(self.coef_), self.intercept_)
             self._stream = state_of(vars(stream))
-            for certificate in ("objective_", "optimality_gap_"):  # not of this model any more
-                self.__dict__.pop(certificate, None)
+            for name in ("objective_", "optimality_gap_"):  # They were those of another model.
+                self.__dict__.pop(name, None)
             before = {} if first else vars(self)
             self.n_iter_ = np.array([before.get("n_iter_", [0])[0] + 1], dtype=np.int32)
             self.loss_curve_ = [*before.get("loss_curve_", []), loss]
@@ -533,7 +534,7 @@ class SoftmaxRegression(MinibatchFits):
         check_solver(self.solver, self.l1_ratio, bounded)
 
     def _bounds(self) -> tuple[Array, Array] | None:
-        """Return the bounds of W less what it shrinks towards."""
+        """Return the bounds of W less the prior mean; None without bounds."""
         if self.bounds is None:
             return None
         lower, upper = coefficient_bounds(self.bounds, self.classes_, self.n_features_in_)
@@ -566,7 +567,7 @@ class SoftmaxRegression(MinibatchFits):
         previous: Any,
         watched: Watched,
     ) -> SolverResult:
-        """Find the model of all rows and store it; return how the solver ended."""
+        """Find and store the model; return the result of the solver for the stored model."""
         rounding = Rounding.of(base)
         watched.begin()
         if classes.is_one:  # Its probability is 1 at the minimum.
@@ -581,7 +582,7 @@ class SoftmaxRegression(MinibatchFits):
             self._store_solution(classes, base, objective, result, rounding)
             return self._certified(classes, objective, result)
         starts = [base.null_model()]
-        if previous is not None:  # It may be far out where the data are others.
+        if previous is not None:  # It may be a bad start if the data have changed.
             starts.append(classes.restrict_model(*self._start(n_columns, previous)))
         if self.prior_mean is not None:
             starts.append(self._null_start(base, classes))
@@ -597,17 +598,17 @@ class SoftmaxRegression(MinibatchFits):
         result: SolverResult,
         rounding: Rounding,
     ) -> None:
-        """Make a solution the model, with the classes that were not fitted."""
+        """Store a solution as the model, with the classes that were not fitted."""
         model = problem.to_model(result.params)
         self._store(*self._of_all_classes(classes, base, *model, result.value), rounding)
 
     def _null_start(
         self, objective: LinearCrossEntropy, classes: ClassesWithWeight
     ) -> tuple[Array, Array]:
-        """Return W = 0, less what it shrinks towards, which may be no good on these rows, and b."""
+        """Return W = 0 less the prior mean, and b: a start in case the prior mean fits badly."""
         coef = classes.restrict(-self._prior(objective.design.n_columns))
         intercept = objective.null_model()[1]
-        if self.fit_intercept:  # without what the prior mean says of the mean row
+        if self.fit_intercept:  # The scores of the mean row by the prior mean are subtracted.
             intercept = intercept - coef @ objective.data.moments().means
         return coef, intercept
 
@@ -619,7 +620,7 @@ class SoftmaxRegression(MinibatchFits):
         starts: list[tuple[Array, Array]],
         watched: Watched,
     ) -> tuple[PosedProblem, SolverResult]:
-        """Run a solver on all rows at once, from the best start; return problem and result."""
+        """Run a solver of all rows from the best start; return the problem and the result."""
         strength = specification.strength(self.C, classes.targets.total_weight)
         self.solver_, problem = choose(specification, base, strength)
         unknowns = [problem.from_model(*start) for start in starts]
@@ -644,11 +645,11 @@ class SoftmaxRegression(MinibatchFits):
         return problem, result
 
     def _held(self, classes: ClassesWithWeight) -> tuple[Array, Array]:
-        """Return W, less what it shrinks towards, and b of the classes that were fitted."""
+        """Return the stored W, less the prior mean, and b of the classes that were fitted."""
         return classes.restrict_model(self._deviation(self.coef_), self.intercept_)
 
     def _without_shared_part(self, coef: Array) -> Array:
-        # A solver that makes zeros, or keeps within bounds, has taken the smallest already.
+        # With a penalty that makes zeros, or with bounds, the solver has subtracted it already.
         kept = makes_zeros(self.l1_ratio, self.C) or self.bounds is not None
         return coef if kept else super()._without_shared_part(coef)
 
@@ -660,14 +661,14 @@ class SoftmaxRegression(MinibatchFits):
         intercept: Array,
         value: float = 1.0,
     ) -> tuple[Array, Array]:
-        """Return W and b with the classes that have no weight, and so were not fitted."""
+        """Return W and b of all classes, including those that have no weight."""
         if classes.are_all:
             return coef, intercept
         others = smallest_coefficients(self._bounds(), self.classes_, base.design.n_columns)
         return classes.expand(coef, intercept, base.design, others, value)
 
     def _penalty_of_others(self, classes: ClassesWithWeight, base: LinearCrossEntropy) -> float:
-        """Return what the coefficients that were not fitted add to the objective."""
+        """Return the penalty of the coefficients of classes that were not fitted."""
         if classes.are_all or np.isinf(self.C):
             return 0.0
         n_features = base.design.n_columns
@@ -683,13 +684,13 @@ class SoftmaxRegression(MinibatchFits):
         coef: Array,
         intercept: Array,
     ) -> dict[str, Any]:
-        """Return what it takes to predict with W and b of the fitted classes."""
+        """Return the attributes for predictions by W and b of the fitted classes."""
         model = copy.copy(self)
         model._store(*self._of_all_classes(classes, base, coef, intercept), Rounding.of(base))
         return {"coef_": model.coef_, "intercept_": model.intercept_}
 
     def _separation(self, design: Design, targets: Targets, reason: StopReason) -> str | None:
-        """Say why there is no finite minimum, if a penalty is missing; None if there is one."""
+        """Return a sentence on why there is no finite minimum; None if there is one."""
         keeps_finite = self.bounds is not None or self.bias_reduction is not None
         columns = unpenalized(self.C, self.penalty_weights, design.n_columns)
         if keeps_finite or self.solver in MINIBATCH_SOLVERS or not len(columns):
@@ -714,7 +715,7 @@ class SoftmaxRegression(MinibatchFits):
             what = f"{type(self).__name__}({what})"
             warn_of_separation(what, separation, remedy_of_it, stacklevel=5)
             return
-        # Bounds may ask for that, a prior beside few rows, and known scores be the reason.
+        # A large loss may also come from bounds, from a prior with few rows, or from offsets.
         free = self.bounds is None and self.bias_reduction is None and not has_offset
         worse = free and self._worse_than_guessing(result)
         wanted = StopReason.CONVERGED, StopReason.NO_IMPROVEMENT, StopReason.STOPPED

@@ -1,7 +1,8 @@
 """`SoftmaxRegressionCV`: softmax regression that chooses C by cross-validation.
 
-This file speaks scikit-learn. What happens in a fold is in `folds.py`, how the models of a path
-are found in `warm_starts.py`, and leaving out single rows in `leave_one_out.py`.
+This file holds parameters, validation, scoring and fitted attributes. In `_problems/`, `folds.py`
+fits a path to each fold, `warm_starts.py` the models of a path, and `leave_one_out.py` leaves out
+single rows.
 """
 
 from __future__ import annotations
@@ -69,106 +70,107 @@ from softmax_regression.linear_model._validation_scores import (
 class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     r"""Multinomial logistic regression that chooses C by cross-validation.
 
-    The models for all C are fitted along a path (see `softmax_path`), to all rows and to each fold,
-    and the C with the best mean score is that of the model chosen.
+    The models for all C are fitted along a path (see `softmax_path`), to all rows and to each fold.
+    The chosen model is that of all rows for the C with the best mean score.
 
     Parameters
     ----------
     Cs : int or array-like of shape (n_Cs,), default=10
-        The values of C to choose from, positive, ``inf`` for no penalty. An integer stands for so
-        many of them with equal ratios: from 1e-4 to 1e4, as in `LogisticRegressionCV`; if no
-        `l1_ratios` are 0, from the largest at which all coefficients are 0, by the l1_ratio for
-        which that is least, to 1000 times that of the one for which it is largest.
+        The values of C to choose from, positive, ``inf`` for no penalty. An integer is a number of
+        values with equal ratios: from 1e-4 to 1e4, as in `LogisticRegressionCV`. If no l1_ratio is
+        0, each l1_ratio has a largest C at which all coefficients are 0, and the values are from
+        the smallest of these to 1000 times the largest.
     l1_ratios : array-like of shape (n_l1_ratios,), default=(0.0,)
-        The shares of the penalty that are not squared to choose from, between 0 and 1: above 0,
-        coefficients become exactly 0; see `SoftmaxRegression`.
+        The shares of the L1 penalty to choose from, between 0 and 1. Above 0, some coefficients are
+        exactly 0; see `SoftmaxRegression`.
     {path_penalty_grouping}
     {penalty_weights}
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     cv : int, cross-validation generator, iterable or 'loo', default=None
-        The folds: their number (None is 5; stratified and not shuffled), an object that splits, or
-        an iterable of pairs of arrays of row numbers. 'loo' leaves out one row at a time, from one
-        fit for each C: see Notes. A number of folds is made of the rows of positive weight.
+        The folds: their number (None is 5), a splitter, or an iterable of pairs of arrays of row
+        numbers. A number of folds are stratified, not shuffled, and made of the rows of positive
+        weight. 'loo' leaves out one row at a time, by a single fit for each C; see the notes.
     scoring : str, callable or None, default='neg_log_loss'
-        How good a model is on rows left out: a name of scikit-learn's or a function
-        ``scorer(estimator, X, y)``; larger is better. None is accuracy. Class probabilities for y,
-        and ``cv='loo'``, go with 'neg_log_loss' and 'accuracy' alone.
+        The score of a model on the rows left out: the name of a scorer of scikit-learn, or a
+        function ``scorer(estimator, X, y)``; larger is better. None is accuracy. Class
+        probabilities for y, and ``cv='loo'``, allow only 'neg_log_loss' and 'accuracy'.
     selection : {'best', '1se'}, default='best'
-        'best' takes the C with the best mean score; '1se' the smallest whose mean is within one
-        standard error of that, a simpler model that cannot be told from the best (the
-        one-standard-error rule).
+        'best' chooses the C with the best mean score; '1se' chooses the smallest C whose mean score
+        is within one standard error of the best, as a simpler model that is not significantly worse
+        (the one-standard-error rule).
     refit : bool, default=True
-        Whether to fit all rows with the C chosen. Otherwise the coefficients of the folds, each
-        with the C that is best for it, are averaged, and so are these C.
+        Whether to fit all rows with the chosen C. Otherwise each fold contributes its best model,
+        and the coefficients and the C of these models are averaged.
     {path_solver}
     tol : float, default=1e-6
         The relative optimality gap to reach.
     max_iter : int, default=1000
-        Most iterations of a fit.
+        The largest number of iterations of a fit.
     class_weight : dict or 'balanced', default=None
         Weights ``{label: weight}`` that multiply the sample weights in fits, not in scores.
         'balanced' gives all classes the same total over all rows.
     n_jobs : int, default=None
-        Folds that are worked on at the same time, each in a thread that uses one core. With one, it
-        may use several.
+        The number of folds that are fitted at the same time, each in a thread that uses one core.
+        With one fold at a time, a fit may use several cores.
     verbose : int or bool, default=0
-        Whether to print a line for each fit; 2, one for each iteration, too.
+        Whether to print a line for each fit; 2 also prints a line for each iteration.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     C_ : float
-        The C chosen.
+        The chosen C.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
         W of the model of all rows.
     intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
-        b.
+        b of the model of all rows.
     Cs_ : ndarray of shape (n_Cs,)
-        The values of C, increasing.
+        The values of C in increasing order.
     l1_ratio_, l1_ratios_ : float, ndarray of shape (n_l1_ratios,)
-        The l1_ratio chosen, and all of them.
+        The chosen l1_ratio, and all l1_ratios.
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
-        Scores of the rows left out; for ``cv='loo'`` each row is a fold.
+        The scores on the rows left out; for ``cv='loo'`` each row is a fold.
     mean_scores_, score_standard_errors_ : ndarray of shape (n_l1_ratios, n_Cs)
-        Their means over folds, and the standard errors of these.
+        The means of the scores over folds, and the standard errors of these means.
     coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_classes, n_features + 1)
-        W of each fold, and b in the last column if there is an intercept; for ``cv='loo'`` the one
-        path of all rows. For two classes there is one row in the place of n_classes.
+        W for each fold, l1_ratio and C, with b in the last column if there is an intercept; for
+        ``cv='loo'`` the single path of all rows. For two classes, n_classes is replaced by 1.
     n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
-        Iterations of each fit; for ``cv='loo'`` those of the one path.
+        The number of iterations of each fit; for ``cv='loo'`` those of the single path.
     objective_, optimality_gap_ : float
-        Of the model of all rows: see `SoftmaxRegression`. Only with `refit`.
+        The objective and the gap of the model of all rows, as in `SoftmaxRegression`. They exist
+        only with `refit`.
     n_features_in_ : int
-        Number of features.
+        The number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if X had names that are all strings.
+        The names of the features, if X had names that are all strings.
 
     See Also
     --------
     softmax_path : The models for a grid of C.
-    CrossValidationDisplay : Draws the scores against C.
-    RegularizationPathDisplay : Draws the coefficients against C.
+    CrossValidationDisplay : Plots the scores against C.
+    RegularizationPathDisplay : Plots the coefficients against C.
     sklearn.linear_model.LogisticRegressionCV : Has the same attributes, with
         ``use_legacy_attributes=False``.
 
     Notes
     -----
-    With l1_ratio 0 the folds begin where the models of all rows lead to. Each takes at least one
-    step of Newton's method from there: so, whatever `tol`, no score is that of a model which has
-    seen the rows left out. Callbacks see a task for each path and in that one for each C; all are
-    finished, whatever they answer.
+    With l1_ratio 0 the fits of the folds start from the models of all rows. Each takes at least one
+    step of Newton's method, so that for every `tol` the scores are those of models that were not
+    fitted to the rows left out. Callbacks see a task for each path, with a subtask for each C; all
+    of them are completed, even if a callback asks to stop.
 
-    With ``cv='loo'`` each C takes one fit, of all rows. What a model without row i would say of it
-    follows in closed form from the Hessian at the minimum: one step of Newton's method with the row
-    left out. The few rows by which more changes than such a step can tell are left out in earnest,
-    at most 50 for each C. The order of the Hessian, (n_classes − 1) times n_features or, if there
-    are more features than rows, n_samples, can be 5000 at most.
+    With ``cv='loo'`` there is a single fit for each C, to all rows. The scores of row i by a model
+    without this row follow in closed form from the Hessian at the minimum, as one step of Newton's
+    method without the row. For the few rows for which one step is not accurate enough, at most 50
+    for each C, a model is fitted without the row. The order of the Hessian, (n_classes − 1) times
+    n_features, or times n_samples if there are more features than rows, can be 5000 at most.
 
     With metadata routing (``sklearn.set_config(enable_metadata_routing=True)``), `fit` passes
-    ``groups`` on to the splitter and `sample_weight` to a scorer that asks for it; without, the
-    scores of the folds are weighted by `sample_weight` if that is given.
+    ``groups`` to the splitter, and `sample_weight` to a scorer that requests it. Without metadata
+    routing the scores of the folds are weighted by `sample_weight` if that is given.
 
     References
     ----------
@@ -190,7 +192,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
     array([[-0.269, -0.138, -0.099, -0.115, -0.155]])
     """
 
-    # `score` has no use for it but in the scorer, which has to ask for it.
+    # `score` uses weights only in the scorer, which has to request them.
     __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
 
     _hints: ClassVar[dict[str, str]] = LINEAR_HINTS | {
@@ -254,7 +256,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
 
     @PenaltyName
     def penalty(self) -> str | None:
-        """What scikit-learn calls the penalty that was chosen: see `SoftmaxRegression.penalty`."""
+        """scikit-learn's name of the chosen penalty; see `SoftmaxRegression.penalty`."""
         return penalty_name(*self._strengths())
 
     def _strengths(self) -> tuple[float, float]:
@@ -274,12 +276,12 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels, or class probabilities.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 0 is the same as leaving the row out.
+            Non-negative weights. A weight of 0 is equivalent to leaving the row out.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Known scores of the rows, as in `SoftmaxRegression.fit`: added in fits, and where rows
-            left out are scored.
+            Known scores of the rows, as in `SoftmaxRegression.fit`. They are added in fits and in
+            the scores of rows left out.
         **params : dict
-            What metadata routing passes on to the splitter and the scorer, such as ``groups``.
+            Metadata for the splitter and the scorer, such as ``groups``.
 
         Returns
         -------
@@ -289,13 +291,13 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         Raises
         ------
         ValueError, TypeError
-            For data or parameters out of range; the estimator is then as it was before.
+            If data or parameters are invalid; the estimator is then left unchanged.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If the solver stopped before `tol` was reached in some fits; or if there is no finite
-            minimum for ``C=inf``, because classes can be told apart, some rows or all of them.
+            If the solver stopped before `tol` was reached in some fits, or if there is no finite
+            minimum for ``C=inf`` because some or all rows can be separated by class.
         UserWarning
             If a score is not finite.
         """
@@ -338,7 +340,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         offset: Any = None,
         **score_params: Any,
     ) -> float:
-        """How good the model is on some rows, by `scoring`.
+        """The score of the model on some rows, by `scoring`.
 
         Parameters
         ----------
@@ -351,7 +353,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Known scores to add, as in `fit`.
         **score_params : dict
-            What metadata routing passes on to the scorer.
+            Metadata for the scorer.
 
         Returns
         -------
@@ -378,12 +380,12 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         return float(np.average(self._row_score()(scores, targets), weights=targets.weight))
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say what goes to the splitter and to the scorer.
+        """Return the routing of metadata to the splitter and the scorer.
 
         Returns
         -------
         MetadataRouter
-            How metadata are routed.
+            The routing.
         """
         router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
         if not isinstance(self.cv, str):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import _check_method_params
 
-from softmax_regression._estimators.linear_classifier import linear_scores
+from softmax_regression._estimators.linear_classifier import linear_scorer
 from softmax_regression._estimators.scoring import scorer_of
 from softmax_regression._estimators.targets import relative_weights
 from softmax_regression._linalg.arrays import Array
@@ -97,7 +97,7 @@ class RowScore:
         self.weight = params.get("sample_weight")
 
     def __call__(self, coef: Array, intercept: Array, C: float, rows: Array) -> float:
-        scores = linear_scores(self.rows.original[rows], coef, intercept)
+        scores = linear_scorer(coef, intercept)(self.rows.original[rows])
         if self.rows.targets.offset is not None:
             scores = scores + self.rows.targets.offset[rows].T
         values = self.row_score(scores, self.rows.targets.of(rows))

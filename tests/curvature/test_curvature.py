@@ -344,7 +344,7 @@ def test_a_step_of_the_intercept_by_products_is_that_by_the_matrix(weighted, mon
     matrix = objective.for_rows(params)
     excess, hessian = intercept_hessian(objective.data, matrix)
     expected = hessian.solve(excess)
-    monkeypatch.setattr(_intercept, "_MANY_CLASSES", 59)
+    monkeypatch.setattr(_intercept, "_MAX_MATRIX_CLASSES", 59)
     again, products = intercept_hessian(objective.data, matrix)
     assert type(products) is not type(hessian)
     np.testing.assert_allclose(again, excess, rtol=1e-12, atol=1e-15)
@@ -357,10 +357,10 @@ def test_a_step_of_the_intercept_by_products_is_that_by_the_matrix(weighted, mon
 def test_many_classes_have_the_same_minimum_however_it_is_found(kept, monkeypatch):
     problem = Problem(n_rows=900, n_classes=300, l2=1e-3)
     monkeypatch.setattr(_linear, "_KEPT_PROBABILITIES", kept)
-    monkeypatch.setattr(_intercept, "_MOST_PROBABILITIES", kept)
+    monkeypatch.setattr(_intercept, "_MAX_KEPT_PROBABILITIES", kept)
     model = SoftmaxRegression(tol=1e-9).fit(problem.X, problem.targets)
     assert model.optimality_gap_ <= 1e-9
-    monkeypatch.setattr(_intercept, "_MANY_CLASSES", 1000)
+    monkeypatch.setattr(_intercept, "_MAX_MATRIX_CLASSES", 1000)
     other = SoftmaxRegression(tol=1e-9, solver="lbfgs").fit(problem.X, problem.targets)
     assert model.objective_ == pytest.approx(other.objective_, rel=1e-8)
     np.testing.assert_allclose(model.coef_, other.coef_, atol=1e-3)

@@ -2,7 +2,7 @@ r"""Cross-entropy of a linear model whose coefficients keep within bounds.
 
     min F(W, b)  where  L ≤ W ≤ U,    F = 1/S · Σ_i s_i CE_i + l2/2 · ‖W‖²
 
-entry by entry; b is free. In the coordinates of `coordinates.py` each column of W, L and U is
+entry by entry; b has no bounds. In the coordinates of `coordinates.py` each column of W, L and U is
 multiplied by its scale, and the box stays a box. At the minimum, with A = ∇_W F,
 
     A = 0 between the bounds,     A ≥ 0 where W = L,     A ≤ 0 where W = U.
@@ -27,12 +27,13 @@ from softmax_regression._objectives.linear.dual_bound import dual_gap
 from softmax_regression._objectives.linear.newton_dual import gap_by_newton_dual
 from softmax_regression._penalties.boxed_ridge import BoxedRidge
 
-# Coefficients for each row and output from which models are minimised by their duals.
+# Quadratic models are minimised by their duals if there are at least so many coefficients for each
+# row and output.
 _WIDE_RATIO = 2
 
 
 class BoundedCrossEntropy:
-    """F within a box.
+    """F with bounds of W.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ class BoundedCrossEntropy:
 
     @cached_property
     def has_dual(self) -> bool:
-        """Whether a penalty, or bounds on all sides, keep W finite, and scores are the model's."""
+        """Whether there is a dual bound: a penalty or bounds on all sides, and no offsets."""
         if self.smooth.data.has_offset:
             return False
         sides = [self.smooth.layout.unpack(side)[0] for side in self.box]
@@ -60,7 +61,7 @@ class BoundedCrossEntropy:
 
     @cached_property
     def is_wide(self) -> bool:
-        """Whether the rows, one for each output, are far fewer than the coefficients."""
+        """Whether the rows, counted once for each output, are far fewer than the coefficients."""
         smooth = self.smooth
         few = _WIDE_RATIO * smooth.width * smooth.data.n_rows <= self.n_params
         penalized = smooth.l2 > 0 and smooth.penalty.unpenalized is None
@@ -68,7 +69,7 @@ class BoundedCrossEntropy:
 
     @property
     def order(self) -> int:
-        """The largest of the matrices that Newton's method factors."""
+        """The largest order of a matrix that Newton's method factors."""
         return self.smooth.width * self.smooth.data.n_rows if self.is_wide else self.n_params
 
     def within(self, params: Array) -> Array:
@@ -76,14 +77,14 @@ class BoundedCrossEntropy:
         return np.clip(params, *self.box)
 
     def free(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
-        """Return which parameters the gradient does not press against a bound that they are at."""
+        """Return which parameters are free: descent does not press them against their bounds."""
         lower, upper = self.box
         held = (params <= lower) & (gradient >= 0)
         held |= (params >= upper) & (gradient <= 0)
         return ~held
 
     def max_step(self, params: Array, direction: Array) -> float:
-        """Return how many times a direction can be gone within the bounds."""
+        """Return the largest multiple of a direction that stays within the bounds."""
         lower, upper = self.box
         moving = np.flatnonzero(direction)
         there = direction[moving]
@@ -91,13 +92,13 @@ class BoundedCrossEntropy:
         return float(((bound - params[moving]) / there).min(initial=np.inf))
 
     def largest_change(self, direction: Array) -> float:
-        """Return by how much a step changes the scores of a row, one class against another."""
+        """Return the largest change by a step of a difference of two scores of a row."""
         return self.smooth.largest_change(direction)
 
     def chosen(self, params: Array, gradient: Array) -> NDArray[np.bool_]:
-        """Return the entries of (W, b) that a model of F is made of.
+        """Return the entries of (W, b) that a quadratic model of F includes: the free ones.
 
-        The same added to all intercepts changes nothing: the last one is left out.
+        Adding the same number to all intercepts does not change F, so the last one is left out.
         """
         entries = self.smooth.matrix(self.free(params, gradient)).copy()
         if self.smooth.fit_intercept and self.smooth.width > 1:
@@ -121,5 +122,5 @@ class BoundedCrossEntropy:
         return gap_by_newton_dual(self.smooth, params, step, self.box)
 
     def separates(self, params: Array) -> bool:
-        """Return whether the parameters tell all classes apart."""
+        """Return whether the parameters separate all classes."""
         return self.smooth.separates(params)

@@ -1,19 +1,20 @@
 r"""The linear model in coordinates in which all features have the same scale.
 
-On data as it comes, one feature is in millimetres and the next in years, and the level sets of the
-objective are needles. Optimisers want circles. Instead of changing X this changes the unknowns:
-with column means μ, positive scales t_j for the features and t_0 for the intercept,
+In raw data one feature is in millimetres and the next in years, so that the level sets of the
+objective are thin ellipsoids, whereas optimisers converge fastest if these are spheres. Instead of
+X the unknowns are changed: with column means μ, positive scales t_j of the features and t_0 of the
+intercept,
 
     Ṽ = W diag(t),  ṽ_0 = t_0 (b + W μ)        W = Ṽ diag(t)⁻¹,  b = ṽ_0 / t_0 − W μ
 
-so that scores are Ṽ z + ṽ_0/t_0 with z = (x − μ)/t: the model of centred and scaled features, while
-X is read as it lies. The objective is the same function, penalty included; only the path to its
-minimum gets shorter. Gradients follow by the chain rule, in operations on arrays of the size of W.
+so that the scores are Ṽ z + ṽ_0/t_0 with z = (x − μ)/t. This is the model of centred and scaled
+features, without a copy of X. The objective is the same function, including the penalty. Gradients
+follow by the chain rule, in operations on arrays of the size of W.
 
-Scales are chosen so that every coordinate has a curvature of about 1. With p (1 − p) ≈ c the
-curvature along W_kj is c σ_j² + l2, hence ``t_j² = c σ_j² + l2`` and ``t_0² = c``. Nothing is
-squared on the way, so that columns may be as large or as small as float64 has numbers for, but for
-room for sums of their values and for the inverses of their scales.
+The scales are chosen so that every coordinate has a curvature of about 1. With p (1 − p) ≈ c the
+curvature along W_kj is c σ_j² + l2, hence ``t_j² = c σ_j² + l2`` and ``t_0² = c``. These are
+computed without squares, so that columns may have any size for which sums of their values and
+inverses of their scales are within the range of float64.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.linear.layout import LinearLayout
 
-# The largest size of a column whose values may be added up over rows, and the smallest scale that
-# a coefficient may be divided by.
+# The largest size of a column whose sum over rows does not overflow, and the smallest scale by
+# which a coefficient can be divided.
 _LARGEST_SIZE, _LEAST_SCALE = 1e300, 1e-300
 
 
 class Coordinates:
-    """The linear map between the two sets of unknowns.
+    """The linear map between (W, b) and (Ṽ, ṽ_0).
 
     Parameters
     ----------
     means : ndarray of shape (n_columns,)
-        μ; zeros for a model without intercept, which cannot be centred.
+        μ; zeros for a model without intercept, whose features cannot be centred.
     scales : ndarray of shape (n_columns,)
         t, positive.
     intercept_scale : float
@@ -56,7 +57,7 @@ class Coordinates:
     def standardizing(
         cls, moments: Moments, *, ridge_roots: Array, n_classes: int, fit_intercept: bool
     ) -> Self:
-        """Choose them by the means and variances of the columns, and by the roots of the ridge."""
+        """Return coordinates for the moments of the columns, and for the roots of the ridge."""
         check_sizes(moments.sizes())
         spread = spreads(moments, fit_intercept)
         curvature = (n_classes - 1) / n_classes**2
@@ -73,7 +74,7 @@ class Coordinates:
         return cls(means, scales, float(np.sqrt(curvature)))
 
     def select(self, columns: NDArray[np.intp]) -> Self:
-        """Return those of some of the columns."""
+        """Return the coordinates of some of the columns."""
         return type(self)(self.means[columns], self.scales[columns], self.intercept_scale)
 
     def to_model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
@@ -96,20 +97,21 @@ class Coordinates:
         )
 
     def pull_gradient(self, coef: Array, intercept: Array) -> None:
-        """Turn a gradient in (W, b) into one in (Ṽ, ṽ_0), in place."""
+        """Convert a gradient in (W, b) to one in (Ṽ, ṽ_0), in place."""
         if len(intercept):
             coef -= np.outer(intercept, self.means)
             intercept /= self.intercept_scale
         coef /= self.scales
 
     def curvature_bound(self, ridge: Array) -> float:
-        """Bound the curvature of F in standardised coordinates, for the ridge there.
+        """Return an upper bound of the curvature of F in these coordinates, for the ridge there.
 
-        The Hessian of CE in the scores is at most 1/2 (1/4 for a single score), so that of F is at
-        most 1/2 · Σ s_i ‖(z_i, 1/t_0)‖² / S plus that of the penalty, in every direction.
+        The Hessian of CE in the scores is at most 1/2 (1/4 for a single score), so that the Hessian
+        of F is at most 1/2 · Σ s_i ‖(z_i, 1/t_0)‖² / S plus that of the penalty.
         """
         # By construction t² − l2 is c times the variance of a column (or its mean square).
-        spread = np.maximum(1 - ridge, 0) / self.intercept_scale**2  # 1 for the intercept
+        # For the intercept 1 − ridge is 1.
+        spread = np.maximum(1 - ridge, 0) / self.intercept_scale**2
         return 0.5 * float(spread.sum()) + float(ridge.max(initial=0))
 
     def rows(self, X: Array) -> Array:
@@ -117,7 +119,7 @@ class Coordinates:
         return (X - self.means) / self.scales
 
     def moments(self, of_columns: Moments) -> Moments:
-        """Return the moments of the columns of z for those of X's."""
+        """Return the moments of the columns of z for the moments of the columns of X."""
         deviations = of_columns.deviations / self.scales
         return Moments(of_columns.weight, self.rows(of_columns.means), deviations)
 
@@ -129,21 +131,21 @@ class Coordinates:
 
 def pushed_covariance(covariance: Array, push: Callable[[Array], Array]) -> Array:
     """Return T Σ Tᵀ for a linear map T that is applied to one vector at a time."""
-    half = np.stack([push(column) for column in covariance.T])  # Σ Tᵀ, as Σ is symmetric
+    half = np.stack([push(column) for column in covariance.T])  # Σ Tᵀ, because Σ is symmetric.
     return np.stack([push(column) for column in half.T])
 
 
 class RowMap:
-    """Takes rows of X to the coordinates of the parameters.
+    """Maps rows of X to the coordinates of the parameters.
 
     Parameters
     ----------
     n_columns : int
-        How many columns rows have there: with an intercept, its own is the last.
+        The number of columns of the mapped rows; with an intercept, the last is its own.
     coordinates : Coordinates or None
-        Those of the parameters; None for those of X.
+        The coordinates of the parameters; None for those of X.
     intercept_entry : float, default=1.0
-        What stands in the column of the intercept.
+        The entries of the column of the intercept.
     """
 
     def __init__(
@@ -157,9 +159,9 @@ class RowMap:
         self.intercept_entry = intercept_entry
 
     def __call__(self, X: Design) -> Array:
-        """Return some rows there, transposed, in float64.
+        """Return some rows in these coordinates, transposed, in float64.
 
-        It may be X itself: not to be changed.
+        Callers must not change the array, which may be X itself.
         """
         rows = X.toarray().T
         if self.coordinates is None and len(rows) == self.n_columns:
@@ -179,9 +181,9 @@ class RowMap:
 
 
 def spreads(moments: Moments, fit_intercept: bool) -> Array:
-    """Return the deviations of columns, or without an intercept their sizes; 0 of constant ones.
+    """Return the deviations of columns, or without an intercept their root mean squares.
 
-    What rounding leaves of a constant column is no deviation.
+    They are set to 0 if they are within the rounding errors of a constant column.
     """
     spread = moments.deviations
     if not fit_intercept:
@@ -192,7 +194,7 @@ def spreads(moments: Moments, fit_intercept: bool) -> Array:
 
 def check_sizes(sizes: Array) -> None:
     """Raise if a column is so large that sums of its values overflow."""
-    too_large = np.flatnonzero(~(sizes <= _LARGEST_SIZE))  # NaN, where they have overflowed already
+    too_large = np.flatnonzero(~(sizes <= _LARGEST_SIZE))  # Sizes are NaN after an overflow.
     if len(too_large):
         raise ValueError(
             f"X has values so large that their sums overflow, in column {too_large[0]}. Divide it "

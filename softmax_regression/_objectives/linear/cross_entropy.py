@@ -8,9 +8,9 @@ weighted residuals s_i (p_i − y_i) and S the sum of weights,
     ∇_W F   = 1/S · R X + l2 · W,     ∇_b F = 1/S · R 1
     (∇²F) V = 1/S · R' X + l2 · V,    R' = s_i (diag(p_i) − p_i p_iᵀ) V x_i
 
-The unknowns may be in other coordinates (see `coordinates.py`): the same function of Ṽ and ṽ_0.
-Everything here is then in them, and `ridge`, the strength of the penalty, differs by column; that
-of the intercept is 0.
+The unknowns may be in other coordinates (see `coordinates.py`), as the same function of Ṽ and ṽ_0.
+Everything here is then in these coordinates, and `ridge`, the strength of the penalty, has a number
+for each column, which is 0 for the intercept.
 """
 
 from __future__ import annotations
@@ -50,15 +50,17 @@ from softmax_regression._objectives.linear.newton_dual import gap_by_newton_dual
 from softmax_regression._objectives.linear.null_model import null_model
 from softmax_regression._penalties.ridge import Ridge
 
-_KEPT_SHARE = 0.125  # Of the size of X: so many probabilities are kept at most, or, if more,
-_KEPT_PROBABILITIES = 1 << 25  # so many: 128 MB in float32.
-_PRECISE_PROBABILITIES = 1 << 20  # So many are kept in the precision of X, not in float32.
-# Sizes of columns whose products in float32, and sums of these, neither overflow nor lose digits.
+# Probabilities are kept if they are at most as many as this share of the values of X, or as this
+# number, which takes 128 MB in float32.
+_KEPT_SHARE = 0.125
+_KEPT_PROBABILITIES = 1 << 25
+_PRECISE_PROBABILITIES = 1 << 20  # Up to this number they are kept in the precision of X.
+# Range of the sizes of columns whose products in float32 neither overflow nor underflow.
 _SINGLE_PRECISION_SIZES = 1e-30, 1e30
 
 
 class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
-    """F(W, b); see the module's text for the mathematics.
+    """The objective F(W, b); see the module's text for the mathematics.
 
     Parameters
     ----------
@@ -67,9 +69,9 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     loss : PointwiseLoss
         Targets and weights of the same rows.
     l2 : float
-        Strength of the penalty beside a *mean* cross-entropy: 1 / (C S).
+        Strength of the penalty relative to a *mean* cross-entropy: 1 / (C S).
     fit_intercept : bool
-        Whether there is a b.
+        Whether the model has an intercept b.
     """
 
     def __init__(self, design: Design, loss: PointwiseLoss, l2: float, fit_intercept: bool):
@@ -81,18 +83,18 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     def of_rows(
         cls, data: RowBlocks, l2: float, fit_intercept: bool, penalty: Ridge | None = None
     ) -> Self:
-        """Return the objective for rows stored in any way, and maybe with another penalty.
+        """Return the objective for rows in any storage, perhaps with another penalty.
 
         Parameters
         ----------
         data : RowBlocks
             The rows.
         l2 : float
-            As of the class.
+            As for the class.
         fit_intercept : bool
-            As of the class.
+            As for the class.
         penalty : Ridge, default=None
-            The penalty of all columns of (W, b), if it is not the same for all features.
+            The penalty of the columns of (W, b), if it differs between features.
         """
         layout = LinearLayout(data.n_outputs, data.n_columns, fit_intercept)
         objective = cls.__new__(cls)
@@ -117,7 +119,7 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         penalty: Ridge | None = None,
         row_map: RowMap | None = None,
     ) -> Self:
-        """Return the same objective but for some of its parts."""
+        """Return the objective with some of its parts replaced."""
         other = type(self).__new__(type(self))
         other._assemble(
             data or self.data,
@@ -131,13 +133,13 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
 
     @property
     def coordinates(self) -> Coordinates | None:
-        """Those of the parameters; None for those of X."""
+        """The coordinates of the parameters; None for those of X."""
         return self.row_map.coordinates
 
     def standardized(self, moments: Moments | None = None) -> Self:
-        """Return it in coordinates in which its curvature is about 1, by its own moments or others.
+        """Return the objective in coordinates in which its curvature is about 1.
 
-        Only for an objective in the coordinates of X.
+        The moments of X are by default its own. The objective must be in the coordinates of X.
         """
         return self.in_coordinates(
             Coordinates.standardizing(
@@ -149,25 +151,25 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         )
 
     def in_coordinates(self, coordinates: Coordinates) -> Self:
-        """Return it in other coordinates, from those of X."""
+        """Return the objective, which must be in the coordinates of X, in other coordinates."""
         penalty = self.penalty.divided_by(coordinates.scales)
         row_map = RowMap(self.n_columns, coordinates, 1 / coordinates.intercept_scale)
         return self._derived(penalty=penalty, row_map=row_map).astype(self.dtype)
 
     def with_l2(self, l2: float) -> Self:
-        """Return it with another strength of the penalty, in the same coordinates."""
+        """Return the objective with another strength of the penalty, in the same coordinates."""
         return self._derived(penalty=self.penalty.with_strength(l2))
 
     def with_penalty(self, penalty: Ridge) -> Self:
-        """Return it with another penalty, of the columns of (W, b) in the same coordinates."""
+        """Return the objective with another penalty, in the same coordinates."""
         return self._derived(penalty=penalty)
 
     def astype(self, dtype: Any) -> Self:
-        """Return it as computed in another precision; in float64 where float32 has no room."""
+        """Return the objective as computed in a dtype, or in float64 if its range is too small."""
         return self._derived(self.data.astype(dtype if self._is_in_range(dtype) else np.float64))
 
     def _is_in_range(self, dtype: Any) -> bool:
-        """Whether sums in some precision neither overflow nor lose digits."""
+        """Return whether sums in a dtype neither overflow nor underflow."""
         if self.coordinates is None or np.dtype(dtype) == np.float64:
             return True
         scales, means = self.coordinates.scales, self.coordinates.means
@@ -175,7 +177,7 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return bool((scales >= low).all() and np.maximum(scales, np.abs(means)).max() <= high)
 
     def restricted(self, columns: NDArray[np.intp]) -> Self:
-        """Return it as a function of the coefficients of some columns of X, and the intercept."""
+        """Return the objective as a function of the coefficients of some columns, and of b."""
         layout = LinearLayout(self.width, len(columns), self.fit_intercept)
         kept = np.append(columns, np.arange(self.layout.n_features, self.n_columns))
         return self._derived(
@@ -188,11 +190,11 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     # -- parameters --------------------------------------------------------------------------------
 
     def matrix(self, params: Array) -> Array:
-        """(W, b) as a view of the flat vector."""
+        """Return (W, b) as a view of the flat vector."""
         return self.layout.matrix(params)
 
     def to_model(self, params: Array) -> tuple[Array, Array]:
-        """W and b for parameters in the coordinates of this objective."""
+        """Return W and b for parameters in the coordinates of this objective."""
         coef, intercept = self.layout.unpack(params)
         if self.coordinates is None:
             return coef, intercept
@@ -205,17 +207,17 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return self.layout.pack(coef, intercept)
 
     def null_model(self) -> tuple[Array, Array]:
-        """W = 0 and nearly the best b for it, to begin with."""
+        """Return W = 0 and nearly the best b for it, as a start."""
         return null_model(self.data, self.layout)
 
     def centred(self, params: Array) -> Array:
-        """Return them without what all classes have in common."""
+        """Return the parameters less their mean over classes."""
         return centred(self.layout.matrix(params)).ravel()
 
     # -- value and gradient ------------------------------------------------------------------------
 
     def for_rows(self, params: Array) -> Array:
-        """Return (W, b) in the coordinates and in the precision of X, as kernels want it."""
+        """Return (W, b) in the coordinates and precision of X, in the form that kernels take."""
         if self.coordinates is not None:
             params = self.layout.pack(*self.to_model(params))
         return self.data.laid_out(self.layout.matrix(params.astype(self.dtype, copy=False)))
@@ -248,7 +250,7 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return total * share + float(np.vdot(penalty, matrix)) / 2
 
     def pull_sums(self, gradient: Array, share: float) -> None:
-        """Turn sums of residuals times (X, 1) into means, in the coordinates of the parameters."""
+        """Convert sums of residuals times (X, 1) to means in the objective's coordinates."""
         gradient *= share
         if self.coordinates is not None:
             self.coordinates.pull_gradient(*self.layout.unpack(gradient))
@@ -269,27 +271,27 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
     def rows_at_once(self, at: Evaluation) -> tuple[Array, Array] | None:
         """Return √s z and the probabilities of all rows, transposed, if X is one block; else None.
 
-        Both are not to be changed.
+        Callers must not change them.
         """
         return None
 
     def known_probabilities(self, at: Evaluation) -> Any:
-        """Probabilities of all rows, as exact as they can be, if they are at hand; else None."""
+        """Return the precise probabilities of all rows if they are known; else None."""
         return None
 
     def largest_change(self, direction: Array) -> float:
-        """Return by how much a step changes the scores of a row, one class against another."""
+        """Return the largest change by a step of a difference of two scores of a row."""
         return self._summed(largest_change, self.for_rows(direction), reduce=max)
 
     def _probabilities(self, at: Evaluation, matrix: Array) -> Any:
-        """Return those of all rows, which the evaluation keeps, or None where there is no room."""
+        """Return the probabilities of all rows, which the evaluation keeps; None for too many."""
         n_kept = self.width * self.data.n_rows
         if not self.data.remembers_rows or n_kept > max(
             _KEPT_SHARE * self.data.n_values, _KEPT_PROBABILITIES
         ):
             return None
         if at.probabilities is None:
-            # Rounded to float32 they are those of a matrix as near the Hessian as can matter.
+            # Rounding to float32 changes the Hessian by less than matters for its products.
             dtype = self.dtype if n_kept <= _PRECISE_PROBABILITIES else np.float32
             kept = self.data.values_of_rows(self.width, dtype)
             self._summed(write_probabilities, matrix, kept=kept)
@@ -300,17 +302,17 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
 
     @property
     def has_dual(self) -> bool:
-        """Whether there is a penalty."""
+        """Whether there is a penalty, and so a dual bound."""
         return self.l2 > 0
 
     @property
     def smooth(self) -> Self:
-        """Itself: there is no other part."""
+        """The objective itself, which has no other part."""
         return self
 
     @property
     def conjugate(self) -> Ridge:
-        """The whole penalty, as the dual bound asks for it."""
+        """The whole penalty, for the dual bound."""
         return self.penalty
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
@@ -322,7 +324,7 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return dual_gap(self, at, enough, sharp)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        """Bound F − min F by the exact Newton step there; inf if it proves nothing."""
+        """Bound F − min F by the exact Newton step from the parameters; inf without a bound."""
         if not self.has_dual:
             return gap_by_newton_dual(self, params, step)
         if self.penalty.unpenalized is None:
@@ -330,21 +332,21 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return gap_by_newton_dual(self, params, step, farther=FARTHER)
 
     def separates(self, params: Array) -> bool:
-        """Whether the scores of every row of weight are highest for its own class: a proof."""
+        """Return whether the score of each row of positive weight is highest for its own class."""
         return self._summed(are_separated, self.for_rows(params), reduce=all)
 
     def likely_gap(self, gradient: Array) -> float:
-        """Estimate the optimality gap from little but a gradient; 0 where that is unknown."""
+        """Estimate the optimality gap from a gradient, without a pass over rows; 0 if unknown."""
         if not self.has_dual:
             return 0.0
         slopes, gain = slopes_at_best_intercept(self, gradient)
-        if (free := self.penalty.unpenalized) is not None:  # of a curvature of about 1
+        if (free := self.penalty.unpenalized) is not None:  # Their curvature is about 1.
             gain += 0.5 * float(np.square(slopes[:, free]).sum())
             slopes = np.where(free, 0.0, slopes)
         return self.penalty.half_square(slopes) + gain
 
     def last_step(self, at: Evaluation, residual: Array) -> Array | None:
-        """Take from the residual of the Newton equations its part in the intercept."""
+        """Return a step of b that removes the residual of the Newton equations in the intercept."""
         if not self.fit_intercept or not self.has_dual:
             return None
         _, hessian = intercept_hessian(self.data, self.for_rows(at.params), at.probabilities)
@@ -354,13 +356,13 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return step
 
     def curvature_bound(self) -> float:
-        """Bound the curvature of F in standardised coordinates."""
+        """Return an upper bound of the curvature of F in standardised coordinates."""
         assert self.coordinates is not None
         return self.coordinates.curvature_bound(self.ridge)
 
 
 def _ridge(layout: LinearLayout, l2: float) -> Ridge:
-    """Return the penalty that is the same for all features."""
+    """Return the penalty that is equal for all features."""
     roots = np.ones(layout.n_columns)
     roots[layout.n_features :] = 0.0
     return Ridge(l2, roots)

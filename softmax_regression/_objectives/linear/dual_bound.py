@@ -1,4 +1,4 @@
-r"""The certificate: how far F is above its minimum, at most.
+r"""The certificate of a penalised problem: an upper bound of F − min F by the dual problem.
 
 log Σ exp(z) ≥ q·z + H(q) for every distribution q, with H its entropy, and equal at q = softmax(z).
 So for any distributions q_i whose weighted total is that of the targets in every class, minimising
@@ -7,32 +7,33 @@ over W and b gives
     F(W, b) ≥ D(q) = 1/S · Σ_i s_i H(q_i) − ‖A_q‖² / (2 l2),    A_q = 1/S · Σ_i s_i (q_i − y_i) x_iᵀ
 
 which is the dual of the problem (Yu, Huang and Lin, "Dual coordinate descent methods for logistic
-regression and maximum entropy models", Machine Learning 85, 2011). The model's own p_i nearly do:
-at the optimum ∇_b F = 0 says that their totals agree. Elsewhere they are mixed with one fixed
-distribution r, ``q_i = (1 − ρ) p_i + ρ r``, with the smallest ρ for which an r exists that repairs
-the totals. As H is concave, H(q_i) ≥ (1 − ρ) H(p_i) + ρ H(r): the bound takes a few operations on
-arrays of the size of W, given the value and the gradient.
+regression and maximum entropy models", Machine Learning 85, 2011). The probabilities p_i of the
+model are a candidate: at the optimum their totals are those of the targets, as ∇_b F = 0. Elsewhere
+they are mixed with one fixed distribution r, ``q_i = (1 − ρ) p_i + ρ r``, with the smallest ρ for
+which some r makes the totals agree. As H is concave, H(q_i) ≥ (1 − ρ) H(p_i) + ρ H(r). So given the
+value and the gradient, the bound takes a few operations on arrays of the size of W.
 
-Where a Newton step Δ = −H⁻¹ g is known, there is a better one: q_i = p_i + J_i Δ x_i, what the step
-makes of p_i to first order, J_i = diag(p_i) − p_i p_iᵀ. Their totals agree with the targets', and
-A_q = −l2 (W + Δ), as the gradient after the step would be 0. With q_ik = p_ik (1 + ε_ik), F − D(q)
-is l2/2 ‖Δ‖² and the mean of
+If a Newton step Δ = −H⁻¹ g is known, a better candidate is q_i = p_i + J_i Δ x_i, the probabilities
+after the step to first order, with J_i = diag(p_i) − p_i p_iᵀ. Their totals are those of the
+targets, and A_q = −l2 (W + Δ), as the gradient after the step is 0 to first order. With
+q_ik = p_ik (1 + ε_ik), F − D(q) is the sum of l2/2 ‖Δ‖² and the mean of
 
     KL(q_i ‖ p_i) = Σ_k p_ik ((1 + ε_ik) log(1 + ε_ik) − ε_ik) ≤ φ(τ) Σ_k p_ik ε_ik²
 
-with φ(τ) = ((1 − τ) log(1 − τ) + τ) / τ² if no ε_ik is below −τ, as the bracket over ε² falls with
-ε. For τ may stand the longest step in the scores of a row, of one class against another. Both terms
-together are at most 2 φ(τ) times the Newton decrement ½ gᵀ H⁻¹ g: near the minimum, hardly more.
+with φ(τ) = ((1 − τ) log(1 − τ) + τ) / τ² if no ε_ik is below −τ, because the bracket over ε²
+decreases in ε. The largest change by the step of a difference of two scores of a row is such a τ.
+Both terms together are at most 2 φ(τ) times the Newton decrement ½ gᵀ H⁻¹ g, which is hardly more
+than the decrement near the minimum.
 
-The penalty comes in by its conjugate alone. With A the gradient of the loss in W, F − D(q) is a sum
-of small terms, of which one is what Fenchel and Young's inequality leaves of the penalty,
-Ω(W) + Ω*(−A_q) + A_q·W. Where Ω* may be infinite, as without a ridge beside the lasso, the
-distributions are drawn towards the targets, ``(1 − β) q + β y``, which scales A_q by 1 − β and
-leaves the totals of classes as they are; again H is concave. With a ridge that may help too, and
-the better of the bounds counts (E. Ndiaye, O. Fercoq, A. Gramfort and J. Salmon, "Gap safe
+The penalty Ω enters only by its conjugate Ω*. With A the gradient of the loss in W, F − D(q) is a
+sum of small terms. One of them is the gap of the Fenchel-Young inequality,
+Ω(W) + Ω*(−A_q) + A_q·W. If Ω* may be infinite, as for a lasso without a ridge, the distributions
+are mixed with the targets, ``(1 − β) q + β y``, which scales A_q by 1 − β and keeps the totals of
+classes; again the concavity of H is used. With a ridge that may improve the bound as well, and the
+smaller of the bounds is returned (E. Ndiaye, O. Fercoq, A. Gramfort and J. Salmon, "Gap safe
 screening rules for sparsity enforcing penalties", JMLR 18, 2017).
 
-In other coordinates x is z and each column has its own l2, the objective's `ridge`.
+In other coordinates z replaces x, and each column has its own l2, the objective's `ridge`.
 """
 
 from __future__ import annotations
@@ -49,39 +50,39 @@ from softmax_regression._objectives.linear.means import ObjectiveOfRows, row_mea
 
 _MAX_INTERCEPT_STEPS = 10
 _STEPS_BY_ONE_HESSIAN = 2
-_FAR_STEP = 1.0  # Nats: beyond that Newton's steps in the intercept are too long or too short.
-_LEAST_SHARE = float(np.finfo(np.float64).tiny)  # Of a class.
-_SHORT_STEP = 1e-6  # Nats: the square of that is a rounding error.
-_LEAST_CHANGE = 1e-4  # Nats: below, φ is 1/2 but for rounding.
-_ROUNDING_ERRORS = 64 * float(np.finfo(np.float64).eps)  # Of a sum, relative to its terms, at most.
-_UNDERFLOW = float(np.finfo(np.float64).tiny)  # What smaller numbers lose of their digits.
+_FAR_STEP = 1.0  # Nats; Newton steps of the intercept are inaccurate beyond this length.
+_LEAST_SHARE = float(np.finfo(np.float64).tiny)  # Least share of a class, to avoid logarithms of 0.
+_SHORT_STEP = 1e-6  # Nats; a step of the intercept that changes F by no more than rounding errors.
+_LEAST_CHANGE = 1e-4  # Nats; for smaller changes φ is computed at this one, where it is nearly 1/2.
+_RELATIVE_ROUNDING = 64 * float(np.finfo(np.float64).eps)  # Largest error of a sum.
+_UNDERFLOW = float(np.finfo(np.float64).tiny)  # Largest absolute error by underflow.
 _NONE = np.zeros(0)
-_SLOPE_NOISE = 1e-14  # Of a slope, for each unknown: of sums, and of solving with a factor.
+_SLOPE_NOISE = 1e-14  # Error of a slope for each unknown, of sums and of solutions with a factor.
 
 
 class Conjugate(Protocol):
-    """What the bound asks of a penalty Ω, the ridge included.
+    """The methods of a penalty Ω, including the ridge, that the bound uses.
 
     Attributes
     ----------
     always_finite : bool
-        Whether `conjugate_gap` is finite for all slopes, so that they need not be made smaller.
+        Whether `conjugate_gap` is finite for all slopes, so that they need not be shrunk.
     """
 
     always_finite: bool
 
     def value(self, coef: Array) -> float:
-        """Ω(W)."""
+        """Return Ω(W)."""
 
     def conjugate_gap(self, coef: Array, slopes: Array) -> float:
-        """Ω(W) + Ω*(−A) + A·W, for the gradient of loss and ridge, A + r W."""
+        """Return Ω(W) + Ω*(−A) + A·W, for the gradient A + r W of loss and ridge."""
 
     def shrinkages(self, slopes: Array) -> tuple[float, ...]:
-        """By which parts β to try to make the gradient A of the loss smaller."""
+        """Return the shares β to try, by which the gradient A of the loss is shrunk."""
 
 
 class Smooth(ObjectiveOfRows, Protocol):
-    """What the bound asks of F; see `cross_entropy.py` for what each member is."""
+    """The members of F that the bound uses; see `cross_entropy.py` for their meaning."""
 
     ridge: Array
 
@@ -91,9 +92,9 @@ class Smooth(ObjectiveOfRows, Protocol):
 
 
 class Certified(Protocol):
-    """A problem whose minimum is bounded: a smooth objective, F, and the whole penalty.
+    """A problem with a dual bound: a smooth objective F, and the whole penalty.
 
-    Gradients are those of F; values are those of F and what else of the penalty there is.
+    Gradients are those of F; values include the part of the penalty that is not in F.
     """
 
     @property
@@ -108,20 +109,20 @@ class Certified(Protocol):
 def dual_gap(problem: Certified, at: Evaluation, enough: float, sharp: bool) -> float:
     """Bound F − min F.
 
-    First with the model's probabilities, which is free. If it may be only the intercept that keeps
-    that above `enough`, then with those at the best intercept for the same W, which takes a few
-    passes over X.
+    The first bound is that of the model's probabilities, which takes no pass over X. If it exceeds
+    `enough`, perhaps only because of the intercept, the second is that of the probabilities at the
+    best intercept for the same W, which takes a few passes.
 
     Parameters
     ----------
     problem : Certified
         F and its penalty.
     at : Evaluation
-        Where.
+        The evaluation at the point.
     enough : float
-        A bound that would do.
+        A bound that is small enough.
     sharp : bool
-        Whether to take the passes even if they are not expected to lead to `enough`.
+        Whether to take the passes even if the second bound is not expected to be below `enough`.
     """
     smooth = problem.smooth
     gap = gap_at(problem, at)
@@ -138,12 +139,12 @@ def dual_gap(problem: Certified, at: Evaluation, enough: float, sharp: bool) -> 
 
 
 def _gap_after_steps(problem: Certified, at: Evaluation, enough: float) -> float:
-    """Bound F − min F after a few steps of the intercept, all by the Hessian where they begin."""
+    """Bound F − min F after a few steps of the intercept, all with the Hessian at the start."""
     smooth, there, gap = problem.smooth, at, np.inf
     _, hessian = intercept_hessian(smooth.data, smooth.for_rows(at.params), at.probabilities)
     for _ in range(_STEPS_BY_ONE_HESSIAN):
         excess = _excess(smooth, smooth.layout.unpack(there.gradient)[1])
-        if not np.isfinite(excess).all():  # scores have overflowed: the bound proves nothing
+        if not np.isfinite(excess).all():  # Scores have overflowed, and the bound is infinite.
             break
         there = problem.evaluate(_stepped(smooth, there.params, _step(smooth, excess, hessian)))
         gap = min(gap, _gap_from(problem, there, at.value))
@@ -153,24 +154,24 @@ def _gap_after_steps(problem: Certified, at: Evaluation, enough: float) -> float
 
 
 def _gap_from(problem: Certified, there: Evaluation, value: float) -> float:
-    """Bound a value less min F by what is known elsewhere; inf where a step went astray."""
+    """Bound a value less min F by an evaluation elsewhere; inf if F is larger there."""
     if not there.value <= value * (1 + 64 * np.finfo(problem.smooth.data.dtype).eps):
         return np.inf
     return max(value - there.value, 0.0) + gap_at(problem, there)
 
 
 def gap_at(problem: Certified, at: Evaluation) -> float:
-    """F − D(q) for the q of the module's text, as a sum of small terms, not as a difference."""
+    """Return F − D(q) for the q of the module's text, as a sum of small terms."""
     smooth, penalty = problem.smooth, problem.conjugate
     coef, intercept = smooth.layout.unpack(at.params)
     slopes, intercept_slope = smooth.layout.unpack(at.gradient)
     rho, share, share_entropy = 0.0, _NONE, 0.0
-    if smooth.layout.fit_intercept:  # Else no totals have to agree.
+    if smooth.layout.fit_intercept:  # Without an intercept the totals need not agree.
         rho, share, share_entropy = _repair_totals(smooth, _excess(smooth, intercept_slope))
     if rho == 0 and penalty.always_finite:
         return settled(penalty.conjugate_gap(coef, slopes), at.value)
     ridge_slopes = smooth.ridge[: coef.shape[1]] * coef
-    slopes = slopes - ridge_slopes  # Of the loss alone.
+    slopes = slopes - ridge_slopes  # The slopes of the loss alone.
     along_intercept = float(intercept_slope @ intercept)
     entropy = at.value - penalty.value(coef) - float(np.vdot(slopes, coef)) - along_intercept
     repaired, kept = slopes, entropy
@@ -192,7 +193,7 @@ def gap_at(problem: Certified, at: Evaluation) -> float:
 
 
 def expected_gap(problem: Certified, at: Evaluation) -> float:
-    """Estimate what `gap_at` would be at the best intercept: hardly less than this."""
+    """Estimate `gap_at` at the best intercept, nearly from below."""
     smooth, penalty = problem.smooth, problem.conjugate
     coef, _ = smooth.layout.unpack(at.params)
     slopes, gain = slopes_at_best_intercept(smooth, at.gradient)
@@ -209,21 +210,21 @@ def expected_gap(problem: Certified, at: Evaluation) -> float:
 
 
 def slopes_at_best_intercept(smooth: Smooth, gradient: Array) -> tuple[Array, float]:
-    """Estimate the slopes in W at the best intercept, and what that gains."""
+    """Estimate the slopes in W at the best intercept, and the decrease of F."""
     slopes, intercept_slope = smooth.layout.unpack(gradient)
     if not smooth.layout.fit_intercept:
         return slopes, 0.0
     excess = _excess(smooth, intercept_slope)
-    # What the intercept is off by shows in the other slopes by the columns' means.
+    # An error of the intercept changes the other slopes in proportion to the columns' means.
     slopes = slopes - np.outer(excess, row_mean(smooth))
     shares = np.maximum(smooth.data.class_shares[-len(excess) :], _LEAST_SHARE)
-    with np.errstate(over="ignore"):  # of a class that hardly occurs
+    with np.errstate(over="ignore"):  # The share of a rare class may be tiny.
         gain = np.square(excess) / (2 * shares)
     return slopes, float(gain.sum())
 
 
 def gap_after_newton(smooth: Smooth, params: Array, step: Array, decrement: float) -> float:
-    """F − D(q) for the q that a Newton step leads to, with what rounding may have spoiled."""
+    """Return F − D(q) for the q of a Newton step, plus a bound of its rounding errors."""
     change = max(smooth.largest_change(step), _LEAST_CHANGE)
     if not change < 1:
         return np.inf
@@ -244,7 +245,7 @@ def gap_after_newton(smooth: Smooth, params: Array, step: Array, decrement: floa
 
 
 def _excess(smooth: Smooth, intercept_slope: Array) -> Array:
-    """By how much the model's share of each class is above that of the targets."""
+    """Return the excess of the predicted share of each class over that of the targets."""
     return intercept_slope / smooth.row_map.intercept_entry
 
 
@@ -252,7 +253,7 @@ def _with_best_intercept(smooth: Smooth, params: Array) -> Array:
     """Minimise over the intercept alone, by Newton's method from a point that is close."""
     for _ in range(_MAX_INTERCEPT_STEPS):
         excess, hessian = intercept_hessian(smooth.data, smooth.for_rows(params))
-        if not np.isfinite(excess).all():  # scores have overflowed: the bound proves nothing
+        if not np.isfinite(excess).all():  # Scores have overflowed, and the bound is infinite.
             break
         step = _step(smooth, excess, hessian)
         params = _stepped(smooth, params, step)
@@ -264,7 +265,7 @@ def _with_best_intercept(smooth: Smooth, params: Array) -> Array:
 def _step(smooth: Smooth, excess: Array, hessian: InterceptHessian) -> Array:
     """Return the next step of the intercept.
 
-    Where a class gets many times its share, or a small part of it, it is one of iterative scaling.
+    If the predicted share of a class is far too large or small, it is that of iterative scaling.
     """
     scaling = _scaling_step(smooth.data.class_shares, excess)
     return scaling if np.abs(scaling).max() > _FAR_STEP else hessian.step(excess)
@@ -278,7 +279,7 @@ def _stepped(smooth: Smooth, params: Array, step: Array) -> Array:
 
 
 def _scaling_step(shares: Array, excess: Array) -> Array:
-    """Return the logarithm of each class's share over the model's: it never raises F.
+    """Return the logarithms of the classes' shares over the predicted ones, which never raise F.
 
     J. Darroch and D. Ratcliff, "Generalized iterative scaling for log-linear models", Annals of
     Mathematical Statistics 43, 1972.
@@ -289,13 +290,13 @@ def _scaling_step(shares: Array, excess: Array) -> Array:
 
 
 def _of_each_class(excess: Array) -> Array:
-    """Return by how much the model's share of each class is too large, for each output's."""
-    # Of two classes, the first one's score is held at 0.
+    """Return the excess of each class for that of each output."""
+    # Two classes have a single output, for the second.
     return np.concatenate([-excess, excess]) if len(excess) == 1 else excess
 
 
 def _repair_totals(smooth: Smooth, excess: Array) -> tuple[float, Array, float]:
-    """The smallest ρ, the outputs' part of r, and the entropy of r."""
+    """Return the smallest ρ, r for each output, and the entropy of r."""
     targets, n_outputs = smooth.data.class_shares, len(excess)
     excess = _of_each_class(excess)
     predicted = _predicted_shares(targets, excess)
@@ -309,23 +310,24 @@ def _repair_totals(smooth: Smooth, excess: Array) -> tuple[float, Array, float]:
 
 
 def _predicted_shares(shares: Array, excess: Array) -> Array:
-    """Return the model's share of each class, positive, for those of the targets."""
+    """Return the predicted share of each class, positive, for the shares of the targets."""
     return np.maximum(shares + excess, _LEAST_SHARE)
 
 
 def settled(gap: float, size: float) -> float:
-    """Return a bound with what rounding may hide of it; inf if it proves nothing.
+    """Return a bound plus its rounding error; inf if it is invalid.
 
-    No bound is negative but by rounding errors: if it is, the distributions of the dual are none.
+    A bound that is negative by more than rounding errors comes from dual variables that are not
+    distributions.
 
     Parameters
     ----------
     gap : float
-        The bound, as it comes out of a sum.
+        The bound, which is a sum of terms.
     size : float
-        Of the terms that were added up.
+        The size of these terms.
     """
-    if gap < -_ROUNDING_ERRORS * size:
+    if gap < -_RELATIVE_ROUNDING * size:
         return np.inf
     rounding = float(np.finfo(np.float64).eps) * size + _UNDERFLOW
     return max(gap, 0.0) + rounding

@@ -1,16 +1,16 @@
-r"""The certificate where the model's own probabilities do not make a dual point.
+r"""The certificate if some features have no penalty, or if there are offsets.
 
-That of `dual_bound.py` mixes them with one distribution, so that totals agree with the targets'.
-It does not do where features have no penalty, as moments have to agree in these too; nor where
-scores that are known beforehand (offsets) are added, as the entropy of the probabilities then no
-longer follows from value and gradient. Here a Newton step Δ is taken in all that has no penalty,
-the intercept included, by conjugate gradients, and q is what it makes of the probabilities, as in
-`newton_dual.py`: its moments agree but for what is counted there.
+`dual_bound.py` mixes the model's probabilities with one distribution so that the totals are those
+of the targets. That is not enough if features have no penalty, because their moments must agree as
+well. Nor does it work with offsets, because the entropy of the probabilities then does not follow
+from value and gradient. Here a Newton step Δ in everything without a penalty, including the
+intercept, is computed by conjugate gradients, and q are the probabilities after it to first order,
+as in `newton_dual.py`. Their moments agree up to a difference that is part of the bound.
 
-For any q, with A_q the moments and CE the mean cross-entropy, F − D(q) is, of features with a
-penalty, the mean KL(q_i ‖ p_i) and what Fenchel and Young's inequality leaves; known scores cancel
-out. Drawn towards the targets by a part β, which scales A_q by 1 − β and where Ω* may be infinite
-is needed, it is at most
+For any q, with A_q the moments and CE the mean cross-entropy, F − D(q) is the sum of the mean
+KL(q_i ‖ p_i) and the gap of the Fenchel-Young inequality for features with a penalty; offsets
+cancel. If q is mixed with a share β of the targets, which scales A_q by 1 − β and is necessary if
+Ω* may be infinite, it is at most
 
     (1 − β) KL + β (CE − H(y)) + [Ω(W) + Ω*(−(1 − β) A_q) + (1 − β) A_q·W]
 
@@ -35,18 +35,19 @@ from softmax_regression._objectives.linear.dual_bound import (
 )
 from softmax_regression._objectives.linear.newton_dual import SummedObjective, newton_dual, reach
 
-_MOST_STEPS = 3  # Newton steps in what has no penalty, each from where the last one leads to.
-_MOST_PRODUCTS = 200  # Of conjugate gradients, for a step.
-_LEAST_CURVATURE = 16 * float(np.finfo(np.float64).eps)  # Less is a rounding error beside 1.
-# Moments that are left over are rounding errors, unless conjugate gradients ended where there is no
-# curvature: there the minimum may be far.
+_MAX_STEPS = 3  # Largest number of Newton steps in the unknowns without a penalty.
+_MAX_PRODUCTS = 200  # Largest number of products of conjugate gradients for a step.
+_LEAST_CURVATURE = 16 * float(np.finfo(np.float64).eps)  # A rounding error of a curvature of 1.
+# Factor of the distance in which the minimum is assumed to lie. Differences of moments are rounding
+# errors unless conjugate gradients end because there is no curvature; then the minimum may be far.
 FARTHER = 100.0
-_SHARE_OF_GAP = 0.01  # What moments that are left over may add to a bound that would do.
-_ROUNDING = 1e-15  # Of the size of the unknowns, what they may add to the sharpest bound.
+_SHARE_OF_GAP = 0.01  # Share of a sufficient bound that differences of moments may add.
+# Share of the distance of the minimum that differences of moments may add to the sharpest bound.
+_RELATIVE_ROUNDING = 1e-15
 
 
 class PartialConjugate(Conjugate, Protocol):
-    """The whole penalty, of features of which some may have none."""
+    """The whole penalty, which some features may lack."""
 
     @property
     def unpenalized(self) -> NDArray[np.bool_] | None: ...
@@ -55,13 +56,13 @@ class PartialConjugate(Conjugate, Protocol):
 
 
 class SmoothWithProducts(Smooth, SummedObjective, Protocol):
-    """F, which multiplies by its Hessian."""
+    """F with products with its Hessian."""
 
     def hessian_product(self, at: Evaluation, direction: Array) -> Array: ...
 
 
 class PartlyPenalized(Protocol):
-    """A problem whose minimum is bounded: F, the whole penalty, and their sum."""
+    """A problem with a bound: F, the whole penalty, and their sum."""
 
     @property
     def smooth(self) -> SmoothWithProducts: ...
@@ -73,7 +74,7 @@ class PartlyPenalized(Protocol):
 
 
 class FreeStepBound:
-    """Bounds of F − min F at some points.
+    """Bounds F − min F at points of a problem.
 
     Parameters
     ----------
@@ -96,14 +97,14 @@ class FreeStepBound:
     def __call__(self, at: Evaluation, enough: float, sharp: bool) -> float:
         """Bound F − min F.
 
-        Unless that is to be sharp, the model's own probabilities do where they prove enough, or
-        where a step is not expected to.
+        With ``sharp=False`` the bound of the model's probabilities is returned if it is at most
+        `enough`, or if a step is not expected to bring it there.
         """
         gap, there = self._first(at), at
         if not sharp and (gap <= enough or self._expected(at) > enough):
             return gap
-        for _ in range(_MOST_STEPS):
-            if not there.value <= at.value:  # a step went astray
+        for _ in range(_MAX_STEPS):
+            if not there.value <= at.value:  # The step has raised F.
                 break
             step = self._step(there, 0.0 if sharp else enough)
             gap = min(gap, at.value - there.value + self._gap(there, step))
@@ -113,13 +114,13 @@ class FreeStepBound:
         return gap
 
     def _first(self, at: Evaluation) -> float:
-        """Bound F − min F by the probabilities there, which takes no pass over the rows."""
+        """Bound F − min F by the model's probabilities, without a pass over the rows."""
         layout, ridge = self.smooth.layout, self.smooth.ridge
         moments = layout.matrix(at.gradient) - ridge * layout.matrix(at.params)
         return self._of_moments(at, moments, 0.0, np.zeros_like(at.params))
 
     def _expected(self, at: Evaluation) -> float:
-        """Estimate the bound where the curvature in what has no penalty is about 1."""
+        """Estimate the bound after a step, for a curvature of 1 in unknowns without a penalty."""
         slopes, gain = slopes_at_best_intercept(self.smooth, at.gradient)
         free = self._free[: slopes.shape[1]]
         slopes = slopes - self.smooth.ridge[: slopes.shape[1]] * self._coef(at.params)
@@ -127,20 +128,20 @@ class FreeStepBound:
         return self._bound(at, slopes, gain, 0.0)
 
     def _step(self, at: Evaluation, enough: float) -> Array:
-        """Return a Newton step in what has no penalty."""
+        """Return a Newton step in the unknowns without a penalty."""
         free = np.broadcast_to(self._free, self.smooth.layout.matrix(at.params).shape).ravel()
         distance = FARTHER * reach(at.params, np.zeros(1))
-        left = max(_SHARE_OF_GAP * enough, _ROUNDING * float(distance[free].sum()))
+        left = max(_SHARE_OF_GAP * enough, _RELATIVE_ROUNDING * float(distance[free].sum()))
         return conjugate_gradients(
             lambda direction: free * self.smooth.hessian_product(at, direction),
             np.where(free, -at.gradient, 0.0),
             lambda residual, square, gain: float(np.abs(residual) @ distance) <= left,
-            max_products=min(_MOST_PRODUCTS, int(free.sum())),
+            max_products=min(_MAX_PRODUCTS, int(free.sum())),
             least_curvature=_LEAST_CURVATURE,
         ).step
 
     def _gap(self, at: Evaluation, step: Array) -> float:
-        """Bound F − min F by the distributions that a step leads to."""
+        """Bound F − min F by the distributions after a step."""
         divergence, moments = newton_dual(self.smooth, at.params, step)
         return self._of_moments(at, self.smooth.layout.matrix(moments), divergence, step)
 
@@ -154,7 +155,7 @@ class FreeStepBound:
         return self._bound(at, moments[:, : layout.n_features], divergence, left)
 
     def _bound(self, at: Evaluation, slopes: Array, divergence: float, left: float) -> float:
-        """Return the module's formula for the slopes of the loss, with what is left over."""
+        """Return the bound of the module's text for slopes of the loss; `left` is added to KL."""
         coef = self._coef(at.params)
         loss = at.value - self.problem.conjugate.value(coef)
         coef, slopes = coef[:, self._penalized], slopes[:, self._penalized]

@@ -1,7 +1,7 @@
 """Newton's method in the intercept alone.
 
-The certificate minds a wrong intercept more than anything else (see `dual_bound.py`), and nothing
-is put right in less time: its Hessian, the mean of diag(p) − p pᵀ, has a row for each class.
+The certificate is most sensitive to errors of the intercept (see `dual_bound.py`), and these are
+the cheapest to correct: the Hessian, the mean of diag(p) − p pᵀ, has only a row for each class.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from softmax_regression._objectives.linear.kernels import (
     spread_product_sums,
 )
 
-_LONGEST_STEP = 2.0  # Nats: beyond that the curvature is another.
-_RELATIVE_RESIDUAL = 1e-3  # What conjugate gradients leave of a step: the next step is for that.
-_MAX_PRODUCTS = 200  # Of conjugate gradients for a step.
-# Of a class: less is rounding, or a denormal number, and there is no step in that class.
+_LONGEST_STEP = 2.0  # Nats; the curvature changes too much along longer steps.
+_RELATIVE_RESIDUAL = 1e-3  # Relative residual at which conjugate gradients end.
+_MAX_PRODUCTS = 200  # Largest number of products of conjugate gradients.
+# A smaller curvature of a class is a rounding error or a denormal number, and is not scaled.
 _LEAST_CURVATURE = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
-_MANY_CLASSES = 256  # With more, products take less time than the matrix of their pairs.
-_MOST_PROBABILITIES = 1 << 25  # For products they are remembered in float32: 128 MB.
+_MAX_MATRIX_CLASSES = 256  # With more classes, products are quicker than the matrix.
+_MAX_KEPT_PROBABILITIES = 1 << 25  # Probabilities that products may keep: 128 MB in float32.
 
 
 class InterceptHessian(ABC):
@@ -37,7 +37,7 @@ class InterceptHessian(ABC):
         """Return a change of b by which the shares of the classes change by `excess`."""
 
     def step(self, excess: Array) -> Array:
-        """Return what to add to b where the shares of the classes are too large by `excess`."""
+        """Return the step of b if the predicted shares of classes are too large by `excess`."""
         step = -self.solve(excess)
         step -= step.mean() if len(step) > 1 else 0.0
         return np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
@@ -56,10 +56,10 @@ class InterceptMatrix(InterceptHessian):
         self.matrix = matrix
 
     def solve(self, excess: Array) -> Array:
-        # In units in which every class has a curvature of 1: a rare class counts like the others.
-        # Least squares, because along (1, …, 1) the curvature is 0 but for rounding.
+        # Classes are scaled to a curvature of 1, so that rare classes are solved as precisely. The
+        # matrix is singular along (1, …, 1) up to rounding errors, hence least squares.
         if not (np.isfinite(self.matrix).all() and np.isfinite(excess).all()):
-            return np.zeros_like(excess)  # scores have overflowed
+            return np.zeros_like(excess)  # Scores have overflowed.
         curvature = np.diag(self.matrix)
         scales = np.sqrt(np.where(curvature > _LEAST_CURVATURE, curvature, 1.0))
         scaled = self.matrix / scales / scales[:, None]
@@ -67,14 +67,14 @@ class InterceptMatrix(InterceptHessian):
 
 
 class InterceptProducts(InterceptHessian):
-    """The Hessian by its products.
+    """The Hessian as an operator, known by its products.
 
     Parameters
     ----------
     data : RowBlocks
         The rows.
     probabilities : object
-        Those of all rows, as `data` holds them.
+        The probabilities of all rows, as `data` holds them.
     totals, squares : ndarray of shape (n_outputs,)
         The weighted sums of the probabilities and of their squares.
     """
@@ -105,7 +105,7 @@ class InterceptProducts(InterceptHessian):
 def intercept_hessian(
     data: RowBlocks, matrix: Array, probabilities: Any = None
 ) -> tuple[Array, InterceptHessian]:
-    """Return by how much the model's share of each class is too large, and the Hessian in b.
+    """Return the excess of the predicted share of each class over its share, and the Hessian in b.
 
     Parameters
     ----------
@@ -114,12 +114,12 @@ def intercept_hessian(
     matrix : ndarray of shape (n_outputs, n_columns)
         (W, b) in the coordinates of X, as kernels want it.
     probabilities : object, default=None
-        Those of all rows at these parameters, if they are known.
+        The probabilities of all rows at these parameters, if they are known.
     """
     n_outputs, n_rows = len(matrix), data.n_rows
     hessian: InterceptHessian
-    few_enough = data.remembers_rows and n_outputs * n_rows <= _MOST_PROBABILITIES
-    if n_outputs > _MANY_CLASSES and few_enough:
+    few_enough = data.remembers_rows and n_outputs * n_rows <= _MAX_KEPT_PROBABILITIES
+    if n_outputs > _MAX_MATRIX_CLASSES and few_enough:
         kept = data.values_of_rows(n_outputs, np.float32)
         totals, squares = data.map_reduce(share_and_square_sums, matrix, width=n_outputs, kept=kept)
         hessian = InterceptProducts(data, kept, totals, squares)

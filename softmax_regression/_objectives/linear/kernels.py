@@ -1,8 +1,8 @@
-r"""Sums over a block of rows that the linear cross-entropy is made of.
+r"""The kernels of the linear cross-entropy: sums over a block of rows.
 
-Each is a kernel for `map_reduce` (see `_data/dataset.py`). Parameters come as the matrix (W, b) in
-the coordinates of X, a row for each output; the last column belongs to the intercept, unless X has
-a column for that itself. Sums have the same shape and are in float64.
+Each is a kernel for `map_reduce` (see `_data/dataset.py`). Parameters are passed as the matrix
+(W, b) in the coordinates of X, a row for each output; the last column belongs to the intercept,
+unless X has a column of ones itself. Sums have the same shape and are in float64.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._objectives.linear.coordinates import RowMap
 
-_ROWS_PER_COLUMN = 4  # Of a block that is decomposed: with fewer, factors are made for factors.
+_ROWS_PER_COLUMN = 4  # Rows, for each column, of a piece whose QR decomposition is computed.
 
 
 class Direction(NamedTuple):
@@ -59,7 +59,7 @@ def write_gradient(
     out: Array,
     scratch: Array | None = None,
 ) -> float:
-    """Return Σ s_i CE_i over some rows, whose X and numbers are given, and write its gradient."""
+    """Return Σ s_i CE_i over some rows, given by X and their positions, and write its gradient."""
     scores = scores_of(X, matrix, scratch)
     total = loss.value_and_residual(scores, rows)
     write_products(X, scores, out)
@@ -67,7 +67,7 @@ def write_gradient(
 
 
 def probabilities_of(block: Block, rows: slice, X: Design, matrix: Array) -> Array:
-    """Return the probabilities of some rows of a block: those kept, if they are."""
+    """Return the probabilities of some rows of a block, from those kept if there are any."""
     if block.kept is not None:
         return block.kept[:, rows]
     scores = scores_of(X, matrix)
@@ -105,7 +105,7 @@ def hessian_product_sums(block: Block, at: Direction) -> tuple[Array]:
 
 
 def write_probabilities(block: Block, matrix: Array) -> tuple[()]:
-    """Write the probabilities of all rows to what the block keeps of them."""
+    """Write the probabilities of all rows to the array that the block keeps."""
     assert block.kept is not None
     for rows in block.pieces:
         scores = scores_of(block.design[rows], matrix)
@@ -114,25 +114,25 @@ def write_probabilities(block: Block, matrix: Array) -> tuple[()]:
     return ()
 
 
-# -- what the certificate asks for -----------------------------------------------------------------
+# -- sums for certificates -------------------------------------------------------------------------
 
 
 def largest_change(block: Block, direction: Array) -> float:
-    """Return by how much a direction changes the scores of a row, one class against another."""
+    """Return the largest change by a direction of a difference of two scores of a row."""
     scratch = block.scratch(len(direction), direction.dtype)
     changes = (scores_of(block.design[rows], direction, scratch) for rows in block.pieces)
     return max((largest_difference(scores) for scores in changes), default=0.0)
 
 
 def largest_difference(scores: Array) -> float:
-    """Return the largest of a row, where that of a class left out is 0."""
+    """Return the largest difference of two scores of a row; a single score is relative to 0."""
     if len(scores) == 1:
         return float(np.abs(scores).max(initial=0.0))
     return float((np.maximum.reduce(scores) - np.minimum.reduce(scores)).max(initial=0.0))
 
 
 def are_separated(block: Block, matrix: Array) -> bool:
-    """Return whether the score of every row of weight is highest for its own class."""
+    """Return whether the score of each row of positive weight is highest for its own class."""
     scratch = block.scratch(len(matrix), matrix.dtype)
     return all(
         block.loss.are_right(scores_of(block.design[rows], matrix, scratch), rows)
@@ -141,7 +141,7 @@ def are_separated(block: Block, matrix: Array) -> bool:
 
 
 def newton_dual_sums(block: Block, at: Direction) -> tuple[float, Array]:
-    """Return the divergence of the distributions that a Newton step leads to, and their moments."""
+    """Return the divergence of the distributions after a Newton step, and their moments."""
     shape, dtype = at.params.shape, at.params.dtype
     total, moments = 0.0, np.zeros(shape)
     part = np.empty(shape, dtype=dtype)
@@ -158,7 +158,7 @@ def newton_dual_sums(block: Block, at: Direction) -> tuple[float, Array]:
 def triangular_factor(block: Block, row_map: RowMap) -> Array:
     """Return R of the QR decomposition of √s z, with z the rows in the coordinates of parameters.
 
-    Its singular values are those of the rows to all digits, which squares of rows would lose.
+    Its singular values are precise, whereas those of sums of squares lose half of the digits.
     """
     n_columns = row_map.n_columns
     factors = []
@@ -190,17 +190,17 @@ def share_sums(block: Block, matrix: Array) -> tuple[Array, Array]:
             block.loss.weigh(weighted, rows)
         totals += weighted.sum(axis=1, dtype=np.float64)
         if n_outputs == 1:
-            spread += weighted @ (1 - p).T  # no difference of nearly equal sums
+            spread += weighted @ (1 - p).T  # This avoids a difference of nearly equal sums.
             continue
         products = weighted @ p.T
-        # The rows of diag(p) − p pᵀ sum to 0: so the diagonal of a rare class keeps its digits.
+        # The rows of diag(p) − p pᵀ sum to 0, which gives the diagonal of a rare class precisely.
         np.fill_diagonal(products, 0.0)
         spread += np.diag(products.sum(axis=1)) - products
     return totals, spread
 
 
 def share_and_square_sums(block: Block, matrix: Array) -> tuple[Array, Array]:
-    """Return Σ s_i p_i and Σ s_i p_i², and write the probabilities to what the block keeps."""
+    """Return Σ s_i p_i and Σ s_i p_i², and write the probabilities to the array that is kept."""
     assert block.kept is not None
     totals, squares = np.zeros(len(matrix)), np.zeros(len(matrix))
     for rows in block.pieces:
@@ -216,7 +216,7 @@ def share_and_square_sums(block: Block, matrix: Array) -> tuple[Array, Array]:
 
 
 def spread_product_sums(block: Block, direction: Array) -> tuple[Array]:
-    """Return Σ s_i p_i (p_i · direction), for the probabilities kept."""
+    """Return Σ s_i p_i (p_i · direction) for the probabilities that are kept."""
     assert block.kept is not None
     total = np.zeros(len(direction))
     for rows in block.pieces:

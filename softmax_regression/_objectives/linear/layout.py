@@ -1,4 +1,4 @@
-"""Where W and b lie in the flat vector of parameters."""
+"""The order of W and b in the flat vector of parameters."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class LinearLayout:
     n_features : int
         The number of columns of W.
     fit_intercept : bool
-        Whether there is a b.
+        Whether the model has an intercept b.
 
     Attributes
     ----------
     n_columns, n_params : int
         The number of columns of (W, b), and the length of the flat vector.
     n_free_outputs : int
-        The number of outputs less the one that the others leave no choice. The same added to all
+        The number of outputs whose parameters are independent. Adding the same vector to all
         classes changes no probability, and at the minimum the parameters of all classes sum to 0.
-        So the last class is left out, unless there is one output.
+        So the last class is left out, unless there is a single output.
     hessian_order : int
         The order of the Hessian without the last class.
     """
@@ -59,9 +59,9 @@ class LinearLayout:
 
 
 def centred(matrix: Array) -> Array:
-    """Return (W, b) less what its rows have in common; a single row has nothing to share.
+    """Return (W, b) less the mean of its rows; a single row is returned unchanged.
 
-    That changes no probability and lowers the penalty; Newton's steps, taken in the differences
-    between classes, leave it as it is.
+    Centring changes no probability and lowers the penalty. Newton steps are computed for
+    differences between classes, and keep centred parameters centred.
     """
     return matrix - np.add.reduce(matrix) / len(matrix) if len(matrix) > 1 else matrix

@@ -1,4 +1,4 @@
-"""Means over the rows in the coordinates of the parameters: of the rows, and with the targets."""
+"""Weighted means of rows, and of their products with targets, in the objective's coordinates."""
 
 from __future__ import annotations
 

@@ -1,33 +1,34 @@
-r"""How far F is above its infimum where features have no penalty, by what a Newton step leads to.
+r"""A bound of F − inf F by a Newton step, if features have no penalty.
 
-Without a penalty the dual of `dual_bound.py` asks more of the distributions q: not only totals, all
-moments have to agree with those of the targets, A_q = 1/S · Σ_i s_i (q_i − y_i) z_iᵀ = 0. Then
+Without a penalty the dual problem of `dual_bound.py` requires more of the distributions q: all
+moments must agree with those of the targets, A_q = 1/S · Σ_i s_i (q_i − y_i) z_iᵀ = 0. Then
 
     F(W) − inf F ≤ 1/S · Σ_i s_i KL(q_i ‖ p_i)
 
-and where some features have a penalty, what Fenchel and Young's inequality leaves of that for them
-comes on top, as there; their moments may be what they are. Known scores that are added to W z
-(offsets) cancel out of it.
+and for features with a penalty the gap of the Fenchel-Young inequality is added, as there; their
+moments need not agree. Offsets, which are added to W z, cancel.
 
-To first order a Newton step Δ leads to such a q, q_i = p_i + (diag(p_i) − p_i p_iᵀ) Δ z_i, as the
-gradient there would be 0. Here q is made row by row, and what it costs is added up row by row:
+After a Newton step Δ the gradient is 0 to first order. So the probabilities after the step to first
+order, q_i = p_i + (diag(p_i) − p_i p_iᵀ) Δ z_i, are such a q. They and their divergence are
+computed row by row:
 
-- Where data overlap, the steps get short, q is a distribution, and the sum tends to the Newton
-  decrement ½ gᵀ H⁻¹ g.
-- Along a direction in which F only falls, as where classes are separated in part, each step changes
-  scores by about 1, however little the decrement is: there q vanishes and the sum is all that F can
-  still fall. Entries below 0 are set to 0.
-- Where the step does not solve the Newton equations, as with a Hessian that is singular but for
-  rounding, moments are left over. They count with how far the minimum may be away,
+- If the classes overlap, the steps become short, q is a distribution, and the mean divergence tends
+  to the Newton decrement ½ gᵀ H⁻¹ g.
+- Along a direction in which F only falls, as with partly separated classes, each step changes
+  scores by about 1 even if the decrement is small. There entries of q vanish, and the divergence is
+  all that F can still fall. Entries below 0 are set to 0.
+- If the step does not solve the Newton equations, as with a Hessian that is singular up to rounding
+  errors, moments differ. The differences are multiplied by the distance of the minimum, for which
 
       Σ_kj |A_q|_kj R_kj,     R_kj = |W_kj| + |Δ_kj| + 1
 
-  in the objective's coordinates, or where a bound is nearer, with that. So it is a bound if the
-  minimum is no farther away than that, and an estimate else. Moments of features that have a
-  penalty need no such condition.
+  is used in the objective's coordinates, or the distance from a bound of the parameter if that is
+  smaller. So this is a bound if the minimum is no farther away than R, and an estimate otherwise.
+  Moments of features with a penalty need no such condition.
 
-It may be much farther away where features are combinations of others but for their last digits:
-the Hessian, which is made of their squares, has lost these. `unresolved_gain` looks at the rows.
+The minimum may be much farther away if features are linear combinations of others up to their last
+digits, which are lost in the Hessian, as that is made of their squares. `unresolved_gain` examines
+the rows for that.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ from softmax_regression._penalties.boxed_ridge import BoxedRidge
 from softmax_regression._penalties.ridge import Ridge
 from softmax_regression._penalties.weighted_ridge import NEGLIGIBLE_STRENGTH
 
-_MOST_COLUMNS = 1000  # Of X, whose principal directions are found.
-# Sizes of rows along a direction, relative to the largest, between which the Hessian has lost it:
-# what is less is rounding.
+_MAX_COLUMNS = 1000  # Largest number of columns of an X whose singular values are computed.
+# Singular values, relative to the largest, of directions that the Hessian has lost, though the rows
+# have not.
 _UNRESOLVED_SIZES = 1e-13, 1e-7
 
 
@@ -61,17 +62,14 @@ class SummedObjective(ObjectiveOfRows, Protocol):
     penalty: Ridge
 
     def for_rows(self, params: Array) -> Array:
-        """Return (W, b) as kernels want it."""
+        """Return (W, b) in the form that kernels take."""
 
     def pull_sums(self, gradient: Array, share: float) -> None:
-        """Turn sums of residuals times (X, 1) into means in the coordinates of the parameters."""
+        """Convert sums of residuals times (X, 1) to means in the objective's coordinates."""
 
 
 def newton_dual(objective: SummedObjective, params: Array, step: Array) -> tuple[float, Array]:
-    """Return what the distributions that a Newton step leads to cost, and their moments.
-
-    That is their mean divergence, and how far their moments are from those of the targets, flat.
-    """
+    """Return the mean divergence of the distributions after a Newton step, and A_q, flat."""
     at = Direction(objective.for_rows(params), objective.for_rows(step))
     data = objective.data
     total, sums = data.map_reduce(newton_dual_sums, at, width=objective.layout.n_outputs)
@@ -81,7 +79,7 @@ def newton_dual(objective: SummedObjective, params: Array, step: Array) -> tuple
 
 
 def reach(params: Array, step: Array) -> Array:
-    """Return how far the minimum may be away for what moments leave over to count enough."""
+    """Return R, the distance in which the minimum is assumed to lie."""
     return np.abs(params) + np.abs(step) + 1
 
 
@@ -99,13 +97,13 @@ def gap_by_newton_dual(
     objective : SummedObjective
         F, in standardised coordinates.
     params : ndarray of shape (n_params,)
-        Where.
+        The parameters.
     step : ndarray of shape (n_params,)
-        The Newton step there.
+        The Newton step from the parameters.
     box : tuple of ndarray, default=(-inf, inf)
         Lower and upper bounds of the parameters.
     farther : float, default=1.0
-        How many times farther away than R the minimum may be.
+        Factor of R, for a minimum that may be farther away.
     """
     divergence, moments = newton_dual(objective, params, step)
     matrix, penalty = objective.layout.matrix, objective.penalty
@@ -123,13 +121,13 @@ def gap_by_newton_dual(
 def unresolved_gain(objective: SummedObjective, gradient: Array) -> float:
     """Estimate how much F may still fall along directions that its Hessian does not resolve.
 
-    Along a principal direction in which the rows have the size σ, scores change by about 1 after
-    1/σ: F may fall by the gradient's part there times that. What is within rounding of 0, as with
-    features that are copies in other units, is not counted. Nor is anything of an X that is sparse
-    or has many columns.
+    Along a principal direction with the singular value σ, a step of 1/σ changes scores by about 1,
+    and F may fall by the component of the gradient times that. Directions within rounding errors of
+    0, as with copies of features in other units, are left out, and so are sparse X and those with
+    many columns.
     """
     n_columns = objective.row_map.n_columns
-    is_short = n_columns <= min(objective.data.n_rows, _MOST_COLUMNS)
+    is_short = n_columns <= min(objective.data.n_rows, _MAX_COLUMNS)
     if not is_short or not isinstance(objective.data.design, DenseDesign):
         return 0.0
     factor = objective.data.map_reduce(

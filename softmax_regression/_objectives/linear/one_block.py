@@ -1,8 +1,8 @@
-"""The linear cross-entropy of an X so small that the calls cost more than the arithmetic.
+"""The linear cross-entropy of an X so small that function calls take longer than arithmetic.
 
-X becomes a copy in the coordinates of the parameters, in float64, with the intercept's column. If a
-pass over it is short, all rows are one block, kernels are called for it without threads, and what
-an evaluation found out is remembered, for the Hessian at the same place.
+X is copied to the coordinates of the parameters, in float64, with a column for the intercept. If a
+pass over it is short, all rows form one block, for which kernels are called without threads, and an
+evaluation keeps the probabilities for the Hessian.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 from softmax_regression._objectives.linear.kernels import largest_difference
 
 _ALL_ROWS = slice(None)
-_ONE_BLOCK_MULTIPLICATIONS = 1_000_000  # Of a pass over X: with fewer, calls take longest.
-_WEIGHT_RATIO = 1e8  # Of weights: with more, the losses of heavy rows count to their last digit.
-_COPIED_BYTES = 4 << 20  # A copy of X of this size is quicker to work with, and does no harm.
+# Multiplications of a pass over X, up to which all rows are one block.
+_ONE_BLOCK_MULTIPLICATIONS = 1_000_000
+_MAX_WEIGHT_RATIO = 1e8  # Ratio of weights beyond which tiny losses of heavy rows matter.
+_COPIED_BYTES = 4 << 20  # Bytes in float64 of an X up to which it is copied.
 
 
 class OneBlock(Dataset):
@@ -65,22 +66,22 @@ class OneBlock(Dataset):
 
 
 def _differ_by_decades(weight: Array | None) -> bool:
-    """Whether rows of much loss may count no more than rows of nearly none.
+    """Return whether tiny losses of heavy rows may matter as much as large losses of others.
 
-    One-hot targets are quicker, but lose losses below the rounding error of 1: labels keep them.
+    One-hot targets are quicker, but round losses below the rounding error of 1 to 0, unlike labels.
     """
     if weight is None:
         return False
-    return bool(weight.max() > _WEIGHT_RATIO * least_weight(weight))
+    return bool(weight.max() > _MAX_WEIGHT_RATIO * least_weight(weight))
 
 
 class SmallCrossEntropy(LinearCrossEntropy):
-    """The same function of the same parameters as another, of a copy of its rows.
+    """The objective of a copy of the rows of another objective, with the same parameters.
 
     Parameters
     ----------
     base : LinearCrossEntropy
-        The other.
+        The other objective.
     """
 
     def __init__(self, base: LinearCrossEntropy):
@@ -95,10 +96,9 @@ class SmallCrossEntropy(LinearCrossEntropy):
     _storage: type[Dataset] = Dataset
 
     def for_products(self) -> LinearCrossEntropy:
-        """Return the objective by which to multiply with the Hessian: in half the precision.
+        """Return the objective for products with the Hessian: in float32 if there is a dual bound.
 
-        Of standardised columns that is as near as can matter, where there is a bound that says
-        when the minimum is reached.
+        For standardised columns that is precise enough, as the bound is computed in float64.
         """
         if not self.has_dual:
             return self
@@ -107,13 +107,13 @@ class SmallCrossEntropy(LinearCrossEntropy):
 
 
 class OneBlockCrossEntropy(SmallCrossEntropy):
-    """One that is worked on in one go."""
+    """The objective of a copy that is a single block."""
 
     data: OneBlock
     _storage = OneBlock
 
     def for_products(self) -> LinearCrossEntropy:
-        """Return itself: so few numbers are multiplied as fast as they come."""
+        """Return the objective itself, as float32 would not save time."""
         return self
 
     def for_rows(self, params: Array) -> Array:
@@ -121,7 +121,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
 
     def evaluate(self, params: Array) -> Evaluation:
         data, matrix = self.data, self.layout.matrix(params)
-        scores = matrix.dot(data.columns)  # for so few numbers quicker than matmul
+        scores = matrix.dot(data.columns)  # For so few numbers it is quicker than matmul.
         p = np.empty_like(scores)
         total = data.loss.value_and_residual(scores, _ALL_ROWS, keep=p)
         gradient = scores.dot(data.X)
@@ -147,7 +147,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         return self.data.weighted_columns, self.known_probabilities(at)
 
     def known_probabilities(self, at: Evaluation) -> Array:
-        """Probabilities of all rows: as a rule, those that came with the value."""
+        """Return the probabilities of all rows, which as a rule were computed with the value."""
         if at.probabilities is None:
             scores = self.layout.matrix(at.params).dot(self.data.columns)
             self.data.loss.probabilities(scores, _ALL_ROWS)
@@ -156,16 +156,16 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
 
 
 def copied(base: LinearCrossEntropy) -> SmallCrossEntropy:
-    """Return the one or the other, by what a pass costs."""
+    """Return the objective of a copy, in one block if a pass over it is short."""
     short = base.design.n_values * base.width <= _ONE_BLOCK_MULTIPLICATIONS
     return OneBlockCrossEntropy(base) if short else SmallCrossEntropy(base)
 
 
 def in_float64(objective: LinearCrossEntropy) -> LinearCrossEntropy:
-    """Return it with values and gradients in float64, whatever X is; of a small X, a copy."""
+    """Return the objective as computed in float64; if X is small, that of a copy."""
     return copied(objective) if is_small(objective.design) else objective.astype(np.float64)
 
 
 def is_small(design: Design) -> bool:
-    """Whether a copy in float64 is quicker to work with, and no matter."""
+    """Return whether X is dense and small enough for a copy in float64."""
     return isinstance(design, DenseDesign) and 8 * design.n_values <= _COPIED_BYTES

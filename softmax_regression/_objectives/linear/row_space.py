@@ -1,18 +1,19 @@
-r"""Fewer rows than columns: the penalised problem in as many unknowns as there are rows.
+r"""The space of the rows: the penalised problem of a wide X in as many unknowns as there are rows.
 
-The part of W that is orthogonal to all rows of X changes no score and costs a penalty, so it is 0
-at the minimum: every row of W is a combination of rows of X. With the triangular factor of
+The part of W that is orthogonal to all rows of X changes no score but increases the penalty, so it
+is 0 at the minimum, and every row of W is a combination of rows of X. With the triangular factor of
 ``Xᵀ = Q R``, Q of shape (n_columns, n_rows) with orthonormal columns,
 
     W = A Qᵀ,    W Xᵀ = A R,    ‖W‖ = ‖A‖
 
-so that A solves the same problem with Rᵀ, n_rows × n_rows, in the place of X, exactly. Where the
-penalty weighs features by ρ_j², that is so for W diag(ρ) and X diag(ρ)⁻¹. Features without a
-penalty stay as they are, beside R: Q then is that of the others, and the identity for these.
+so that A solves exactly the same problem with Rᵀ, n_rows × n_rows, in the place of X. If the
+penalty has weights ρ_j² for features, this holds for W diag(ρ) and X diag(ρ)⁻¹. Features without a
+penalty are kept as further columns beside R: Q is that of the other features, and the identity for
+these.
 
-Rounding in a small column beside a much larger one is as if the small one had been changed a lot,
-unless the factorisation begins with the largest (A. Cox and N. Higham, "Stability of Householder QR
-factorization for weighted least squares problems", Numerical Analysis 1997).
+Rounding errors may be large relative to small columns of X unless the factorisation starts with the
+largest column (A. Cox and N. Higham, "Stability of Householder QR factorization for weighted least
+squares problems", Numerical Analysis 1997).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from softmax_regression._penalties.weighted_ridge import WeightedRidge
 
 
 class RowSpace:
-    """The problem in the space of the rows, and the way back.
+    """The change of unknowns from W to A, and the objective of A.
 
     Parameters
     ----------
@@ -59,11 +60,11 @@ class RowSpace:
         self.objective = plain.with_penalty(ridge)
 
     def to_model(self, rotated: Array, intercept: Array) -> tuple[Array, Array]:
-        """W and b for A and b."""
+        """Return W and b for A and b."""
         return self.coef(rotated), intercept
 
     def from_model(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
-        """A and b for W and b, without what is orthogonal to the rows."""
+        """Return A and b for W and b, without the part of W that is orthogonal to the rows."""
         return self.rotated(coef), intercept
 
     def pull_gradient(self, coef: Array, intercept: Array) -> tuple[Array, Array]:
@@ -71,29 +72,29 @@ class RowSpace:
         return (coef / self._roots) @ self.basis, intercept
 
     def push_covariance(self, covariance: Array, layout: LinearLayout) -> Array:
-        """Return the covariance of the flat vector of (W, b), of a layout, for that of (A, b)."""
+        """Return the covariance of the flat vector of (W, b), in a layout, for that of (A, b)."""
         of_rows = self.objective.layout
         return pushed_covariance(
             covariance, lambda params: layout.pack(*self.to_model(*of_rows.unpack(params)))
         )
 
     def coef(self, rotated: Array) -> Array:
-        """W for A."""
+        """Return W for A."""
         return rotated @ self.basis.T / self._roots
 
     def rotated(self, coef: Array) -> Array:
-        """A for W, without what is orthogonal to the rows."""
-        if not coef.any():  # as most often, where a fit begins
+        """Return A for W, without the part of W that is orthogonal to the rows."""
+        if not coef.any():  # Most fits start at 0.
             return np.zeros((len(coef), self.basis.shape[1]))
         return (coef * self._roots) @ self.basis
 
 
 def _rotated(X: Array) -> tuple[Array, Array]:
-    """Return Q and Rᵀ for rows."""
+    """Return Q and Rᵀ for the rows of X."""
     sizes = np.abs(X).max(axis=0).astype(np.float64)
     check_sizes(sizes)
     order = np.argsort(-sizes, kind="stable")
-    # A copy, to be overwritten, in the order of Fortran as LAPACK wants it.
+    # LAPACK overwrites a copy in Fortran order.
     columns = np.ascontiguousarray(X[:, order], dtype=np.float64).T
     ordered, triangle = orthonormal_columns(columns)
     basis = np.empty_like(ordered)
@@ -102,7 +103,7 @@ def _rotated(X: Array) -> tuple[Array, Array]:
 
 
 def _of_rows(objective: LinearCrossEntropy, rows: Array) -> LinearCrossEntropy:
-    """Return an objective with other rows in the place of its own, and the plain ridge."""
+    """Return an objective with its rows replaced, and with equal penalties of all columns."""
     return LinearCrossEntropy(
         DenseDesign(rows), objective.loss, objective.l2, objective.fit_intercept
     )

@@ -1,4 +1,4 @@
-r"""Cross-entropy of a linear model with a penalty that makes zeros.
+r"""Cross-entropy of a linear model with a penalty that sets coefficients to zero.
 
     F(W, b) + Ω(W),    F = 1/S · Σ_i s_i CE_i + l2/2 · ‖W‖²
 
@@ -36,7 +36,7 @@ class SparseCrossEntropy:
 
     @property
     def has_dual(self) -> bool:
-        """Always."""
+        """True: the penalty has a conjugate."""
         return True
 
     def coef(self, params: Array) -> Array:
@@ -50,7 +50,7 @@ class SparseCrossEntropy:
         return Evaluation(params, value, at.gradient, at.probabilities)
 
     def least_shift(self, params: Array, penalty: Penalty) -> Array:
-        """Return the parameters less what all classes have in common, for the least penalty."""
+        """Return the parameters shifted equally in all classes so that the penalty is least."""
         coef = self.coef(params)
         shift = penalty.shift(coef, self.smooth.ridge[: coef.shape[1]])
         if not shift.any():

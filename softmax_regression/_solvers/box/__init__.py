@@ -1,1 +1,1 @@
-"""Newton steps within bounds of the parameters."""
+"""Newton's method with bounds of the parameters."""

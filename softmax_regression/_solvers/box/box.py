@@ -1,18 +1,18 @@
-r"""Newton's method within bounds: quadratic models in a box, by active sets.
+r"""Newton's method with bounds, whose quadratic models are minimised by an active-set method.
 
     q(d) = g·d + ½ dᵀ H d    for  l ≤ d ≤ u
 
-The *active set* holds the entries of d that are at a bound. For the others, the free ones, q has
-one minimum, found with one Cholesky factor. A step leads to that minimum, with every entry that
-would leave the box held at its bound (many entries at a time); or, if that lowers q less, along the
-straight line until the first bound. An entry becomes free when its slope leads back into the box.
-Each step lowers q, and a start close to the solution takes one or two (J. Moré and G. Toraldo, "On
-the solution of large quadratic programming problems with bound constraints", SIAM J. Optimization
-1, 1991; D. Bertsekas, "Projected Newton methods for optimization problems with simple constraints",
-SIAM J. Control and Optimization 20, 1982).
+The *active set* holds the entries of d that are at a bound. Over the other, free entries q has one
+minimum, which is found by one Cholesky factor. A step goes to that minimum, with all entries that
+would leave the box clipped to their bounds; or, if that lowers q less, along the straight line
+until the first bound. An entry becomes free when the negative slope points back into the box. Each
+step lowers q, and from a start close to the solution one or two are enough (J. Moré and G. Toraldo,
+"On the solution of large quadratic programming problems with bound constraints", SIAM J.
+Optimization 1, 1991; D. Bertsekas, "Projected Newton methods for optimization problems with simple
+constraints", SIAM J. Control and Optimization 20, 1982).
 
-Parameters that the gradient presses against their bounds are left out of the model. That of X with
-far more columns than rows is minimised by its dual, in `wide_box.py`.
+Parameters at a bound across which the negative gradient points are left out of the model. If X has
+far more columns than rows, the model is minimised by its dual, in `wide_box.py`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from softmax_regression._solvers.box.wide_box import WideBoxModel
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.newton.descent import NewtonDescent
 
-# The part of the slope that may be left in a model: as a rule, and for the sharpest certificate.
-_SLOPE_LEFT, _SHARP_SLOPE_LEFT = 0.01, 1e-8
-_MOST_ACTIVE_SETS = 50  # Active sets of one model.
-_MOST_GRADIENT_TRIALS = 8  # Lengths of one gradient step, each a quarter of the one before.
+# A model is minimised until its slope is at most this share of that at the start; the second is for
+# the sharpest certificate.
+_SLOPE_SHARE, _SHARP_SLOPE_SHARE = 0.01, 1e-8
+_MAX_ACTIVE_SETS = 50  # Largest number of active sets of one model.
+_MAX_GRADIENT_TRIALS = 8  # Lengths that a gradient step tries, each a quarter of the one before.
 
 
 class BoxDescent(NewtonDescent):
@@ -41,7 +42,7 @@ class BoxDescent(NewtonDescent):
     Parameters
     ----------
     objective : BoundedCrossEntropy
-        What is minimised.
+        The objective that is minimised.
     """
 
     objective: BoundedCrossEntropy
@@ -62,20 +63,20 @@ class BoxDescent(NewtonDescent):
         else:
             hessian = hessian_of(objective.smooth, point, entries)
             model = BoxModel(hessian, slope, lower, upper)
-        model.minimize(_SLOPE_LEFT if enough > 0 else _SHARP_SLOPE_LEFT)
+        model.minimize(_SLOPE_SHARE if enough > 0 else _SHARP_SLOPE_SHARE)
         direction[chosen] = model.at
         return Proposal(direction, -model.change)
 
 
 class BoxModel:
-    """q, and the point at which its value and slope are known.
+    """q, and a point d with its value and slope.
 
     Parameters
     ----------
     hessian : ndarray of shape (order, order)
         H, positive semidefinite.
     slope : ndarray of shape (order,)
-        g; then the gradient at `at`.
+        g; it is replaced by the gradient of q at the current point.
     lower, upper : ndarray of shape (order,)
         l ≤ 0 and u ≥ 0.
     """
@@ -85,12 +86,12 @@ class BoxModel:
         self.slope = slope
         self.lower, self.upper = lower, upper
         self.at = np.zeros_like(slope)
-        self.change = 0.0  # Of q, since the start.
+        self.change = 0.0  # The change of q since the start.
 
     def minimize(self, precision: float) -> None:
         """Take steps until the slope of the free entries is a small part of the first."""
         first: float | None = None
-        for _ in range(_MOST_ACTIVE_SETS):
+        for _ in range(_MAX_ACTIVE_SETS):
             held = (self.at <= self.lower) & (self.slope >= 0)
             held |= (self.at >= self.upper) & (self.slope <= 0)
             free = np.flatnonzero(~held)
@@ -114,7 +115,7 @@ class BoxModel:
     def _step_of_free(self, free: Array) -> Array:
         """Return the step to the minimum over the free entries.
 
-        An entry that the step would lead out of the box at once is held after all.
+        Entries at a bound that the step would violate are removed from the free ones.
         """
         while True:
             step = np.zeros_like(self.at)
@@ -131,9 +132,9 @@ class BoxModel:
         return -CholeskyFactor(matrix).solve(self.slope[free])
 
     def _descend(self, free: Array) -> bool:
-        """Take a gradient step, scaled and clipped; it is tried where no other step lowers q.
+        """Take a scaled and clipped gradient step if no other step lowers q.
 
-        At a corner, the entries that a Newton step leads out of the box hide the others.
+        At a corner of the box a clipped Newton step may raise q although free entries can lower it.
         """
         direction = np.zeros_like(self.at)
         direction[free] = -self.slope[free] / _positive(self.hessian.diagonal()[free])
@@ -143,7 +144,7 @@ class BoxModel:
         length = -float(self.slope @ direction) / curvature
         return any(
             self._move([self._clipped(self.at + length / 4**trial * direction)])
-            for trial in range(_MOST_GRADIENT_TRIALS)
+            for trial in range(_MAX_GRADIENT_TRIALS)
         )
 
     def _move(self, candidates: list[Array]) -> bool:

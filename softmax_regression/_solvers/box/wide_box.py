@@ -1,9 +1,9 @@
-r"""Quadratic models in a box, with far more entries than the Hessian has rank, by their dual.
+r"""Quadratic models in a box with far more entries than the rank of the Hessian, by their dual.
 
     q(d) = g·d + ½ dᵀ R d + ½ ‖A d‖²    for  l ≤ d ≤ u
 
-with R diagonal and A of few rows. For any α, ½ ‖A d‖² ≥ α·A d − ½ ‖α‖², so that q is at least the
-minimum over the box of what is then on the right, which falls apart into single entries:
+with R diagonal and A of few rows. For any α, ½ ‖A d‖² ≥ α·A d − ½ ‖α‖². With the right-hand side in
+the place of ½ ‖A d‖², the minimum over the box is a lower bound of q, and separates into entries:
 
     d(α) = −(g + Aᵀ α) / R,  clipped to between l and u
 
@@ -24,13 +24,13 @@ from softmax_regression._curvature.wide_hessian import WideHessian
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
 
-_MOST_STEPS = 50  # Newton steps of the dual.
-_MOST_HALVINGS = 30  # Of one step.
-_SUFFICIENT_INCREASE = 1e-4  # Relative to what the slope of the dual promises.
+_MAX_STEPS = 50  # Largest number of Newton steps of the dual.
+_MAX_HALVINGS = 30  # Largest number of halvings of one step.
+_SUFFICIENT_INCREASE = 1e-4  # Least increase, relative to the one that the slope predicts.
 
 
 class WideBoxModel:
-    """q, and the point at which it is lowest so far.
+    """q, and the point with its lowest value so far.
 
     Parameters
     ----------
@@ -50,30 +50,30 @@ class WideBoxModel:
         self.change = 0.0
 
     def minimize(self, precision: float) -> None:
-        """Take steps until q is above its minimum by a small part of what it has fallen."""
+        """Take steps until q is above its minimum by at most a share of its decrease so far."""
         alpha = np.zeros(self.hessian.n_scores)
         value, left, free = self._dual(alpha)
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MAX_STEPS):
             if self.change < 0 and 0.5 * float(left @ left) <= -precision * self.change:
                 return
             inner = self.hessian.inner(free / self.hessian.ridge)
             inner.flat[:: len(inner) + 1] += 1.0
             step = CholeskyFactor(inner).solve(left)
             promised, length = float(left @ step), 1.0
-            for _ in range(_MOST_HALVINGS):
+            for _ in range(_MAX_HALVINGS):
                 trial = self._dual(alpha + length * step)
                 if trial[0] >= value + _SUFFICIENT_INCREASE * length * promised:
                     break
                 length /= 2
             else:
-                return  # Rounding errors leave nothing to gain.
+                return  # Up to rounding errors the dual does not rise any more.
             alpha = alpha + length * step
             value, left, free = trial
 
     def _dual(self, alpha: Array) -> tuple[float, Array, NDArray[np.bool_]]:
         """Return the lower bound, its gradient, and which entries are not clipped.
 
-        The point that it comes from is kept if q is lower there than anywhere before.
+        The point d(α) is kept if q is lower there than at all points before.
         """
         ridge = self.hessian.ridge
         slope = self.slope + self.hessian.backward(alpha)
