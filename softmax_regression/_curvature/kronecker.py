@@ -16,15 +16,20 @@ from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
+_TINY = float(np.finfo(np.float64).tiny)
+# Mean square of the correlations between columns, times the number of rows: 1 of independent ones.
+_CHANCE_CORRELATION = 2.0
 _LEAST_EIGENVALUE = 1e-6  # Of P: a class that hardly occurs is not without curvature.
 
 
 class KroneckerFactor(Curvature):
     """A Cholesky factor for all classes, of P ⊗ G + diag(ridge).
 
-    G is the weighted mean of z zᵀ over the rows, P that of diag(p) − p pᵀ. With the eigenvectors of
-    P in the place of classes, it falls apart into blocks λ G + diag(ridge); where λ differ little,
-    as with classes of about the same size, one factor does for all.
+    With A_i = diag(p_i) − p_i p_iᵀ, P is the sum of A_i over the rows, divided by its trace, and G
+    the mean of tr(A_i) z_i z_iᵀ, in which rows count that the model is undecided about. With the
+    eigenvectors of P in the place of classes, it falls apart into blocks λ G + diag(ridge); where λ
+    differ little, as with classes of about the same size, one factor does for all. Of columns that
+    are hardly correlated, correlations say nothing of other weights: the diagonal of G does.
     """
 
     def __init__(
@@ -34,34 +39,79 @@ class KroneckerFactor(Curvature):
         gram, spread = _moments_of_rows(objective, at, sample)
         values, vectors = np.linalg.eigh(spread)
         # The first is (1, …, 1), along which no probability changes.
-        self._classes = vectors[:, 1:]
-        levels = np.exp2(np.rint(np.log2(np.maximum(values[1:], _LEAST_EIGENVALUE))))
-        # Each with the eigenvectors that it serves.
-        self._factors = [
-            (
-                CholeskyFactor(level * gram + np.diag(objective.ridge)),
-                np.flatnonzero(levels == level),
-            )
-            for level in np.unique(levels)
-        ]
+        self._classes, values = vectors[:, 1:], np.maximum(values[1:], _LEAST_EIGENVALUE)
+        n_rows = objective.data.n_rows if sample is None else len(sample.rows)
+        self._levels: Levels
+        if _are_uncorrelated(gram, n_rows):
+            self._levels = _DiagonalLevels(values[:, None] * gram.diagonal() + objective.ridge)
+        else:
+            self._levels = _FactoredLevels(gram, values, objective.ridge)
 
     @property
     def n_unknowns(self) -> int:
         return self._classes.shape[1] * self.objective.n_columns
 
     def solve_upper(self, unknowns: Array) -> Array:
-        columns = unknowns.reshape(-1, self.objective.n_columns).T
-        solved = np.empty_like(columns)
-        for factor, served in self._factors:
-            solved[:, served] = factor.back(columns[:, served])
-        return (self._classes @ solved.T).ravel()
+        rows = unknowns.reshape(-1, self.objective.n_columns)
+        return self._classes.dot(self._levels.back(rows)).ravel()
 
     def solve_lower(self, gradient: Array) -> Array:
-        columns = (self._classes.T @ self.objective.matrix(gradient)).T
-        solved = np.empty_like(columns)
-        for factor, served in self._factors:
-            solved[:, served] = factor.forward(columns[:, served])
-        return solved.T.ravel()
+        return self._levels.forward(self._classes.T.dot(self.objective.matrix(gradient))).ravel()
+
+
+class _DiagonalLevels:
+    """λ_k diag(G) + diag(ridge), of which the roots are divided by.
+
+    Parameters
+    ----------
+    diagonals : ndarray of shape (n_levels, n_columns)
+        That of each λ_k.
+    """
+
+    def __init__(self, diagonals: Array):
+        self._roots = np.sqrt(np.where(diagonals > 0, diagonals, 1.0))
+
+    def forward(self, rows: Array) -> Array:
+        """Return L_k⁻¹ v_k in each row k."""
+        return rows / self._roots
+
+    def back(self, rows: Array) -> Array:
+        """Return L_k⁻ᵀ v_k in each row k."""
+        return rows / self._roots
+
+
+class _FactoredLevels:
+    """λ_k G + diag(ridge), with one factor for those λ_k that differ by less than a factor of 2."""
+
+    def __init__(self, gram: Array, values: Array, ridge: Array):
+        largest = values[-1]  # Which most of them are, of classes of one size.
+        levels = largest * np.exp2(np.rint(np.log2(values / largest)))
+        # Each with the rows that it serves: next to each other, as the λ_k are in order.
+        self._factors = []
+        for level in np.unique(levels):
+            served = np.flatnonzero(levels == level)
+            factor = CholeskyFactor(level * gram + np.diag(ridge)).prepare()
+            self._factors.append((factor, slice(served[0], served[-1] + 1)))
+
+    def forward(self, rows: Array) -> Array:
+        """Return L_k⁻¹ v_k in each row k."""
+        return np.concatenate([factor.forward(rows[k].T).T for factor, k in self._factors])
+
+    def back(self, rows: Array) -> Array:
+        """Return L_k⁻ᵀ v_k in each row k."""
+        return np.concatenate([factor.back(rows[k].T).T for factor, k in self._factors])
+
+
+Levels = _DiagonalLevels | _FactoredLevels
+
+
+def _are_uncorrelated(gram: Array, n_rows: int) -> bool:
+    """Whether columns are correlated no more than independent ones are by chance."""
+    roots = np.sqrt(np.maximum(gram.diagonal(), _TINY))
+    correlations = gram / roots / roots[:, None]
+    np.fill_diagonal(correlations, 0.0)
+    mean_square = float(np.vdot(correlations, correlations)) / max(1, len(gram) * (len(gram) - 1))
+    return mean_square * n_rows <= _CHANCE_CORRELATION
 
 
 def _moments_of_rows(
@@ -72,10 +122,11 @@ def _moments_of_rows(
     gram, spread = sum_over_rows(objective, at, sample, _add_to_moments, shapes)
     mirror(gram)
     n_rows = objective.data.n_rows
-    return gram / n_rows, spread / (n_rows if sample is None else len(sample.rows))
+    return gram / n_rows, spread / max(float(np.trace(spread)), _TINY)
 
 
 def _add_to_moments(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
     gram, spread = sums
-    add_square(gram, 1.0, z)
+    traces = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
+    add_square(gram, 1.0, z * np.sqrt(traces))
     spread += np.diag(p.sum(axis=1)) - p @ p.T

@@ -22,20 +22,21 @@ from softmax_regression._curvature.sampling import RowSampler
 from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
+from softmax_regression._linalg.cholesky import INVERTED_ORDER
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 _MAX_FACTOR_ORDER = 3000  # A factor of this order takes 70 MB, and less than a second.
 _ROWS_PER_UNKNOWN = 5  # Rows drawn for each row of the matrix, unless told otherwise.
 _LEAST_FLOAT32_PIVOT = 1e-3  # Below it, a matrix is no longer summed in float32.
-_NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few take no longer than the calls around them.
+_NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few are not worth drawing rows for.
+_FEW_PRODUCTS = 10  # A matrix that takes no longer than so many needs no cheaper ones before it.
 # Multiplications of a symmetric update in the time of one of a product with few classes.
 _UPDATE_SPEED = 3.0
-# What is spent on products with a matrix before the next is made, times what making that takes: it
-# has products of its own before it, which pay only where many are left.
-_SPENT_PER_NEXT_COST = 2.0
+# Multiplications in the time that the calls take of a product, and of making one factor.
+_CALLS_OF_PRODUCT, _CALLS_OF_FACTOR = 250_000, 3_000_000
 _EIGENVECTOR_COST = 10  # Multiplications that all eigenvectors take, over the cube of the order.
-_SOLVE_COST = 3.0  # Times that a multiplication takes longer which reads a factor from memory.
+_MEMORY_COST = 3.0  # Times that a multiplication takes longer which reads a factor from memory.
 
 
 @dataclass
@@ -47,9 +48,9 @@ class _Stage:
     kind : type
         The class of the matrix, a `Curvature`.
     operations : float
-        Multiplications that making it takes.
+        Multiplications that making it takes, calls included, in the time of those of products.
     solving : float
-        Multiplications that solving with it takes.
+        Multiplications that solving with it takes, in the time of those of products.
     n_drawn : int or None
         The number of rows that it is made from; None for a kind that cannot be sampled.
     """
@@ -77,6 +78,11 @@ class HessianPreconditioner:
         self._may_be_rounded = True
         self._sampler = RowSampler(objective)
         self._stages = self._choose()
+        self._best_sampled = len(self._stages) - 1
+        best = self._stages[-1]
+        if best.kind is HessianFactor and best.n_drawn != objective.data.n_rows:
+            order = objective.layout.hessian_order
+            self._stages.append(self._stage(HessianFactor, order, 1, 1, objective.data.n_rows))
         self.n_stages = len(self._stages)
 
     def of(self, objective: LinearCrossEntropy, rows_per_unknown: int) -> HessianPreconditioner:
@@ -87,8 +93,8 @@ class HessianPreconditioner:
         return other
 
     def __call__(self, at: Array | Evaluation) -> Curvature:
-        """Make the best at some parameters."""
-        return self.make(self.n_stages - 1, at)
+        """Make the best that a sample of the rows gives at some parameters."""
+        return self.make(self._best_sampled, at)
 
     def make(self, stage: int, at: Array | Evaluation) -> Curvature:
         """Make the matrix of a stage."""
@@ -104,24 +110,29 @@ class HessianPreconditioner:
                 return rounded
         return kind(self.objective, at, sample)
 
-    def sample(self, params: Array, stage: int = -1) -> Sample | None:
-        """Draw the rows that it is made of; None for all."""
-        n_drawn = self._stages[stage].n_drawn
+    def sample(self, params: Array, stage: int | None = None) -> Sample | None:
+        """Draw the rows that the matrix of a stage is made of; None for all."""
+        n_drawn = self._stages[self._best_sampled if stage is None else stage].n_drawn
         return None if n_drawn is None else self.draw(params, n_drawn)
 
-    def n_products(self, stage: int) -> float:
-        """How many products, and solutions with its matrix, come before the next is made."""
-        following = self._stages[min(stage + 1, self.n_stages - 1)]
-        if following.operations <= _NEGLIGIBLE_MULTIPLICATIONS:
-            return 0.0
-        solving = _SOLVE_COST * self._stages[stage].solving
-        making = following.operations / _UPDATE_SPEED
-        return _SPENT_PER_NEXT_COST * making / (self._product + solving)
+    def n_products(self, stage: int, made: int) -> float:
+        """How many products, and solutions with a stage's matrix, take as long as making another's.
+
+        Parameters
+        ----------
+        stage : int
+            Whose matrix is solved with.
+        made : int
+            Whose matrix is made.
+        """
+        return self._stages[made].operations / (self._product + self._stages[stage].solving)
 
     @property
     def _product(self) -> float:
         """How many multiplications a product with the Hessian takes."""
-        return max(1, 4 * self.objective.data.n_values * self.objective.width)
+        data = self.objective.data
+        share = data.dtype.itemsize / 8  # Half of the digits take half of the time.
+        return _CALLS_OF_PRODUCT + 4 * share * data.n_values * self.objective.width
 
     def _choose(self) -> list[_Stage]:
         """Return which matrices stand for the Hessian, the better after the cheaper."""
@@ -134,24 +145,29 @@ class HessianPreconditioner:
         whole = self._stage(HessianFactor, order, 1, 1)
         stages = [whole if order <= _MAX_FACTOR_ORDER else blocks]
         if _fits_by_rows(self.objective):
-            operations = WoodburyFactor.operations(self.objective)
-            solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
+            operations = WoodburyFactor.operations(self.objective) + n_classes * _CALLS_OF_FACTOR
+            solving = _solve_cost(n_columns) * 8 * n_classes * n_columns**2
+            solving += _solve_cost(n_rows) * 2 * n_rows**2
             if order > _MAX_FACTOR_ORDER or operations < whole.operations:
                 stages = [blocks, _Stage(WoodburyFactor, operations, solving, None)]
-        if stages[-1].operations <= _NEGLIGIBLE_MULTIPLICATIONS:
+        if stages[-1].operations <= _FEW_PRODUCTS * self._product:
             return stages[-1:]
         # With many classes, the Kronecker factor takes longer than a block for each class.
         n_drawn = self._n_drawn(n_columns, 1)
         of_pairs = n_drawn * n_classes**2 + _EIGENVECTOR_COST * n_classes**3
-        if shared.operations + of_pairs > max(blocks.operations, self._product):
-            return stages if stages[0] is blocks else [blocks, *stages]
-        return [shared, *stages] if n_classes > 1 else stages
+        if shared.operations + of_pairs <= max(blocks.operations, self._product):
+            return [shared, *stages] if n_classes > 1 else stages
+        return stages if stages[0] is blocks else [blocks, *stages]
 
-    def _stage(self, kind: Any, order: int, repeats: int, n_solved: int) -> _Stage:
+    def _stage(
+        self, kind: Any, order: int, repeats: int, n_solved: int, n_drawn: int | None = None
+    ) -> _Stage:
         """Return a stage of `repeats` factors of some order, to be solved with `n_solved` times."""
-        n_drawn = self._n_drawn(order, repeats)
-        operations = repeats * (n_drawn * order**2 + order**3 / 3)
-        return _Stage(kind, operations, 2 * n_solved * order**2, n_drawn)
+        n_drawn = n_drawn or self._n_drawn(order, repeats)
+        multiplications = n_drawn * order**2 + order**3 / 3
+        operations = repeats * (multiplications / _UPDATE_SPEED + _CALLS_OF_FACTOR)
+        solving = 2 * n_solved * order**2
+        return _Stage(kind, operations, _solve_cost(order) * solving, n_drawn)
 
     def _n_drawn(self, order: int, repeats: int) -> int:
         """How many rows make matrices of some order: of each class some, too."""
@@ -163,6 +179,11 @@ class HessianPreconditioner:
     def draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their part in the trace of the Hessian, always the same; None for all."""
         return self._sampler.draw(params, n_rows)
+
+
+def _solve_cost(order: int) -> float:
+    """In the time of how many multiplications of a product one of solving with a factor is."""
+    return 1.0 if order <= INVERTED_ORDER else _MEMORY_COST
 
 
 def _fits_by_rows(objective: LinearCrossEntropy) -> bool:

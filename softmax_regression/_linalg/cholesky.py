@@ -13,6 +13,7 @@ latter all in one call, which is quicker where the matrices are small.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
@@ -21,6 +22,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_threads, share_out, usable_threads
 
 RELATIVE_JITTER = 1e-14  # Added to a diagonal of 1, times the order of the matrix.
+INVERTED_ORDER = 128  # Of a factor: up to it, calls that solve take longer than products.
 JITTER_GROWTH = 100  # The factor by which the jitter grows after a factorization that failed.
 
 
@@ -62,6 +64,13 @@ class CholeskyFactor:
             added *= JITTER_GROWTH
             self.sound = False
         self.least_pivot = float(self._lower.diagonal().min()) ** 2
+        self._inverse_root: Array | None = None
+
+    def prepare(self) -> Self:
+        """Make ready to go forward and back many times: of a small L by its inverse."""
+        if len(self._lower) <= INVERTED_ORDER:
+            self._inverse_root = self.inverse_root()
+        return self
 
     @property
     def log_determinant(self) -> float:
@@ -90,10 +99,14 @@ class CholeskyFactor:
 
     def forward(self, vector: Array) -> Array:
         """Return L⁻¹ v, or that of each column."""
+        if self._inverse_root is not None:
+            return self._inverse_root.dot(vector)
         return self._triangular((vector.T / self._root).T, trans=0)
 
     def back(self, vector: Array) -> Array:
         """Return L⁻ᵀ v, or that of each column."""
+        if self._inverse_root is not None:
+            return self._inverse_root.T.dot(vector)
         return (self._triangular(vector, trans=1).T / self._root).T
 
     def _triangular(self, vector: Array, trans: int) -> Array:
@@ -120,17 +133,25 @@ class SeparateFactors:
         def work(matrices: Sequence[Array]) -> list[CholeskyFactor]:
             return [CholeskyFactor(matrix, jitter) for matrix in matrices]
 
-        n_threads = usable_threads(len(matrices) * matrices.shape[1] ** 3 / 6)
+        order = matrices.shape[1]
+        n_threads = usable_threads(len(matrices) * order**3 / 6)
         runs = share_out(work, list(matrices), n_threads)
         self._factors = [factor for run in runs for factor in run]
         self.least_pivot = min(factor.least_pivot for factor in self._factors)
+        self._inverses: Array | None = None
+        if order <= INVERTED_ORDER:
+            self._inverses = np.stack([factor.inverse_root() for factor in self._factors])
 
     def forward(self, rows: Array) -> Array:
         """Return L_k⁻¹ v_k in each row k."""
+        if self._inverses is not None:
+            return np.matmul(self._inverses, rows[:, :, None])[:, :, 0]
         return np.stack([f.forward(row) for f, row in zip(self._factors, rows, strict=True)])
 
     def back(self, rows: Array) -> Array:
         """Return L_k⁻ᵀ v_k in each row k."""
+        if self._inverses is not None:
+            return np.matmul(rows[:, None, :], self._inverses)[:, 0, :]
         return np.stack([f.back(row) for f, row in zip(self._factors, rows, strict=True)])
 
 

@@ -119,9 +119,8 @@ class PreconditionerSource(Protocol):
     def make(self, stage: int, at: Evaluation) -> Solve:
         """Make the approximation of a stage at an evaluation of the objective."""
 
-    def n_products(self, stage: int) -> float:
-        """Return how many iterations with a stage's matrix take as long as making the next one.
+    def n_products(self, stage: int, made: int) -> float:
+        """Return how many iterations with a stage's matrix take as long as making another one.
 
-        An iteration is a product with the Hessian and a solution with the matrix. For the last
-        stage, it is compared with the time to make its own matrix.
+        An iteration is a product with the Hessian and a solution with the matrix.
         """

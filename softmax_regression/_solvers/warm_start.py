@@ -22,7 +22,9 @@ class Preconditioner:
     stage : int, default=None
         Its stage in the source; by default the last.
     n_spent : float, default=0
-        Products with the Hessian that its age has cost, as `ConjugateGradientDescent` counts them.
+        Products with the Hessian that have been taken with matrices of its stage.
+    n_wasted : float, default=0
+        Those of them that its age has cost, as `ConjugateGradientDescent` counts them.
     products_when_new : float, default=None
         Products that reduce the residual by a factor of e, in the first direction; None before
         that.
@@ -32,6 +34,7 @@ class Preconditioner:
     source: PreconditionerSource | None = None
     stage: int | None = None
     n_spent: float = 0.0
+    n_wasted: float = 0.0
     products_when_new: float | None = None
 
 

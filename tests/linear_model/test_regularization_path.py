@@ -228,7 +228,7 @@ def test_a_preconditioner_is_kept_along_a_path():
             made.append(self.objective.l2)
             return super().make(stage, params)
 
-        def n_products(self, stage):
+        def n_products(self, stage, made):
             return 5.0
 
     objective = Problem(n_rows=300, l2=0.1).linear().standardized()

@@ -28,6 +28,7 @@ from softmax_regression._objectives.linear.kernels import largest_difference
 _ALL_ROWS = slice(None)
 # Multiplications of a pass over X, up to which all rows are one block.
 _ONE_BLOCK_MULTIPLICATIONS = 1_000_000
+_SHORT_PASS_MULTIPLICATIONS = 100_000  # Of a pass over X that takes no longer than its calls.
 _MAX_WEIGHT_RATIO = 1e8  # Ratio of weights beyond which tiny losses of heavy rows matter.
 _COPIED_BYTES = 4 << 20  # Bytes in float64 of an X up to which it is copied.
 
@@ -48,7 +49,7 @@ class OneBlock(Dataset):
             loss = loss.with_one_hot_targets()
         super().__init__(design, loss, moments)
         self.X = design.X
-        self.columns = design.X.T
+        self.columns = np.ascontiguousarray(design.X.T)
         weight = self.loss.weight
         self.weighted_columns = self.columns if weight is None else self.columns * np.sqrt(weight)
         self._pieces = (slice(0, self.n_rows),)
@@ -113,11 +114,14 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
     _storage = OneBlock
 
     def for_products(self) -> LinearCrossEntropy:
-        """Return the objective itself, as float32 would not save time."""
-        return self
+        """Return the objective for products with the Hessian: in float32 where that saves time."""
+        if not self.has_dual or self.design.n_values * self.width <= _SHORT_PASS_MULTIPLICATIONS:
+            return self
+        rows = DenseDesign(self.design.X.astype(np.float32))
+        return self._derived(OneBlock(rows, self.loss, self.data._moments))
 
     def for_rows(self, params: Array) -> Array:
-        return self.layout.matrix(params)
+        return self.layout.matrix(params).astype(self.dtype, copy=False)
 
     def evaluate(self, params: Array) -> Evaluation:
         data, matrix = self.data, self.layout.matrix(params)
@@ -133,9 +137,9 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
 
     def hessian_product(self, at: Evaluation, direction: Array) -> Array:
         data, matrix = self.data, self.layout.matrix(direction)
-        change = matrix.dot(data.columns)
+        change = self.for_rows(direction).dot(data.columns)
         data.loss.curvature_product(self.known_probabilities(at), change, _ALL_ROWS)
-        product = change.dot(data.X)
+        product = change.dot(data.X).astype(np.float64, copy=False)
         product /= data.n_rows
         product += self.ridge * matrix
         return product.ravel()
@@ -149,7 +153,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
     def known_probabilities(self, at: Evaluation) -> Array:
         """Return the probabilities of all rows, which as a rule were computed with the value."""
         if at.probabilities is None:
-            scores = self.layout.matrix(at.params).dot(self.data.columns)
+            scores = self.for_rows(at.params).dot(self.data.columns)
             self.data.loss.probabilities(scores, _ALL_ROWS)
             at.probabilities = scores
         return at.probabilities

@@ -29,6 +29,7 @@ _DECREMENT_LEFT = 0.03  # Of the decrement, at most, if a factor is to be used a
 _GRADIENT_FALL = 10.0  # Factor by which the squared gradient has to fall for that: quicker to see.
 _FINAL_STEP_DECREMENT = 1e-3  # Relative decrement below which a warm-started step is the last.
 _FINAL_STEP_SHARE = 0.1  # The same from a cold start, relative to the tolerance.
+_LEAST_PRODUCTS = 5  # Of conjugate gradients that begin anew.
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -157,8 +158,8 @@ class ConjugateGradientDescent(NewtonDescent):
 
     A preconditioner is kept until as much has been spent on its age as a new one costs: the
     products beyond those that the first direction would have taken to get as far. Before the best
-    come cheaper ones, each until as much has been spent on it: where the data are easy, these serve
-    to the end.
+    come cheaper ones, each until as much has been spent with it as the next one costs, unless less
+    than that is left to do: where the data are easy, these serve to the end.
 
     Parameters
     ----------
@@ -194,12 +195,17 @@ class ConjugateGradientDescent(NewtonDescent):
         self._best_stage = source.n_stages - 1
         self._current: Solve | None = None
         self._stage = -1
-        self._n_spent = 0.0
+        self._n_spent = self._n_wasted = 0.0
+        self._n_allowed = np.inf  # Products with matrices of this stage before the next is made.
         self._products_when_new: float | None = None
+        self._products_lately = np.inf  # For each factor of e in the residual.
         if first is not None:
             self._current = first.matrix
             self._stage = self._best_stage if first.stage is None else first.stage
-            self._n_spent, self._products_when_new = first.n_spent, first.products_when_new
+            self._n_spent, self._n_wasted = first.n_spent, first.n_wasted
+            if self._stage < self._best_stage:
+                self._n_allowed = source.n_products(self._stage, self._stage + 1)
+            self._products_when_new = first.products_when_new
 
     @property
     def preconditioner(self) -> Preconditioner | None:
@@ -207,53 +213,74 @@ class ConjugateGradientDescent(NewtonDescent):
         if self._current is None:
             return None
         return Preconditioner(
-            self._current, self.source, self._stage, self._n_spent, self._products_when_new
+            self._current,
+            self.source,
+            self._stage,
+            self._n_spent,
+            self._n_wasted,
+            self._products_when_new,
         )
 
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
         if self.products is not self.objective:
             # What products remember of the rows there is in their own precision.
             evaluation = evaluation.without_rows()
-        if self._is_spent(enough):
+        if self._is_spent(evaluation.gradient, enough):
             self._renew(evaluation, enough)
         final = _FINAL_STEP_SHARE * enough
         if self._warm_started:  # The first step is to be the last: it should prove that.
             final = _FINAL_STEP_DECREMENT * evaluation.value
         equations = NewtonEquations(self.products, evaluation, final)
         while not self._solve(equations, enough) and self._stage < self._best_stage:
-            self._renew(evaluation, enough)
+            if self._is_spent(equations.residual, enough):
+                self._renew(evaluation, enough)
         return Proposal(equations.step, equations.decrement)
 
-    @property
-    def _n_left(self) -> float:
-        """Products that may still be spent on the current preconditioner."""
-        return self.source.n_products(self._stage) - self._n_spent
+    def _n_left(self, residual: Array, enough: float) -> float:
+        """Estimate how many products this stage would take to the end, from how many it took."""
+        assert self._current is not None
+        square = float(residual @ self._current.solve(residual))
+        return self._products_lately * 0.5 * float(np.log(max(0.5 * square / enough, 1.0)))
 
-    def _is_spent(self, enough: float) -> bool:
-        # A cheap one cannot say as precisely as can be what is left.
-        too_rough = enough == 0 and self._stage < self._best_stage
-        return self._current is None or too_rough or self._n_left <= 0
+    def _is_spent(self, residual: Array, enough: float) -> bool:
+        """Whether another matrix is to be made, where a residual of the equations is left."""
+        if self._current is None:
+            return True
+        if enough == 0:  # A cheap one cannot say as precisely as can be what is left.
+            return self._stage < self._best_stage
+        if self._n_wasted >= self.source.n_products(self._stage, self._stage):
+            return True
+        if self._stage == self._best_stage or self._n_spent < self._n_allowed:
+            return False
+        costs = self.source.n_products(self._stage, self._stage + 1)
+        if self._n_left(residual, enough) > costs:
+            return True
+        self._n_allowed = self._n_spent + costs
+        return False
 
     def _renew(self, evaluation: Evaluation, enough: float) -> None:
         best = self._best_stage
-        self._stage = best if enough == 0 else min(self._stage + 1, best)
+        if self._current is None or enough == 0 or self._n_spent >= self._n_allowed:
+            self._stage = best if enough == 0 else min(self._stage + 1, best)
+            self._n_spent = 0.0
+            self._n_allowed = np.inf
+            if self._stage < best:
+                self._n_allowed = self.source.n_products(self._stage, self._stage + 1)
+        else:  # The same, where it is now.
+            self._n_spent += self.source.n_products(self._stage, self._stage)
         self._current = self.source.make(self._stage, evaluation)
-        self._n_spent, self._products_when_new = 0.0, None
+        self._n_wasted, self._products_when_new = 0.0, None
 
     def _solve(self, equations: NewtonEquations, enough: float) -> bool:
         assert self._current is not None
-        is_best = self._stage >= self._best_stage
-        limit = self.max_products
-        if not is_best:
-            limit = min(limit, max(1, round(self._n_left)))
+        allowed = min(self._n_allowed - self._n_spent, self.max_products)
+        limit = max(_LEAST_PRODUCTS, round(allowed))
         before = equations.n_products
         done = equations.solve(self._current, enough, limit)
-        n_products = equations.n_products - before
-        if not is_best:
-            self._n_spent += n_products
-            return done
+        n_products, progress = equations.n_products - before, max(equations.progress, _TINY)
+        self._products_lately = n_products / progress
         if self._products_when_new is None:
-            self._products_when_new = n_products / max(equations.progress, _TINY)
-        expected = self._products_when_new * equations.progress
-        self._n_spent += max(n_products - expected, 0.0)
+            self._products_when_new = self._products_lately
+        self._n_spent += n_products
+        self._n_wasted += max(n_products - self._products_when_new * progress, 0.0)
         return done
