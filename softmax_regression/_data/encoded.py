@@ -30,6 +30,10 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array, Rows
 
+_FEW_ROWS = (
+    16  # For so few, making a sparse matrix of them takes longer than a copy of their tables.
+)
+
 
 class Basis:
     """The linear function B, block by block.
@@ -249,7 +253,7 @@ class LookedUpRows:
 
     Parameters
     ----------
-    states, weights : ndarrays of shape (n_rows, n_entries)
+    states, weights : ndarrays of shape (n_rows, n_entries), or (n_entries,) for a single row
         As in `EncodedDesign`.
     """
 
@@ -258,9 +262,11 @@ class LookedUpRows:
         self.dtype = weights.dtype
 
     def times(self, tables: Array) -> Array:
-        """Return S T, of shape (n_rows, n_units)."""
-        if len(self.states) == 1:
-            return self.weights.dot(tables.take(self.states[0], axis=0))
+        """Return S T, of shape (n_rows, n_units), or (n_units,) for a single row."""
+        if self.states.ndim == 1:
+            return self.weights.dot(tables.take(self.states, axis=0))
+        if len(self.states) <= _FEW_ROWS:
+            return np.matmul(self.weights[:, None], tables.take(self.states, axis=0))[:, 0]
         matrix = csr_array((len(self.states), len(tables)), dtype=self.dtype)
         return np.asarray(_with_entries(matrix, self) @ np.ascontiguousarray(tables))
 

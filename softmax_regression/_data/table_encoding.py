@@ -8,8 +8,9 @@ standardised, whose state is its slope. See `encoded` for what becomes of states
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
+from math import isnan
 from typing import Any, Self
 
 import numpy as np
@@ -23,8 +24,10 @@ _FEWEST_ROWS_OF_LEVEL = 4  # With fewer, levels share a state: nothing can be le
 _MOST_LEVELS = 1000  # The others, which occur least, share a state.
 _MOST_CENTRED_LEVELS = 64  # With more, none is frequent enough for its mean to matter.
 _ROWS_AT_A_TIME = 4096
-_FEW_ROWS = 8  # For so few, comparing with all points is quicker than a search for each feature.
+_FEW_ROWS = 64  # For so few, one search in the cells of all features is quicker than one for each.
 _JOINED_STATES = 96  # Of neighbours that one product serves, zeros between them included.
+# Of a cell in which a feature has one state, of weight 1.
+_CELL = np.array([[1.0], [0.0], [np.inf]])
 _LEAST_DEVIATION = 0.1  # What indicators are divided by at least: rare levels are to move little.
 
 
@@ -48,10 +51,17 @@ class TableEncoding:
         The state of each of their levels, counted from the feature's first.
     piecewise : ndarray of int of shape (n_piecewise,)
         Features between points.
-    points : ndarray of shape (n_piecewise, most_points)
-        Their points, in increasing order, at least two, and then inf.
-    last_bins : ndarray of int of shape (n_piecewise,)
-        The number of the last bin of each.
+    points : list of ndarray
+        Their points, in increasing order, at least two.
+    bounds : ndarray of complex of shape (n_cells,)
+        Where the cells of all features begin, each in one of which a number is: the feature beside
+        the number, which for the first cell of each is −inf. The last cells, one for each feature,
+        are those of what is missing.
+    cells : ndarray of shape (3, 1 + n_cells)
+        What there is to know of each: with x in it, the weight in its state is the first of these
+        numbers less the share (x − second) / third, which is the weight in its other state.
+    cell_states, other_states : ndarrays of int32 of shape (1 + n_cells,)
+        The state of each cell and, where there are two, the other.
     blocks : list of ndarray
         Those of the basis.
     """
@@ -66,31 +76,22 @@ class TableEncoding:
         levels: Array,
         level_states: list[Array],
         piecewise: Array,
-        points: Array,
-        last_bins: Array,
+        points: list[Array],
+        bounds: Array,
+        cells: Array,
+        cell_states: Array,
+        other_states: Array,
         blocks: list[Array],
     ):
         self.starts, self.missing = starts, missing
         self.linear, self.centres, self.scales = linear, centres, scales
         self.levels, self.level_states = levels, level_states
-        self.piecewise, self.points, self.last_bins = piecewise, points, last_bins
+        self.piecewise, self.points = piecewise, points
+        self.bounds, self.cells = bounds, cells
+        self.cell_states, self.other_states = cell_states, other_states
+        self.numbers = np.arange(len(starts))
         self.blocks = blocks
         self.n_states = int(missing.max(initial=-1)) + 1
-        # For a single row, Python's own numbers are quicker than arrays of them.
-        self.lookups: list[tuple[str, int, int, list[Any]]] = [
-            (kind, int(starts[j]), int(missing[j]), known) for j, (kind, known) in self._known()
-        ]
-
-    def _known(self) -> list[tuple[int, tuple[str, list[Any]]]]:
-        """Return what there is to look up for each feature."""
-        found: dict[int, tuple[str, list[Any]]] = {}
-        for j, centre, scale in zip(self.linear, self.centres, self.scales, strict=True):
-            found[int(j)] = "linear", [float(centre), float(scale)]
-        for j, states in zip(self.levels, self.level_states, strict=True):
-            found[int(j)] = "levels", states.tolist()
-        for j, points, last in zip(self.piecewise, self.points, self.last_bins, strict=True):
-            found[int(j)] = "piecewise", points[: last + 2].tolist()
-        return sorted(found.items())
 
     @classmethod
     def learn(
@@ -135,7 +136,8 @@ class TableEncoding:
             np.array(of[_Levels], dtype=np.intp),
             [column.states for column in columns if isinstance(column, _Levels)],
             np.array(of[_Piecewise], dtype=np.intp),
-            *_padded([column.points for column in columns if isinstance(column, _Piecewise)]),
+            [column.points for column in columns if isinstance(column, _Piecewise)],
+            *_cells(columns, starts, missing),
             _grouped([columns[j].block for j in order]),
         )
 
@@ -182,79 +184,58 @@ class TableEncoding:
             states = self.level_states[int(np.flatnonzero(self.levels == feature)[0])]
             return [*levels, None], np.vstack([own[states[: len(levels)]], own[-1:]])
         at = int(np.flatnonzero(self.piecewise == feature)[0])
-        return [*self.points[at, : self.last_bins[at] + 2], np.nan], own
+        return [*self.points[at], np.nan], own
 
     def looked_up(self, X: Array, dtype: Any) -> LookedUpRows:
         """Return the rows of a table, for products with tables of its states."""
-        states, weights = self._encode_row(X[0].tolist()) if len(X) == 1 else self.encode(X)
+        states, weights = self.encode(X[0] if len(X) == 1 else X)
         return LookedUpRows(states, weights.astype(dtype, copy=False))
 
-    def _encode_row(self, row: list[float]) -> tuple[Array, Array]:
-        """Return the same as `encode` for one row, but for entries of weight 0."""
-        states: list[int] = []
-        weights: list[float] = []
-        for x, (kind, start, missing, known) in zip(row, self.lookups, strict=True):
-            if x != x:
-                states.append(missing)
-                weights.append(1.0)
-            elif kind == "linear":
-                states.append(start)
-                weights.append((x - known[0]) / known[1])
-            elif kind == "levels":
-                states.append(start + known[int(x)])
-                weights.append(1.0)
-            elif known[0] <= x < known[-1]:
-                k = bisect_right(known, x)
-                share = (x - known[k - 1]) / (known[k] - known[k - 1])
-                states += (start + k - 1, start + k)
-                weights += (1 - share, share)
-            else:
-                states.append(start if x < known[0] else missing - 1)
-                weights.append(1.0)
-        return np.array([states], dtype=np.int32), np.array([weights])
-
     def encode(self, X: Array) -> tuple[Array, Array]:
-        """Return the states of rows and their weights in them, (n_rows, n_entries)."""
-        n_rows, n_features = X.shape
-        shape = n_rows, n_features + len(self.piecewise)
-        states, weights = np.empty(shape, dtype=np.int32), np.ones(shape)
-        states[:, :n_features] = self.starts
-        if len(self.linear):
-            weights[:, self.linear] = (X[:, self.linear] - self.centres) / self.scales
-        for j, known in zip(self.levels, self.level_states, strict=True):
-            states[:, j] += known[np.nan_to_num(X[:, j]).astype(np.intp)].astype(np.int32)
-        if len(self.piecewise):
-            bins, shares = self._between(X[:, self.piecewise])
-            states[:, self.piecewise] += bins
-            states[:, n_features:] = states[:, self.piecewise] + 1
-            weights[:, self.piecewise], weights[:, n_features:] = 1 - shares, shares
+        """Return the states of rows, or of a single one, and their weights: n_entries to a row."""
+        cells = self._cells_of(X)
+        if isnan(np.vdot(X, X)):
+            X = np.where(np.isnan(X), 0, X)
+        whole, start, width = self.cells
+        shares = X - start.take(cells)
+        shares /= width.take(cells)
+        states, weights = self.cell_states.take(cells), whole.take(cells) - shares
+        both = self.piecewise
+        if len(both) < len(self.starts):
+            cells, shares = cells.take(both, axis=-1), shares.take(both, axis=-1)
+        others = self.other_states.take(cells)
+        return np.concatenate((states, others), -1), np.concatenate((weights, shares), -1)
+
+    def _cells_of(self, X: Array) -> NDArray[np.intp]:
+        """Return the cells of all features that rows are in, counted from 1."""
+        if X.ndim == 1 or len(X) <= _FEW_ROWS:
+            keys = np.empty(X.shape, dtype=np.complex128)
+            keys.real, keys.imag = self.numbers, X
+            return self.bounds.searchsorted(keys, side="right")
+        cells = np.empty(X.shape, dtype=np.intp)
+        n_features = X.shape[1]
+        ends = self.bounds.real[:-n_features].searchsorted(self.numbers, side="right")
+        for j, (first, end) in enumerate(pairwise([0, *ends])):
+            bounds = self.bounds.imag[first:end].copy()
+            cells[:, j] = first + bounds.searchsorted(X[:, j], side="right")
         absent = np.isnan(X)
         if absent.any():
-            rows, features = np.nonzero(absent)
-            states[rows, features], weights[rows, features] = self.missing[features], 1
-            weights[:, n_features:][absent[:, self.piecewise]] = 0
-        return states, weights
-
-    @np.errstate(over="ignore", invalid="ignore")
-    def _between(self, x: Array) -> tuple[Array, Array]:
-        """Return the bins of numbers, and which share of these lies below them."""
-        if len(x) <= _FEW_ROWS:
-            bins = (x[:, :, None] >= self.points).sum(axis=2, dtype=np.int32) - 1
-        else:
-            bins = np.empty(x.shape, dtype=np.int32)
-            for j, points in enumerate(self.points):
-                bins[:, j] = np.searchsorted(points, x[:, j], side="right") - 1
-        np.clip(bins, 0, self.last_bins, out=bins)
-        columns = np.arange(x.shape[1])
-        low, high = self.points[columns, bins], self.points[columns, bins + 1]
-        return bins, np.clip((x - low) / (high - low), 0, 1)
+            cells[absent] = len(self.bounds) - n_features + 1 + np.nonzero(absent)[1]
+        return cells
 
 
 class _Column:
-    """One feature: the shape of its block, states × codes, and the block."""
+    """One feature: the shape of its block, states × codes, and the block.
+
+    And its cells: where they begin, but for the first; for each, the numbers that `cells` of the
+    encoding holds; and their states, counted from the feature's first.
+    """
 
     rank: int
     block: Array
+    bounds: Array
+    cells: Array
+    states: NDArray[np.intp]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -275,6 +256,8 @@ class _Linear(_Column):
         deviation = float(np.sqrt(np.average((x - self.centre) ** 2, weights=w))) if len(x) else 0.0
         noise = 64 * np.finfo(np.float64).eps * abs(self.centre)
         self.scale = deviation if deviation > noise else 1.0
+        self.bounds, self.states = np.zeros(0), np.zeros(1, dtype=np.intp)
+        self.cells = np.array([[0.0], [self.centre], [-self.scale]])
         # The first state is a slope, which missing numbers have no part in.
         self.block = np.zeros((2, 1 if present.all() else 2))
         self.block[0, 0] = 1
@@ -288,7 +271,10 @@ class _Piecewise(_Column):
     rank = 1
 
     def __init__(self, x: Array, weights: Array, points: Array):
-        self.points = points
+        self.points = self.bounds = points
+        self.states = np.concatenate([[0], np.arange(len(points))])
+        self.cells = _CELL.repeat(len(points) + 1, axis=1)
+        self.cells[1:, 1:-1] = points[:-1], np.diff(points)
         present = ~np.isnan(x)
         x, w = x[present].astype(np.float64), weights[present]
         below = np.clip(np.searchsorted(points, x, side="right") - 1, 0, len(points) - 2)
@@ -318,6 +304,8 @@ class _Levels(_Column):
         kept = np.sort(frequent[n_rows[frequent] >= _FEWEST_ROWS_OF_LEVEL])
         self.states = np.full(len(n_rows), len(kept), dtype=np.intp)
         self.states[kept] = np.arange(len(kept))
+        self.bounds = np.arange(1.0, len(n_rows))
+        self.cells = _CELL.repeat(len(n_rows), axis=1)
         n_levels = max(len(kept) + bool(len(kept) < len(n_rows)), 1)
         shares = np.bincount(self.states[positions], w, minlength=n_levels) / max(w.sum(), 1e-300)
         deviations = np.sqrt(shares * (1 - shares))
@@ -369,13 +357,22 @@ def _with_missing(
     return np.hstack([block, flag])
 
 
-def _padded(points: Sequence[Array]) -> tuple[Array, Array]:
-    """Return points of all features in one array, and the numbers of their last bins."""
-    most = max((len(p) for p in points), default=2)
-    padded = np.full((len(points), most), np.inf)
-    for row, known in zip(padded, points, strict=True):
-        row[: len(known)] = known
-    return padded, np.array([len(p) - 2 for p in points], dtype=np.int32)
+def _cells(
+    columns: Sequence[_Column], starts: Array, missing: Array
+) -> tuple[Array, Array, NDArray[np.int32], NDArray[np.int32]]:
+    """Return where the cells of all features begin, what there is to know of them, their states.
+
+    The first cell of the latter two is none, so that a search from the right finds others.
+    """
+    n_features = len(columns)
+    bounds = [np.append(-np.inf, column.bounds) for column in columns]
+    keys = np.empty(sum(map(len, bounds)) + n_features, dtype=np.complex128)
+    keys.real = [*np.arange(n_features).repeat([*map(len, bounds)]), *range(n_features)]
+    keys.imag = np.concatenate([*bounds, np.full(n_features, np.nan)])
+    cells = np.hstack([_CELL, *(column.cells for column in columns), _CELL.repeat(n_features, 1)])
+    states = [column.states + start for column, start in zip(columns, starts, strict=True)]
+    state = np.concatenate([[0], *states, missing]).astype(np.int32)
+    return keys, cells, state, np.minimum(state + 1, missing.max()).astype(np.int32)
 
 
 def _grouped(blocks: Sequence[Array]) -> list[Array]:

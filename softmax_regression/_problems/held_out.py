@@ -97,8 +97,13 @@ class HeldOut:
             score = float(np.average(right, weights=self.targets.row_weights()))
         return Validation(-loss if by_loss else score, loss, score)
 
-    def temperature(self, scores: Callable[[Design], Array]) -> float:
+    def temperature(
+        self, scores: Callable[[Design], Array], combine: Callable[[Array], Array]
+    ) -> float:
         """Return the temperature of least loss, by which scores are divided, or 1.
+
+        `combine` makes class-major scores of what `scores` returns once it has been divided; rows
+        are along its last axis.
 
         Fitting one parameter raises the log-likelihood by half a nat on average even if the true
         temperature is 1. So a temperature other than 1 must bring more than that (Guo, Pleiss, Sun
@@ -106,11 +111,11 @@ class HeldOut:
         """
         blocks = self.design.blocks(self._loss.n_outputs)
         found = [scores(self.design[rows]).astype(np.float64) for rows in blocks]
-        known, rows = np.concatenate(found, axis=1), slice(0, self.design.n_rows)
+        known, rows = np.concatenate(found, axis=-1), slice(0, self.design.n_rows)
         loss = self.targets.loss(np.float64)
 
         def total(log_temperature: float) -> float:
-            return float(loss.value_and_residual(known / np.exp(log_temperature), rows))
+            return float(loss.value_and_residual(combine(known / np.exp(log_temperature)), rows))
 
         best = minimize_scalar(total, bounds=(-1, 1), method="bounded", options={"xatol": 1e-3})
         return float(np.exp(best.x)) if total(0.0) - best.fun > _LEAST_GAIN else 1.0

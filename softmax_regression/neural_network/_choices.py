@@ -11,7 +11,6 @@ import numpy as np
 from softmax_regression._estimators.targets import encode_targets
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
-from softmax_regression._objectives.network.layers import Layout
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression.functional import ACTIVATIONS, Activation
@@ -112,6 +111,10 @@ def choose_solver(network: Any, targets: Targets, validated: bool) -> str:
     """Return the name of the solver: L-BFGS for few rows, unless minibatches are asked for."""
     if network.solver == "lbfgs" and validated:
         raise ValueError("Rows to validate on need solver='adam' or 'sgd', got solver='lbfgs'.")
+    if network.solver == "lbfgs" and network.n_members > 1:
+        raise ValueError(
+            f"n_members={network.n_members!r} needs solver='adam' or 'sgd', got solver='lbfgs'."
+        )
     if network.solver != "auto":
         return network.solver
     wants_batches = (
@@ -120,6 +123,7 @@ def choose_solver(network: Any, targets: Targets, validated: bool) -> str:
         or network.weight_decay > 0
         or network.max_grad_norm is not None
         or np.any(network.dropout)
+        or network.n_members > 1
     )
     few = np.count_nonzero(targets.row_weights()) < _TOO_FEW_ROWS
     return "lbfgs" if few and not wants_batches else "adam"
@@ -218,12 +222,18 @@ def starting_point(
     if previous is None:
         params = recipe.draw(random_state)
         return lambda scaling: params.copy()
-    sizes, known, last = previous
-    if sizes != network._layer_sizes or not np.array_equal(known, classes):
+    layout, known, last = previous
+    if layout.sizes != network._layer_sizes or not np.array_equal(known, classes):
         raise ValueError(
             "warm_start=True needs the classes and layers of the previous fit: those were "
-            f"{known.tolist()} and {sizes}, now they are {classes.tolist()} and "
+            f"{known.tolist()} and {layout.sizes}, now they are {classes.tolist()} and "
             f"{network._layer_sizes}."
+        )
+    if layout.n_members != network.n_members:
+        raise ValueError(
+            "warm_start=True goes on with the networks of the previous fit, which were "
+            f"{layout.n_members}, not n_members={network.n_members!r}: set it back, or set "
+            "warm_start=False."
         )
     if network._activation != name_of_activation(network.activation):
         raise ValueError(
@@ -231,7 +241,7 @@ def starting_point(
             f"{network._activation!r}, not {network.activation!r}: set it back, or set "
             "warm_start=False."
         )
-    return lambda scaling: scaling.unfolded(Layout(recipe.layer_sizes), last)
+    return lambda scaling: scaling.unfolded(recipe.layout, last)
 
 
 def rows_to_validate_on(network: Any, X: Any, y: Any, sample_weight: Any) -> HeldOutRows:

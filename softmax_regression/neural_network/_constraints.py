@@ -44,4 +44,5 @@ CONSTRAINTS: dict[str, list[Any]] = {
         Interval(Integral, 2, None, closed="left"),
     ],
     "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+    "n_members": [Interval(Integral, 1, None, closed="left")],
 }

@@ -7,7 +7,6 @@ This file speaks scikit-learn: parameters, validation, fitted attributes. What a
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -39,10 +38,8 @@ from softmax_regression._estimators.types import (
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
-from softmax_regression._objectives.network.cross_entropy import Network
 from softmax_regression._objectives.network.encoded_inputs import EncodedInputs
 from softmax_regression._objectives.network.input_scaling import InputScaling
-from softmax_regression._objectives.network.layers import Layout
 from softmax_regression._solvers.minibatch.minibatch import Minibatches
 from softmax_regression._solvers.minibatch.optimizers import Clipping, Decaying, Optimizer
 from softmax_regression._solvers.result import SolverResult, StopReason
@@ -65,8 +62,8 @@ from softmax_regression.neural_network._choices import (
 )
 from softmax_regression.neural_network._constraints import CONSTRAINTS
 from softmax_regression.neural_network._export import mlp_classifier
-from softmax_regression.neural_network._table_input import TableInput
 from softmax_regression.neural_network._training import Recipe, Score, Training
+from softmax_regression.neural_network._weights import NetworkWeights
 
 # Parameters that training takes as they are.
 _AS_THEY_ARE = (
@@ -81,13 +78,6 @@ _AS_THEY_ARE = (
     "n_iter_no_change",
     "average",
 )
-
-
-def _shape(array: Any) -> tuple[int, ...] | None:
-    try:
-        return array.shape if isinstance(array, np.ndarray) else np.shape(array)
-    except ValueError:  # ragged
-        return None
 
 
 def _or(value: Any, default: Any) -> Any:
@@ -107,7 +97,7 @@ def _can_stream(estimator: SmallMLP) -> bool:
 
 
 @described
-class SmallMLP(TableInput):
+class SmallMLP(NetworkWeights):
     r"""A small feed-forward network (multi-layer perceptron) with softmax output.
 
     Each hidden layer multiplies by its weights, adds intercepts and applies the activation; the
@@ -233,19 +223,24 @@ class SmallMLP(TableInput):
         have weights of their own too. What was missing nowhere in training, and levels that were
         not seen, are taken for missing in prediction, which then counts as the mean of the feature.
         None takes all features for numbers and refuses NaN.
+    n_members : int, default=1
+        How many networks to train side by side, from initial weights of their own on the same
+        minibatches, and with the same features left out by `dropout`. Their probabilities are
+        averaged, and it is by these that training is stopped early. Not for 'lbfgs'.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels; for class probabilities, the names of their columns. They are sorted, and the
         columns of all that is returned are in their order.
-    coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Weights of each layer. Where features are encoded, those of the first are the tables that
-        `feature_tables` returns, one below the other.
-    intercepts_ : list of ndarray of shape (n_units,)
+    coefs_ : list of ndarray of shape (n_inputs, n_units) or (n_inputs, n_members, n_units)
+        Weights of each layer, with an axis for members if there are several. Where features are
+        encoded, those of the first are the tables that `feature_tables` returns, one below the
+        other.
+    intercepts_ : list of ndarray of shape (n_units,) or (n_members, n_units)
         Intercepts of each layer.
     loss_ : float
-        The mean loss of the last epoch.
+        The mean loss of the last epoch; of several members their mean, as in `loss_curve_`.
     best_loss_ : float or None
         The smallest of any epoch; None with early stopping.
     loss_curve_ : list of float
@@ -305,14 +300,7 @@ class SmallMLP(TableInput):
     [(2, 20), (20, 20), (20, 1)]
     """
 
-    _parts: ClassVar[frozenset[str]] = frozenset(
-        {"classes_", "coefs_", "intercepts_", "_layer_sizes", "_activation"}
-    )
-    _shape_names: ClassVar[tuple[str, ...]] = (
-        "The list of the shapes of coefs_",
-        "The list of the shapes of intercepts_",
-    )
-    _step_parameters = (*TableInput._step_parameters, "weight_decay", "max_grad_norm")
+    _step_parameters = (*NetworkWeights._step_parameters, "weight_decay", "max_grad_norm")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def __init__(
@@ -353,6 +341,7 @@ class SmallMLP(TableInput):
         dtype: Precision = "auto",
         numeric_encoding: NumericEncoding = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
+        n_members: int = 1,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -389,6 +378,7 @@ class SmallMLP(TableInput):
         self.dtype = dtype
         self.numeric_encoding = numeric_encoding
         self.categorical_features = categorical_features
+        self.n_members = n_members
 
     @fit_context(prefer_skip_nested_validation=True)
     @blas_held_to_one_thread
@@ -452,6 +442,7 @@ class SmallMLP(TableInput):
             stop_early = bool(self.early_stopping)
             defaults = choose_defaults(self.solver_, encoded, targets, held_out and stop_early)
             self._layer_sizes = self._sizes(design, targets.classes, defaults)
+            self._n_members: int = self.n_members
             check_dropout(self.dropout, len(self._layer_sizes) - 1, self.solver_, self.solver)
             recipe = self._recipe(defaults)
             start = starting_point(self, recipe, targets.classes, previous, random_state)
@@ -535,6 +526,7 @@ class SmallMLP(TableInput):
             if first:
                 self._learn_encoding(design, targets)
                 self._layer_sizes = self._sizes(design, targets.classes, USUAL)
+                self._n_members = self.n_members
             stream = self._resumed_stream(self.solver_, first)
             stream.columns = np.searchsorted(targets.classes, columns)
             stream.count(targets)
@@ -605,40 +597,14 @@ class SmallMLP(TableInput):
 
     # -- pieces ------------------------------------------------------------------------------------
 
-    def _scorer(self) -> tuple[Callable[[Design], Array], int]:
-        weights, intercepts = ([*map(np.asarray, arrays)] for arrays in self._arrays())
-        network = Network(weights, intercepts, activation_of(self._activation))
-        return self._scores_of_table(network.scores), max(self._layer_sizes[1:])
-
-    def _parameters(self) -> Array:
-        """Return all weights and intercepts in one vector."""
-        return Layout.joined(*([*map(np.asarray, arrays)] for arrays in self._arrays()))
-
-    def _keep(self, params: Array) -> None:
-        """Make a vector the parameters of the network."""
-        self.coefs_: list[Array]
-        self.intercepts_: list[Array]
-        self.coefs_, self.intercepts_ = Layout(self._layer_sizes).views(params)
-
-    def _shapes(self, n_features: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        if n_features == self.n_features_in_:
-            n_features = self._n_inputs(n_features)
-        sizes = [n_features, *self._layer_sizes[1:-1], n_outputs]
-        coefs, intercepts = ([_shape(array) for array in arrays] for arrays in self._arrays())
-        return (coefs, intercepts), (list(pairwise(sizes)), [(n,) for n in sizes[1:]])
-
     def _model_parameters(self) -> dict[str, Any]:
         return {
             "hidden_layer_sizes": hidden_sizes(self.hidden_layer_sizes, USUAL.hidden_layer_sizes),
             "activation": name_of_activation(self.activation),
             "standardize": self.standardize,
             "numeric_encoding": self.numeric_encoding,
+            "n_members": self.n_members,
         }
-
-    def _solution(self) -> tuple[list[int], Array, Array]:
-        """Return layers, classes and parameters to go on from."""
-        return self._layer_sizes, np.asarray(self.classes_), self._parameters()
 
     def _sizes(self, design: Design, classes: Array, defaults: Defaults) -> list[int]:
         """Return the sizes of all layers, the input and the output included."""
@@ -652,8 +618,7 @@ class SmallMLP(TableInput):
         """Say how to train, with what was left open decided."""
         encoding = self._known_encoding()
         encoded = None if encoding is None else EncodedInputs(encoding)
-        n_inputs = self._layer_sizes[0] if encoded is None else encoded.n_codes
-        layer_sizes = [n_inputs, *self._layer_sizes[1:]]
+        layer_sizes = self._trained_layout().sizes
         rate = self.learning_rate_init
         if isinstance(rate, str):
             rate = rate_for_inputs(defaults, layer_sizes)
@@ -665,6 +630,7 @@ class SmallMLP(TableInput):
         return Recipe(
             solver=self.solver_,
             layer_sizes=layer_sizes,
+            n_members=self._n_members,
             encoded=encoded,
             activation=activation_of(self.activation),
             learning_rate=_or(self.learning_rate, defaults.learning_rate),
@@ -710,8 +676,10 @@ class SmallMLP(TableInput):
     def _optimizer(self, solver: str) -> Optimizer:
         steps = super()._optimizer(solver)
         if self.weight_decay:
-            steps = Decaying(steps, self.weight_decay, Layout(self._layer_sizes).n_weights)
-        return steps if self.max_grad_norm is None else Clipping(steps, self.max_grad_norm)
+            steps = Decaying(steps, self.weight_decay, self._trained_layout().n_weights)
+        if self.max_grad_norm is None:
+            return steps
+        return Clipping(steps, self.max_grad_norm, self._trained_layout().owners())
 
     def _store(self, result: SolverResult) -> None:
         self._keep(result.params)

@@ -38,6 +38,7 @@ class TableInput(BaseSoftmaxClassifier):
     coefs_: list[Array]
     intercepts_: list[Array]
     _activation: str
+    _n_members: int
     _levels: Levels | None
     _encoding: dict[str, Any] | None
     _fills: Array | None
@@ -51,13 +52,15 @@ class TableInput(BaseSoftmaxClassifier):
         -------
         dict
             By the name of the feature, or its position if it has none, a DataFrame with a column
-            for each unit. Its rows are what a feature of categories adds at each level; or one of
-            numbers at each point, with straight lines between them. A number that is taken as it
-            is has two points, of which the line goes on. The last row, of None or NaN, is what is
-            added where the feature is missing. All are up to what the intercepts make up for.
+            for each unit, of one member after the other. Its rows are what a feature of categories
+            adds at each level; or one of numbers at each point, with straight lines between them. A
+            number that is taken as it is has two points, of which the line goes on. The last row,
+            of None or NaN, is what is added where the feature is missing. All are up to what the
+            intercepts make up for.
         """
         self._check_parts()
         weights = np.asarray(self.coefs_[0])
+        weights = weights.reshape(len(weights), -1)
         names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_)).tolist()
         encoding = self._known_encoding()
         if encoding is None:
@@ -111,7 +114,15 @@ class TableInput(BaseSoftmaxClassifier):
         return self.coefs_, self.intercepts_
 
     def _layers(self) -> Layers:
-        """Return what other libraries can hold of the network: all of it, unless it has codes."""
+        """Return what other libraries can hold of the network: all of it, unless it has codes.
+
+        Or unless it is several.
+        """
+        if self._n_members > 1:
+            raise ValueError(
+                f"This SmallMLP is {self._n_members} networks whose probabilities are averaged, "
+                "which no other library holds as one: fit one with n_members=1."
+            )
         if self._encoding is not None:
             raise ValueError(
                 "This SmallMLP encodes the features of its table, numbers or categories, which "

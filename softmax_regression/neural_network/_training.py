@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
+from itertools import pairwise
 from time import monotonic
 from typing import Any
 
@@ -19,10 +20,10 @@ from numpy.typing import NDArray
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
-from softmax_regression._estimators.prediction import most_probable
+from softmax_regression._estimators.prediction import most_probable, unchanged
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
-from softmax_regression._objectives.network.cross_entropy import Network, NetworkCrossEntropy
+from softmax_regression._objectives.network.cross_entropy import NetworkCrossEntropy, averaged
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.encoded_inputs import EncodedInputs
 from softmax_regression._objectives.network.input_scaling import InputScaling
@@ -81,6 +82,8 @@ class Recipe:
         What minimises.
     layer_sizes : sequence of int
         Inputs as they are trained on, units of each hidden layer, outputs.
+    n_members : int
+        How many networks of these layers to train side by side.
     encoded : EncodedInputs or None
         The codes of the features to train on; None for the features as they are.
     dropout : sequence of float
@@ -108,6 +111,7 @@ n_iter_no_change, label_smoothing, standardize, average
 
     solver: str
     layer_sizes: Sequence[int]
+    n_members: int
     encoded: EncodedInputs | None
     activation: Activation
     dropout: Sequence[float]
@@ -130,13 +134,19 @@ n_iter_no_change, label_smoothing, standardize, average
     calibrates: bool
     report: Report | None
 
+    @property
+    def layout(self) -> Layout:
+        """Where parameters lie."""
+        return Layout(self.layer_sizes, self.n_members)
+
     def draw(self, random_state: np.random.RandomState) -> Array:
         """Draw initial parameters (Glorot and Bengio)."""
-        layout = Layout(self.layer_sizes)
+        layout = self.layout
         params = np.empty(layout.n_params)
         factor = 2.0 if self.activation.name == "logistic" else 6.0
-        for weights, intercepts in zip(*layout.views(params), strict=True):
-            bound = np.sqrt(factor / sum(weights.shape))
+        layers = zip(*layout.views(params), pairwise(layout.sizes), strict=True)
+        for weights, intercepts, shape in layers:
+            bound = np.sqrt(factor / sum(shape))
             weights[...] = random_state.uniform(-bound, bound, weights.shape)
             intercepts[...] = random_state.uniform(-bound, bound, intercepts.shape)
         return params
@@ -166,7 +176,7 @@ n_iter_no_change, label_smoothing, standardize, average
         return NetworkCrossEntropy(
             scaling.design(design, dtype),
             loss,
-            Layout(self.layer_sizes),
+            self.layout,
             self.activation,
             self._l2(n_counted / size, targets, dtype),
             self._drop(random_state),
@@ -271,7 +281,7 @@ class Training:
             return scaling.folded(objective.layout, params, design.dtype)
 
         def attributes(params: Array) -> dict[str, Any]:
-            weights, intercepts = objective.layout.views(in_x(params))
+            weights, intercepts = objective.layout.arrays(in_x(params))
             return {"coefs_": weights, "intercepts_": intercepts}
 
         watch = self.watched.steps(task, attributes, lambda: params)
@@ -286,7 +296,9 @@ class Training:
             result = self._minimize_batches(objective, params, validate, watch, n_epochs, max_time)
             self.refuse(result)
             if seen is not None and self.recipe.calibrates:
-                temperature = seen.temperature(partial(objective.scores, result.params))
+                network = objective.network(result.params)
+                combine = unchanged if self.recipe.n_members == 1 else averaged
+                temperature = seen.temperature(network.scores_of_members, combine)
                 for parts in objective.layout.views(result.params):
                     parts[-1][...] /= temperature
         self.refuse(result)
@@ -355,7 +367,7 @@ class Training:
 
         def validate(params: Array) -> Validation:
             score = None if rows.score is None else partial(rows.score, in_x(params))
-            scores = Network(*objective.layout.views(params), objective.activation).scores
+            scores = objective.network(params).scores
             return held_out.validate(scores, most_probable, score, self.by_loss)
 
         return validate

@@ -79,7 +79,7 @@ def test_looking_up_tables_is_the_product_with_codes():
     tables = ENCODING.basis.tables(W)
     expected = design.times(W)
     for rows in (slice(0, 1), slice(0, 5), slice(0, 900)):
-        found = ENCODING.looked_up(X[rows], np.float64).times(tables)
+        found = np.atleast_2d(ENCODING.looked_up(X[rows], np.float64).times(tables))
         np.testing.assert_allclose(found, expected[rows], atol=1e-12)
 
 

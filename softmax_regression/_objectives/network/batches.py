@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ class _RowChunk:
         Where the rows come from.
     sizes, whole_sizes : sequence of int
         Rows of each batch, here and in all shards.
+    n_members : int
+        For how many networks: targets of a batch are repeated for each.
     """
 
     def __init__(
@@ -44,9 +47,13 @@ class _RowChunk:
         loss: PointwiseLoss,
         sizes: Sequence[int],
         whole_sizes: Sequence[int],
+        n_members: int,
     ):
         self.design = design
-        self.targets = batch_targets(loss, sizes, whole_sizes, design.dtype)
+        self._parts = [slice(a, b) for a, b in pairwise(accumulate(sizes, initial=0))]
+        self._n_members = n_members
+        of_all = [n_members * size for size in sizes]
+        self.targets = batch_targets(loss, of_all, whole_sizes, design.dtype)
         self.batches: list[tuple[Design, Callable[[Array], None]]] = []
         self._room = design.room(sum(sizes))
         self._gathered: Design | None = None
@@ -58,8 +65,10 @@ class _RowChunk:
             self._gathered = gathered
             self.batches = [
                 (gathered[part], partial(self.targets.residual, i))
-                for i, part in enumerate(self.targets.parts)
+                for i, part in enumerate(self._parts)
             ]
+        if self._n_members > 1:
+            rows = np.concatenate([np.tile(rows[part], self._n_members) for part in self._parts])
         self.targets.fill(rows, share)
 
 
@@ -128,7 +137,7 @@ class Shard:
         workspace.write_gradient(block, params, residual, out)
 
     def total(self) -> float:
-        """Return the weighted sum of cross-entropy over the epoch."""
+        """Return the weighted sum of cross-entropy over the epoch, of all members."""
         if self._chunk is not None:
             self._total += self._chunk.targets.total()
             self._chunk = None
@@ -143,7 +152,7 @@ class Shard:
         batches = self._batches[part]
         sizes = tuple(len(batch) for batch in batches), tuple(self._whole_sizes[part])
         if sizes not in self._chunks:
-            self._chunks[sizes] = _RowChunk(self.design, self.loss, *sizes)
+            self._chunks[sizes] = _RowChunk(self.design, self.loss, *sizes, self.layout.n_members)
         self._chunk = self._chunks[sizes]
         self._chunk.fill(np.concatenate(batches), self._share)
 
@@ -158,6 +167,8 @@ class Shard:
 
 class NetworkEpoch(Pass):
     """One epoch over some rows.
+
+    Of several members, each has the gradient of its own loss, and the value is their mean.
 
     Parameters
     ----------
@@ -215,4 +226,4 @@ class NetworkEpoch(Pass):
 
     def value(self) -> float:
         losses = sum(shard.total() for shard in self._shards)
-        return (losses + self._penalties) / self._n_rows
+        return (losses + self._penalties) / (self._n_rows * self._shards[0].layout.n_members)

@@ -11,15 +11,20 @@ loss. Hidden layers are held row by row, as X is, so that A_0 = X:
 1986.) With dropout, A_{l−1} is multiplied by a mask in the first line of these and Δ_{l−1} in the
 second. Parameters lie in one flat vector, all weights W_1 … W_L and then all intercepts b_1 … b_L:
 an optimiser's step is a few passes over one array, and the penalised part is its front.
+
+Of several members, each is trained by its own F, and what they predict is the mean of their
+probabilities: the scores of all are the logarithm of that mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from math import log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_expit
 
 from softmax_regression._data.dataset import Block, Dataset
 from softmax_regression._data.design import Design
@@ -32,7 +37,7 @@ from softmax_regression._objectives.base import CrossEntropyObjective
 from softmax_regression._objectives.network.batches import NetworkEpoch, Shard
 from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.layers import Layout, Workspace
-from softmax_regression.functional import Activation
+from softmax_regression.functional import Activation, log_softmax
 
 # Multiplications in a layer's product for a batch, from which it is divided between threads.
 _SHARDED_MULTIPLICATIONS = 10_000_000
@@ -77,7 +82,11 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         self._spare: list[Array] = []  # Memory for the gradients of all shards but the first.
 
     def scores(self, params: Array, block: Design) -> Array:
-        return Network(*self.layout.views(params), self.activation).scores(block)
+        return self.network(params).scores(block)
+
+    def network(self, params: Array) -> Network:
+        """Return the network with some parameters, which stay where they are."""
+        return Network(*self.layout.arrays(params), self.activation)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
         model = NetworkParams(params.astype(self.dtype, copy=False), self.layout, self.activation)
@@ -148,13 +157,13 @@ def gradient_sums(block: Block, model: NetworkParams) -> tuple[float, Array]:
 
 
 class Network:
-    """A trained network, ready to predict.
+    """A trained network, or several, ready to predict.
 
     Parameters
     ----------
-    weights : sequence of ndarray of shape (n_inputs, n_units)
+    weights : sequence of ndarray of shape (n_inputs, n_units) or (n_inputs, n_members, n_units)
         W_1, …, W_L: what is written there later is seen.
-    intercepts : sequence of ndarray of shape (n_units,)
+    intercepts : sequence of ndarray of shape (n_units,) or (n_members, n_units)
         b_1, …, b_L, likewise.
     activation : Activation
         f.
@@ -169,17 +178,48 @@ class Network:
 
     def scores(self, block: Design | LookedUpRows) -> Array:
         """Return those of some rows, (n_outputs, n_rows)."""
-        *hidden, last = self.weights
-        dtype = np.result_type(block.dtype, last.dtype)
+        found = self.scores_of_members(block)
+        return found if found.ndim == 2 else averaged(found)
+
+    def scores_of_members(self, block: Design | LookedUpRows) -> Array:
+        """Return those of each member, (n_outputs, n_members, n_rows), if there are several."""
+        first, *others = self.weights
+        last = self.weights[-1]
+        dtype = last.dtype if block.dtype == last.dtype else np.result_type(block.dtype, last.dtype)
+        members = first.shape[1:-1]  # none if there is one
+        if members:
+            first = first.reshape(len(first), -1)
         if isinstance(block, Design):
-            block = in_needed_precision(block, self.weights[0].T)
-        below: Any = block.times
-        for weight, intercept in zip(hidden, self.intercepts, strict=False):  # all but the last
-            units = below(weight)
-            units += intercept
+            block = in_needed_precision(block, first.T)
+        units = block.times(first)
+        if members:  # wide rows become a matrix for each member
+            units = units.reshape(-1, *members, first.shape[1] // members[0]).transpose(1, 0, 2)
+            others = [weight.transpose(1, 0, 2) for weight in others]
+        for weight, intercept in zip(others, self.intercepts, strict=False):  # all but the last
+            units += intercept[..., None, :] if members else intercept
             units = units.astype(dtype, copy=False)
             self.activation.value_into(units, units)
-            below = units.dot
-        scores = np.ascontiguousarray(below(last).T)
-        scores += self.intercepts[-1][:, None]
-        return scores.astype(dtype, copy=False)
+            units = np.matmul(units, weight) if members else units.dot(weight)
+        intercept = self.intercepts[-1]
+        units += intercept[..., None, :] if members else intercept
+        if members:
+            units = np.moveaxis(units, -1, 0)
+        else:
+            units = units.T if units.ndim == 2 else units[:, None]
+        return np.ascontiguousarray(units, dtype=dtype)
+
+
+def averaged(scores: Array) -> Array:
+    """Return scores whose probabilities are the mean of those of members.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_outputs, n_members, n_rows)
+        Those of each.
+    """
+    if len(scores) > 1:
+        log_p = np.logaddexp.reduce(log_softmax(scores, axis=0), axis=1)
+        log_p -= log(scores.shape[1])
+        return log_p
+    second, first = (np.logaddexp.reduce(log_expit(z), axis=1) for z in (scores, -scores))
+    return second - first

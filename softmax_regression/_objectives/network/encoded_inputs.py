@@ -42,7 +42,7 @@ class EncodedInputs:
 
     def unfolded(self, layout: Layout, params: Array) -> Array:
         """Return the parameters, in float64, of the network that takes codes."""
-        of_states = Layout([self.encoding.n_states, *layout.sizes[1:]])
+        of_states = Layout([self.encoding.n_states, *layout.sizes[1:]], layout.n_members)
         weights, intercepts = of_states.views(params.astype(np.float64))
         weights[0], shift = self.encoding.solved(weights[0])
         intercepts[0] += shift

@@ -1,4 +1,10 @@
-"""The layers of a network: the layout of their parameters, forward and backward pass."""
+"""The layers of a network: the layout of their parameters, forward and backward pass.
+
+*Members* are networks of the same layers that are trained side by side, each by itself. What they
+have in common is X: their first layers are one wide layer, whose product is one for all of them.
+The units of every layer lie member by member in wide rows, so that what is done unit by unit does
+not know of members; the products of other layers are stacked, member by member.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +28,14 @@ class Layout:
     ----------
     layer_sizes : sequence of int
         Number of inputs, of units in each hidden layer, of outputs.
+    n_members : int, default=1
+        How many networks of these layers there are.
     """
 
-    def __init__(self, layer_sizes: Sequence[int]):
+    def __init__(self, layer_sizes: Sequence[int], n_members: int = 1):
         self.sizes = list(layer_sizes)
-        shapes = list(pairwise(self.sizes))
+        self.n_members = n_members
+        shapes = [(fan_in, n_members * fan_out) for fan_in, fan_out in pairwise(self.sizes)]
         self.weights: list[tuple[slice, tuple[int, int]]] = []
         self.intercepts: list[slice] = []
         end = 0
@@ -34,15 +43,40 @@ class Layout:
             start, end = end, end + shape[0] * shape[1]
             self.weights.append((slice(start, end), shape))
         self.n_weights = end
-        for _, fan_out in shapes:
-            start, end = end, end + fan_out
+        for _, width in shapes:
+            start, end = end, end + width
             self.intercepts.append(slice(start, end))
         self.n_params = end
 
     def views(self, params: Array) -> tuple[list[Array], list[Array]]:
-        """Weights of shape (fan_in, fan_out) and intercepts of each layer, sharing memory."""
+        """Weights and intercepts of each layer, sharing memory.
+
+        Their shapes are (fan_in, fan_out) and (fan_out,), or (fan_in, n_members * fan_out) and
+        (n_members * fan_out,).
+        """
         weights = [params[part].reshape(shape) for part, shape in self.weights]
         return weights, [params[part] for part in self.intercepts]
+
+    def arrays(self, params: Array) -> tuple[list[Array], list[Array]]:
+        """The same with an axis for members, if there are several, before that of their units."""
+        weights, intercepts = self.views(params)
+        if self.n_members == 1:
+            return weights, intercepts
+        pairs = zip(weights, intercepts, strict=True)
+        found = [
+            (w.reshape(len(w), self.n_members, -1), b.reshape(self.n_members, -1)) for w, b in pairs
+        ]
+        return [w for w, _ in found], [b for _, b in found]
+
+    def owners(self) -> Array | None:
+        """Return the member that each parameter belongs to; None if there is one."""
+        if self.n_members == 1:
+            return None
+        owners = np.empty(self.n_params, dtype=np.intp)
+        for parts in self.arrays(owners):
+            for part in parts:
+                part[...] = np.arange(self.n_members)[:, None]
+        return owners
 
     @staticmethod
     def joined(weights: Sequence[Array], intercepts: Sequence[Array]) -> Array:
@@ -75,17 +109,19 @@ class Workspace:
         dtype: Any,
         dropout: Dropout | None = None,
     ):
-        *hidden, n_outputs = [fan_out for _, (_, fan_out) in layout.weights]
+        n_members, hidden = layout.n_members, layout.sizes[1:-1]
 
         def for_hidden() -> list[Array]:
-            return [np.empty((n_rows, n_units), dtype) for n_units in hidden]
+            return [np.empty((n_rows, n_members * n_units), dtype) for n_units in hidden]
 
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
-        # Z_l, A_l and Δ_l of the hidden layers are row-major; scores are class-major, for the loss.
+        # Z_l, A_l and Δ_l of the hidden layers are row-major; scores are class-major, for the loss,
+        # which takes the rows of one member after those of the other for further rows.
         self.inputs, self.outputs, self.deltas = for_hidden(), for_hidden(), for_hidden()
-        self.scores = np.empty((n_outputs, n_rows), dtype)
+        self._scores = np.empty((layout.sizes[-1], n_members, n_rows), dtype)
+        self.scores = self._scores.reshape(layout.sizes[-1], -1)
         self.masks: dict[int, Array] = {}
         self._ones = np.ones(n_rows, dtype)
         self._views: dict[str, tuple[Array, tuple[list[Array], list[Array]]]] = {}
@@ -102,7 +138,8 @@ class Workspace:
         params : ndarray of shape (n_params,)
             All parameters.
         residual : callable
-            Overwrites class-major scores with the loss's gradient in them.
+            Overwrites class-major scores, of shape (n_outputs, n_members * n_rows), with the
+            loss's gradient in them.
         gradient : ndarray of shape (n_params,)
             Where to write.
         """
@@ -127,16 +164,23 @@ class Workspace:
             if layer == 0:
                 block.times(weights[0], units)
             else:
-                np.dot(self.outputs[layer - 1], weights[layer], out=units)
+                below = self._stacked(self.outputs[layer - 1])
+                np.matmul(below, self._stacked(weights[layer]), out=self._stacked(units))
             units += intercepts[layer]
             self.activation.value_into(units, output)
             if dropout is not None and dropout.applies(layer + 1):
                 output *= self._drawn(dropout, layer + 1)
         if self.outputs:
-            np.dot(weights[-1].T, self.outputs[-1].T, out=self.scores)
+            last, top = self._stacked(weights[-1]), self._stacked(self.outputs[-1])
+            np.matmul(
+                last.transpose(0, 2, 1),
+                top.transpose(0, 2, 1),
+                out=self._scores.transpose(1, 0, 2),
+            )
         else:
-            block.times(weights[0], self.scores.T)
-        self.scores += intercepts[-1][:, None]
+            by_row = self._scores.transpose(2, 1, 0)
+            by_row[...] = block.times(weights[0]).reshape(by_row.shape)
+        self._scores += intercepts[-1].reshape(self._scores.shape[1::-1]).T[:, :, None]
         return block
 
     def _backward(
@@ -146,13 +190,23 @@ class Workspace:
         weight_slopes: list[Array],
         intercept_slopes: list[Array],
     ) -> None:
-        delta = self.scores.T
+        wide = self._scores.transpose(2, 1, 0).reshape(len(self._ones), -1)
+        delta = self._scores.transpose(1, 2, 0)
         for layer in range(len(weights) - 1, 0, -1):
-            np.dot(self.outputs[layer - 1].T, delta, out=weight_slopes[layer])
-            np.dot(self._ones, delta, out=intercept_slopes[layer])
-            delta = self._below(layer, np.dot(delta, weights[layer].T, out=self.deltas[layer - 1]))
-        block.transposed_times(delta, out=weight_slopes[0])
-        np.dot(self._ones, delta, out=intercept_slopes[0])  # A product is quicker than a sum.
+            below = self._stacked(self.outputs[layer - 1]).transpose(0, 2, 1)
+            np.matmul(below, delta, out=self._stacked(weight_slopes[layer]))
+            slopes = intercept_slopes[layer].reshape(self.layout.n_members, -1)
+            np.matmul(self._ones, delta, out=slopes)  # A product is quicker than a sum.
+            wide = self.deltas[layer - 1]
+            upwards = self._stacked(weights[layer]).transpose(0, 2, 1)
+            np.matmul(delta, upwards, out=self._stacked(wide))
+            delta = self._stacked(self._below(layer, wide))
+        block.transposed_times(wide, out=weight_slopes[0])
+        np.dot(self._ones, wide, out=intercept_slopes[0])
+
+    def _stacked(self, wide: Array) -> Array:
+        """Return wide rows as a matrix for each member: a view."""
+        return wide.reshape(len(wide), self.layout.n_members, -1).transpose(1, 0, 2)
 
     def _below(self, layer: int, delta: Array) -> Array:
         """Take the gradient in a layer's inputs to Δ of the layer below."""

@@ -190,15 +190,22 @@ class Clipping(Optimizer):
         The other.
     max_norm : float
         The largest Euclidean norm.
+    owners : ndarray of int, default=None
+        Which of several models that are trained side by side each parameter belongs to: each has
+        a norm of its own.
     """
 
-    def __init__(self, steps: Optimizer, max_norm: float):
+    def __init__(self, steps: Optimizer, max_norm: float, owners: Array | None = None):
         self.steps = steps
         self.max_norm = max_norm
+        self.owners = owners
 
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
-        norm = float(np.dot(gradient, gradient)) ** 0.5
-        if norm > self.max_norm:
+        if self.owners is not None:
+            norms = np.bincount(self.owners, np.square(gradient, dtype=np.float64)) ** 0.5
+            factors = self.max_norm / np.maximum(norms, self.max_norm)
+            gradient *= factors.astype(gradient.dtype)[self.owners]
+        elif (norm := float(np.dot(gradient, gradient)) ** 0.5) > self.max_norm:
             gradient *= self.max_norm / norm
         self.steps.step(params, gradient, learning_rate)
 
