@@ -27,7 +27,10 @@ from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 _MAX_FACTOR_ORDER = 3000  # A factor of this order takes 70 MB, and less than a second.
-_ROWS_PER_UNKNOWN = 5  # Rows drawn for each row of the matrix, unless told otherwise.
+_ROWS_PER_UNKNOWN = 5  # Rows drawn for each row of the matrix, unless told otherwise,
+_MOST_ROWS_PER_UNKNOWN = 200  # or up to so many, where there are so many rows that
+_SHARE_OF_PRODUCT = 0.5  # making the matrix takes no larger share of a product with the Hessian,
+_MOST_MULTIPLICATIONS = 1e10  # and no more than so many multiplications, half a second of a core.
 _LEAST_FLOAT32_PIVOT = 1e-3  # Below it, a matrix is no longer summed in float32.
 _NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few are not worth drawing rows for.
 _FEW_PRODUCTS = 10  # A matrix that takes no longer than so many needs no cheaper ones before it.
@@ -143,6 +146,8 @@ class HessianPreconditioner:
         shared = self._stage(KroneckerFactor, n_columns, 1, n_classes)
         blocks = self._stage(BlockFactor, n_columns, n_classes, n_classes)
         whole = self._stage(HessianFactor, order, 1, 1)
+        if order <= _MAX_FACTOR_ORDER and whole.operations <= self._affordable:
+            return [self._stage(HessianFactor, order, 1, 1, self._n_affordable(order))]
         stages = [whole if order <= _MAX_FACTOR_ORDER else blocks]
         if _fits_by_rows(self.objective):
             operations = WoodburyFactor.operations(self.objective) + n_classes * _CALLS_OF_FACTOR
@@ -175,6 +180,17 @@ class HessianPreconditioner:
         if repeats * n_rows * order**2 <= _NEGLIGIBLE_MULTIPLICATIONS:
             return n_rows
         return min(n_rows, self.rows_per_unknown * (order + self.objective.width))
+
+    @property
+    def _affordable(self) -> float:
+        """How many multiplications of products take the time that any matrix may take."""
+        return min(_SHARE_OF_PRODUCT * self._product, _MOST_MULTIPLICATIONS / _UPDATE_SPEED)
+
+    def _n_affordable(self, order: int) -> int:
+        """How many rows make a matrix of some order in that time, or as many as can be of use."""
+        fewest = self._n_drawn(order, 1)
+        most = _MOST_ROWS_PER_UNKNOWN * (order + self.objective.width)
+        return max(fewest, min(int(_UPDATE_SPEED * self._affordable / order**2), most))
 
     def draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their part in the trace of the Hessian, always the same; None for all."""

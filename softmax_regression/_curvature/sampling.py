@@ -29,7 +29,9 @@ from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import scores_of
 
-_DENSE_VALUES = 1 << 19  # Values of X that are made dense at a time, where it is sparse.
+# Values of X that are made dense at a time, where it is sparse; and so many that the cache holds.
+_DENSE_VALUES, _CACHED_VALUES = 1 << 19, 1 << 17
+_FEW_ROWS = 64  # At a time; fewer waste calls.
 # Of the mean importance, what each row gets besides: so that no row is impossible, and none that
 # becomes important is missed altogether.
 _EQUAL_SHARE = 0.1
@@ -126,7 +128,8 @@ def _sizes(block: Block, rows: slice, row_map: RowMap) -> Array:
     """Return ‖z_i‖² of some rows of a block."""
     sizes = np.empty(rows.stop - rows.start, dtype=np.float32)
     # Sparse rows are made dense, a few at a time.
-    step = max(1, _DENSE_VALUES // row_map.n_columns)
+    few = min(_FEW_ROWS, _DENSE_VALUES // row_map.n_columns)
+    step = max(1, few, _CACHED_VALUES // row_map.n_columns)
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
         columns = row_map(block.design[slice(start, stop)])

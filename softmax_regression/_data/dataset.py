@@ -242,7 +242,7 @@ class Dataset(RowBlocks):
     def _call(
         self, kernel: Callable[[Block, Any], Any], params: Any, kept: Any, pieces: Sequence[slice]
     ) -> Any:
-        return kernel(Block(self.design, self.loss, pieces, 0, kept), params)
+        return kernel(Block(self.design.in_turn(), self.loss, pieces, 0, kept), params)
 
     def values_of_rows(self, n_values: int, dtype: Any) -> Array:
         return np.empty((n_values, self.n_rows), dtype=dtype)

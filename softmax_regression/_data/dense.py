@@ -36,6 +36,9 @@ class DenseDesign(Design):
             return self
         return type(self)(_by_rows(self.X), self.dtype)
 
+    def in_turn(self) -> DenseDesign:
+        return self if self.X.dtype == self.dtype else _ConvertedInTurn(self.X, self.dtype)
+
     def room(self, n_rows: int) -> Self | None:
         if self.X.dtype != self.dtype:
             return None
@@ -119,6 +122,27 @@ class DenseDesign(Design):
 
     def bytes_per_row(self) -> int:
         return self.n_columns * self.dtype.itemsize
+
+
+class _ConvertedInTurn(DenseDesign):
+    """Rows whose slices are converted in the same memory, one after the other.
+
+    New memory would take longer than to convert them, above all where a process gives it back.
+    """
+
+    _memory: Array | None = None
+
+    def __getitem__(self, rows: Rows) -> DenseDesign:  # type: ignore[override]  # of some rows
+        if not isinstance(rows, slice):
+            return DenseDesign(self.X, self.dtype)[rows]
+        part = self.X[rows]
+        if self._memory is None or len(self._memory) < part.size:
+            self._memory = np.empty(part.size, dtype=self.dtype)
+        by_rows = part.strides[1] <= part.strides[0]
+        memory = self._memory[: part.size]
+        converted = memory.reshape(part.shape, order="C" if by_rows else "F")
+        converted[...] = part
+        return DenseDesign(converted)
 
 
 def _is_for_blas(X: Array) -> bool:

@@ -80,6 +80,13 @@ class Design(ABC):
         """
         return self
 
+    def in_turn(self) -> Self:
+        """Return it for whoever goes through slices of the rows, and is done with one at a time.
+
+        A slice that has to be converted may lie where the one before it did.
+        """
+        return self
+
     def room(self, n_rows: int) -> Self | None:
         """Return so many rows without values for `take` to fill, where it can."""
         return None

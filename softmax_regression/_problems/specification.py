@@ -60,6 +60,10 @@ class Specification:
         lower, upper = self.bounds
         return replace(self, bounds=(classes.restrict(lower), classes.restrict(upper)))
 
+    def classes_with_weight(self, targets: Targets) -> ClassesWithWeight:
+        """Return which classes are fitted."""
+        return ClassesWithWeight(targets, self.fit_intercept)
+
     def strength(self, C: float, total_weight: Fraction) -> float:
         """Return the strength of the penalty or the prior, relative to a mean cross-entropy."""
         return l2_of(C if self.bias_reduction is None else 1.0, total_weight)

@@ -122,7 +122,7 @@ def solutions(
         Warm starts from a path of more rows, of which these are a part.
     """
     progress = progress or Progress()
-    classes = ClassesWithWeight(targets, specification.fit_intercept)
+    classes = specification.classes_with_weight(targets)
     if classes.is_one:
         path = _single_class_solutions(design, classes, Cs)
     elif specification.l1_ratio > 0:

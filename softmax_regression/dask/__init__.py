@@ -16,6 +16,8 @@ except ImportError as error:  # pragma: no cover
         "pip install 'softmax-regression[dask]'."
     ) from error
 
+from softmax_regression.dask import _inference  # noqa: F401  # `infer` learns of collections
+from softmax_regression.dask._softmax_path import softmax_path
 from softmax_regression.dask._softmax_regression import DaskSoftmaxRegression
 
-__all__ = ["DaskSoftmaxRegression"]
+__all__ = ["DaskSoftmaxRegression", "softmax_path"]

@@ -33,6 +33,8 @@ from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._losses.targets import Targets, class_totals
 
+_LONGEST_TABLE = 1 << 16  # Entries, for labels that are integers near each other.
+
 # -- the first look --------------------------------------------------------------------------------
 
 
@@ -46,6 +48,8 @@ class ChunkSurvey:
         The number of the chunk.
     n_rows, n_columns, n_values, n_bytes : int
         The shape of its X, how many numbers of it are stored, and in how many bytes with y.
+    n_rows_of_weight : int
+        How many of its rows have a weight above 0.
     dtype : dtype
         The precision of X.
     is_sparse, is_soft, is_weighted : bool
@@ -53,7 +57,7 @@ class ChunkSurvey:
     classes : ndarray
         The classes in y, sorted.
     largest : float
-        The largest weight; the numbers below are in units of it.
+        The power of two up to the largest weight; the numbers below are in units of it.
     totals : ndarray
         The weight of each of the classes.
     entropy : float
@@ -67,6 +71,7 @@ class ChunkSurvey:
     n_columns: int
     n_values: int
     n_bytes: int
+    n_rows_of_weight: int
     dtype: np.dtype[Any]
     is_sparse: bool
     is_soft: bool
@@ -104,7 +109,7 @@ def survey_chunk(index: int, X: Any, y: Any, sample_weight: Any, look: FirstLook
         design = _design(X, look.n_columns)
         n_rows = design.n_rows
         weight = _weights(sample_weight, n_rows)
-        largest = 1.0 if weight is None else float(weight.max(initial=0.0)) or 1.0
+        largest = 1.0 if weight is None else _power_of_two(float(weight.max(initial=0.0)))
         relative = np.ones(n_rows) if weight is None else weight / largest
         if n_rows:
             targets = _targets(y, n_rows, look.classes, look.estimator)
@@ -122,6 +127,7 @@ def survey_chunk(index: int, X: Any, y: Any, sample_weight: Any, look: FirstLook
             design.n_columns,
             design.n_values,
             design.bytes_per_row() * n_rows + encoded.nbytes,
+            int(np.count_nonzero(relative)),
             design.dtype,
             not hasattr(design.X, "strides"),
             encoded.ndim == 2,
@@ -189,6 +195,11 @@ def _weights(sample_weight: Any, n_rows: int) -> Array | None:
     return weight
 
 
+def _power_of_two(weight: float) -> float:
+    """Return the largest one up to a weight, by which weights are divided exactly; 1 for 0."""
+    return float(np.ldexp(1.0, np.frexp(weight)[1] - 1)) if weight else 1.0
+
+
 def _targets(y: Any, n_rows: int, classes: Array | None, estimator: str) -> Targets:
     return encode_targets(
         y,
@@ -201,15 +212,30 @@ def _targets(y: Any, n_rows: int, classes: Array | None, estimator: str) -> Targ
 
 
 def _known_targets(y: Any, n_rows: int, encoding: Encoding) -> Targets:
-    """Return targets that have been looked at: labels are found by hashing, which is quickest."""
+    """Return targets that have been looked at, so that labels need no more than be found."""
     if is_soft(y):
         return _targets(y, n_rows, encoding.classes, encoding.estimator)
-    dtype = object if encoding.classes.dtype.kind in "OU" else encoding.classes.dtype
-    labels = pd.Index(as_labels(y), dtype=dtype)
-    encoded = pd.Index(encoding.classes, dtype=dtype).get_indexer(labels)
-    if len(encoded) != n_rows or (encoded < 0).any():  # which is to be said in the usual words
+    encoded = _positions(as_labels(y), encoding.classes)
+    if len(encoded) != n_rows or encoded.min(initial=0) < 0:  # which the usual words are for
         return _targets(y, n_rows, encoding.classes, encoding.estimator)
     return Targets(encoding.classes, encoded, None, Fraction(n_rows))
+
+
+def _positions(labels: Array, classes: Array) -> Array:
+    """Return where labels are among the classes, -1 for those that are not.
+
+    Small integers are looked up in a table, all others by hashing.
+    """
+    if labels.dtype.kind == "i" and classes.dtype.kind == "i":
+        lowest, highest = int(classes[0]), int(classes[-1])
+        if highest - lowest < _LONGEST_TABLE and len(labels):
+            inside = lowest <= labels.min() and labels.max() <= highest
+            table = np.full(highest - lowest + 1, -1, dtype=np.intp)
+            table[classes - lowest] = np.arange(len(classes))
+            return table[labels - lowest] if inside else np.array([-1])
+    dtype = object if classes.dtype.kind in "OU" else classes.dtype
+    found: Array = pd.Index(classes, dtype=dtype).get_indexer(pd.Index(labels, dtype=dtype))
+    return found
 
 
 # -- chunks that kernels are applied to ------------------------------------------------------------
@@ -232,9 +258,11 @@ class Encoding:
     mean_weight : float or None
         The mean weight of a row, in units of `largest`; None where no row is weighted.
     largest : float
-        The largest sample weight.
+        The power of two up to the largest sample weight.
     estimator : str
         The name that messages carry.
+    score_each : bool, default=False
+        Whether two classes have a score each.
     """
 
     n_columns: int
@@ -244,6 +272,7 @@ class Encoding:
     mean_weight: float | None
     largest: float
     estimator: str
+    score_each: bool = False
 
 
 @dataclass(frozen=True)
@@ -291,7 +320,8 @@ def encode_chunk(
                 encoding.factors[of_class] if of_class.ndim == 1 else of_class @ encoding.factors
             )
             weight = relative * factors / encoding.mean_weight
-        targets = Targets(targets.classes, targets.encoded, weight, Fraction(design.n_rows))
+        n_rows, score_each = Fraction(design.n_rows), encoding.score_each
+        targets = Targets(targets.classes, targets.encoded, weight, n_rows, score_each)
         if not encoding.fitted.all():
             targets = targets.of_classes(encoding.fitted)
         return Chunk(design, targets.loss(design.dtype), first)
@@ -350,7 +380,8 @@ def apply_kernel(chunk: Chunk, request: Request) -> Any:
     with np.errstate(**request.handling):
         design = request.view(chunk.design)
         pieces = design.blocks(request.width)
-        return request.kernel(Block(design, chunk.loss, pieces, chunk.first), request.params)
+        block = Block(design.in_turn(), chunk.loss, pieces, chunk.first)
+        return request.kernel(block, request.params)
 
 
 def combine(parts: Sequence[Any], reduce: Callable[[Sequence[Any]], Any]) -> Any:

@@ -13,11 +13,12 @@ from dask import delayed
 
 from softmax_regression._data.dataset import Block
 from softmax_regression._data.moments import Moments
-from softmax_regression._estimators.targets import class_factors
+from softmax_regression._estimators.targets import as_labels, class_factors
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 from softmax_regression._objectives.linear.kernels import scores_of
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
+from softmax_regression._solvers.result import StopReason
 from softmax_regression.dask._blocks import DaskBlocks, Facts
 from softmax_regression.dask._chunks import (
     ChunkSurvey,
@@ -29,6 +30,7 @@ from softmax_regression.dask._chunks import (
 )
 from softmax_regression.dask._collections import RawChunks
 from softmax_regression.dask._schedulers import Scheduler
+from softmax_regression.inference._suspicion import no_finite_minimum
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,18 @@ class SurveyedRows:
             chunks = scheduler.keep(chunks, sum(survey.n_bytes for survey in self.surveys))
         facts = self._facts(classes)
         return DaskBlocks(chunks, facts, scheduler, View(facts.stored_dtype))
+
+    @property
+    def n_rows_of_weight(self) -> int:
+        """How many rows have a weight above 0, of themselves and of their class."""
+        if (self.encoding.factors > 0).all():
+            return sum(survey.n_rows_of_weight for survey in self.surveys)
+        raise ValueError("class_weight must be positive for each class where rows are counted.")
+
+    def with_a_score_for_each(self) -> SurveyedRows:
+        """Return them with a score for each of two classes, as each of more has."""
+        targets = replace(self.targets, score_each=True)
+        return replace(self, targets=targets, encoding=replace(self.encoding, score_each=True))
 
     def _facts(self, classes: ClassesWithWeight) -> Facts:
         one, totals = self.surveys[0], classes.targets.class_totals()
@@ -199,8 +213,9 @@ def _weighed(
             )
     mean, total_weight = None, Fraction(n_rows)
     if weighted or class_weight is not None:
-        mean = float(totals.sum()) / n_rows
-        totals, total_weight = totals / mean, Fraction(mean) * n_rows * unit
+        total = float(totals.sum())
+        mean, total_weight = total / n_rows, Fraction(total) * unit
+        totals = totals / mean
     encoding = Encoding(
         look.n_columns,
         classes,
@@ -211,6 +226,57 @@ def _weighed(
         look.estimator,
     )
     return Targets(classes, of_each, totals, total_weight), encoding
+
+
+def given_classes(classes: Any) -> Array | None:
+    """Return the classes that are given, sorted; None if they are to be found."""
+    if classes is None:
+        return None
+    known: Array = np.unique(as_labels(classes, "classes"))
+    if len(known) < 2:
+        raise ValueError(f"classes must name at least two, got {known.tolist()}.")
+    return known
+
+
+def proved_separation(
+    reason: StopReason,
+    data: DaskBlocks,
+    classes: ClassesWithWeight,
+    coef: Array,
+    intercept: Array,
+    *,
+    fit_intercept: bool,
+    names: Any,
+) -> str | None:
+    """Say why there is no finite minimum, where that is proved.
+
+    Parameters
+    ----------
+    reason : StopReason
+        Why the fit ended.
+    data : DaskBlocks
+        The rows.
+    classes : ClassesWithWeight
+        The classes that were fitted.
+    coef, intercept : ndarray
+        W and b where the fit ended.
+    fit_intercept : bool
+        Whether the model has an intercept.
+    names : array-like or None
+        What the features are called.
+    """
+    if reason is not StopReason.SEPARABLE:
+        return None
+    design: Any = data  # Of which no more than its shape is asked.
+    return no_finite_minimum(
+        design,
+        classes.targets,
+        coef,
+        intercept,
+        fit_intercept=fit_intercept,
+        names=names,
+        proved=True,
+    )
 
 
 # -- classes without weight ------------------------------------------------------------------------

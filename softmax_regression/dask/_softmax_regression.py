@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import validate_data
 
-from softmax_regression._data.design import Design
 from softmax_regression._estimators.callbacks import Watched
 from softmax_regression._estimators.classifier import defaults_of
 from softmax_regression._estimators.parameters import MINIBATCHES, described
-from softmax_regression._estimators.targets import as_labels
 from softmax_regression._estimators.types import (
     Auto,
     BiasReduction,
@@ -24,7 +22,6 @@ from softmax_regression._estimators.types import (
     RandomState,
     fit_context,
 )
-from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
@@ -35,13 +32,16 @@ from softmax_regression._problems.choice import (
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.objective_scale import l2_of, objective_of
 from softmax_regression._problems.specification import Specification
-from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression.dask._blocks import DaskBlocks
 from softmax_regression.dask._collections import is_array, raw_chunks
 from softmax_regression.dask._prediction import accuracy, predicted
-from softmax_regression.dask._rows import DaskClassesWithWeight, survey
+from softmax_regression.dask._rows import (
+    DaskClassesWithWeight,
+    given_classes,
+    proved_separation,
+    survey,
+)
 from softmax_regression.dask._schedulers import scheduler_of
-from softmax_regression.inference._suspicion import no_finite_minimum
 from softmax_regression.linear_model import SoftmaxRegression
 
 _OF_BATCHES = frozenset(MINIBATCHES) - {"max_time", "warm_start"}
@@ -298,7 +298,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             raw, scheduler = raw_chunks(X, y, sample_weight), scheduler_of(self.client)
             self._take_names(X)
             name = type(self).__name__
-            rows = survey(raw, scheduler, self._given_classes(), self.class_weight, name)
+            rows = survey(raw, scheduler, given_classes(self.classes), self.class_weight, name)
             check_more_than_one_class(rows.targets, name)
             self.classes_ = rows.targets.classes
             classes = DaskClassesWithWeight(rows.targets, self.fit_intercept)
@@ -314,7 +314,15 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             self.n_passes_ = data.facts.n_passes
             self.client_ = scheduler.client
             self.__dict__.pop("_stream", None)
-            separation = self._proved_separation(data, classes, result)
+            separation = proved_separation(
+                result.reason,
+                data,
+                classes,
+                self.coef_,
+                self.intercept_,
+                fit_intercept=self.fit_intercept,
+                names=getattr(self, "feature_names_in_", None),
+            )
         watched.end()
         self._warn(result, separation, has_offset=False)
         return self
@@ -449,15 +457,6 @@ class DaskSoftmaxRegression(SoftmaxRegression):
                     "SoftmaxRegression in memory."
                 )
 
-    def _given_classes(self) -> Array | None:
-        """Return the classes that are given, sorted; None if they are to be found."""
-        if self.classes is None:
-            return None
-        classes: Array = np.unique(as_labels(self.classes, "classes"))
-        if len(classes) < 2:
-            raise ValueError(f"classes must name at least two, got {classes.tolist()}.")
-        return classes
-
     def _take_names(self, X: Any) -> None:
         """Set the number of features and their names."""
         example = np.empty((1, X.shape[1])) if is_array(X) else X._meta_nonempty
@@ -470,22 +469,6 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         l2 = (1 - self.l1_ratio) * l2_of(self.C, classes.targets.total_weight)
         base = LinearCrossEntropy.of_rows(data, l2, self.fit_intercept)
         return specification.weighted(base)
-
-    def _proved_separation(
-        self, data: DaskBlocks, classes: ClassesWithWeight, result: SolverResult
-    ) -> str | None:
-        """Say why there is no finite minimum, where that is proved."""
-        if result.reason is not StopReason.SEPARABLE:
-            return None
-        return no_finite_minimum(
-            cast(Design, data),  # of which no more than its shape is asked
-            classes.targets,
-            self.coef_,
-            self.intercept_,
-            fit_intercept=self.fit_intercept,
-            names=getattr(self, "feature_names_in_", None),
-            proved=True,
-        )
 
     def __sklearn_clone__(self) -> Self:
         """Return an unfitted estimator with the same parameters, and the same client."""

@@ -20,7 +20,6 @@ import pandas as pd
 from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
 
-COVARIANCES = ("nonrobust", "HC0", "HC1", "cluster")
 WEIGHTS = ("frequency", "sampling")
 
 

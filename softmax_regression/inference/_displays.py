@@ -419,6 +419,6 @@ def _predicted(results: InferenceResults, settings: list[dict[int, float]], othe
 
 def _range(results: InferenceResults, column: int) -> Array:
     likelihood = results._likelihood
-    values = likelihood.design.select(np.array([column])).toarray()[:, 0]
-    counted = values[likelihood.row_weights(slice(0, len(values))) > 0]
+    weights = likelihood.row_weights(slice(0, likelihood.design.n_rows))
+    counted = likelihood.design.select(np.array([column])).toarray()[weights > 0, 0]
     return np.linspace(counted.min(), counted.max(), _POINTS)

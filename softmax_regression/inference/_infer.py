@@ -11,9 +11,14 @@ import numpy as np
 from softmax_regression._estimators.linear_classifier import LinearSoftmaxClassifier
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
-from softmax_regression.inference._covariance import COVARIANCES, WEIGHTS, checked_groups, sandwich
+from softmax_regression.inference._covariance import WEIGHTS, checked_groups, sandwich
 from softmax_regression.inference._detection import named, separation
-from softmax_regression.inference._information import Evaluation, Likelihood, likelihood_of
+from softmax_regression.inference._information import (
+    COVARIANCES,
+    Evaluation,
+    Likelihood,
+    likelihood_of,
+)
 from softmax_regression.inference._newton import (
     Maximum,
     SingularInformationError,
@@ -64,10 +69,12 @@ def infer(
 
     Parameters
     ----------
-    model : SoftmaxRegression or SoftmaxRegressionCV
+    model : SoftmaxRegression, SoftmaxRegressionCV or DaskSoftmaxRegression
         Fitted to all rows at once, with an L2 penalty or none. It is not changed.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        The rows that it was fitted to.
+        The rows that it was fitted to; for a `DaskSoftmaxRegression` X, y and the weights are Dask
+        collections, and what is not a sum over the rows, such as clusters and average effects, is
+        refused.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
         Their labels, or class probabilities.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -153,16 +160,19 @@ def infer(
     likelihood, u, scale = likelihood_of(
         model, X, y, sample_weight, offset=offset, sampling=sampling
     )
+    if cov_type not in likelihood.covariances:
+        raise ValueError(
+            f"cov_type={cov_type!r} needs all rows in memory: choose one of "
+            f"{', '.join(likelihood.covariances)}, or fit SoftmaxRegression."
+        )
     at = checked_groups(groups, cov_type, likelihood.design.n_rows)
     names = _feature_names(model, likelihood.design.n_columns)
     parameters = _parameters(likelihood, names, reference)
     start = likelihood.evaluate(u)
     _check_rows(model, start.value / scale, likelihood.total_weight / scale)
     maximum = _maximum(likelihood, u, start, names)
-    nobs = float(likelihood.n_rows_of_weight)
-    if not sampling and sample_weight is not None:
-        n_rows = likelihood.design.n_rows
-        nobs = float(np.broadcast_to(np.asarray(sample_weight, np.float64), n_rows).sum())
+    # The sum of the weights, unless they do not count rows.
+    nobs = float(likelihood.n_rows_of_weight) if sampling else likelihood.total_weight
     bread = factored(maximum.evaluation.information).inverse()
     if sampling and cov_type == "nonrobust":
         cov_type = "HC0"
@@ -289,6 +299,12 @@ def _maximum(likelihood: Likelihood, u: Array, start: Evaluation, names: Array) 
         raise ValueError(_collinear(likelihood, names, error.directions)) from None
     if not maximum.regular:
         _refuse_separation(likelihood, names)
+        if not likelihood.holds_rows:
+            raise ValueError(
+                "The coefficients do not settle, as where rows can be told apart by their classes: "
+                "see detect_separation for a sample of the rows in memory, or set C to a finite "
+                "value."
+            )
     return maximum
 
 
@@ -308,7 +324,7 @@ def _null_log_likelihood(likelihood: Likelihood) -> float:
 
 
 def _refuse_separation(likelihood: Likelihood, names: Array) -> None:
-    if likelihood.strength or likelihood.bias_reduced:
+    if likelihood.strength or likelihood.bias_reduced or not likelihood.holds_rows:
         return
     found = separation(likelihood, list(names))
     if found:

@@ -18,7 +18,7 @@ Sums over the rows are those of the objective; here are the few that no fit need
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +43,8 @@ from softmax_regression._objectives.linear.one_block import in_float64
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.feature_weights import FeatureWeights
 from softmax_regression._problems.objective_scale import as_float
+
+COVARIANCES = ("nonrobust", "HC0", "HC1", "cluster")
 
 _UPDATE_VALUES = 1 << 19  # Numbers that are made of some rows at once: they fit the cache.
 _MIN_UPDATE_ROWS = 64
@@ -74,6 +76,13 @@ class Evaluation:
 class Likelihood:
     """F and its sums over rows.
 
+    Attributes
+    ----------
+    covariances : tuple of str
+        The covariances that there are sums for.
+    holds_rows : bool
+        Whether rows can be looked at one by one, and not in sums alone.
+
     Parameters
     ----------
     design : Design
@@ -94,6 +103,9 @@ class Likelihood:
         How much the penalty of each feature counts; by default the same.
     """
 
+    covariances: tuple[str, ...] = COVARIANCES
+    holds_rows: bool = True
+
     def __init__(
         self,
         design: Design,
@@ -106,23 +118,36 @@ class Likelihood:
         bias_reduced: bool = False,
         feature_weights: FeatureWeights | None = None,
     ):
-        self.design, self.targets = design, targets
-        self.classes, self.n_classes = targets.classes, len(targets.classes)
-        self.total_weight, self.strength, self.fit_intercept = total_weight, strength, fit_intercept
         # Two scores, of which differences are taken, share out the penalty of one.
         l2 = (2 if one_score else 1) * strength / total_weight
-        self._offset = offset = None if targets.offset is None else offset_of_each(targets.offset)
+        offset = None if targets.offset is None else offset_of_each(targets.offset)
         loss = replace(targets, score_each=True, offset=offset).loss(np.float64)
         base = LinearCrossEntropy(design, loss, l2, fit_intercept)
+        self._assemble(base, targets, total_weight, strength, bias_reduced, feature_weights)
+
+    def _assemble(
+        self,
+        base: LinearCrossEntropy,
+        targets: Targets,
+        total_weight: float,
+        strength: float,
+        bias_reduced: bool = False,
+        feature_weights: FeatureWeights | None = None,
+    ) -> None:
+        """Begin with the objective in the coordinates of X, which has a score for each class."""
+        self.design, self.targets = base.design, targets
+        self._offset = None if targets.offset is None else offset_of_each(targets.offset)
+        self.classes, self.n_classes = targets.classes, len(targets.classes)
+        self.total_weight, self.strength = total_weight, strength
+        self.fit_intercept, self.bias_reduced = base.fit_intercept, bias_reduced
         if feature_weights is not None:
             base = feature_weights.weighted(base)
-        self.varies = spreads(base.data.moments(), fit_intercept) > 0
+        self.varies = spreads(base.data.moments(), base.fit_intercept) > 0
         standardized = base.standardized()
         coordinates = standardized.coordinates
         assert coordinates is not None
         self.coordinates, self.row_map = coordinates, standardized.row_map
         self.loss = in_float64(standardized)
-        self.bias_reduced = bias_reduced
 
     @cached_property
     def objective(self) -> LinearCrossEntropy | BiasReducedCrossEntropy:
@@ -333,6 +358,7 @@ def _row_scores(X: Design, loss: Any, rows: Any, matrix: Array, row_map: RowMap)
     return (residuals[:-1, None] * z).reshape(-1, z.shape[1])
 
 
+@singledispatch
 def likelihood_of(
     model: Any,
     X: Any,
@@ -343,6 +369,8 @@ def likelihood_of(
     sampling: bool = False,
 ) -> tuple[Likelihood, Array, float]:
     """Return the likelihood of some rows, the unknowns of a model, and the factor of its weights.
+
+    An estimator whose rows lie elsewhere registers a function of its own.
 
     Parameters
     ----------
@@ -367,8 +395,7 @@ def likelihood_of(
     total = given
     if sampling:
         total = float(design.n_rows if targets.weight is None else np.count_nonzero(targets.weight))
-    coef = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
-    coef, intercept = coef.astype(np.float64), np.asarray(model.intercept_, dtype=np.float64)
+    coef, intercept = model_of(model)
     C = float(getattr(model, "C_", None) or model.C)
     likelihood = Likelihood(
         design,
@@ -382,3 +409,9 @@ def likelihood_of(
     )
     u = likelihood.unknowns(*classes.restrict_model(coef, intercept))
     return likelihood, u, total / given
+
+
+def model_of(model: Any) -> tuple[Array, Array]:
+    """Return W and b of an estimator, dense and in float64."""
+    coef = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
+    return coef.astype(np.float64), np.asarray(model.intercept_, dtype=np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _get_feature_names
 
+from softmax_regression._data.design import Design
 from softmax_regression._data.make import as_design
 from softmax_regression._estimators.features import validated
 from softmax_regression._estimators.hints import LinearSolvers
@@ -26,9 +27,9 @@ from softmax_regression._estimators.types import (
 )
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
-from softmax_regression._losses.targets import check_more_than_one_class
+from softmax_regression._losses.targets import Targets, check_more_than_one_class
 from softmax_regression._problems.grid import grid_of
-from softmax_regression._problems.progress import Progress
+from softmax_regression._problems.progress import FitRecord, Progress
 from softmax_regression._problems.rounding import Rounding
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._problems.specification import Specification
@@ -207,6 +208,37 @@ def softmax_path(
         penalty_grouping,
         feature_weights=feature_weights(penalty_weights, standardize, design.n_columns),
     )
+    path, records = fitted_path(design, targets, Cs, specification, verbose=verbose, shift=shift)
+    names, held = _get_feature_names(X), (path.coefs[-1] - shift, path.intercepts[-1])
+    separation = separation_on_a_path(design, targets, *held, records[-1], specification, names)
+    warn_of_path(separation, records, "softmax_path", tol, stacklevel=4)  # two are decorators
+    return path
+
+
+def fitted_path(
+    design: Design,
+    targets: Targets,
+    Cs: Any,
+    specification: Specification,
+    *,
+    verbose: int | bool = 0,
+    shift: Any = 0.0,
+) -> tuple[SoftmaxPath, list[FitRecord]]:
+    """Return the models for a grid of C, and how the fits ended.
+
+    Parameters
+    ----------
+    design, targets : Design, Targets
+        The rows, or what stands for them in `specification`.
+    Cs : int or array-like
+        As of `softmax_path`.
+    specification : Specification
+        How they are fitted.
+    verbose : int or bool, default=0
+        As of `softmax_path`.
+    shift : ndarray of shape (n_scores, n_features), default=0.0
+        What is to be added to the coefficients.
+    """
     grid = grid_of(Cs, design, targets, [specification])
     report = (lambda line: print(f"softmax_path {line}", flush=True)) if verbose else None
     progress = Progress(report, int(verbose))
@@ -214,18 +246,13 @@ def softmax_path(
     coefs, intercepts, records = [], [], []
     for solution in solutions(design, targets, grid, specification, progress):
         coef, intercept = solution.model()
-        intercept = intercept if fit_intercept else np.zeros(len(coef))
+        intercept = intercept if specification.fit_intercept else np.zeros(len(coef))
         coef, intercept = rounding.model(coef + shift, intercept)
         coefs.append(coef)
         intercepts.append(intercept)
-        held = coef - shift, intercept
-        records.append(solution.held(*held, rounding, targets, tol).record())
-    names, last = _get_feature_names(X), records[-1]
-    separation = separation_on_a_path(design, targets, *held, last, specification, names)
-    warn_of_path(
-        separation, records, "softmax_path", tol, stacklevel=4
-    )  # Two levels are decorators.
-    return SoftmaxPath(
+        held = solution.held(coef - shift, intercept, rounding, targets, specification.tol)
+        records.append(held.record())
+    path = SoftmaxPath(
         targets.classes,
         grid,
         np.stack(coefs),
@@ -234,3 +261,4 @@ def softmax_path(
         np.array([record.gap for record in records]),
         np.array([record.n_iter for record in records], dtype=np.int32),
     )
+    return path, records

@@ -66,11 +66,13 @@ def write_gradient(
     return total
 
 
-def probabilities_of(block: Block, rows: slice, X: Design, matrix: Array) -> Array:
+def probabilities_of(
+    block: Block, rows: slice, X: Design, matrix: Array, scratch: Array | None = None
+) -> Array:
     """Return the probabilities of some rows of a block, from those kept if there are any."""
     if block.kept is not None:
         return block.kept[:, rows]
-    scores = scores_of(X, matrix)
+    scores = scores_of(X, matrix, scratch)
     block.loss.probabilities(scores, rows)
     return scores
 
@@ -93,10 +95,10 @@ def hessian_product_sums(block: Block, at: Direction) -> tuple[Array]:
     """Return the product of the Hessian of Σ s_i CE_i with a direction."""
     shape, dtype = at.direction.shape, at.direction.dtype
     product, part = np.zeros(shape), np.empty(shape, dtype=dtype)
-    scratch = block.scratch(len(at.direction), dtype)
+    scratch, other = block.scratch(len(at.direction), dtype), block.scratch(len(at.params), dtype)
     for rows in block.pieces:
         X = block.design[rows]
-        p = probabilities_of(block, rows, X, at.params)
+        p = probabilities_of(block, rows, X, at.params, other)
         change = scores_of(X, at.direction, scratch)
         block.loss.curvature_product(p, change, rows)
         write_products(X, change, part)
@@ -145,10 +147,10 @@ def newton_dual_sums(block: Block, at: Direction) -> tuple[float, Array]:
     shape, dtype = at.params.shape, at.params.dtype
     total, moments = 0.0, np.zeros(shape)
     part = np.empty(shape, dtype=dtype)
-    scratch = block.scratch(len(at.params), dtype)
+    scratch, other = block.scratch(len(at.params), dtype), block.scratch(len(at.params), dtype)
     for rows in block.pieces:
         X = block.design[rows]
-        scores, change = scores_of(X, at.params), scores_of(X, at.direction, scratch)
+        scores, change = scores_of(X, at.params, other), scores_of(X, at.direction, scratch)
         total += block.loss.newton_divergence(scores, change, rows)
         write_products(X, change, part)
         moments += part
