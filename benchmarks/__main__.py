@@ -11,6 +11,7 @@ from benchmarks import (
     compatibility,
     defaults,
     distributed,
+    distributed_sets,
     epochs,
     growth,
     hostile,
@@ -112,6 +113,14 @@ def _threads(options: argparse.Namespace) -> Records:
     return threads.run(tables, tables.names(options.only, options.names), options.repeat)
 
 
+def _distributed(options: argparse.Namespace) -> Records:
+    names = [name for name in distributed_sets.SETS if name in options.names]
+    if names:
+        yield from distributed_sets.run(options.catalogue, names)
+    if not options.only:
+        yield from distributed.run()
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "race": _race,
     "kernel": _kernel,
@@ -127,7 +136,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Records]] = {
     "sweep": _sweep,
     "inference": lambda options: inference.run(options.catalogue, options.names, options.repeat),
     "threads": _threads,
-    "distributed": lambda options: distributed.run(),
+    "distributed": _distributed,
     "interrupts": lambda options: interrupts.run(),
     "accuracy": lambda options: accuracy.run(options.data),
     "compatibility": lambda options: compatibility.run(),
@@ -146,7 +155,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="data sets of race, kernel, defaults, selection, sparse, sweep, threads",
+        help="data sets of race, kernel, defaults, distributed, selection, sparse, sweep, threads",
     )
     every = ", ".join(peers.SOLVERS)
     add("--solvers", nargs="+", default=[], metavar="NAME", choices=peers.SOLVERS, help=every)

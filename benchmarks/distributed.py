@@ -33,8 +33,6 @@ CHUNKS = 20
 GROWTH = 4, 12, 40, 120  # Chunks: from 10⁶ to 3·10⁷ rows.
 _TOLERANCES = 1e-2, 1e-4, 1e-6, 1e-8, 1e-10
 _MEMORY = "8g"  # Of Spark's process.
-# Dask has workers give back memory so often that blocks of rows take twice as long.
-_MALLOC = "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,10 @@ class Files:
         """Return what is in a file."""
         return np.load(self.folder / f"{name}.npy")
 
+    def mapped(self, name: str) -> np.ndarray:
+        """Return the same as `read`, which reads what is looked at: as `dask.array` does."""
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r")
+
     def whole(self, name: str) -> np.ndarray:
         """Return what is in all files of a name."""
         return np.concatenate([self.read(f"{name}{i}") for i in range(self.n_chunks)])
@@ -71,7 +73,7 @@ class Files:
         import dask.array as da
 
         def collected(name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-            parts = [dask.delayed(self.read)(f"{name}{i}") for i in range(self.n_chunks)]
+            parts = [dask.delayed(self.mapped)(f"{name}{i}") for i in range(self.n_chunks)]
             return da.concatenate([da.from_delayed(part, shape, dtype) for part in parts])
 
         X = collected("X", (self.chunk_rows, self.n_columns), np.float32)
@@ -130,7 +132,7 @@ def on_two_workers(files: Files, tol: float) -> Fit:
 
     from softmax_regression.dask import DaskSoftmaxRegression
 
-    with _cluster() as client:
+    with cluster() as client:
         X, y = client.persist(files.lazy())
         wait([X, y])
         before = client.run(_sent)
@@ -145,7 +147,7 @@ def dask_ml(files: Files, tol: float) -> Fit:
     from dask_ml.linear_model import LogisticRegression
     from distributed import wait
 
-    with _cluster() as client:
+    with cluster() as client:
         X, y = client.persist(files.lazy())
         wait([X, y])
         return _timed(LogisticRegression(solver="lbfgs", tol=tol, max_iter=1000, C=1.0), X, y)
@@ -297,13 +299,11 @@ def _timed(model: Any, X: Any, y: Any) -> Fit:
 
 
 @contextmanager
-def _cluster() -> Iterator[Any]:
+def cluster() -> Iterator[Any]:
     """Give the client of a cluster of two processes with a thread each."""
-    import dask
     from distributed import Client, LocalCluster
 
-    dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": 1 << 30 for name in _MALLOC})
-    cluster = LocalCluster(
+    workers = LocalCluster(
         n_workers=2,
         threads_per_worker=1,
         host="127.0.0.1",
@@ -311,7 +311,7 @@ def _cluster() -> Iterator[Any]:
         memory_limit=None,
         silence_logs=50,
     )
-    with cluster, Client(cluster) as client:
+    with workers, Client(workers) as client:
         yield client
 
 

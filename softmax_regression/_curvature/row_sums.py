@@ -88,10 +88,11 @@ def hessian_sums(block: Block, request: _Request) -> tuple[Array, ...]:
     """Return what `add` sums over the rows of a block."""
     dtype, weight = request.dtype, block.loss.weight
     sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
+    memory = np.empty(request.row_map.n_columns * min(request.n_rows, block.design.n_rows))
     for rows in block.regrouped(request.n_rows):
         X = block.design[rows]
         p = probabilities_of(block, rows, X, request.matrix)
-        z = request.row_map(X)
+        z = request.row_map(X, memory)
         if weight is not None:
             z = z * np.sqrt(weight[rows])
         request.add(z.astype(request.dtype, copy=False), p.astype(request.dtype, copy=False), sums)

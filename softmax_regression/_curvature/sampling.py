@@ -130,9 +130,10 @@ def _sizes(block: Block, rows: slice, row_map: RowMap) -> Array:
     # Sparse rows are made dense, a few at a time.
     few = min(_FEW_ROWS, _DENSE_VALUES // row_map.n_columns)
     step = max(1, few, _CACHED_VALUES // row_map.n_columns)
+    memory = np.empty(min(step, len(sizes)) * row_map.n_columns)
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
-        columns = row_map(block.design[slice(start, stop)])
+        columns = row_map(block.design[slice(start, stop)], memory)
         sizes[start - rows.start : stop - rows.start] = np.einsum("jn,jn->n", columns, columns)
     return sizes
 
@@ -140,16 +141,16 @@ def _sizes(block: Block, rows: slice, row_map: RowMap) -> Array:
 def _importance_sums(block: Block, at: _At) -> tuple[float]:
     """Keep s_i (1 − ‖p_i‖²) ‖z_i‖² of each row, and return their sum."""
     assert block.kept is not None
-    total = 0.0
+    total, scratch = 0.0, block.scratch(len(at.matrix), at.matrix.dtype)
     for rows in block.pieces:
-        block.kept[1, rows] = _importances(block, rows, at)
+        block.kept[1, rows] = _importances(block, rows, at, scratch)
         total += float(block.kept[1, rows].sum(dtype=np.float64))
     return (total,)
 
 
-def _importances(block: Block, rows: slice, at: _At) -> Array:
+def _importances(block: Block, rows: slice, at: _At, scratch: Array) -> Array:
     """Return s_i (1 − ‖p_i‖²) ‖z_i‖² of some rows of a block."""
-    p = scores_of(block.design[rows], at.matrix)
+    p = scores_of(block.design[rows], at.matrix, scratch)
     block.loss.probabilities(p, rows)
     importance = p[0] * (1 - p[0])
     if len(p) > 1:
@@ -162,7 +163,8 @@ def _importances(block: Block, rows: slice, at: _At) -> Array:
 def _importances_of_block(block: Block, at: _At) -> Array:
     if block.kept is not None:
         return block.kept[1, block.rows]
-    parts = [_importances(block, rows, at) for rows in block.pieces]
+    scratch = block.scratch(len(at.matrix), at.matrix.dtype)
+    parts = [_importances(block, rows, at, scratch) for rows in block.pieces]
     return np.concatenate([np.empty(0, dtype=np.float32), *parts])
 
 

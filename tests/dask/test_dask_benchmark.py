@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 pytest.importorskip("distributed", reason="needs the extra 'dask'")
 
-from benchmarks import distributed
+from benchmarks import distributed, distributed_sets
 from softmax_regression import SoftmaxRegression
 
 
@@ -45,3 +46,19 @@ def test_parquet_files_hold_the_same(files):
     rows = parquet.read_table(distributed._parquet(files) / "1.parquet")
     np.testing.assert_array_equal(np.stack(rows["X"].to_numpy()), files.read("X1"))
     np.testing.assert_array_equal(rows["y"].to_numpy(), files.read("y1"))
+
+
+def test_data_sets_in_chunks_are_those_in_memory(client, data, monkeypatch):
+    monkeypatch.setattr(distributed_sets, "_CHUNKS", {"one of half the rows": 0})
+    data = data(n_rows=120)
+    X = csr_matrix(data.X)
+    local = SoftmaxRegression(tol=distributed_sets.tolerance(X)).fit(X, data.y)
+    found = list(distributed_sets.compare(local, X, data.y, client))
+    assert [one["scheduler"] for one in found] == ["threads", "two workers"]
+    assert all(one["difference"] <= one["gaps"] for one in found)
+    assert all(one["iterations"] == one["iterations_in_memory"] for one in found)
+
+
+def test_chunks_cover_all_rows():
+    assert distributed_sets.cuts(100, 0).tolist() == [0, 50, 60, 70, 80, 90, 100]
+    assert distributed_sets.cuts(100, 4).tolist() == [0, 25, 50, 75, 100]

@@ -158,15 +158,16 @@ class RowMap:
         self.coordinates = coordinates
         self.intercept_entry = intercept_entry
 
-    def __call__(self, X: Design) -> Array:
-        """Return some rows in these coordinates, transposed, in float64.
+    def __call__(self, X: Design, out: Array | None = None) -> Array:
+        """Return some rows in these coordinates, transposed, in float64, in `out` if it is given.
 
         Callers must not change the array, which may be X itself.
         """
-        rows = X.toarray().T
-        if self.coordinates is None and len(rows) == self.n_columns:
-            return rows
-        columns = np.empty((self.n_columns, X.n_rows))
+        if self.coordinates is None and X.n_columns == self.n_columns:
+            return X.toarray().T
+        rows = X.dense().T
+        memory = np.empty(self.n_columns * X.n_rows) if out is None else out
+        columns = memory[: self.n_columns * X.n_rows].reshape(self.n_columns, X.n_rows)
         if self.coordinates is None:
             columns[: len(rows)] = rows
         else:
