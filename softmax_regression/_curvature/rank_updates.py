@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk, ssyrk
+from scipy.linalg.blas import dgemm, dsyrk, sgemm, ssyrk
 
 from softmax_regression._linalg.arrays import Array
 
@@ -27,10 +27,12 @@ def add_square(out: Array, factor: float, a: Array) -> None:
     In place: no new matrix, half of the work. For a few long rows, BLAS's kernels of general
     products are quicker still.
     """
+    double = out.dtype == np.float64
     if len(a) <= SHORT_SIDE:
-        out += (factor * a).dot(a.T)
+        gemm = dgemm if double else sgemm
+        gemm(factor, a.T, a.T, beta=1.0, c=out.T, trans_a=True, overwrite_c=True)
         return
-    syrk = dsyrk if out.dtype == np.float64 else ssyrk
+    syrk = dsyrk if double else ssyrk
     syrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
 
 
