@@ -1,18 +1,19 @@
 r"""X in blocks of rows with their targets and weights, and sums over the rows.
 
-Everything that an objective needs from the data is a sum over rows (or a maximum, or whether
-something holds for all of them). So there is one way to ask:
+All that an objective needs from the data are sums over rows (or a maximum, or whether a condition
+holds for all of them). They are computed by
 
     data.map_reduce(kernel, params)
 
-calls ``kernel(block, params)`` for each `Block` of rows and adds up the results. A kernel is a
-function at the top of a module, so that it can be pickled, and so can its parameters. It goes
-through the pieces of its block, which stay in the cache, and returns a small tuple of arrays and
-numbers. `Dataset` holds all rows in memory, and has threads go through the blocks. To add a storage
+which calls ``kernel(block, params)`` for each `Block` of rows and adds up the results. A kernel is
+a function at the top of a module, so that it and its parameters can be pickled. It loops over the
+pieces of its block, which fit into the cache, and returns a small tuple of arrays and numbers.
+`Dataset` holds all rows in memory, and distributes the blocks over threads. To add a storage
 (chunks on disk, workers of a cluster), write a subclass of `RowBlocks` that calls kernels there.
 
-What is remembered for each row, such as its probabilities, stays with its block: `values_of_rows`
-makes room for it, a kernel finds it as ``block.kept``. Each block draws its own rows of a sample.
+Values that are kept for each row, such as its probabilities, stay with its block: `values_of_rows`
+allocates them, and a kernel accesses them as ``block.kept``. Each block draws its own rows of a
+sample.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ from softmax_regression._losses.pointwise import PointwiseLoss
 
 
 class Block(NamedTuple):
-    """Some rows, as a kernel gets them.
+    """Some rows, as they are passed to a kernel.
 
     Parameters
     ----------
     design : Design
-        The rows of X, maybe among others.
+        The rows of X, perhaps with other rows.
     loss : PointwiseLoss
         Targets and weights of the rows of `design`.
     pieces : sequence of slice
-        Which rows of `design` are those of the block, in pieces that fit the cache.
+        The rows of `design` that belong to the block, in pieces that fit into the cache.
     first : int
-        The number that the first row of `design` has in the whole data set.
+        The position of the first row of `design` in the whole data set.
     kept : ndarray of shape (n_values, design.n_rows) or None
-        What is remembered for each row of `design`.
+        Values that are kept for each row of `design`.
     """
 
     design: Design
@@ -59,12 +60,12 @@ class Block(NamedTuple):
     kept: Array | None = None
 
     def scratch(self, n_values: int, dtype: Any) -> Array:
-        """Return memory for some values of the rows of any piece, to be used for one by one."""
+        """Return memory for some values of each row, enough for any single piece."""
         longest = max((rows.stop - rows.start for rows in self.pieces), default=0)
         return np.empty(n_values * longest, dtype=dtype)
 
     def regrouped(self, n_rows: int) -> Sequence[slice]:
-        """Return pieces of so many rows each, for the same rows."""
+        """Return pieces of `n_rows` rows each that make up the same rows."""
         rows = self.rows
         if rows.stop - rows.start <= n_rows:
             return (rows,)
@@ -73,12 +74,12 @@ class Block(NamedTuple):
 
     @property
     def rows(self) -> slice:
-        """Which rows of `design` are those of the block."""
+        """The rows of `design` that belong to the block."""
         return slice(self.pieces[0].start, self.pieces[-1].stop) if self.pieces else slice(0, 0)
 
 
 class RowBlocks(ABC):
-    """What an objective sees of the rows, wherever they are.
+    """The rows of a data set, as objectives use them, in any storage.
 
     Attributes
     ----------
@@ -87,13 +88,13 @@ class RowBlocks(ABC):
     dtype : dtype
         The precision in which products with X are computed.
     n_outputs, n_classes : int
-        How many scores a row has, and how many classes there are.
+        The number of scores of a row, and the number of classes.
     has_offset : bool
-        Whether known scores are added to those of the rows.
+        Whether offsets are added to scores.
     design : Design
-        X; where rows are not in memory, anything that has its shape.
+        X, or if the rows are not in memory, an object of its shape.
     remembers_rows : bool
-        Whether `values_of_rows` has room: else kernels find what they need of a row anew.
+        Whether values of each row can be kept; otherwise kernels compute them again.
     """
 
     design: Any
@@ -111,7 +112,7 @@ class RowBlocks(ABC):
     @property
     @abstractmethod
     def n_values(self) -> int:
-        """How many numbers of X are stored: a product with X takes so many multiplications."""
+        """The number of stored values of X, the multiplications of a product with X."""
 
     @property
     @abstractmethod
@@ -133,26 +134,26 @@ class RowBlocks(ABC):
         kept: Any = None,
         reduce: Callable[[Sequence[Any]], Any] = add_up,
     ) -> Any:
-        """Apply a kernel to all blocks and put the results together.
+        """Apply a kernel to all blocks and combine the results.
 
         Parameters
         ----------
         kernel : callable
-            Takes a block and `params`.
+            The function of a block and `params`.
         params : object, default=None
-            What all blocks get.
+            Parameters that are passed for all blocks.
         width : int, default=1
-            How many multiplications a number of X takes part in, as a rule one for each output:
-            the size of blocks depends on it, and whether threads are worth it.
+            The number of multiplications for each value of X, as a rule the number of outputs. The
+            size of blocks and the use of threads depend on it.
         kept : object, default=None
-            What `values_of_rows` has returned: each block gets its part.
+            What `values_of_rows` has returned; each block gets its part.
         reduce : callable, default=add_up
-            Makes one result of those of the blocks, which come in the order of the rows.
+            Combines the results of the blocks, which are in the order of the rows.
         """
 
     @abstractmethod
     def values_of_rows(self, n_values: int, dtype: Any) -> Any:
-        """Return room for some values of each row, to be passed to `map_reduce`."""
+        """Allocate some values of each row, to be passed to `map_reduce`."""
 
     @abstractmethod
     def take(self, sample: Sample) -> RowBlocks:
@@ -160,41 +161,41 @@ class RowBlocks(ABC):
 
     @abstractmethod
     def astype(self, dtype: Any) -> Self:
-        """Return the same rows, computed with in another precision, or in that of the weights."""
+        """Return the same rows with products in a dtype, or in that of the weights if wider."""
 
     @abstractmethod
     def select(self, columns: NDArray[np.intp]) -> Self:
         """Return the same rows with some of the columns of X."""
 
     def offset_means(self) -> Array:
-        """Weighted mean of the known scores, (n_outputs,)."""
+        """Return the weighted mean of the offsets, (n_outputs,)."""
         return np.zeros(self.n_outputs)
 
     def laid_out(self, coef: Array) -> Array:
-        """Return coefficients as products with X read them fastest."""
+        """Return coefficients in the memory layout that is fastest for products with X."""
         return coef
 
     def moments(self) -> Moments:
-        """Weighted means and deviations of the columns of X, from one pass that is remembered."""
+        """Return weighted means and deviations of the columns of X, which are computed once."""
         if self._moments is None:
             self._moments = self.map_reduce(column_moments, reduce=Moments.pooled)
         return self._moments
 
     def target_means(self) -> Array:
-        """Weighted mean of y xᵀ, (n_outputs, n_columns), from one pass that is remembered."""
+        """Return the weighted mean of y xᵀ, (n_outputs, n_columns), which is computed once."""
         if self._target_means is None:
             (total,) = self.map_reduce(target_sums, width=self.n_outputs)
             self._target_means = total / self.n_rows
         return self._target_means
 
     def target_entropy(self) -> float:
-        """Weighted mean entropy of the targets of a row: 0 of labels."""
+        """Return the weighted mean of the entropies of the rows' targets, which is 0 for labels."""
         (total,) = self.map_reduce(target_entropy_sums)
         return float(total) / self.n_rows
 
 
 class Dataset(RowBlocks):
-    """Rows in memory; threads go through their blocks.
+    """Rows in memory, whose blocks are distributed over threads.
 
     Parameters
     ----------
@@ -258,7 +259,7 @@ class Dataset(RowBlocks):
 
     @classmethod
     def joined(cls, parts: Sequence[Dataset]) -> Dataset:
-        """Return the rows of several."""
+        """Return a data set of the rows of several others."""
         first = parts[0]
         design = stacked([part.design for part in parts])
         return Dataset(design, first.loss.joined([part.loss for part in parts]))

@@ -1,4 +1,4 @@
-"""Dense X: both products are one BLAS call, in whatever order X lies in memory."""
+"""Dense X, whose products are single calls of BLAS for every memory layout that BLAS can read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array, Rows
 
-_NARROW_COLUMNS = 16  # NumPy is slow along so short rows.
-_COPIED_BYTES, _FEWEST_COPIED = 1 << 18, 16  # at a time, where columns become rows; rows
+_NARROW_COLUMNS = 16  # Up to this number of columns, NumPy is slow along rows.
+# Bytes, and fewest rows, that are copied at a time from Fortran to C order.
+_COPIED_BYTES, _MIN_COPIED_ROWS = 1 << 18, 16
 
 
 class DenseDesign(Design):
-    """A two-dimensional array, copied only where BLAS cannot read it: not for C- or F-order.
+    """A two-dimensional array, which is copied only if BLAS cannot read its memory layout.
 
-    NumPy goes through any other array without BLAS, or copies it for each product.
+    For such an array NumPy would use no BLAS, or copy it for each product.
     """
 
     def __init__(self, X: Array, dtype: Any = None):
@@ -57,9 +58,8 @@ class DenseDesign(Design):
     def _drawn(self, rows: NDArray[np.intp]) -> Array:
         """Return a copy of some rows.
 
-        NumPy's `take` is the quickest where rows lie in one piece, but first copies all of any
-        other array: of one in the order of Fortran, as DataFrames hold them, or of every second
-        row.
+        NumPy's `take` is quickest for a C-contiguous array, but copies the whole of any other array
+        first, such as a Fortran-ordered one, as DataFrames have, or every second row of an array.
         """
         return self.X.take(rows, axis=0) if self.X.flags.c_contiguous else self.X[rows]
 
@@ -71,12 +71,12 @@ class DenseDesign(Design):
 
     def scores(self, coef: Any, out: Array | None = None) -> Array:
         if out is None:
-            return coef.dot(self.X.T)  # coef's own, as it may be sparse
+            return coef.dot(self.X.T)  # It is coef's method, as coef may be sparse.
         return np.matmul(coef, self.X.T, out=out)
 
     def times(self, matrix: Array, out: Array | None = None) -> Array:
         if out is None:
-            return self.X.dot(matrix)  # for a single row much quicker than matmul
+            return self.X.dot(matrix)  # For a single row it is much quicker than matmul.
         return np.matmul(self.X, matrix, out=out)
 
     def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
@@ -87,7 +87,7 @@ class DenseDesign(Design):
 
     def standardized(self, means: Array, scales: Array, dtype: Any) -> Self:
         out = np.empty(self.X.shape, dtype=dtype)
-        for rows in self.blocks(1):  # in float64, as a mean may be all that a value is
+        for rows in self.blocks(1):  # In float64, as values may nearly equal their mean.
             block = np.subtract(self.X[rows], means, dtype=np.float64)
             np.divide(block, scales, out=out[rows], casting="same_kind")
         return type(self)(out)
@@ -97,10 +97,10 @@ class DenseDesign(Design):
 
     def moments(self, weights: Array) -> Moments:
         X, counted = self.X, weights > 0
-        if not counted.all():  # others may hold anything
+        if not counted.all():  # Rows of weight 0 may hold any values.
             X, weights = X[counted], weights[counted]
         moments = _moments(X, weights)
-        if X.dtype != np.float64:  # float64 holds the squares of all other numbers
+        if X.dtype != np.float64:  # The squares of other dtypes are in the range of float64.
             return moments
         doubtful = moments.doubtful()
         if not len(doubtful):
@@ -154,9 +154,9 @@ def _is_for_blas(X: Array) -> bool:
 
 
 def _by_rows(X: Array) -> Array:
-    """Return a copy in the order of C, made in blocks that the cache holds in either order."""
+    """Return a copy in C order, made in blocks that fit into the cache."""
     copy = np.empty(X.shape, dtype=X.dtype)
-    step = max(_FEWEST_COPIED, _COPIED_BYTES // max(1, X.shape[1] * X.itemsize))
+    step = max(_MIN_COPIED_ROWS, _COPIED_BYTES // max(1, X.shape[1] * X.itemsize))
     for start in range(0, len(X), step):
         copy[start : start + step] = X[start : start + step]
     return copy
@@ -166,12 +166,12 @@ def _by_rows(X: Array) -> Array:
 def _moments(X: Array, weights: Array) -> Moments:
     """Return the moments of the columns; what overflows is infinite or NaN."""
     origin = X[0] if len(X) else np.zeros(X.shape[1])
-    # From the first row, not from 0: the variance is no difference of large numbers then.
+    # Deviations from the first row avoid a variance that is a difference of large numbers.
     if X.shape[1] <= _NARROW_COLUMNS:
         moved = np.empty(X.shape[::-1])
         np.subtract(X.T, origin[:, None], out=moved, dtype=np.float64)
     else:
         moved = np.subtract(X, origin, dtype=np.float64).T
     totals = moved @ weights
-    np.square(moved, out=moved)  # in place: new memory takes longer than the squares
+    np.square(moved, out=moved)  # Allocating memory takes longer than the squares.
     return Moments.of(weights, totals, moved @ weights, origin)

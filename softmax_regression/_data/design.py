@@ -1,22 +1,22 @@
-"""What a design is.
+"""The base class of designs.
 
-A design is the matrix X of a linear model, n_rows × n_columns, seen through the two products that
+A design is the matrix X of a linear model, n_rows × n_columns, with the two products that
 cross-entropy needs:
 
     scores(coef)             = coef Xᵀ       one row of scores for each output
     weighted_sum(residuals)  = residuals X   for each output, the rows of X summed with weights
 
-Both are *class-major*: outputs along the first axis, rows of X along the last, contiguous one. A
-maximum or sum over classes is then a few long passes over memory rather than a short loop for each
-row of X, and the softmax of a block of rows runs at the speed of its exponentials.
+Both are *class-major*: outputs along the first axis, rows of X along the last, contiguous axis. A
+maximum or sum over classes then takes a few long passes over memory rather than a short loop for
+each row of X, and softmax takes hardly longer than its exponentials.
 
-A design can be indexed like an array of rows, and gives another design: a slice is a view, an array
-of row numbers a copy. So an objective goes through X in blocks that stay in the cache, a minibatch
-solver draws its rows, and both use the same two products. Nobody above this folder asks whether X
-is dense or sparse.
+A design can be indexed like an array of rows, which returns another design: a view for a slice, a
+copy for an array of positions. So objectives read X in blocks that fit into the cache, minibatch
+solvers draw rows, and both use the same two products. Code above this folder does not distinguish
+dense from sparse X.
 
-A design may compute in a higher precision than X is stored in (`astype`). Its rows are then
-converted block by block, so that X never is.
+A design may compute in a higher precision than that of X (`astype`). Rows are then converted block
+by block, without a copy of X.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from softmax_regression._linalg.threads import share_out, usable_threads
 
 T = TypeVar("T")
 
-_BLOCK_BYTES = 1 << 21  # Of X, and of scores, in a block: they stay in the cache.
-# Fewer rows waste calls, more waste cache; and threads that call often wait for the interpreter.
+_BLOCK_BYTES = 1 << 21  # Largest size of X, and of scores, in a block, so that they fit the cache.
+# Fewest and most rows of a block. Short blocks waste time in calls and waits for the interpreter's
+# lock, and long blocks exceed the cache.
 _BLOCK_ROWS = (128, 1 << 15)
 
 
@@ -48,10 +49,10 @@ class Design(ABC):
     X : ndarray or sparse array of shape (n_rows, n_columns)
         The matrix.
     dtype : dtype, default=None
-        The precision to compute in; by default that of X.
+        The precision of products; by default that of X.
     """
 
-    is_scaled = False  # Whether values are of size 1, so that sums of them keep their digits.
+    is_scaled = False  # Whether values are about 1, so that sums in float32 are precise.
 
     def __init__(self, X: Any, dtype: Any = None):
         self.X = X
@@ -67,16 +68,16 @@ class Design(ABC):
 
     @abstractmethod
     def __getitem__(self, rows: Rows) -> Self:
-        """Return some of the rows: a view for a slice, a copy for row numbers."""
+        """Return some of the rows: a view for a slice, a copy for positions."""
 
     def select(self, columns: NDArray[np.intp]) -> Self:
         """Return a copy of some of the columns."""
         return type(self)(self.X[:, columns], self.dtype)
 
     def in_rows(self) -> Self:
-        """Return it with the values of a row next to each other: a copy unless they are.
+        """Return a design in which the values of a row are contiguous, a copy if necessary.
 
-        Rows are then drawn in a fraction of the time, which is worth a copy for a single epoch.
+        Rows are then drawn in a fraction of the time, which pays off within a single epoch.
         """
         return self
 
@@ -88,18 +89,18 @@ class Design(ABC):
         return self
 
     def room(self, n_rows: int) -> Self | None:
-        """Return so many rows without values for `take` to fill, where it can."""
+        """Return a design of `n_rows` uninitialised rows for `take`; None if that is impossible."""
         return None
 
     def take(self, rows: NDArray[np.intp], room: Self | None = None) -> Self:
-        """Return a copy of some rows: `room` with their values, if as many were made for them."""
+        """Return a copy of some rows, written to `room` if that is given and possible."""
         return self[rows]
 
     @abstractmethod
     def masked(self, draw: Callable[[Array], None]) -> Self:
-        """Return it with all values that are stored multiplied by what `draw` fills an array with.
+        """Multiply all stored values by numbers that `draw` writes to an array; return the design.
 
-        Overwrites them: for what `take` has returned.
+        The values are overwritten, so it must be a copy, as returned by `take`.
         """
 
     @abstractmethod
@@ -108,14 +109,14 @@ class Design(ABC):
 
     @abstractmethod
     def times(self, matrix: Array, out: Array | None = None) -> Array:
-        """Return ``X @ matrix``, (n_rows, n_outputs), for whoever wants it row by row."""
+        """Return ``X @ matrix``, of shape (n_rows, n_outputs)."""
 
     @abstractmethod
     def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
         """Return ``X.T @ matrix``, (n_columns, n_outputs)."""
 
     def laid_out(self, coef: Array) -> Array:
-        """Return coefficients as `scores` reads them fastest."""
+        """Return coefficients in the memory layout that is fastest for `scores`."""
         return coef
 
     @abstractmethod
@@ -139,33 +140,33 @@ class Design(ABC):
 
     @abstractmethod
     def toarray(self) -> Array:
-        """Return X as a dense array in float64; maybe X itself."""
+        """Return X as a dense array in float64, which may be X itself."""
 
     def dense(self) -> Array:
-        """Return X as a dense array in its own precision: X itself where it is one."""
+        """Return X as a dense array in its own precision, X itself if it is dense."""
         return self.X.toarray() if issparse(self.X) else np.asarray(self.X)
 
     @property
     @abstractmethod
     def n_values(self) -> int:
-        """How many numbers of X are stored: a product with X costs that many operations."""
+        """The number of stored values of X, the multiplications of a product with X."""
 
     @abstractmethod
     def bytes_per_row(self) -> int:
         """Return the size of a row of X in memory, on average."""
 
     def least_rows(self) -> int:
-        """Return how many rows make up for what a block of any size costs."""
+        """Return the fewest rows of a block for which its overhead is small."""
         return 0
 
     def astype(self, dtype: Any) -> Self:
-        """Return the same rows, computed with in another precision."""
+        """Return the same rows with products in another precision."""
         return type(self)(self.X, dtype)
 
     def blocks(self, n_outputs: int, n_threads: int = 1) -> list[slice]:
-        """Cut the rows into blocks that fit the cache, and so do their scores.
+        """Return slices of rows that fit into the cache, as do their scores.
 
-        There is one for each thread, if there are rows enough.
+        There are at least as many as threads if there are enough rows.
         """
         fewest, most = _BLOCK_ROWS
         of_rows = _BLOCK_BYTES // max(1, self.bytes_per_row())
@@ -180,6 +181,6 @@ class Design(ABC):
         ]
 
     def map_blocks(self, work: Callable[[Sequence[slice]], T], n_outputs: int) -> list[T]:
-        """Apply a function to runs of blocks, on threads where the product with X is worth it."""
+        """Apply a function to runs of blocks, in threads if the product with X is large."""
         n_threads = usable_threads(self.n_values * n_outputs)
         return share_out(work, self.blocks(n_outputs, n_threads), n_threads)

@@ -1,8 +1,8 @@
-"""Whether sums of products with X keep their digits in the precision of X.
+"""Whether scores of float32 rows must be computed in float64.
 
-Rounding makes a sum of products wrong by a part of what is added up, not of what comes out: scores
-of features far from 0 are small differences of large terms. Where that may matter, they are to be
-computed in float64, which takes twice as long.
+The rounding error of a sum is a fraction of its terms, not of the sum. Scores of features far from
+0 are small differences of large terms, so that float32 may be too imprecise; float64 takes twice as
+long.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from softmax_regression._data.design import Design
 _FLOAT32 = np.dtype(np.float32)
 _MAX_SCORE_ERROR = 3e-5  # Largest rounding error of a score, in nats.
 _MAX_ABSOLUTE_SUM = _MAX_SCORE_ERROR / float(np.finfo(np.float32).eps)
-_SAMPLED_ROWS, _SAMPLED_OUTPUTS = 4, 16  # What lies far from 0 does so in nearly all rows.
+_SAMPLED_ROWS, _SAMPLED_OUTPUTS = 4, 16  # Features far from 0 are so in nearly all rows.
 
 
 def in_needed_precision(rows: Design, coef: Any) -> Design:
-    """Return rows such that their products with coefficients keep enough digits.
+    """Return rows in a precision that is sufficient for their products with coefficients.
 
     Parameters
     ----------

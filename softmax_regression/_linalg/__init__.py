@@ -1,5 +1,5 @@
-"""Linear algebra that knows nothing of models: threads, and operations of BLAS and LAPACK.
+"""Linear algebra that does not depend on models: threads, and operations of BLAS and LAPACK.
 
-Whatever is called from outside and computes for longer than a moment is decorated with
-`threads.blas_held_to_one_thread`; blocks of rows are shared out with `threads.share_out`.
+Public functions and methods that compute for longer than a moment are decorated with
+`threads.blas_held_to_one_thread`; `threads.share_out` distributes blocks of rows over threads.
 """

@@ -1,4 +1,4 @@
-"""Names of types that are the same everywhere."""
+"""Types of arrays that all rooms use."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Rows = slice | NDArray[np.intp]  # Of a matrix: a range of them, or their numbers.
+Rows = slice | NDArray[np.intp]  # Rows of a matrix: a range, or their positions.

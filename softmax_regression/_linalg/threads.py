@@ -1,20 +1,19 @@
-"""Threads: rows shared out among them, while BLAS libraries are held to one thread each.
+"""Threads: rows are distributed over Python threads, while BLAS libraries use one thread each.
 
-NumPy and SciPy each bring a BLAS library with threads of its own. After every operation these look
-for more to do for some time (of the order of 25 ms) before they sleep, and are in the way of all
-others meanwhile: of the other library's, and of the thread that goes on. A fit that alternates
-between the two libraries takes several times as long as with one thread of each. So whatever is
-called from outside and computes holds all BLAS libraries to one thread, from its beginning to its
-end (`blas_held_to_one_thread`), and has threads in two other ways:
+NumPy and SciPy each bring a BLAS library with a pool of threads. After every operation these
+threads wait actively for about 25 ms before they sleep, and occupy the cores meanwhile. A fit that
+alternates between the two libraries takes several times as long as with one thread of each. So
+public functions that compute limit all BLAS libraries to one thread while they run
+(`blas_held_to_one_thread`), and use threads in two other ways:
 
-- Rows are shared out among threads of Python (`share_out`). NumPy lets go of the interpreter inside
-  a matrix product or an exponential, so plain threads are enough; softmax is done in parallel too,
-  and each thread goes on with a block of rows while it is in the cache.
-- A single operation of BLAS or LAPACK that takes far longer than its threads stay awake has them
-  (`blas_threads`).
+- Rows are distributed over Python threads (`share_out`). NumPy releases the interpreter's lock
+  inside matrix products and exponentials, so that threads run in parallel; softmax is parallel too,
+  and each thread works on a block of rows while that is in the cache.
+- A single operation of BLAS or LAPACK that takes far longer than its threads wait actively uses
+  several threads (`blas_threads`).
 
-How many threads there may be is what BLAS has been allowed, by `threadpoolctl`, by an environment
-variable or, in its workers, by joblib: where that is one, everything runs in the caller's thread.
+The number of threads is the limit that BLAS had before, set by `threadpoolctl`, by an environment
+variable or, in its workers, by joblib. If it is one, everything runs in the caller's thread.
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ B = TypeVar("B")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MULTIPLICATIONS_WORTH_THREADS = 2e6  # Fewer take less time than it takes to wake a thread.
-_ENTRIES_WORTH_THREADS = 1 << 18  # Of an array: passes over fewer take less time than that.
-_MULTIPLICATIONS_WORTH_BLAS_THREADS = 4e9  # Some tenths of a second in one thread.
+_MULTIPLICATIONS_WORTH_THREADS = 2e6  # Fewer take less time than waking a thread.
+_ENTRIES_WORTH_THREADS = 1 << 18  # A pass over fewer takes less time than waking a thread.
+_MULTIPLICATIONS_WORTH_BLAS_THREADS = 4e9  # They take some tenths of a second in one thread.
 
 
 class _Library(NamedTuple):
-    """How many threads a BLAS library may use: how to ask, and how to say."""
+    """A BLAS library, with functions that get and set its number of threads."""
 
     get: Callable[[], int]
     set: Callable[[int], object]
-    per_thread: bool  # whether each thread that calls the library has a limit of its own
+    per_thread: bool  # Whether each calling thread has a limit of its own.
 
 
 _LibraryLimits = list[tuple[_Library, int]]
@@ -62,8 +61,8 @@ def _libraries() -> list[_Library]:
 def _library(controller: Any) -> _Library:
     """Return a library that `threadpoolctl` has found.
 
-    For OpenBLAS with threads of its own, `threadpoolctl` sets limits in the first thread alone that
-    asks it to, and does nothing in others. Besides, it takes ten times as long.
+    For OpenBLAS with threads of its own, the library's functions are called directly, because
+    `threadpoolctl` sets limits only in the first thread that calls it, and takes ten times as long.
     """
     if getattr(controller, "threading_layer", None) == "openmp":
         return _Library(controller.get_num_threads, controller.set_num_threads, True)
@@ -77,37 +76,37 @@ def _library(controller: Any) -> _Library:
 
 @cache
 def _cores() -> int:
-    """How many there are for this process; joblib reads several files to know."""
+    """Return the number of cores for this process; joblib reads several files to find it."""
     return int(joblib.cpu_count())
 
 
 class _Call:
-    """A call that holds BLAS libraries to one thread."""
+    """A call that limits BLAS libraries to one thread."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
-        self.limits: _LibraryLimits = []  # that were those of this thread alone
+        self.limits: _LibraryLimits = []  # The previous limits of this thread alone.
 
 
 class _Limits:
-    """The limits of the BLAS libraries: one thread each, while there is a call that wants that.
+    """Limits the BLAS libraries to one thread each, as long as some call requires it.
 
     A signal may raise an exception, such as KeyboardInterrupt, between any two steps of `hold` and
-    `let_go`. What is needed to undo a step is known before it is taken, and `let_go` may be called
-    without `hold`, or again, so that a call that has been interrupted is made good by another.
+    `let_go`. So each step can be undone from what is recorded before it is taken, and `let_go` may
+    be called without `hold`, or again, to complete a call of it that was interrupted.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._calls: set[_Call] = set()
-        self._limits: _LibraryLimits = []  # as they were before the first of the calls
-        self._first: _Call | None = None  # whose threads are used
+        self._limits: _LibraryLimits = []  # The limits before the first of the calls.
+        self._first: _Call | None = None  # The call that may use several threads.
 
     def hold(self, call: _Call) -> int:
-        """Begin to hold; return how many threads the call may use: 1 while another uses them."""
+        """Begin a call; return the number of threads it may use, 1 if another call uses them."""
         with self._lock:
             libraries = _libraries()
-            if not self._limits:  # else they have not been restored yet
+            if not self._limits:  # Otherwise they have not been restored yet.
                 self._limits = [(one, one.get()) for one in libraries if not one.per_thread]
             call.limits = [(one, one.get()) for one in libraries if one.per_thread]
             self._calls.add(call)
@@ -118,7 +117,7 @@ class _Limits:
             return self._allowed(call) if self._first is call else 1
 
     def let_go(self, call: _Call) -> None:
-        """End holding; the last call restores the limits."""
+        """End a call; the last one restores the limits."""
         with self._lock:
             self._calls.discard(call)
             _set_all(call.limits)
@@ -127,11 +126,11 @@ class _Limits:
                 self._limits = []
 
     def only(self) -> bool:
-        """Whether there is one call alone that holds."""
+        """Return whether there is a single call."""
         return len(self._calls) == 1
 
     def forget_other_threads(self) -> None:
-        """Let go for all threads but this one, which alone goes on in a child process."""
+        """End the calls of all threads but this one, the only one of a forked process."""
         self._lock = threading.RLock()
         self._calls = {call for call in self._calls if call.thread == threading.get_ident()}
         if not self._calls:
@@ -139,7 +138,7 @@ class _Limits:
             self._limits = []
 
     def _allowed(self, call: _Call) -> int:
-        # Some package may have brought a library that never has more than one thread.
+        # Another package may have loaded a library that never uses more than one thread.
         most = max((limit for _, limit in self._limits + call.limits), default=_cores())
         return min(_cores(), most)
 
@@ -150,10 +149,10 @@ def _set_all(limits: _LibraryLimits) -> None:
 
 
 _limits = _Limits()
-_mine = threading.local()  # n_threads: how many this thread may use while it holds, else 0
+_mine = threading.local()  # n_threads is the number this thread may use in a call, else 0.
 
 
-if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's other threads
+if hasattr(os, "register_at_fork"):  # A forked child has only one of its parent's threads.
 
     def _forget() -> None:
         _helpers.cache_clear()
@@ -164,7 +163,7 @@ if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's o
 
 
 def blas_held_to_one_thread(function: Callable[P, T]) -> Callable[P, T]:
-    """Hold all BLAS libraries to one thread while a function runs, in whatever thread.
+    """Limit all BLAS libraries to one thread while a function runs, in any thread.
 
     A decorator, not a context manager: a signal may raise an exception as soon as `__exit__` is
     entered, before there is any way to catch it.
@@ -172,7 +171,7 @@ def blas_held_to_one_thread(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def held(*args: P.args, **kwargs: P.kwargs) -> T:
-        if getattr(_mine, "n_threads", 0):  # what has called this holds them already
+        if getattr(_mine, "n_threads", 0):  # A caller has limited them already.
             return function(*args, **kwargs)
         call = _Call()
         try:
@@ -181,7 +180,7 @@ def blas_held_to_one_thread(function: Callable[P, T]) -> Callable[P, T]:
         finally:
             try:
                 _let_go(call)
-            except BaseException:  # raised by a signal
+            except BaseException:  # A signal has raised it.
                 _let_go(call)
                 raise
 
@@ -194,9 +193,9 @@ def _let_go(call: _Call) -> None:
 
 
 def usable_threads(n_operations: float = np.inf) -> int:
-    """How many threads the caller may use for so many multiplications.
+    """Return the number of threads that the caller may use for a number of multiplications.
 
-    More than one if they are many, and the caller was the first to hold BLAS libraries.
+    It exceeds one if these are many, and if the caller's call is the first that limits BLAS.
     """
     return (
         1 if n_operations < _MULTIPLICATIONS_WORTH_THREADS else getattr(_mine, "n_threads", 0) or 1
@@ -204,12 +203,12 @@ def usable_threads(n_operations: float = np.inf) -> int:
 
 
 def blas_threads(n_operations: float) -> AbstractContextManager[None]:
-    """Let BLAS have its threads for a single operation, if it takes long.
+    """Let BLAS use several threads for a single operation, if it takes long.
 
     Parameters
     ----------
     n_operations : float
-        How many multiplications it takes.
+        The number of its multiplications.
     """
     n_threads = 1
     if n_operations >= _MULTIPLICATIONS_WORTH_BLAS_THREADS and _limits.only():
@@ -225,19 +224,19 @@ def _with_blas_threads(n_threads: int) -> Iterator[None]:
     try:
         _set_all([(library, n_threads) for library in _libraries()])
         yield
-    finally:  # if a signal prevents that, the limits are restored when the call that holds ends
+    finally:  # If a signal prevents this, the limits are restored at the end of the call.
         _set_all([(library, 1) for library in _libraries()])
 
 
 class StoppedError(Exception):
-    """The other functions that were called at the same time have been stopped: so is this one."""
+    """Ends a function because another one that ran at the same time has failed."""
 
 
 class _Helpers:
-    """Threads that wait for something to do.
+    """A pool of threads.
 
-    Those of `concurrent.futures` would do but for signals: an exception that is raised inside a
-    method of `threading.Condition` may leave its lock behind, and then they wait for ever.
+    That of `concurrent.futures` is not safe against signals: an exception that is raised inside a
+    method of `threading.Condition` may leave its lock acquired, and then its threads wait for ever.
     """
 
     def __init__(self) -> None:
@@ -245,8 +244,8 @@ class _Helpers:
         self._n_threads = 0
 
     def ask(self, function: Callable[[], None], n_helpers: int) -> None:
-        """Have a function called in other threads, soon or when there are some at leisure."""
-        # A RuntimeError says that the system can't start a thread, or that the interpreter ends.
+        """Have a function called by several threads of the pool, as soon as they are free."""
+        # A RuntimeError means that the system cannot start a thread, or that the interpreter ends.
         with suppress(RuntimeError):
             while self._n_threads < min(n_helpers, _cores()):
                 threading.Thread(target=self._serve, name="rows", daemon=True).start()
@@ -265,28 +264,28 @@ def _helpers() -> _Helpers:
 
 
 class _Tasks(Generic[T]):
-    """Functions to call, each of them once, by whichever thread is there.
+    """Functions that several threads call, each function once.
 
     Parameters
     ----------
     functions : sequence of callable
-        What to call, without arguments.
+        The functions, which have no arguments.
     """
 
     def __init__(self, functions: Sequence[Callable[[], T]]):
         self.results: list[Any] = [None] * len(functions)
         self.stopped = False
-        self.error: BaseException | None = None  # of the function that failed first
+        self.error: BaseException | None = None  # That of the function that failed first.
         self._waiting = deque(enumerate(functions))
         self._handling = np.geterr()
-        self._lock = threading.Lock()  # of what is below
+        self._lock = threading.Lock()  # It guards the next two attributes.
         self._n_helpers = 0
         self._closed = False
-        self._alone = threading.Lock()  # let go by the last helper, once it is closed
+        self._alone = threading.Lock()  # The last helper releases it after closing.
         self._alone.acquire()
 
     def work(self) -> None:
-        """Call one after the other until none is left, or one of them fails."""
+        """Call one function after the other until none is left or one fails."""
         _mine.tasks = self
         try:
             while (task := self._next()) is not None:
@@ -300,13 +299,13 @@ class _Tasks(Generic[T]):
             _mine.tasks = None
 
     def help(self) -> None:
-        """Work in another thread."""
+        """Call functions from another thread."""
         with self._lock:
             if self._closed:
                 return
             self._n_helpers += 1
         try:
-            with suppress(BaseException):  # which the caller raises, from `error`
+            with suppress(BaseException):  # The caller raises `error`.
                 self._help()
         finally:
             with self._lock:
@@ -315,7 +314,7 @@ class _Tasks(Generic[T]):
                     self._alone.release()
 
     def close(self) -> None:
-        """Wait for the helpers that have begun, and let no other begin; may be called again."""
+        """Wait for helpers that have begun, and prevent others; it may be called again."""
         with self._lock:
             self._closed = True
             helped = self._n_helpers > 0
@@ -324,7 +323,7 @@ class _Tasks(Generic[T]):
 
     @blas_held_to_one_thread
     def _help(self) -> None:
-        with np.errstate(**self._handling):  # a thread has its own
+        with np.errstate(**self._handling):  # Each thread has its own error handling.
             self.work()
 
     def _next(self) -> tuple[int, Callable[[], T]] | None:
@@ -335,18 +334,18 @@ class _Tasks(Generic[T]):
 
 
 def call_all(functions: Sequence[Callable[[], T]], n_threads: int) -> list[T]:
-    """Return what some functions return, as many of them called at a time as there are threads.
+    """Return the results of some functions, which are called by several threads.
 
-    The caller's thread is one of them. It does what others have not begun, because they have not
-    woken yet, or because the system has no thread to spare. If a function fails, or a signal
-    raises an exception here, no other is begun, and `is_stopped` tells those under way. None runs
-    any longer when this ends.
+    The caller's thread is one of them. It calls the functions that other threads have not begun,
+    because they are not awake yet or could not be started. If a function fails, or a signal raises
+    an exception here, no other function is begun, and `is_stopped` tells those that run. All of
+    them have ended when this returns.
     """
     tasks, before = _Tasks(functions), getattr(_mine, "n_threads", 0)
     try:
-        _mine.n_threads = 1  # all are busy
+        _mine.n_threads = 1  # All other threads are busy.
         _helpers().ask(tasks.help, min(n_threads, len(functions)) - 1)
-        with suppress(StoppedError):  # because of `error`
+        with suppress(StoppedError):  # The reason is `error`.
             tasks.work()
         tasks.close()
     except BaseException:
@@ -357,13 +356,13 @@ def call_all(functions: Sequence[Callable[[], T]], n_threads: int) -> list[T]:
         _mine.n_threads = before
     if tasks.error is not None:
         raise tasks.error
-    # A helper that comes late keeps the tasks, but not what they have led to.
+    # A late helper keeps a reference to the tasks, but not to the results.
     results, tasks.results = tasks.results, []
     return results
 
 
 def is_stopped(*_: object) -> bool:
-    """Whether what this thread does for `call_all` is of no use any more."""
+    """Return whether the function that this thread runs for `call_all` should end."""
     tasks: _Tasks[Any] | None = getattr(_mine, "tasks", None)
     return tasks is not None and tasks.stopped
 
@@ -371,8 +370,8 @@ def is_stopped(*_: object) -> bool:
 def share_out(work: Callable[[Sequence[B]], T], blocks: Sequence[B], n_threads: int) -> list[T]:
     """Apply `work` to runs of consecutive blocks, one run for each thread; return all results.
 
-    The same number of threads always cuts the same runs, so a result is the same each time.
-    `usable_threads` says how many there may be.
+    The runs depend only on the number of threads, so that results are reproducible.
+    `usable_threads` returns how many threads there may be.
     """
     n_threads = min(n_threads, len(blocks))
     if n_threads < 2:

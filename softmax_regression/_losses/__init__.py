@@ -1,5 +1,6 @@
-"""Cross-entropy as a function of the scores of a block of rows: value and derivatives.
+"""Cross-entropy as a function of the scores of a block of rows, and its derivatives.
 
-`pointwise.make_loss` chooses by the number of classes and the kind of targets, `offset` adds known
-scores to those of the rows. `batch_targets` holds the targets of the rows of a minibatch.
+`pointwise.make_loss` chooses the loss by the number of classes, and `offset` adds known scores to
+those of a model. `batch_targets` holds the targets of minibatches. `targets` holds the labels or
+probabilities and the weights of all rows, and `row_scores` computes a score of each row.
 """

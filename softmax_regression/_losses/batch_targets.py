@@ -1,9 +1,9 @@
 """Cross-entropy of minibatches: residuals batch by batch, values chunk by chunk.
 
-A training loop needs the gradient of a batch now and its loss at the end of the epoch. So targets
-of a chunk of batches are gathered together, batch by batch in memory, multiplied by what a row
-counts for, and a batch leaves behind only what its logarithms are of: they are taken for the whole
-chunk. The formulae are those of `_losses`.
+A training loop needs the gradient of each batch, but its loss only at the end of the epoch. So the
+targets of several batches, a chunk, are gathered together and multiplied by the weights of the
+rows. Each batch keeps the normalisers of its probabilities, whose logarithms are computed for the
+whole chunk. The formulae are those of `pointwise.py`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class BatchTargets(ABC):
     loss : PointwiseLoss
         Targets and weights of all rows.
     sizes : sequence of int
-        Rows of each batch.
+        The number of rows of each batch.
     whole_sizes : sequence of int
-        Rows of the batches that these are parts of: the mean is over those.
+        The numbers of rows of the whole batches, of which these may be parts; means are over these.
     dtype : dtype
-        Of scores.
+        The dtype of scores.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class BatchTargets(ABC):
         self._weights, self._scales = (np.empty_like(self._whole_sizes) for _ in range(2))
 
     def fill(self, rows: NDArray[np.intp], share: float) -> None:
-        """Gather the targets of some rows, each to count for `share` times its weight."""
+        """Gather the targets of some rows, with `share` times their weights."""
         self._weights[...] = share
         self.loss.weigh(self._weights, rows)
         np.divide(self._weights, self._whole_sizes, out=self._scales)
@@ -53,19 +53,19 @@ class BatchTargets(ABC):
 
     @abstractmethod
     def _gather(self, rows: NDArray[np.intp]) -> None:
-        """Gather them, the weights being known."""
+        """Gather the targets, after the weights."""
 
     @abstractmethod
     def residual(self, batch: int, scores: Array) -> None:
-        """Overwrite class-major scores with their gradient of the mean over the batch."""
+        """Overwrite class-major scores with the gradient of the batch's mean loss in them."""
 
     @abstractmethod
     def total(self) -> float:
-        """Return the weighted sum of all rows' cross-entropy, once each had its residual."""
+        """Return the weighted sum of the cross-entropies, after the residuals of all batches."""
 
 
 class SoftmaxTargets(BatchTargets):
-    """Three classes or more. Labels are gathered as probabilities, so there is one way for all."""
+    """Three classes or more; labels are gathered as probabilities."""
 
     def __init__(
         self, loss: PointwiseLoss, sizes: Sequence[int], whole_sizes: Sequence[int], dtype: Any
@@ -75,7 +75,7 @@ class SoftmaxTargets(BatchTargets):
         self._targets = np.zeros(n_classes * len(self._scales), dtype)
         self._normalizers = np.ones_like(self._scales)  # Σ_k exp(z_k − max z)
         self._at_targets = 0.0  # Σ s y (z − max z)
-        # Where the first class of a row is in memory, and how far from there the next.
+        # The position of a row's first class in memory, and the distance between its classes.
         self._first = np.concatenate(
             [n_classes * part.start + np.arange(part.stop - part.start) for part in self.parts]
         )
@@ -161,6 +161,6 @@ class SigmoidTargets(BatchTargets):
 def batch_targets(
     loss: PointwiseLoss, sizes: Sequence[int], whole_sizes: Sequence[int], dtype: Any
 ) -> BatchTargets:
-    """Choose between the two by the number of classes."""
+    """Return the targets of batches for a loss."""
     kind = SigmoidTargets if loss.n_outputs == 1 else SoftmaxTargets
     return kind(loss, sizes, whole_sizes, dtype)

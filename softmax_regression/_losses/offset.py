@@ -1,8 +1,8 @@
-"""Cross-entropy of scores to which known ones are added, row by row (offsets).
+"""Cross-entropy of scores to which offsets are added, known scores of each row.
 
-The loss knows what belongs to a row besides its features: target, weight, and this. So whoever
-computes the scores of the model, in whatever unknowns, hands them over without it. Derivatives in
-the scores are those at the sum.
+The loss holds all data of a row except its features: target, weight and offset. So the code that
+computes the scores of a model does not deal with offsets. Derivatives in the scores are those at
+the sum.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from softmax_regression._losses.pointwise import PointwiseLoss
 
 
 class OffsetLoss(PointwiseLoss):
-    """Another loss at shifted scores.
+    """A loss at the scores plus offsets.
 
     Parameters
     ----------
     base : PointwiseLoss
         The loss.
     offset : ndarray of shape (n_outputs, n_rows)
-        What is added to the scores of each row, in float64 whatever scores are.
+        The offsets of each row, in float64 for scores of any dtype.
     """
 
     has_offset = True
@@ -56,7 +56,7 @@ class OffsetLoss(PointwiseLoss):
         return self.base.newton_divergence(scores, change, rows)
 
     def are_right(self, scores: Array, rows: Rows) -> bool:
-        """Whether the model's own scores are: only these grow with larger coefficients."""
+        """Return whether the scores without offsets are right, which grow with coefficients."""
         return self.base.are_right(scores, rows)
 
     def target_rows(self, rows: Rows) -> Array:
@@ -69,7 +69,7 @@ class OffsetLoss(PointwiseLoss):
         return type(self)(self.base.take(rows, factor), self.offset[:, rows])
 
     def _of_rows(self, targets: Array, weight: Array | None) -> Self:
-        raise NotImplementedError  # `take` knows which rows
+        raise NotImplementedError  # `take` selects the offsets as well.
 
 
 def offset_of_each(offset: Array) -> Array:

@@ -1,12 +1,12 @@
-"""Cross-entropy of a block of scores, and what back-propagation starts from.
+"""Cross-entropy of a block of scores, and its derivatives in the scores.
 
-A pointwise loss knows targets and weights, not where scores come from: the linear model and the
-network hand it class-major scores, (n_outputs, n_rows), and get back the weighted residuals
-``s_i (p_i − y_i)`` written over them, because that is the gradient of the sum in the scores.
+A pointwise loss holds targets and weights, and does not depend on how scores are computed. The
+linear model and the network pass class-major scores, (n_outputs, n_rows). The loss overwrites them
+with the weighted residuals ``s_i (p_i − y_i)``, the gradient of the sum in the scores.
 
-There are two. With three classes or more every class has a score and their softmax is the
-prediction. With two, one score is enough (softmax only sees differences): the first class's is held
-at 0, and the softmax of (0, z) is the sigmoid of z.
+With three classes or more, every class has a score, and the prediction is their softmax. With two
+classes one score is enough, because softmax depends on differences alone: the score of the first
+class is 0, and the softmax of (0, z) is the sigmoid of z.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from scipy.special import expit, xlogy
 from softmax_regression._linalg.arrays import Array, Rows
 from softmax_regression.functional import ACTIVATIONS
 
-_SMALL_RELATIVE_CHANGE = 1e-5  # Of a probability: up to it, two terms of the series are enough.
+# Relative change of a probability up to which two terms of the series of its divergence are enough.
+_SMALL_RELATIVE_CHANGE = 1e-5
 
 _sigmoid_into = ACTIVATIONS["logistic"].value_into
 
@@ -36,12 +37,12 @@ class PointwiseLoss(ABC):
     targets : ndarray of shape (n_rows,) or (n_classes, n_rows)
         Labels (integers) or, class-major, probabilities (of the scores' dtype).
     weight : ndarray of shape (n_rows,) or None
-        Weights whose mean is 1; None stands for all ones and saves a pass.
+        Weights whose mean is 1; None if all are 1.
     """
 
     n_outputs: int
     n_classes: int
-    has_offset = False  # whether known scores are added to those of the rows
+    has_offset = False  # Whether offsets are added to scores.
 
     def __init__(self, targets: Array, weight: Array | None):
         self.targets = targets
@@ -52,7 +53,7 @@ class PointwiseLoss(ABC):
     def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         """Return Σ s_i CE_i over the rows; overwrite their scores with s_i (p_i − y_i).
 
-        The probabilities of the outputs are written to `keep`, if that is given.
+        The probabilities of the outputs are written to `keep` if it is given.
         """
 
     @abstractmethod
@@ -67,13 +68,13 @@ class PointwiseLoss(ABC):
     def newton_divergence(self, scores: Array, change: Array, rows: Rows) -> float:
         """Return a bound of Σ s_i KL(q_i ‖ p_i), and overwrite the change with s_i (q_i − y_i).
 
-        For q = p + (diag(p) − p pᵀ) change without entries below 0, where p are the probabilities
-        for the scores, which are overwritten.
+        Here q is p + (diag(p) − p pᵀ) change with negative entries set to 0, and p are the
+        probabilities of the scores, which are overwritten.
         """
 
     @abstractmethod
     def are_right(self, scores: Array, rows: Rows) -> bool:
-        """Whether each row of weight has a label, and the highest score for that."""
+        """Return whether each row of positive weight has a label, and its score is the highest."""
 
     @abstractmethod
     def target_rows(self, rows: Rows) -> Array:
@@ -81,7 +82,7 @@ class PointwiseLoss(ABC):
 
     @abstractmethod
     def with_one_hot_targets(self) -> PointwiseLoss:
-        """Return the same with a number for each class in the place of labels."""
+        """Return the loss with labels replaced by a number for each class."""
 
     @abstractmethod
     def _of_rows(self, targets: Array, weight: Array | None) -> Self:
@@ -96,7 +97,7 @@ class PointwiseLoss(ABC):
         return self._of_rows(targets, weight)
 
     def shift(self, scores: Array, rows: Rows) -> None:  # noqa: B027
-        """Add what is known of the scores of some rows, in place: nothing, as a rule."""
+        """Add the offsets of some rows to their scores, in place, if there are offsets."""
 
     def offset_means(self) -> Array:
         """Return the weighted mean of what `shift` adds, (n_outputs,)."""
@@ -170,7 +171,7 @@ class SoftmaxLoss(PointwiseLoss):
         else:
             targets = self.targets.take(rows, axis=-1)
         scores -= np.maximum.reduce(scores)
-        # CE = log Σ exp(z) − Σ y z: the target's part is taken before the scores are overwritten.
+        # CE = log Σ exp(z) − Σ y z; the second term is computed before scores are overwritten.
         if not labels:
             target_scores = np.einsum("kn,kn->n", targets, scores)
             losses = np.log(self._exponentiate(scores))
@@ -187,8 +188,8 @@ class SoftmaxLoss(PointwiseLoss):
     def _residual_of_labels(scores: Array, targets: Array, keep: Array | None) -> Array:
         """Overwrite scores, of which the largest is 0, with p − y; return the losses.
 
-        What the other classes get is summed up by itself: where the model is right, that is all
-        there is of loss and residual, and would be lost beside 1.
+        The exponentials of the other classes are summed separately: where the model is right, loss
+        and residual depend on this sum alone, which would be lost to rounding when added to 1.
         """
         flat = scores.reshape(-1)
         at = targets * scores.shape[1]
@@ -197,7 +198,7 @@ class SoftmaxLoss(PointwiseLoss):
         np.exp(scores, out=scores)
         own = flat.take(at)
         flat[at] = 0.0
-        others = np.ones(len(scores), dtype=scores.dtype).dot(scores)  # BLAS is faster than NumPy
+        others = np.ones(len(scores), dtype=scores.dtype).dot(scores)  # Faster than NumPy.
         share = 1 / (own + others)
         scores *= share
         flat[at] = others * -share
@@ -260,8 +261,8 @@ class SoftmaxLoss(PointwiseLoss):
     @staticmethod
     def _exponentiate(shifted: Array) -> Array:
         np.exp(shifted, out=shifted)
-        # BLAS adds up faster than NumPy, and products take less time than quotients. Neither of
-        # the two roundings makes a probability larger than 1.
+        # BLAS adds up faster than NumPy, and products are quicker than quotients. Neither makes a
+        # probability larger than 1 by rounding.
         total = np.ones(len(shifted), dtype=shifted.dtype).dot(shifted)
         shifted *= 1 / total
         return total
@@ -296,14 +297,14 @@ class SigmoidLoss(PointwiseLoss):
     def value_and_residual(self, scores: Array, rows: Rows, keep: Array | None = None) -> float:
         second = self._second[rows]
         # CE = log(1 + exp(z)) − y z = log1p(exp(−|z|)) + (θ − y) z, with θ = 1 for z > 0, else 0.
-        # The last term is exact for a hard label, and 0 if the model is right: the digits of the
-        # logarithm survive.
+        # For a label the last term is exact, and 0 if the model is right, so that the logarithm
+        # keeps its precision.
         small = np.abs(scores[0])
         np.negative(small, out=small)
         np.exp(small, out=small)
         losses = np.log1p(small)
-        # The smaller probability, t = exp(−|z|) / (1 + exp(−|z|)), is what there is of the residual
-        # where the model is right: p is θ − t for z > 0, else θ + t.
+        # If the model is right, the residual is the smaller probability up to its sign,
+        # t = exp(−|z|) / (1 + exp(−|z|)): p is θ − t for z > 0, else θ + t.
         small /= 1 + small
         np.copysign(small, scores[0], out=small)
         step = np.copysign(scores.dtype.type(0.5), scores[0])
@@ -325,7 +326,7 @@ class SigmoidLoss(PointwiseLoss):
         self.weigh(direction, rows)
 
     def newton_divergence(self, scores: Array, change: Array, rows: Rows) -> float:
-        p = expit(np.concatenate([-scores, scores]))  # of both classes
+        p = expit(np.concatenate([-scores, scores]))  # The probabilities of both classes.
         both = np.maximum(p[::-1] * change * [[-1.0], [1.0]], -1.0)
         divergences = np.einsum("kn,kn->n", p, _divergence(both))
         q = p * (1 + both)
@@ -348,7 +349,7 @@ class SigmoidLoss(PointwiseLoss):
 
 def _divergence(change: Array) -> Array:
     """Return (1 + ε) log(1 + ε) − ε."""
-    series = change * change * (0.5 - change / 6)  # Near 0 the difference would lose its digits.
+    series = change * change * (0.5 - change / 6)  # Near 0 the difference is imprecise.
     exact = xlogy(1 + change, 1 + change) - change
     return np.where(np.abs(change) < _SMALL_RELATIVE_CHANGE, series, exact)
 
@@ -356,7 +357,7 @@ def _divergence(change: Array) -> Array:
 def make_loss(
     targets: Array, weight: Array | None, n_classes: int, score_each: bool = False
 ) -> PointwiseLoss:
-    """Return the loss with one score for two classes, unless each is to have its own."""
+    """Return the loss; two classes have a single score unless `score_each` is set."""
     if n_classes == 2 and not score_each:
         return SigmoidLoss(targets, weight)
     return SoftmaxLoss(targets, weight, n_classes)

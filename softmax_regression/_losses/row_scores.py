@@ -1,4 +1,4 @@
-"""How good scores are, row by row: cross-entropy and accuracy."""
+"""Cross-entropy and accuracy of each row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def log_losses(scores: Array, targets: Targets) -> Array:
     if len(scores) == 1:
         scores = np.concatenate([np.zeros_like(scores), scores])
     log_p = log_softmax(scores, axis=0)
-    # No class is impossible, as in `predict_log_proba`.
+    # No probability is 0, as in `predict_log_proba`.
     log_p = np.maximum(log_p, np.log(np.finfo(log_p.dtype).tiny))
     if targets.encoded.ndim == 1:
         return -log_p[targets.encoded, np.arange(log_p.shape[1])]
@@ -22,15 +22,15 @@ def log_losses(scores: Array, targets: Targets) -> Array:
 
 
 def hits(scores: Array, targets: Targets) -> Array:
-    """Return how right the most probable class of each row is, as `true_probabilities`."""
+    """Return the accuracy of the most probable class of each row, as `true_probabilities`."""
     best = scores.argmax(axis=0) if len(scores) > 1 else (scores[0] > 0).astype(np.intp)
     return true_probabilities(best, targets.encoded)
 
 
 def true_probabilities(predicted: Array, encoded: Array) -> Array:
-    """Return the probability of the class predicted for each row by its target: 0 or 1 by a label.
+    """Return the target's probability of the class that is predicted for each row.
 
-    Its weighted mean is the accuracy, of soft labels too.
+    For a label it is 0 or 1. The weighted mean is the accuracy, also for class probabilities.
     """
     if encoded.ndim == 1:
         return (predicted == encoded).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What is known of the rows of a problem beside X: their classes, or probabilities, and weights."""
+"""The targets of a problem: labels or class probabilities, weights and offsets of the rows."""
 
 from __future__ import annotations
 

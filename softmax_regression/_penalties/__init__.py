@@ -1,10 +1,10 @@
-"""Penalties, one idea a file: value and conjugate, and what solvers ask of those that make zeros.
+"""Penalties, one in each file: value, conjugate and, if they make zeros, proximal operator.
 
-`ridge` is the weighted square of the coefficients, `weighted_ridge` the same with features that may
-have no penalty at all, `boxed_ridge` the same within bounds.
-`lasso.Lasso` sets coefficients to zero one by one, `lasso.GroupLasso` those of a feature together,
-and `elastic_net` puts a ridge and one of these together.
+`ridge` is the weighted square of the coefficients, `weighted_ridge` is a ridge that some features
+may lack, and `boxed_ridge` is a ridge within bounds. `lasso.Lasso` sets single coefficients to
+zero, `lasso.GroupLasso` those of a feature together, and `elastic_net` is the sum of a ridge and
+one of these.
 
-To add one that makes zeros, write a subclass of `lasso.Penalty` and name it in `lasso.PENALTIES`.
-Any other needs the members of `dual_bound.Conjugate` to be certified.
+To add a penalty that makes zeros, write a subclass of `lasso.Penalty` and name it in
+`lasso.PENALTIES`. Any other penalty needs the members of `dual_bound.Conjugate` for a certificate.
 """

@@ -1,16 +1,15 @@
-r"""The ridge of coefficients that keep within bounds, and its conjugate.
+r"""The ridge of coefficients within bounds, and its conjugate.
 
     Ω(W) = ½ Σ_j r_j ‖W_:j‖²  where L ≤ W ≤ U,  and infinite elsewhere
 
-What Fenchel and Young's inequality leaves is then, entry by entry, by how much the quadratic
-``A (v − w) + r/2 (v − w)²``, with A the gradient of loss and ridge, can fall as v goes from w to
-anywhere within its bounds (R. Rifkin and R. Lippert, "Value regularization and Fenchel duality",
-JMLR 8, 2007):
+The gap of the Fenchel-Young inequality is the sum over entries of the largest decrease of the
+quadratic ``A (v − w) + r/2 (v − w)²``, with A the gradient of loss and ridge, as v varies within
+its bounds (R. Rifkin and R. Lippert, "Value regularization and Fenchel duality", JMLR 8, 2007):
 
     d (A − r d / 2),    d = A / r, clipped to between w − u and w − l
 
-which is A² / (2 r) where no bound is near. Without a ridge it is finite where W is bounded on the
-side that A points away from.
+which is A² / (2 r) if no bound is reached. Without a ridge it is finite if W is bounded in the
+direction of −A.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ class BoxedRidge:
         L and U; entries may be infinite.
     """
 
-    always_finite = True  # wherever a dual bound is asked for
+    always_finite = True  # It is finite in all problems with a dual bound.
 
     def __init__(self, ridge: Ridge, lower: Array, upper: Array):
         self.ridge = ridge
         self.lower, self.upper = lower, upper
 
     def value(self, coef: Array) -> float:
-        """Ω of coefficients within the bounds."""
+        """Return Ω of coefficients within the bounds."""
         return self.ridge.value(coef)
 
     def conjugate_gap(self, coef: Array, slopes: Array) -> float:
-        """Σ d (A − r d / 2); see the module's text."""
+        """Return Σ d (A − r d / 2); see the module's text."""
         strengths = self.ridge.strengths[: coef.shape[1]]
         with np.errstate(divide="ignore", invalid="ignore"):
             fall = np.where(slopes == 0, 0.0, slopes / strengths)
@@ -51,5 +50,5 @@ class BoxedRidge:
         return float(np.vdot(fall, slopes - 0.5 * strengths * fall))
 
     def shrinkages(self, slopes: Array) -> tuple[float, ...]:
-        """By which parts the gradient of the loss may be made smaller: none is needed."""
+        """Return 0: the gradient of the loss need not be shrunk."""
         return (0.0,)

@@ -1,7 +1,7 @@
-"""A ridge and a penalty that makes zeros, together: what a dual bound asks of them.
+"""The sum of a ridge and a lasso or group lasso, and its conjugate.
 
-The conjugates are in `ridge.py` and `lasso.py`. Without a ridge that of the lasso is infinite where
-a slope exceeds its weight, so slopes may have to be made smaller before it is of any use.
+The conjugates are in `ridge.py` and `lasso.py`. Without a ridge, the conjugate is infinite if a
+slope exceeds its weight, so that slopes may have to be shrunk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from softmax_regression._penalties.ridge import Ridge
 
 
 class ElasticNet:
-    """The sum of both, as a function of W.
+    """The sum of both penalties, as a function of W.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ class ElasticNet:
         return ElasticNet(self.lasso.select(columns), self.ridge.select(columns))
 
     def value(self, coef: Array) -> float:
-        """The sum of both penalties."""
+        """Return the sum of both penalties."""
         return self.lasso.value(coef) + self.ridge.value(coef)
 
     def conjugate_gap(self, coef: Array, slopes: Array) -> float:
-        """What Fenchel and Young's inequality leaves, for the gradient of loss and ridge."""
+        """Return the gap of the Fenchel-Young inequality for the gradient of loss and ridge."""
         strengths = self.ridge.strengths[: coef.shape[1]]
         of_loss = slopes - strengths * coef
-        # Elsewhere all terms are 0.
+        # The terms of all other columns are 0.
         steep = (self.lasso.norms(of_loss) > self.lasso.weights).any(axis=0)
         some = np.flatnonzero(steep | coef.any(axis=0))
         return self.lasso.select(some).conjugate_gap(
@@ -56,7 +56,7 @@ class ElasticNet:
         )
 
     def shrinkages(self, slopes: Array) -> tuple[float, ...]:
-        """By which parts to try to make the gradient of the loss smaller, so that it is finite."""
+        """Return the shares to try, by which the gradient of the loss is shrunk."""
         largest = max(float(self.lasso.ratios(slopes).max(initial=0.0)), 1.0)
         needed = 1 - 1 / largest
         return (0.0, needed) if self.ridge.l2 > 0 else (needed,)

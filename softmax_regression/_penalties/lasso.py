@@ -1,20 +1,20 @@
-r"""Penalties that make zeros: the lasso, each coefficient by itself, and the group lasso.
+r"""Penalties that set coefficients to zero: the lasso and the group lasso.
 
-Beside a smooth F, which may hold a ridge l2/2 ‖W‖² already (elastic net), stands
+They are added to a smooth F, which may include a ridge l2/2 ‖W‖² (elastic net):
 
     Ω(W) = Σ_j ω_j Σ_k |W_kj|     or     Ω(W) = Σ_j ω_j ‖W_:j‖₂
 
-with a weight ω_j for each column: in the coordinates of `coordinates.py`, where W_:j is divided by
-a scale t_j, that is the strength l1 divided by t_j. Call ‖·‖ the norm of a *unit* (an entry, or a
-column); at the minimum, with A the gradient of F in W,
+with a weight ω_j for each column. In the coordinates of `coordinates.py`, in which W_:j is divided
+by a scale t_j, ω_j is the strength l1 divided by t_j. Let ‖·‖ be the norm of a *unit*, an entry or
+a column. At the minimum, with A the gradient of F in W,
 
     W_u = 0 where ‖A_u‖ ≤ ω_u,     A_u = −ω_u W_u / ‖W_u‖ elsewhere.
 
-With a ridge r_j the conjugate of penalty and ridge together is Σ_u (‖A_u‖ − ω_u)₊² / (2 r_u), and
-without one it is 0 where all ‖A_u‖ ≤ ω_u and infinite elsewhere. What Fenchel and Young's
-inequality leaves at W and −A is written here as a sum of terms none of which is negative: the dual
-bound adds them up, and close to the minimum no digits are lost (R. Rifkin and R. Lippert, "Value
-regularization and Fenchel duality", JMLR 8, 2007).
+With a ridge r_j the conjugate of the sum of both penalties is Σ_u (‖A_u‖ − ω_u)₊² / (2 r_u).
+Without a ridge it is 0 if all ‖A_u‖ ≤ ω_u, and infinite otherwise. The gap of the Fenchel-Young
+inequality at W and −A is computed here as a sum of terms that are not negative, so that the dual
+bound is precise close to the minimum (R. Rifkin and R. Lippert, "Value regularization and Fenchel
+duality", JMLR 8, 2007).
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from softmax_regression._linalg.arrays import Array
 
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)
-_NO_SHIFT = 1e-9  # Of the largest coefficient of a column: a smaller shift is a rounding error.
+# Shift, relative to the largest coefficient of a column, up to which it is a rounding error.
+_NEGLIGIBLE_SHIFT = 1e-9
 
 
 class Penalty(ABC):
@@ -43,7 +44,7 @@ class Penalty(ABC):
     Attributes
     ----------
     unpenalized : ndarray of bool, shape (n_features,), or None
-        Columns of weight 0, whose units the penalty never makes 0; None if there are none.
+        Columns of weight 0, which have no penalty; None if there are none.
     """
 
     def __init__(self, weights: Array):
@@ -71,58 +72,58 @@ class Penalty(ABC):
         """Return ‖·‖ of all units: (n_outputs, n_features), or (1, n_features) for columns."""
 
     def value(self, coef: Array) -> float:
-        """Ω(W)."""
+        """Return Ω(W)."""
         return float((self.norms(coef).sum(axis=0) * self.weights).sum())
 
     def ratios(self, slopes: Array) -> Array:
-        """‖A_u‖ / ω_u: at most 1 for a unit that may be 0."""
+        """Return ‖A_u‖ / ω_u, which is at most 1 for units that may be 0 at the minimum."""
         norms = self.norms(slopes)
-        with np.errstate(divide="ignore", over="ignore"):  # of a column that is hardly penalised
+        with np.errstate(divide="ignore", over="ignore"):  # A weight may be tiny.
             return np.divide(norms, self.weights, out=np.zeros_like(norms), where=norms > 0)
 
     def residual(self, coef: Array, slopes: Array) -> Array:
-        """Return the subgradient of F + Ω that is smallest: 0 at the minimum."""
+        """Return the smallest subgradient of F + Ω, which is 0 at the minimum."""
         norms = self.norms(coef)
         zero = norms == 0
-        # Where W_u is 0, the part of A_u that the penalty can't balance.
+        # If W_u is 0, it is the part of A_u that exceeds the weight.
         size = self.norms(slopes)
         kept = np.maximum(size - self.weights, 0) / np.where(size > 0, size, 1.0)
         direction = coef / np.where(zero, 1.0, norms)
         return np.where(zero, kept * slopes, slopes + self.weights * direction)
 
     def conjugate_gap(self, coef: Array, slopes: Array, ridge: Array) -> float:
-        """Ω(W) + r/2 W² + its conjugate at −A, plus A·W: not negative, and 0 at the minimum.
+        """Return Ω(W) + r/2 W² + A·W + its conjugate at −A, which is 0 at the minimum.
 
-        Infinite where there is no ridge and some ‖A_u‖ > ω_u.
+        It is not negative, and infinite if there is no ridge and some ‖A_u‖ > ω_u.
         """
         norms, sizes = self.norms(coef), self.norms(slopes)
         shrunk = np.maximum(sizes - self.weights, 0)
         shrunk[shrunk <= _ROUNDING * sizes] = 0.0
         off = shrunk - ridge * norms
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            off = np.where(off != 0, off / np.sqrt(ridge), 0.0)  # before squares underflow
+            off = np.where(off != 0, off / np.sqrt(ridge), 0.0)  # Squares might underflow.
         squares = 0.5 * float(np.vdot(off, off))
         slack = norms * np.maximum(self.weights - sizes, 0)
         return squares + float(slack.sum()) + self._misaligned(coef, slopes)
 
     @abstractmethod
     def _misaligned(self, coef: Array, slopes: Array) -> float:
-        """Σ ‖W_u‖ ‖A_u‖ + W_u·A_u: 0 where A points against W."""
+        """Return Σ ‖W_u‖ ‖A_u‖ + W_u·A_u, which is 0 if A and W have opposite directions."""
 
     @abstractmethod
     def shift(self, coef: Array, ridge: Array) -> Array:
-        """What to subtract from all classes, in each column, for the least penalty.
+        """Return, for each column, what to subtract from all classes for the least penalty.
 
-        It changes no probability: at the minimum it is 0.
+        Such a shift changes no probability. It is 0 at the minimum.
         """
 
     @abstractmethod
     def with_units(self, chosen: Array, n_outputs: int) -> Array:
-        """Return which entries belong to the chosen units: bool, (n_outputs, n_features)."""
+        """Return a mask of the entries of the chosen units, (n_outputs, n_features)."""
 
 
 class Lasso(Penalty):
-    """Σ_j ω_j Σ_k |W_kj|: units are entries."""
+    """The lasso Σ_j ω_j Σ_k |W_kj|, whose units are entries."""
 
     def norms(self, matrix: Array) -> Array:
         return np.abs(matrix)
@@ -132,9 +133,10 @@ class Lasso(Penalty):
         return float(2 * along[along > 0].sum())
 
     def shift(self, coef: Array, ridge: Array) -> Array:
-        """Σ_k r/2 (w_k − c)² + ω |w_k − c| falls up to a median (Tibshirani and others, glmnet).
+        """Return the c that minimises Σ_k r/2 (w_k − c)² + ω |w_k − c| (as glmnet does).
 
-        With r > 0 it is that of the w_k and of mean + ω/r · (K − 2 i)/K for i = 0 … K.
+        It is a median of the w_k, or with r > 0 the median of the w_k and of
+        mean + ω/r · (K − 2 i)/K for i = 0 … K.
         """
         n_classes = len(coef)
         shift = np.zeros(coef.shape[1])
@@ -144,7 +146,7 @@ class Lasso(Penalty):
         w, r = np.sort(coef[:, some], axis=0), ridge[some]
         low, high = w[(n_classes - 1) // 2], w[n_classes // 2]
         found = np.clip(0.0, low, high)
-        if self.unpenalized is not None:  # any shift costs the same: as of the intercept
+        if self.unpenalized is not None:  # Without a penalty the shift is the mean.
             found = np.where(self.unpenalized[some], w.mean(axis=0), found)
         curved = (r > 0) & (self.weights[some] > 0)
         if curved.any():
@@ -152,7 +154,7 @@ class Lasso(Penalty):
             w, r = w[:, curved], r[curved]
             points = w.mean(axis=0) + np.multiply.outer(steps, self.weights[some][curved] / r)
             found[curved] = np.sort(np.concatenate([w, points]), axis=0)[n_classes]
-        found[np.abs(found) <= _NO_SHIFT * np.abs(coef[:, some]).max(axis=0)] = 0.0
+        found[np.abs(found) <= _NEGLIGIBLE_SHIFT * np.abs(coef[:, some]).max(axis=0)] = 0.0
         shift[some] = found
         return shift
 
@@ -161,7 +163,7 @@ class Lasso(Penalty):
 
 
 class GroupLasso(Penalty):
-    """Σ_j ω_j ‖W_:j‖₂: units are columns, which all classes keep or drop together."""
+    """The group lasso Σ_j ω_j ‖W_:j‖₂, whose units are columns: features in all classes."""
 
     def norms(self, matrix: Array) -> Array:
         return np.sqrt(np.einsum("kj,kj->j", matrix, matrix))[None]
@@ -170,14 +172,14 @@ class GroupLasso(Penalty):
         some = coef.any(axis=0)
         w, a = coef[:, some], slopes[:, some]
         wide, steep = np.linalg.norm(w, axis=0), np.linalg.norm(a, axis=0)
-        # ‖w‖ ‖a‖ + w·a is half of the square of what follows: no difference of like numbers.
+        # ‖w‖ ‖a‖ + w·a is half the square of this, without a difference of nearly equal numbers.
         apart = np.sqrt(steep) * w / np.sqrt(wide) + np.sqrt(wide) * a / np.sqrt(
             np.where(steep > 0, steep, 1.0)
         )
         return 0.5 * float(np.square(apart).sum())
 
     def shift(self, coef: Array, ridge: Array) -> Array:
-        """Return the mean, which is that of the smallest norm."""
+        """Return the mean over classes, which minimises the norm."""
         return coef.mean(axis=0) if len(coef) > 1 else np.zeros(coef.shape[1])
 
     def with_units(self, chosen: Array, n_outputs: int) -> Array:

@@ -2,9 +2,9 @@ r"""The ridge, a weighted square of the coefficients, and its conjugate.
 
     Ω(W) = ½ Σ_j r_j ‖W_:j‖²,    r_j = l2 · ρ_j²
 
-The roots ρ_j are 1 for the features as they are, 1/t_j where they are divided by scales t_j, and 0
-for a column that is not penalised, as that of the intercept. With A the gradient of the loss in W,
-what Fenchel and Young's inequality leaves at W and −A is
+The roots ρ_j are 1 for unscaled features, 1/t_j for features that are divided by scales t_j, and 0
+for a column without a penalty, as that of the intercept. With A the gradient of the loss in W, the
+gap of the Fenchel-Young inequality at W and −A is
 
     Ω(W) + Ω*(−A) + A·W = Σ_kj (A_kj + r_j W_kj)² / (2 r_j)
 """
@@ -25,18 +25,18 @@ class Ridge:
     Parameters
     ----------
     l2 : float
-        The strength beside a *mean* cross-entropy.
+        The strength relative to a *mean* cross-entropy.
     roots : ndarray of shape (n_columns,)
-        ρ, of the columns of (W, b).
+        ρ for the columns of (W, b).
     """
 
-    always_finite = True  # whether the conjugate is so wherever it is asked for
+    always_finite = True  # Whether the conjugate is finite for all slopes.
 
     def __init__(self, l2: float, roots: Array):
         self.l2 = l2
         self.roots = roots
         strengths = np.square(np.sqrt(l2) * roots)
-        # Where there is a penalty it does not vanish, as it is to be divided by.
+        # Strengths of penalised columns stay positive, as they are divided by.
         least = np.where(roots > 0, _TINY, 0.0)
         self.strengths: Array = np.maximum(strengths, least) if l2 > 0 else strengths
 
@@ -45,7 +45,7 @@ class Ridge:
         return Ridge(l2, self.roots)
 
     def divided_by(self, scales: Array) -> Ridge:
-        """Return the penalty of W diag(scales), for the features that there are scales for."""
+        """Return the penalty of W diag(scales), of the features that have scales."""
         roots = self.roots.copy()
         roots[: len(scales)] /= scales
         return Ridge(self.l2, roots)
@@ -56,7 +56,7 @@ class Ridge:
 
     @property
     def unpenalized(self) -> NDArray[np.bool_] | None:
-        """Which features are not penalised beside others that are; None if there are none."""
+        """Which features have no penalty although others have one; None if there are none."""
         return None
 
     @property
@@ -65,20 +65,20 @@ class Ridge:
         return np.sqrt(self.strengths)
 
     def value(self, matrix: Array) -> float:
-        """Ω of some of the first columns, all of them as a rule."""
+        """Return Ω of the first columns, as a rule all of them."""
         return 0.5 * float(np.vdot(self.strengths[: matrix.shape[1]] * matrix, matrix))
 
     def conjugate_gap(self, coef: Array, slopes: Array) -> float:
-        """What Fenchel and Young's inequality leaves, for the gradient of loss and ridge."""
+        """Return the gap of the Fenchel-Young inequality for the gradient of loss and ridge."""
         return self.half_square(slopes)
 
     def half_square(self, slopes: Array) -> float:
-        """Σ slope² / (2 r), where no square of a slope underflows."""
+        """Return Σ slope² / (2 r), without underflow of squares."""
         roots = np.sqrt(self.strengths[: slopes.shape[1]])
-        with np.errstate(divide="ignore", over="ignore"):  # of a column that is hardly penalised
+        with np.errstate(divide="ignore", over="ignore"):  # A strength may be tiny.
             terms = np.divide(slopes, roots, out=np.zeros_like(slopes), where=slopes != 0)
             return 0.5 * float(np.vdot(terms, terms))
 
     def shrinkages(self, slopes: Array) -> tuple[float, ...]:
-        """By which parts the gradient of the loss may be made smaller: none is needed."""
+        """Return 0: the gradient of the loss need not be shrunk."""
         return (0.0,)

@@ -2,9 +2,9 @@ r"""The ridge with a weight for each feature, some of which may be 0.
 
     Ω(W) = ½ Σ_j r_j ‖W_:j‖²,    r_j = l2 · ρ_j²
 
-is the ridge of `ridge.py` for any roots ρ. A feature whose strength is 0, or so small beside the
-curvature of the loss that rounding hides it, is *unpenalised*: a dual point has to give it a slope
-of 0, as it has to give the intercept one, and the certificate is that of `newton_dual.py`.
+is the ridge of `ridge.py` for any roots ρ. A feature is *unpenalised* if its strength is 0 or
+within rounding errors of the curvature of the loss. A dual point must give it a slope of 0, as for
+the intercept, and the certificate is that of `newton_dual.py`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._penalties.ridge import Ridge
 
-# Strength beside a curvature of about 1, as in standardised coordinates, at which the penalty of
-# any coefficient is a rounding error.
+# Strength at which the penalty is a rounding error of the loss, in standardised coordinates, in
+# which curvatures are about 1.
 NEGLIGIBLE_STRENGTH = 1e-13
 
 
@@ -28,16 +28,15 @@ class WeightedRidge(Ridge):
     Parameters
     ----------
     l2 : float
-        The strength beside a *mean* cross-entropy. If all roots are 0, there is no penalty, and it
-        becomes 0.
+        The strength relative to a *mean* cross-entropy. It is set to 0 if all roots are 0.
     roots : ndarray of shape (n_columns,)
-        ρ, of the columns of (W, b), not negative.
+        ρ for the columns of (W, b), not negative.
     n_features : int
-        How many of the columns are features.
+        The number of columns that are features.
     """
 
     def __init__(self, l2: float, roots: Array, n_features: int):
-        with np.errstate(over="ignore"):  # in the coordinates of X, where nothing uses them
+        with np.errstate(over="ignore"):  # Strengths in the coordinates of X are not used.
             super().__init__(l2 if roots.any() else 0.0, roots)
         self.n_features = n_features
 
@@ -62,8 +61,8 @@ class WeightedRidge(Ridge):
 
     @property
     def unpenalized(self) -> NDArray[np.bool_] | None:
-        """Which features are not penalised, in standardised coordinates; None if all are.
+        """Which features have no penalty, in standardised coordinates; None if all have one.
 
-        Without a strength there is no penalty, hence nothing that it leaves out.
+        It is also None if the strength is 0, so that no feature has a penalty.
         """
         return self._unpenalized
