@@ -1,4 +1,4 @@
-"""Data sets as they come: strings one-hot encoded, nothing scaled."""
+"""Raw data sets: strings are one-hot encoded, and nothing is scaled."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

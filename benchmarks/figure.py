@@ -1,4 +1,4 @@
-"""The race as a figure: gap against seconds, a panel for each data set."""
+"""A figure of the race: gap against seconds, with a panel for each data set."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A plugin of pytest that has scikit-learn's tests find our estimators."""
+"""A plugin of pytest with which scikit-learn's tests import our estimators."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

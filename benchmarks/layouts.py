@@ -1,4 +1,4 @@
-"""Fits of X however it lies in memory, beside fits of the same numbers in the order of C."""
+"""Fits of X in several memory layouts, compared with fits of the same numbers in C order."""
 
 import tempfile
 import warnings

@@ -1,4 +1,4 @@
-"""Where the numbers come from."""
+"""A description of the machine and the versions of packages."""
 
 import os
 import platform

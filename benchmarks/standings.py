@@ -1,4 +1,4 @@
-"""What a race is told by: who got to the goal and when, in a table's words and in ratios."""
+"""Summaries of a race: who reached the goal and when, as entries of tables and as ratios."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""A problem of any size, and as hard at each."""
+"""A synthetic problem of any size, whose difficulty does not depend on the size."""
 
 import numpy as np
 

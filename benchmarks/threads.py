@@ -1,4 +1,4 @@
-"""Fits with as many BLAS threads as there are by default, beside fits with one.
+"""Fits with the default number of BLAS threads, compared with fits with one.
 
 Each setting has a process of its own, and the two take turns, a burst each.
 """

@@ -1,4 +1,4 @@
-"""What holds for all tests: settings before SciPy is first imported, and one BLAS thread."""
+"""Settings of all tests: those before SciPy is first imported, and a single BLAS thread."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""How far two images are apart, where last digits and the edges of letters do not count."""
+"""The distance of two images, which ignores last digits and the edges of letters."""
 
 import matplotlib.pyplot as plt
 import numpy as np

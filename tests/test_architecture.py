@@ -1,4 +1,4 @@
-"""The rooms of the package: which folders there are, and that imports only go down."""
+"""The rooms of the package: folders are those of the documentation, and imports only go down."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say. How long anything takes is not tested."""
+"""The benchmarks measure what they document. No test depends on timings."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``python -m softmax_regression``: every digit printed is right, and errors say what to do."""
+"""``python -m softmax_regression``: every printed digit is right, and errors have remedies."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every example runs on its own, without a warning, and draws something."""
+"""Every example runs on its own, without a warning, and saves a figure."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What onnxruntime makes of converted models is what the estimators predict."""
+"""Predictions of converted models by onnxruntime are those of the estimators."""
 
 import sys
 import warnings

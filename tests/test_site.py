@@ -1,4 +1,4 @@
-"""What the site refers to is there, without building it."""
+"""The files and objects to which the documentation refers exist; the site is not built."""
 
 import re
 import tomllib

@@ -1,9 +1,9 @@
 """Small problems that the tests of designs, losses, objectives and solvers share.
 
-A `Problem` says what kind of data to draw and of what model, and draws it from its seed; `variants`
-lists all combinations of some kinds for `pytest.mark.parametrize`. Beside the package's objectives
-it has the same functions written the plain way, row by class as in textbooks, and derivatives by
-differences, to compare with.
+A `Problem` describes a kind of data and a model, and draws the data from its seed; `variants` lists
+all combinations of some kinds for `pytest.mark.parametrize`. For comparison with the package's
+objectives, it has the same functions in the plain form of textbooks, and derivatives by
+differences.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The one place that asks what kind of matrix X is."""
+"""The choice of a design by the kind of matrix X, dense or sparse."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from softmax_regression._data.sparse import SparseDesign
 def as_design(X: Any) -> Design:
     """Wrap a validated floating-point matrix, dense or sparse.
 
-    Columns-first sparse matrices (CSC) are converted: they cannot be cut into rows. Entries that
-    are stored twice are summed, in a copy.
+    Matrices in compressed columns (CSC) are converted to compressed rows, which can be sliced.
+    Entries that are stored twice are summed, in a copy.
     """
     if not issparse(X):
         return DenseDesign(X)

@@ -1,6 +1,7 @@
-"""Means and standard deviations of columns, put together from those of parts of the rows.
+"""Means and standard deviations of columns, combined from those of parts of the rows.
 
-Deviations, not variances, are what is passed on: the square of 1e200 or of 1e-200 is no float64.
+They hold deviations rather than variances, because squares of numbers such as 1e200 or 1e-200 are
+out of the range of float64.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from softmax_regression._linalg.arrays import Array
 
-# Squares of sizes between them, summed over rows, neither overflow nor lose digits.
+# Range of sizes whose squares, summed over rows, neither overflow nor underflow.
 SAFE_SIZES = 1e-140, 1e140
 
 
@@ -25,11 +26,11 @@ class Moments:
     Parameters
     ----------
     weight : float
-        Sum of the weights of the rows.
+        The sum of the weights of the rows.
     means : ndarray of shape (n_columns,)
-        Means of the columns.
+        The means of the columns.
     deviations : ndarray of shape (n_columns,)
-        Roots of the mean squared differences from the means.
+        The square roots of the mean squared differences from the means.
     """
 
     weight: float
@@ -38,7 +39,7 @@ class Moments:
 
     @classmethod
     def of(cls, weights: Array, totals: Array, squares: Array, origin: Any = 0.0) -> Self:
-        """Make them from sums of x − origin and of its square."""
+        """Return the moments for weighted sums of x − origin and of its square."""
         weight = float(weights.sum(dtype=np.float64))
         if weight == 0:
             return cls(0.0, np.zeros_like(totals), np.zeros_like(totals))
@@ -47,32 +48,32 @@ class Moments:
         return cls(weight, origin + means, deviations)
 
     def sizes(self) -> Array:
-        """Return how far from 0 the columns reach, by their means or by their deviations."""
+        """Return the sizes of the columns: the larger of the absolute mean and the deviation."""
         return np.maximum(np.abs(self.means), self.deviations)
 
     def select(self, columns: NDArray[np.intp]) -> Self:
-        """Return those of some of the columns."""
+        """Return the moments of some of the columns."""
         return replace(self, means=self.means[columns], deviations=self.deviations[columns])
 
     def doubtful(self) -> NDArray[np.intp]:
-        """Return the columns whose squares may have overflowed or vanished; constant ones too."""
+        """Return the columns whose squares may have overflowed or underflowed, or are constant."""
         low, high = SAFE_SIZES
         return np.flatnonzero(~((self.deviations > low) & (self.deviations < high)))
 
     def with_columns(self, columns: NDArray[np.intp], others: Self) -> Self:
-        """Return them with those of some of the columns replaced."""
+        """Return the moments with those of some of the columns replaced."""
         means, deviations = self.means.copy(), self.deviations.copy()
         means[columns], deviations[columns] = others.means, others.deviations
         return replace(self, means=means, deviations=deviations)
 
     def times_powers_of_two(self, exponents: NDArray[np.intc]) -> Self:
-        """Return those of the columns multiplied by powers of two."""
+        """Return the moments of the columns multiplied by powers of two."""
         means, deviations = (np.ldexp(m, exponents) for m in (self.means, self.deviations))
         return replace(self, means=means, deviations=deviations)
 
     @classmethod
     def pooled(cls, parts: Iterable[Self]) -> Self:
-        """Put those of parts of the rows together.
+        """Combine the moments of parts of the rows.
 
         The variance of all is the mean variance of the parts plus the variance of their means
         (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American

@@ -1,4 +1,4 @@
-"""Sparse X, in compressed rows (CSR) so that blocks of rows are cheap to cut."""
+"""Sparse X in compressed rows (CSR), whose blocks of rows are cheap to slice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import SAFE_SIZES, Moments
 from softmax_regression._linalg.arrays import Array, Rows
 
-_ENTRIES_PER_COLUMN = 4  # Of a block: with fewer, going through all coefficients takes longest.
+# Fewest entries of a block for each column; with fewer, looping over all coefficients dominates.
+_ENTRIES_PER_COLUMN = 4
 
 
 class SparseDesign(Design):
@@ -24,7 +25,7 @@ class SparseDesign(Design):
         start, stop, _ = rows.indices(self.n_rows)
         pointers = self.X.indptr[start : stop + 1]
         entries = slice(pointers[0], pointers[-1])
-        # Set one by one, because SciPy's constructor copies what is a small part of a larger array.
+        # Attributes are set one by one, as SciPy's constructor copies small parts of larger arrays.
         part = csr_array((stop - start, self.n_columns), dtype=self.dtype)
         part.data = self.X.data[entries].astype(self.dtype, copy=False)
         part.indices = self.X.indices[entries]
@@ -40,7 +41,7 @@ class SparseDesign(Design):
     def scores(self, coef: Any, out: Array | None = None) -> Array:
         if issparse(coef):
             return np.ascontiguousarray((self.X @ coef.T).toarray().T)
-        # SciPy wants the dense factor's rows contiguous and gives a row-major product.
+        # SciPy requires contiguous rows of the dense factor, and returns a row-major product.
         product = (self.X @ np.ascontiguousarray(coef.T)).T
         if out is None:
             return np.ascontiguousarray(product)
@@ -54,7 +55,7 @@ class SparseDesign(Design):
         return _into(self.X.T @ np.ascontiguousarray(matrix), out)
 
     def laid_out(self, coef: Array) -> Array:
-        return np.asfortranarray(coef)  # else every block would
+        return np.asfortranarray(coef)  # Otherwise every block would copy it.
 
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
         product = (self.X.T @ np.ascontiguousarray(residuals.T)).T
@@ -73,11 +74,11 @@ class SparseDesign(Design):
 
     def moments(self, weights: Array) -> Moments:
         X, counted = self.X, weights > 0
-        if not counted.all():  # others may hold anything
+        if not counted.all():  # Rows of weight 0 may hold any values.
             X, weights = X[counted], weights[counted]
         sizes = np.abs(X.data)
         low, high = SAFE_SIZES
-        # float64 holds the squares of all other numbers.
+        # The squares of other dtypes are in the range of float64.
         if X.dtype != np.float64 or not (((sizes < low) & (sizes > 0)) | (sizes > high)).any():
             return _moments(X, X.data, weights)
         largest = np.zeros(self.n_columns)
@@ -94,7 +95,7 @@ class SparseDesign(Design):
         return int(self.X.nnz)
 
     def least_rows(self) -> int:
-        # Each block goes through all coefficients, whichever of them its entries are for.
+        # Each block loops over all coefficients, whatever its entries are.
         return int(_ENTRIES_PER_COLUMN * self.n_columns * self.n_rows / max(1, self.X.nnz))
 
     def bytes_per_row(self) -> int:
@@ -103,7 +104,7 @@ class SparseDesign(Design):
 
 
 def _into(product: Array, out: Array | None) -> Array:
-    """Return a product that SciPy has made where it is wanted."""
+    """Return a product of SciPy, copied to `out` if that is given."""
     if out is None:
         return product
     out[...] = product
@@ -111,7 +112,7 @@ def _into(product: Array, out: Array | None) -> Array:
 
 
 def _moments(X: Any, values: Array, weights: Array) -> Moments:
-    """Return the moments of the columns of X with other values in the places of its own."""
+    """Return the moments of the columns of X with its stored values replaced."""
     squares = np.square(values, dtype=np.float64)
     return Moments.of(
         weights, _transposed_times(X, values, weights), _transposed_times(X, squares, weights)
@@ -119,6 +120,6 @@ def _moments(X: Any, values: Array, weights: Array) -> Moments:
 
 
 def _transposed_times(X: Any, values: Array, matrix: Array) -> Array:
-    """Return the transpose of X, with other values in the places of its own, times a matrix."""
+    """Return the product of the transpose of X, with its stored values replaced, and a matrix."""
     replaced = csr_array((values, X.indices, X.indptr), shape=X.shape)
     return replaced.T @ np.ascontiguousarray(matrix)

@@ -1,4 +1,4 @@
-"""Which rows stand for all, and how the results of blocks of rows are put together."""
+"""Samples of rows, and the combination of the results of blocks of rows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from softmax_regression._linalg.arrays import Array
 
 @dataclass
 class Sample:
-    """Rows drawn to stand for all.
+    """A random sample of rows, with factors for unbiased sums over all rows.
 
     Parameters
     ----------
     rows : ndarray of int
-        Their numbers, in increasing order.
+        The positions of the rows, in increasing order.
     factor : ndarray
-        By which each counts: one over the probability with which it was drawn.
+        The factor of each row: one over the probability with which it was drawn.
     data : Dataset, default=None
-        The rows themselves with these weights, where they have been brought along.
+        The rows themselves with these weights, if they were collected.
     """
 
     rows: NDArray[np.intp]
@@ -32,7 +32,7 @@ class Sample:
 
 
 def add_up(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Add up the results of blocks, entry by entry, in the first one's arrays."""
+    """Add up the results of blocks, entry by entry, in the arrays of the first block."""
     first, *others = parts
     totals = list(first)
     for part in others:
@@ -42,7 +42,7 @@ def add_up(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
 
 
 def join(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
-    """Join the results of blocks, entry by entry, along their last axis: that of the rows."""
+    """Concatenate the results of blocks, entry by entry, along the last axis, that of the rows."""
     if len(parts) == 1:
         return parts[0]
     return tuple(np.concatenate(entries, axis=-1) for entries in zip(*parts, strict=True))

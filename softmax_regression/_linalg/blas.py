@@ -1,6 +1,6 @@
-"""Operations of BLAS and LAPACK that NumPy has no name for, or that take long.
+"""Operations of BLAS and LAPACK that NumPy does not have, or that may use several threads.
 
-While BLAS libraries are held to one thread, a long one has more: see `threads.py`.
+BLAS libraries are otherwise limited to one thread; see `threads.py`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
 
 
 def add_scaled(factor: float, x: Array, to: Array) -> None:
-    """``to += factor * x`` in one pass, for contiguous vectors of one dtype."""
+    """Compute ``to += factor * x`` in one pass, for contiguous vectors of one dtype."""
     _AXPY[to.dtype](x, to, a=factor)
 
 
 def orthonormal_columns(matrix: Array) -> tuple[Array, Array]:
-    """Return Q and R of ``matrix = Q R``; it has no more columns than rows, and is overwritten."""
+    """Return Q and R of a matrix without more columns than rows, which is overwritten."""
     n_rows, n_columns = matrix.shape
     with blas_threads(2 * n_rows * n_columns**2):
         return qr(matrix, overwrite_a=True, mode="economic", check_finite=False)

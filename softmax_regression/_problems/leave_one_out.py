@@ -42,17 +42,13 @@ _MAX_REFITTED_ROWS = 50  # Rows without which a model is fitted, for each C.
 _LEAST_LEVERAGE_GAP = 1e-13
 
 
-def leave_one_out_scores(
-    design: Design, targets: Targets, solution: Solution, specification: Specification
-) -> Array:
+def leave_one_out_scores(design: Design, solution: Solution, specification: Specification) -> Array:
     """Return class-major scores of all rows, each by a model that was not fitted to the row.
 
     Parameters
     ----------
     design : Design
         X.
-    targets : Targets
-        Labels and weights.
     solution : Solution
         The model of all rows.
     specification : Specification

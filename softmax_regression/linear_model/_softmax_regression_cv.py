@@ -539,7 +539,7 @@ class SoftmaxRegressionCV(LinearSoftmaxClassifier):
         progress.begin()
         fitted = rows.fitted.with_fixed_weights(rows.design, rows.targets)
         for solution in solutions(rows.design, rows.targets, rows.Cs, fitted, progress):
-            left_out = leave_one_out_scores(rows.design, rows.targets, solution, fitted)
+            left_out = leave_one_out_scores(rows.design, solution, fitted)
             scores.append(row_score(left_out, rows.targets))
             whole.models.append(rows.model(solution))
             whole.records.append(rows.record(solution, *whole.models[-1]))

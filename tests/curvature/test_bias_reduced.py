@@ -1,4 +1,4 @@
-"""The objective of bias reduction, against finite differences and determinants made naively."""
+"""The objective of bias reduction, compared with finite differences and plain determinants."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What stands for the Hessian, against the Hessian; and the problem in other unknowns."""
+"""Approximations of the Hessian, compared with the Hessian, and problems in other unknowns."""
 
 from dataclasses import replace
 

@@ -1,7 +1,7 @@
-"""A design gives the products of the plain NumPy formulas, however X lies in memory.
+"""A design returns the products of plain NumPy formulas for every memory layout of X.
 
-The same tests run over dense X in C and in F order, over a strided view, and over sparse X, in both
-precisions; that nothing is copied or written is checked by what memory the designs share.
+The tests run with dense X in C and Fortran order, with a strided view, and with sparse X, in both
+precisions. That nothing is copied or written is checked by the memory that designs share.
 """
 
 import tracemalloc

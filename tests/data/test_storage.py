@@ -1,7 +1,7 @@
 """Another storage of the rows: X in several files, of which one at a time is read.
 
-It is defined here alone, without a change to any file of the package, and the objective, its
-derivatives, its Hessians and whole fits are those of the same rows in memory.
+The storage is defined here, without a change to any file of the package. The objective, its
+derivatives, its Hessians and whole fits must be those of the same rows in memory.
 """
 
 import pickle

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks on both estimators: what they see, and when."""
+"""scikit-learn's callbacks on the estimators: what they are told, and when."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
-"""Fitted models that are changed between two calls: by `set_params`, where that would make another
-model of them, and by hand.
+"""Fitted models that are changed between two calls, by `set_params` or by assignments:
+predictions are right, or an error says what was changed.
 """
 
 import pickle

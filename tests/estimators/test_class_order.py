@@ -1,5 +1,5 @@
-"""Classes are sorted, and the columns of every output with them, in whatever order y names them:
-scikit-learn's metrics count on that.
+"""Classes are sorted, and so are the columns of every output, whatever the order in y is:
+scikit-learn's metrics rely on that.
 """
 
 import numpy as np

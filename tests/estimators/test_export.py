@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn made of fitted ones predict the same."""
+"""Exported estimators of scikit-learn make the same predictions."""
 
 import warnings
 

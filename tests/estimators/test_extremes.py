@@ -1,5 +1,5 @@
-"""Values, weights and C near the ends of the range of floats. Multiplying by a power of two loses
-no digit, so models of multiplied data are known exactly from those of the data as they are.
+"""Values, weights and C near the ends of the range of floats. Multiplication by a power of two is
+exact, so that the models of multiplied data follow exactly from those of the original data.
 """
 
 import warnings

@@ -1,6 +1,6 @@
-"""What both estimators do with their surroundings: bad data, targets, weights and parameters, which
-raise an error that says what to change and leave the estimator as it was; and scikit-learn's tools,
-from pipelines and searches to metadata routing.
+"""Invalid data, targets, weights and parameters raise an error with a remedy and do not change the
+estimator; and the estimators work with scikit-learn's tools, from pipelines and searches to
+metadata routing.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""Tables and labels of other libraries, and skops, which stores fitted estimators."""
+"""Tables and labels of other libraries, and the storage of fitted estimators by skops."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""The same numbers give the same model however they lie in memory, and stay as they are."""
+"""The memory layout of X does not change the model, and X is not changed."""
 
 import tracemalloc
 import warnings

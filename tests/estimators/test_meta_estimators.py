@@ -1,4 +1,4 @@
-"""Inside scikit-learn's meta-estimators, the estimators do what scikit-learn's own do there."""
+"""In scikit-learn's meta-estimators the estimators behave as scikit-learn's own do."""
 
 import inspect
 import pickle

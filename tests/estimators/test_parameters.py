@@ -1,4 +1,4 @@
-"""Parameters that estimators share are declared once, and documented whole everywhere."""
+"""Parameters that estimators share are declared once, and documented in all of them."""
 
 import inspect
 import re

@@ -1,7 +1,7 @@
-"""What a fitted estimator keeps: arrays, numbers, strings, lists and dicts, and nothing else.
+"""Fitted estimators consist of arrays, numbers, strings, lists and dicts, and nothing else.
 
-So pickles name no module of the package but those of the estimators, and tools that look at a model
-before they load it know all that is in it.
+So pickles refer to no modules of the package except those of the estimators, and tools that check
+the types in a model before they load it know all of them.
 """
 
 import io

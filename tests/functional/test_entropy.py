@@ -1,4 +1,4 @@
-"""logsumexp, entropy and kl_divergence, beside mpmath and SciPy."""
+"""logsumexp, entropy and kl_divergence, compared with mpmath and SciPy."""
 
 import numpy as np
 import pytest

@@ -1,10 +1,10 @@
-"""The mathematical functions against what they document.
+"""The mathematical functions have the values and derivatives that they document.
 
 Values are compared with the textbook formulae evaluated by mpmath at 50 digits, derivatives with
 complex-step differentiation or with central differences at 50 digits, and identities (shift
 invariance, adjointness, a weight as a repeated row) are checked on inputs drawn by Hypothesis. The
-suite turns warnings into errors, so every call below is also a check that nothing overflows or
-divides by zero on the way.
+suite turns warnings into errors, so every call also checks that no intermediate result overflows
+or divides by zero.
 """
 
 import functools

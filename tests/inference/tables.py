@@ -1,4 +1,4 @@
-"""Tables that the inference of other software has been published for, and small ones made up."""
+"""Tables for which results of other software are published, and small artificial ones."""
 
 from pathlib import Path
 

@@ -1,7 +1,8 @@
-"""The numbers of R and statsmodels.
+"""Inference returns the numbers of R and statsmodels.
 
-Of R 4.2.2 with VGAM 1.1-8, nnet 7.3-18, sandwich 3.0-2, effects 4.2-2 and car 3.1-1. multinom stops
-early even with reltol=1e-15: on Womenlf its coefficients are off by 1e-7.
+The numbers of R are from version 4.2.2 with VGAM 1.1-8, nnet 7.3-18, sandwich 3.0-2, effects 4.2-2
+and car 3.1-1. multinom stops early even with reltol=1e-15: on Womenlf its coefficients have errors
+of 1e-7.
 """
 
 import warnings

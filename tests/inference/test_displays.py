@@ -1,4 +1,4 @@
-"""Displays show the numbers of the results."""
+"""The displays of inference show the numbers of the results."""
 
 import matplotlib
 

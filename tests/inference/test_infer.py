@@ -1,4 +1,4 @@
-"""What holds for every table: invariances, derivatives, and words for what cannot be done."""
+"""Properties of inference for every table: invariances, derivatives, and errors with remedies."""
 
 import pickle
 

@@ -1,8 +1,8 @@
-"""Inference of models with Firth's bias reduction, against R's brglm2 and naive profiles.
+"""Inference of models with Firth's bias reduction, compared with R's brglm2 and plain profiles.
 
-Of R 4.2.2 with brglm2 0.9. The package logistf was not at hand: intervals and tests of two classes
-are those of a penalised likelihood written out in R, and maximised by its optim and nlm. For the
-endometrial data they agree with what Heinze and Schemper published, (0.61, 7.85) for NV.
+The numbers are from R 4.2.2 with brglm2 0.9. Without the package logistf, intervals and tests of
+two classes are those of a penalised likelihood written out in R and maximised by its optim and nlm.
+For the endometrial data they agree with the interval of Heinze and Schemper, (0.61, 7.85) for NV.
 """
 
 import warnings

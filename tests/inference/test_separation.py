@@ -1,4 +1,4 @@
-"""Separation is found where there is some, named right, and nowhere else."""
+"""Separation is detected if and only if there is some, and described correctly."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Displays draw what they say, where they are told to, in scikit-learn's convention."""
+"""Displays plot the documented quantities on the given axes, by scikit-learn's conventions."""
 
 import subprocess
 import sys

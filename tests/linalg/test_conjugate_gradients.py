@@ -1,4 +1,4 @@
-"""Conjugate gradients against dense linear algebra, for matrices that are hard in known ways."""
+"""Conjugate gradients, compared with dense linear algebra, for matrices known to be hard."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Threads change nothing but the time: the same results, and no more threads than allowed."""
+"""Threads do not change results, and their number does not exceed the limits."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`SoftmaxRegression(bias_reduction="firth")`: the estimate itself."""
+"""`SoftmaxRegression(bias_reduction="firth")`: the estimate, compared with other software."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Bounds on coefficients: optimality, what is exactly at them, a true certificate, refusals."""
+"""Bounds on coefficients: optimality, exact equality at bounds, a true certificate, and errors."""
 
 import warnings
 from functools import partial

@@ -1,5 +1,5 @@
-"""`SoftmaxRegression`: the optimum that `LogisticRegression` has, its certificate, weights and soft
-labels as their definitions say, and solvers, streams and warm starts that all lead to one solution.
+"""`SoftmaxRegression`: the optimum of `LogisticRegression`, its certificate, the definitions of
+weights and soft labels, and the same solution by all solvers, streams and warm starts.
 """
 
 import itertools

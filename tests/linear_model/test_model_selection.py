@@ -1,4 +1,4 @@
-"""Choosing C: the same choice and the same models as scikit-learn's searches over single fits."""
+"""`SoftmaxRegressionCV` has the choice and the models of scikit-learn's search over fits."""
 
 import pickle
 

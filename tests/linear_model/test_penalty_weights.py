@@ -1,6 +1,6 @@
-"""`penalty_weights` and `standardize`: how much the penalty of each feature counts.
+"""`penalty_weights` and `standardize`: a weight of the penalty of each feature.
 
-Optima are those of the objective written out, minimised by SciPy, and of glmnet.
+The optima are those of the written-out objective, minimised by SciPy, and those of glmnet.
 """
 
 import pickle

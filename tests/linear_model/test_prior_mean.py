@@ -1,4 +1,4 @@
-"""`prior_mean`: coefficients to shrink towards, in the place of 0."""
+"""`prior_mean`: coefficients towards which the penalty shrinks."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""A path is the models that separate fits find, in any order and on any data."""
+"""A path consists of the models of separate fits, for any order of C and any data."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What warnings recommend where a solver stopped before it reached the minimum."""
+"""The remedies in warnings that a solver stopped before it reached the minimum."""
 
 import numpy as np
 import pytest

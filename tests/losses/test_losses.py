@@ -1,7 +1,7 @@
-"""Pointwise losses are the plain cross-entropy of `functional`, in sums instead of means.
+"""Pointwise losses are sums of the cross-entropy of `functional`.
 
-There is one loss for two classes, with a single score, and one for more. What is true of both is
-tested on both; that the first is the second on the scores (0, z) ties them together.
+There is a loss for two classes, with a single score, and a loss for more. Common properties are
+tested on both, and the first must be the second at the scores (0, z).
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""The standardised unknowns are the same model: what is a point there is a point here.
+"""The objective in standardised coordinates is the same function of the model.
 
-Maps are inverse to each other, values agree, derivatives follow the chain rule. And the unknowns
-do what they are for: each has a curvature of about 1 at the start, on columns of any scale.
+The maps are inverse to each other, values agree, and derivatives follow the chain rule. At the
+start every coordinate has a curvature of about 1, for columns of any scale.
 """
 
 from dataclasses import replace

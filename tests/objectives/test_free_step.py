@@ -1,4 +1,4 @@
-"""The objective with features without a penalty and with known scores, and its certificate."""
+"""The objective with unpenalised features and with offsets, and its certificate."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 """The linear objective: value, gradient, curvature, minibatches and the certificate.
 
-Values are compared with the formula as textbooks write it, derivatives with differences of order 8,
-and the certificate with the distance to a minimum found by Newton's method with the full Hessian.
+Values are compared with the formula of textbooks, derivatives with differences of order 8, and the
+certificate with the distance to a minimum found by Newton's method with the full Hessian.
 """
 
 from dataclasses import replace

@@ -1,7 +1,7 @@
-"""Another penalty: a weight for each feature. It is defined here alone, and certified as others.
+"""A further penalty, with a weight for each feature, is defined here and certified like the others.
 
-A penalty of weights ρ_j² is the plain one for features that are divided by ρ_j: so values, minima
-and certificates have something to be compared with.
+A penalty with the weights ρ_j² is the usual one for features that are divided by ρ_j, with which
+values, minima and certificates are compared.
 """
 
 import numpy as np

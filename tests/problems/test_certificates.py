@@ -1,4 +1,4 @@
-"""What `optimality_gap_` claims, against minima that are known by other means."""
+"""`optimality_gap_`, compared with minima that are known by other means."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Classes that no row of positive weight belongs to: the model is that of the others."""
+"""Classes without rows of positive weight: the model is that of the other classes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Leaving out one row at a time, from one fit: as if each row had been left out in earnest."""
+"""Leave-one-out scores from one fit, compared with a fit without each row."""
 
 import numpy as np
 import pytest

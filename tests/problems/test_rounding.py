@@ -1,5 +1,5 @@
-"""float32 data: objective and gap are those of the model that `coef_` and `intercept_` hold, and
-its predictions are as precise as float32 is, however far from 0 the features lie.
+"""float32 data: objective and gap are those of the rounded `coef_` and `intercept_`, and
+predictions are as precise as float32, however far from 0 the features are.
 """
 
 import warnings

@@ -1,8 +1,8 @@
-"""Every solver against the same zoo of problems, and each of their parts against its definition.
+"""Every solver is tested on the same zoo of problems, and each of its parts by its definition.
 
-Full-batch solvers must reach the gap they certify and scikit-learn's optimum. Steps of the
-minibatch optimisers are compared with their textbook formulas; when training stops is tested on
-losses that are given, one for each epoch.
+Full-batch solvers must reach the gap that they certify, and scikit-learn's optimum. Steps of the
+minibatch optimisers are compared with their textbook formulas. When training stops is tested on
+given losses, one for each epoch.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""When a run gets nowhere, seen by descents and searches that follow a script."""
+"""The end of runs without progress, with descents and searches that follow a script."""
 
 import numpy as np
 import pytest
