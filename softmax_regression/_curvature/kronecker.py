@@ -19,6 +19,7 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 _TINY = float(np.finfo(np.float64).tiny)
 # Mean square of the correlations between columns, times the number of rows: 1 of independent ones.
 _CHANCE_CORRELATION = 2.0
+_FEW_ROWS = 0.5  # Of all: what a class has of them by weight, if its Gram matrix is its own.
 _LEAST_EIGENVALUE = 1e-6  # Of P: a class that hardly occurs is not without curvature.
 
 
@@ -28,21 +29,22 @@ class KroneckerFactor(Curvature):
     With A_i = diag(p_i) − p_i p_iᵀ, P is the sum of A_i over the rows, divided by its trace, and G
     the mean of tr(A_i) z_i z_iᵀ, in which rows count that the model is undecided about. With the
     eigenvectors of P in the place of classes, it falls apart into blocks λ G + diag(ridge); where λ
-    differ little, as with classes of about the same size, one factor does for all. Of columns that
-    are hardly correlated, correlations say nothing of other weights: the diagonal of G does.
+    differ little, as with classes of about the same size, one factor does for all. Where each class
+    has rows of its own, correlations of G that are no more than chance are not those of a class:
+    then its diagonal is taken.
     """
 
     def __init__(
         self, objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None = None
     ):
         super().__init__(objective)
-        gram, spread = _moments_of_rows(objective, at, sample)
+        gram, spread, weights = _moments_of_rows(objective, at, sample)
         values, vectors = np.linalg.eigh(spread)
         # The first is (1, …, 1), along which no probability changes.
         self._classes, values = vectors[:, 1:], np.maximum(values[1:], _LEAST_EIGENVALUE)
         n_rows = objective.data.n_rows if sample is None else len(sample.rows)
         self._levels: Levels
-        if _are_uncorrelated(gram, n_rows):
+        if _are_of_few_rows(weights, n_rows) and _are_uncorrelated(gram, n_rows):
             self._levels = _DiagonalLevels(values[:, None] * gram.diagonal() + objective.ridge)
         else:
             self._levels = _FactoredLevels(gram, values, objective.ridge)
@@ -114,19 +116,38 @@ def _are_uncorrelated(gram: Array, n_rows: int) -> bool:
     return mean_square * n_rows <= _CHANCE_CORRELATION
 
 
+def _are_of_few_rows(weights: Array, n_rows: int) -> bool:
+    """Whether the Hessians of classes come from few rows each, so that each has others.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (2, n_classes)
+        Sums of p (1 − p) and of their squares.
+    n_rows : int
+        The number of rows.
+    """
+    totals, squares = weights
+    counted = np.square(totals).sum() / max(float(squares.sum()), _TINY)
+    return bool(counted < _FEW_ROWS * n_rows)
+
+
 def _moments_of_rows(
     objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None
-) -> tuple[Array, Array]:
-    """Return the weighted means of z zᵀ and, rows counting alike, of diag(p) − p pᵀ."""
-    shapes = [(objective.n_columns, objective.n_columns), (objective.width, objective.width)]
-    gram, spread = sum_over_rows(objective, at, sample, _add_to_moments, shapes)
+) -> tuple[Array, Array, Array]:
+    """Return G and P, and what `_are_of_few_rows` asks for."""
+    n_columns, n_classes = objective.n_columns, objective.width
+    shapes = [(n_columns, n_columns), (n_classes, n_classes), (2, n_classes)]
+    gram, spread, weights = sum_over_rows(objective, at, sample, _add_to_moments, shapes)
     mirror(gram)
     n_rows = objective.data.n_rows
-    return gram / n_rows, spread / max(float(np.trace(spread)), _TINY)
+    return gram / n_rows, spread / max(float(np.trace(spread)), _TINY), weights
 
 
-def _add_to_moments(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
-    gram, spread = sums
+def _add_to_moments(z: Array, p: Array, sums: tuple[Array, Array, Array]) -> None:
+    gram, spread, weights = sums
     traces = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
     add_square(gram, 1.0, z * np.sqrt(traces))
     spread += np.diag(p.sum(axis=1)) - p @ p.T
+    of_classes = p * (1 - p)
+    weights[0] += of_classes.sum(axis=1)
+    weights[1] += np.einsum("kn,kn->k", of_classes, of_classes)

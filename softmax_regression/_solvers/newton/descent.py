@@ -29,7 +29,8 @@ _DECREMENT_LEFT = 0.03  # Of the decrement, at most, if a factor is to be used a
 _GRADIENT_FALL = 10.0  # Factor by which the squared gradient has to fall for that: quicker to see.
 _FINAL_STEP_DECREMENT = 1e-3  # Relative decrement below which a warm-started step is the last.
 _FINAL_STEP_SHARE = 0.1  # The same from a cold start, relative to the tolerance.
-_LEAST_PRODUCTS = 5  # Of conjugate gradients that begin anew.
+_SERVED_DIRECTIONS = 2.0  # That a matrix is expected to serve, where it has to be made anew.
+_LEAST_PRODUCTS = 20  # Of conjugate gradients that begin anew.
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -198,6 +199,7 @@ class ConjugateGradientDescent(NewtonDescent):
         self._n_spent = self._n_wasted = 0.0
         self._n_allowed = np.inf  # Products with matrices of this stage before the next is made.
         self._products_when_new: float | None = None
+        self._n_of_direction = self._n_of_last = 0  # Products, and those of the direction before.
         self._products_lately = np.inf  # For each factor of e in the residual.
         if first is not None:
             self._current = first.matrix
@@ -225,51 +227,60 @@ class ConjugateGradientDescent(NewtonDescent):
         if self.products is not self.objective:
             # What products remember of the rows there is in their own precision.
             evaluation = evaluation.without_rows()
-        if self._is_spent(evaluation.gradient, enough):
-            self._renew(evaluation, enough)
+        self._prepare(evaluation, enough)
         final = _FINAL_STEP_SHARE * enough
         if self._warm_started:  # The first step is to be the last: it should prove that.
             final = _FINAL_STEP_DECREMENT * evaluation.value
+        self._n_of_last, self._n_of_direction = self._n_of_direction, 0
         equations = NewtonEquations(self.products, evaluation, final)
         while not self._solve(equations, enough) and self._stage < self._best_stage:
-            if self._is_spent(equations.residual, enough):
-                self._renew(evaluation, enough)
+            if self._is_outdone(evaluation.value, equations.residual, enough):
+                self._make(self._stage + 1, evaluation)
         return Proposal(equations.step, equations.decrement)
 
-    def _n_left(self, residual: Array, enough: float) -> float:
-        """Estimate how many products this stage would take to the end, from how many it took."""
-        assert self._current is not None
-        square = float(residual @ self._current.solve(residual))
-        return self._products_lately * 0.5 * float(np.log(max(0.5 * square / enough, 1.0)))
+    def _n_saved(self, value: float, residual: Array, enough: float) -> float:
+        """Estimate how many products the next stage would save, from how many this one took.
 
-    def _is_spent(self, residual: Array, enough: float) -> bool:
-        """Whether another matrix is to be made, where a residual of the equations is left."""
-        if self._current is None:
-            return True
-        if enough == 0:  # A cheap one cannot say as precisely as can be what is left.
-            return self._stage < self._best_stage
-        if self._n_wasted >= self.source.n_products(self._stage, self._stage):
-            return True
-        if self._stage == self._best_stage or self._n_spent < self._n_allowed:
+        Near the minimum, those that are left. Far from it the Hessian is another after each step,
+        and a matrix serves for few of them.
+        """
+        assert self._current is not None
+        left = 0.5 * float(residual @ self._current.solve(residual))
+        if left > (enough * value) ** 0.5:
+            return _SERVED_DIRECTIONS * max(self._n_of_direction, self._n_of_last)
+        digits = 0.5 * float(np.log(max(left / enough, 1.0)))
+        return _SERVED_DIRECTIONS * self._products_lately * digits
+
+    def _prepare(self, evaluation: Evaluation, enough: float) -> None:
+        """Make another matrix before a direction, if that pays."""
+        stage, best = self._stage, self._best_stage
+        if self._current is None or enough == 0:
+            # A cheap one cannot say as precisely as can be what is left.
+            stage = best if enough == 0 else 0
+            if self._current is None or self._stage < stage:
+                self._make(stage, evaluation)
+        elif self._is_outdone(evaluation.value, evaluation.gradient, enough):
+            self._make(stage + 1, evaluation)
+        elif self._n_wasted >= self.source.n_products(stage, stage):
+            n_spent, n_allowed = self._n_spent, self._n_allowed
+            self._make(stage, evaluation)
+            self._n_spent += n_spent + self.source.n_products(stage, stage)
+            self._n_allowed = n_allowed
+
+    def _is_outdone(self, value: float, residual: Array, enough: float) -> bool:
+        """Whether the next stage's matrix would save more than making it costs."""
+        if self._n_spent < self._n_allowed:
             return False
         costs = self.source.n_products(self._stage, self._stage + 1)
-        if self._n_left(residual, enough) > costs:
-            return True
         self._n_allowed = self._n_spent + costs
-        return False
+        return self._n_saved(value, residual, enough) > costs
 
-    def _renew(self, evaluation: Evaluation, enough: float) -> None:
-        best = self._best_stage
-        if self._current is None or enough == 0 or self._n_spent >= self._n_allowed:
-            self._stage = best if enough == 0 else min(self._stage + 1, best)
-            self._n_spent = 0.0
-            self._n_allowed = np.inf
-            if self._stage < best:
-                self._n_allowed = self.source.n_products(self._stage, self._stage + 1)
-        else:  # The same, where it is now.
-            self._n_spent += self.source.n_products(self._stage, self._stage)
-        self._current = self.source.make(self._stage, evaluation)
-        self._n_wasted, self._products_when_new = 0.0, None
+    def _make(self, stage: int, evaluation: Evaluation) -> None:
+        self._current = self.source.make(stage, evaluation)
+        self._stage, self._n_allowed = stage, np.inf
+        if stage < self._best_stage:
+            self._n_allowed = self.source.n_products(stage, stage + 1)
+        self._n_spent, self._n_wasted, self._products_when_new = 0.0, 0.0, None
 
     def _solve(self, equations: NewtonEquations, enough: float) -> bool:
         assert self._current is not None
@@ -281,6 +292,7 @@ class ConjugateGradientDescent(NewtonDescent):
         self._products_lately = n_products / progress
         if self._products_when_new is None:
             self._products_when_new = self._products_lately
+        self._n_of_direction += n_products
         self._n_spent += n_products
         self._n_wasted += max(n_products - self._products_when_new * progress, 0.0)
         return done
