@@ -20,7 +20,9 @@ from __future__ import annotations
 import numpy as np
 
 from softmax_regression._curvature.chosen_entries import hessian_of
+from softmax_regression._curvature.sampling import RowSampler
 from softmax_regression._curvature.wide_hessian import WideHessian
+from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.evaluation import Evaluation
@@ -32,12 +34,16 @@ from softmax_regression._solvers.newton.descent import NewtonDescent
 # A model is minimised until its slope is at most this share of that at the start; the second is for
 # the sharpest certificate.
 _SLOPE_SHARE, _SHARP_SLOPE_SHARE = 0.01, 1e-8
+_ROWS_PER_ENTRY = 10  # Rows of a sample for a Hessian far from the minimum, for each row of it.
 _MAX_ACTIVE_SETS = 50  # Largest number of active sets of one model.
 _MAX_GRADIENT_TRIALS = 8  # Lengths that a gradient step tries, each a quarter of the one before.
 
 
 class BoxDescent(NewtonDescent):
     """Newton directions within bounds; a whole step never leaves them.
+
+    Far from the minimum, where the Hessian is another after each step, a sample of the rows stands
+    for all: until less is left to gain than a step by all of them would square to the tolerance.
 
     Parameters
     ----------
@@ -46,6 +52,11 @@ class BoxDescent(NewtonDescent):
     """
 
     objective: BoundedCrossEntropy
+
+    def __init__(self, objective: BoundedCrossEntropy):
+        super().__init__(objective)
+        self._sampler = RowSampler(objective.smooth)
+        self._promised = np.inf  # By the last model: about what is left to gain.
 
     def __call__(self, point: Evaluation, enough: float) -> Proposal:
         objective = self.objective
@@ -61,11 +72,20 @@ class BoxDescent(NewtonDescent):
             wide = WideHessian(objective.smooth, point, entries)
             model = WideBoxModel(wide, slope, lower, upper)
         else:
-            hessian = hessian_of(objective.smooth, point, entries)
+            sample = self._sample(point, int(chosen.sum()), enough)
+            hessian = hessian_of(objective.smooth, point, entries, sample)
             model = BoxModel(hessian, slope, lower, upper)
         model.minimize(_SLOPE_SHARE if enough > 0 else _SHARP_SLOPE_SHARE)
-        direction[chosen] = model.at
+        direction[chosen], self._promised = model.at, -model.change
         return Proposal(direction, -model.change)
+
+    def _sample(self, point: Evaluation, order: int, enough: float) -> Sample | None:
+        """Draw the rows for a Hessian of some order; None for all."""
+        n_drawn, n_rows = _ROWS_PER_ENTRY * order, self.objective.smooth.data.n_rows
+        near = enough == 0 or self._promised <= (enough * point.value) ** 0.5
+        if near or 2 * n_drawn > n_rows:
+            return None
+        return self._sampler.draw(point.params, n_drawn)
 
 
 class BoxModel:
