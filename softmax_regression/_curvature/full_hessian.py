@@ -23,11 +23,11 @@ from softmax_regression._curvature.rank_updates import (
     add_weighted_square,
     mirror,
 )
-from softmax_regression._curvature.row_sums import sum_over_rows
+from softmax_regression._curvature.row_sums import HessianRequest, request_of, sum_over_rows
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
-from softmax_regression._objectives.evaluation import Evaluation
+from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 _FEW_CLASSES = 5  # Of more, a symmetric update in one call is quicker than a product for each.
@@ -91,17 +91,12 @@ def hessian_matrix(
     """Return H without the last class, from all rows or a sample of them; see the module's text."""
     n_columns = objective.n_columns
     n_classes = objective.layout.n_free_outputs
-    order = n_classes * n_columns
-
-    hessian, blocks = sum_over_rows(
-        objective,
-        at,
-        sample,
-        _add_to_hessian,
-        [(order, order), (n_classes, n_columns, n_columns)],
-        dtype,
+    known = as_evaluation(at).hessian if sample is None else None
+    hessian, blocks = known or sum_over_rows(
+        objective, at, sample, _add_to_hessian, _shapes(objective), dtype
     )
-    hessian = hessian.astype(np.float64, copy=False)
+    # What the evaluation keeps is not to be changed.
+    hessian = hessian.astype(np.float64, copy=known is not None)
     mirror(hessian)
     by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
     if objective.width > 1:
@@ -116,6 +111,18 @@ def hessian_matrix(
         same_column = np.einsum("kjlj->klj", by_class)
         same_column -= objective.ridge / objective.width
     return hessian
+
+
+def hessian_request(objective: LinearCrossEntropy, params: Array, dtype: Any) -> HessianRequest:
+    """Return the request for the sums that H is made of, for a pass over the rows."""
+    return request_of(objective, params, _add_to_hessian, _shapes(objective), dtype)
+
+
+def _shapes(objective: LinearCrossEntropy) -> list[tuple[int, ...]]:
+    """Return the shapes of the sums: of pairs of classes, and of each class with itself."""
+    n_columns, n_classes = objective.n_columns, objective.layout.n_free_outputs
+    order = n_classes * n_columns
+    return [(order, order), (n_classes, n_columns, n_columns)]
 
 
 def _of_all_classes(matrix: Array) -> Array:

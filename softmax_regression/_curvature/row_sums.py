@@ -24,7 +24,7 @@ _MIN_UPDATE_ROWS = 64  # Of an update; fewer rows waste calls.
 _UPDATE_PER_PRODUCT = 4  # Multiplications of an update in the time of one of a product with X.
 
 
-class _Request(NamedTuple):
+class HessianRequest(NamedTuple):
     """What to add up.
 
     Parameters
@@ -74,17 +74,28 @@ def sum_over_rows(
     data, kept = objective.data, objective.known_probabilities(at)
     if sample is not None:
         data, kept = sample.data or data.take(sample), None
-    largest = max(shapes, key=prod)
-    n_rows = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
-    matrix = objective.for_rows(at.params)
-    request = _Request(add, matrix, objective.row_map, shapes, dtype, n_rows)
+    request = request_of(objective, at.params, add, shapes, dtype)
     # Each thread has sums of its own, which is worth it where updates take long.
-    updates = prod(largest) // _UPDATE_PER_PRODUCT
+    updates = max(map(prod, shapes)) // _UPDATE_PER_PRODUCT
     width = max(1, updates // max(1, data.n_columns))
     return data.map_reduce(hessian_sums, request, width=width, kept=kept)
 
 
-def hessian_sums(block: Block, request: _Request) -> tuple[Array, ...]:
+def request_of(
+    objective: LinearCrossEntropy,
+    params: Array,
+    add: Add,
+    shapes: Sequence[tuple[int, ...]],
+    dtype: Any,
+) -> HessianRequest:
+    """Return what `hessian_sums` is asked for, at some parameters."""
+    largest = max(shapes, key=prod)
+    n_rows = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
+    matrix = objective.for_rows(params)
+    return HessianRequest(add, matrix, objective.row_map, shapes, dtype, n_rows)
+
+
+def hessian_sums(block: Block, request: HessianRequest) -> tuple[Array, ...]:
     """Return what `add` sums over the rows of a block."""
     dtype, weight = request.dtype, block.loss.weight
     sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])

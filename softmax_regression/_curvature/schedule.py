@@ -52,7 +52,8 @@ class HessianSchedule:
 
     def __call__(self, at: Array | Evaluation, left: float) -> HessianFactor:
         """Make one at some parameters, where about a share `left` of the value is to be gained."""
-        if left <= _FLOAT32_ABOVE or not self._takes_longer:
+        known = as_evaluation(at).hessian is not None
+        if known or left <= _FLOAT32_ABOVE or not self._takes_longer:
             return HessianFactor(self.objective, at)
         sample: Sample | None = None
         if left > _SAMPLE_ABOVE and self._rows is not None:

@@ -24,6 +24,8 @@ class Evaluation:
         The gradient of the objective.
     probabilities : object, default=None
         The probabilities of all rows, as `values_of_rows` holds them, if they were computed.
+    hessian : tuple of ndarray, default=None
+        The sums over all rows of which the Hessian is made, if they were computed as well.
     inner : Evaluation, default=None
         The evaluation in other unknowns from which this one was computed, if it was.
     """
@@ -32,6 +34,7 @@ class Evaluation:
     value: float
     gradient: Array
     probabilities: Any = None
+    hessian: tuple[Array, ...] | None = None
     inner: Evaluation | None = None
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
 from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
+from softmax_regression._curvature.with_hessian import CrossEntropyWithHessian
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
@@ -170,7 +171,10 @@ def newton_cholesky(
         objective, factors, factors.costly, None if first is None else first.matrix
     )
     limited = replace(stopping, max_iter=min(stopping.max_iter, _MOST_CHOLESKY_ITERATIONS))
-    result = minimize_newton(objective, descent, start, limited)
+    evaluated = objective
+    if not (factors.costly or objective.data.remembers_rows):  # a pass is what takes longest
+        evaluated = CrossEntropyWithHessian(objective)
+    result = minimize_newton(evaluated, descent, start, limited)
     stuck = result.reason.is_stuck or result.reason is StopReason.MAX_ITER
     if not stuck or result.n_iter >= stopping.max_iter:
         return result

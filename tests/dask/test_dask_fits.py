@@ -329,3 +329,14 @@ def test_a_cluster_fits_the_same_and_keeps_nothing(params, persist, data, client
     fitted_alike(local, model)
     assert model.client_ is client
     assert not left_behind(client)
+
+
+def test_small_hessians_come_along_with_the_gradient(data):
+    """Newton's method takes about a pass for each iteration, to the same minimum."""
+    data = data(n_rows=2000)
+    X, y = da.from_array(data.X, chunks=(500, -1)), da.from_array(data.y, chunks=500)
+    for C in (1.0, np.inf):
+        model = DaskSoftmaxRegression(C=C, tol=1e-10).fit(X, y)
+        fitted_alike(SoftmaxRegression(C=C, tol=1e-10).fit(data.X, data.y), model)
+        # Besides: the survey, means of the targets, the start, and the certificate.
+        assert model.n_passes_ <= model.n_iter_[0] + 7

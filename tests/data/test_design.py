@@ -323,3 +323,25 @@ def test_drawing_rows_copies_those_alone(layout, reuse):
     tracemalloc.stop()
     np.testing.assert_array_equal(drawn.X, X[rows])
     assert peak < 100 * drawn.X.nbytes < X.nbytes
+
+
+@every_layout
+@every_dtype
+def test_slices_in_turn_are_those_converted(layout, dtype):
+    design = as_design(problem_of(layout, dtype).X).astype(np.float64)
+    in_turn = design.in_turn()
+    for rows in (slice(0, 10), slice(10, 20), slice(20, 23), slice(5, 6), slice(4, 4)):
+        np.testing.assert_array_equal(dense(in_turn[rows]), dense(design[rows]))
+        assert in_turn[rows].X.dtype == np.float64
+    some = np.array([3, 1, 7])
+    np.testing.assert_array_equal(dense(in_turn[some]), dense(design[some]))
+
+
+@pytest.mark.parametrize("layout", DENSE_LAYOUTS)
+def test_slices_in_turn_lie_in_the_same_memory_and_rows_that_are_drawn_do_not(layout):
+    design = as_design(problem_of(layout, np.float32).X).astype(np.float64).in_turn()
+    first, drawn = design[slice(0, 10)], design[np.arange(5)]
+    assert np.shares_memory(first.X, design[slice(10, 20)].X)
+    assert not np.shares_memory(first.X, drawn.X)
+    whole = as_design(problem_of(layout).X)
+    assert whole.in_turn() is whole
