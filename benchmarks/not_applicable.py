@@ -28,6 +28,7 @@ _FAST = "converges before max_iter"
 _CALLBACKS = "which tasks callbacks see"
 _MULTILABEL = "multilabel targets"
 _STREAMS = "that there is no partial_fit"
+_KEPT = "a preconditioner that newton-cg keeps from one iteration to the next"
 _DIGITS = "more digits of probabilities than tol=1e-6 makes sure of"
 
 _LOGISTIC = {
@@ -68,10 +69,10 @@ _LOGISTIC = {
     ],
     _FAST: [
         "test_max_iter liblinear max_iter3",
-        "test_max_iter newton cg max_iter3",
         "test_max_iter sag max_iter3",
         "test_max_iter saga max_iter3",
     ],
+    _KEPT: ["test_warm_start_newton_solver newton cg"],
     _CALLBACKS: [
         "test_logistic_regression_callback_support 0",
         "test_logistic_regression_callback_support 2",

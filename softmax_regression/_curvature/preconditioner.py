@@ -33,7 +33,7 @@ _SHARE_OF_PRODUCT = 0.5  # making the matrix takes no larger share of a product 
 _MOST_MULTIPLICATIONS = 1e10  # and no more than so many multiplications, half a second of a core.
 _LEAST_FLOAT32_PIVOT = 1e-3  # Below it, a matrix is no longer summed in float32.
 _NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few are not worth drawing rows for.
-_FEW_PRODUCTS = 10  # A matrix that takes no longer than so many needs no cheaper ones before it.
+_FEW_PRODUCTS = 20  # A matrix that takes no longer than so many needs no cheaper ones before it.
 # Multiplications of a symmetric update in the time of one of a product with few classes.
 _UPDATE_SPEED = 3.0
 # Multiplications in the time that the calls take of a product, and of making one factor.

@@ -171,8 +171,7 @@ def infer(
     start = likelihood.evaluate(u)
     _check_rows(model, start.value / scale, likelihood.total_weight / scale)
     maximum = _maximum(likelihood, u, start, names)
-    # The sum of the weights, unless they do not count rows.
-    nobs = float(likelihood.n_rows_of_weight) if sampling else likelihood.total_weight
+    nobs = _n_observations(likelihood, sample_weight, sampling)
     bread = factored(maximum.evaluation.information).inverse()
     if sampling and cov_type == "nonrobust":
         cov_type = "HC0"
@@ -198,6 +197,16 @@ def infer(
         _model=copy.copy(model),
         _n_groups=0 if at is None else len(np.unique(at)),
     )
+
+
+def _n_observations(likelihood: Likelihood, sample_weight: Any, sampling: bool) -> float:
+    """Return the sum of the weights, or the number of rows if weights do not count these."""
+    if sampling or sample_weight is None:
+        return float(likelihood.n_rows_of_weight)
+    if not likelihood.holds_rows:
+        return likelihood.total_weight
+    weights = np.broadcast_to(np.asarray(sample_weight, np.float64), likelihood.design.n_rows)
+    return float(weights.sum())
 
 
 def _check_options(model: Any, cov_type: str, weights: str) -> None:
