@@ -185,7 +185,7 @@ class PredictionMixin:
     @blas_held_to_one_thread
     def _map_blocks(self, design: Design, transform: Callable[[Array, slice], Array]) -> Array:
         scorer, width = self._scorer()
-        none = slice(0, 0)  # No row tells the number of values of a row, and their dtype.
+        none = slice(0, 0)  # Results for no rows have the width and dtype of those for all.
         of_no_row = transform(scorer(design[none]), none)
         result = np.empty((design.n_rows, len(of_no_row)), dtype=of_no_row.dtype)
 
