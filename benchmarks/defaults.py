@@ -61,6 +61,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "label_smoothing=0.02": {"label_smoothing": 0.02},
     "tanh": {"activation": "tanh"},
     "silu": {"activation": "silu"},
+    **{f"hidden_layer_sizes={v}": {"hidden_layer_sizes": v} for v in ((100,), (200,), (400,))},
+    **{f"n_members={v}": {"n_members": v} for v in (2, 4)},
     **{f"lbfgs, alpha={v}": {"solver": "lbfgs", "alpha": v} for v in (1.0, 3.0, 10.0)},
 }
 

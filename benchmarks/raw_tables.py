@@ -87,6 +87,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "dropout=0.1": {"dropout": 0.1},
     "average=0": {"average": 0.0},
     "activation='silu'": {"activation": "silu"},
+    "n_members=2": {"n_members": 2},
+    "(64, 64) units, n_members=4": {"hidden_layer_sizes": (64, 64), "n_members": 4},
 }
 
 

@@ -37,7 +37,9 @@ class Defaults:
         How many batches there are in an epoch, unless they would have fewer or more rows than the
         other two numbers.
     learning_rate_init : float
-        That of layers with at most 100 inputs, or of a large table.
+        That of layers with few inputs, or of a large table.
+    few_inputs : int
+        How many those are at most, in the default layers.
     calibrates : bool
         Whether to divide scores by a temperature.
     """
@@ -47,6 +49,7 @@ class Defaults:
     alpha: float
     batches: tuple[int, int, int]
     learning_rate_init: float
+    few_inputs: int = _NARROW
     calibrates: bool = False
 
 
@@ -55,30 +58,34 @@ MOST_L2 = 0.03
 # Chosen by benchmarks.defaults, as benchmarks/README.md tells.
 USUAL = Defaults((100,), "constant", 0.03, (50, 32, 256), 0.003)
 _LBFGS = replace(USUAL, alpha=3.0)
-_LARGE_TABLE = Defaults((128, 128), "warm-restarts", 0.1, (100, 128, 256), 0.01, True)
+_MOST_COLUMNS = 400  # With more, a wide layer takes long.
+_SMALL_TABLE = replace(USUAL, hidden_layer_sizes=(400,), few_inputs=_MOST_COLUMNS)
+_LARGE_TABLE = Defaults((128, 128), "warm-restarts", 0.1, (100, 128, 256), 0.01, calibrates=True)
 
 
-def choose_defaults(solver: str, encoded: bool, targets: Targets, held_out: bool) -> Defaults:
+def choose_defaults(
+    solver: str, n_columns: int, encoded: bool, targets: Targets, held_out: bool
+) -> Defaults:
     """Return the defaults for a solver, and for features as they are or encoded.
 
     Restarts go by rows that are held out.
     """
     if solver == "lbfgs":
         return _LBFGS
-    if not encoded or np.count_nonzero(targets.row_weights()) < MANY_ROWS:
-        return USUAL
-    return _LARGE_TABLE if held_out else USUAL
+    if np.count_nonzero(targets.row_weights()) < MANY_ROWS:
+        return _SMALL_TABLE if n_columns <= _MOST_COLUMNS else USUAL
+    return _LARGE_TABLE if encoded and held_out else USUAL
 
 
-def rate_for_inputs(defaults: Defaults, layer_sizes: Sequence[int]) -> float:
+def rate_for_inputs(defaults: Defaults, layer_sizes: Sequence[int], hidden: Any) -> float:
     """Return the first step size: the more inputs move together, the farther a step goes.
 
     Of the codes of a feature few move at a time.
     """
     if defaults is _LARGE_TABLE:
         return defaults.learning_rate_init
-    widest = max(_NARROW, *layer_sizes[:-1])
-    return defaults.learning_rate_init * (_NARROW / widest) ** 0.5
+    few = defaults.few_inputs if isinstance(hidden, str) else _NARROW
+    return defaults.learning_rate_init * (few / max(few, *layer_sizes[:-1])) ** 0.5
 
 
 def hidden_sizes(hidden_layer_sizes: Any, default: tuple[int, ...]) -> list[int]:

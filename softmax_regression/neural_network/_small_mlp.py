@@ -109,9 +109,10 @@ class SmallMLP(NetworkWeights):
     Parameters
     ----------
     hidden_layer_sizes : int, array-like of int or 'auto', default='auto'
-        Number of units in each hidden layer. An empty list is softmax regression. 'auto' is (100,),
-        or (128, 128) in `fit` of a *large table*: one of 2500 rows or more whose features are
-        encoded (see `numeric_encoding`), and whose solver is not 'lbfgs'.
+        Number of units in each hidden layer. An empty list is softmax regression. 'auto' is (100,).
+        In `fit`, with another solver than 'lbfgs', it is (400,) for a *small table*, of fewer than
+        2500 rows and at most 400 features, and (128, 128) for a *large table*: one of more rows
+        whose features are encoded (see `numeric_encoding`).
     activation : str or Activation, default='relu'
         Activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
         which are 'identity', 'logistic' or 'sigmoid', 'tanh', 'relu', 'leaky_relu', 'elu',
@@ -150,7 +151,8 @@ class SmallMLP(NetworkWeights):
     learning_rate_init : float or 'auto', default='auto'
         The first step size; of 'one-cycle' the largest. 'auto' is 0.003 where no layer has more
         than 100 inputs, else that times ``(100 / n_inputs) ** 0.5`` of the layer with the most: the
-        more inputs move together, the farther a step of each goes. For a large table it is 0.01.
+        more inputs move together, the farther a step of each goes. For the 400 units of a small
+        table it is 0.003 too, and for a large table 0.01.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     max_iter : int, default=200
@@ -440,7 +442,9 @@ class SmallMLP(NetworkWeights):
             set_aside = not validated and sets_rows_aside(self, targets)
             encoded, held_out = self._encoding is not None, set_aside or validated
             stop_early = bool(self.early_stopping)
-            defaults = choose_defaults(self.solver_, encoded, targets, held_out and stop_early)
+            defaults = choose_defaults(
+                self.solver_, design.n_columns, encoded, targets, held_out and stop_early
+            )
             self._layer_sizes = self._sizes(design, targets.classes, defaults)
             self._n_members: int = self.n_members
             check_dropout(self.dropout, len(self._layer_sizes) - 1, self.solver_, self.solver)
@@ -621,7 +625,7 @@ class SmallMLP(NetworkWeights):
         layer_sizes = self._trained_layout().sizes
         rate = self.learning_rate_init
         if isinstance(rate, str):
-            rate = rate_for_inputs(defaults, layer_sizes)
+            rate = rate_for_inputs(defaults, layer_sizes, self.hidden_layer_sizes)
 
         def deal(n_rows: int, random_state: np.random.RandomState) -> Minibatches:
             size = self._batch_size(n_rows, defaults.batches)

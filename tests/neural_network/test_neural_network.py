@@ -605,7 +605,7 @@ def cut_short(model, X, y):
 @pytest.mark.parametrize("early_stopping", [True, "auto"])
 def test_a_validation_loss_that_more_epochs_would_lower_is_a_warning(max_iter, early_stopping):
     X, y = load_digits(return_X_y=True)
-    model = SmallMLP(random_state=0, early_stopping=early_stopping)
+    model = SmallMLP((100,), random_state=0, early_stopping=early_stopping)
     assert not cut_short(model, X, y)
     least = min(model.validation_loss_curve_)
     assert cut_short(model.set_params(max_iter=max_iter), X, y)
@@ -1131,6 +1131,7 @@ def test_the_default_rate_falls_with_the_widest_layer():
     X, y = make_classification(160, 400, random_state=0)
     params = {"solver": "adam", "max_iter": 2, "early_stopping": False, "random_state": 0}
     for n_columns, hidden, rate in (
+        (20, "auto", 0.003),
         (20, (100,), 0.003),
         (400, (8,), 0.0015),
         (5, (400, 3), 0.0015),
@@ -1140,6 +1141,22 @@ def test_the_default_rate_falls_with_the_widest_layer():
             for value in ("auto", rate)
         ]
         np.testing.assert_array_equal(*(parameters(model) for model in found))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "solver", "hidden"),
+    [
+        (200, 3, "adam", [400]),
+        (200, 401, "adam", [100]),
+        (200, 3, "lbfgs", [100]),
+        (2600, 3, "adam", [128, 128]),
+        (2600, 61, "adam", [100]),
+    ],
+)
+def test_the_default_layers_go_by_the_shape_of_the_table(n_rows, n_columns, solver, hidden):
+    X = np.random.default_rng(0).normal(size=(n_rows, n_columns))
+    model = trained(SmallMLP(solver=solver, max_iter=1, random_state=0), X, X[:, 0] > 0)
+    assert [len(intercepts) for intercepts in model.intercepts_[:-1]] == hidden
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
