@@ -21,6 +21,7 @@ import numpy as np
 
 from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.sampling import RowSampler
+from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.wide_hessian import WideHessian
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
@@ -43,7 +44,8 @@ class BoxDescent(NewtonDescent):
     """Newton directions within bounds; a whole step never leaves them.
 
     Far from the minimum, where the Hessian is another after each step, a sample of the rows stands
-    for all: until less is left to gain than a step by all of them would square to the tolerance.
+    for all, if that saves time: until less is left to gain than a step by all of them would square
+    to the tolerance.
 
     Parameters
     ----------
@@ -55,6 +57,7 @@ class BoxDescent(NewtonDescent):
 
     def __init__(self, objective: BoundedCrossEntropy):
         super().__init__(objective)
+        self._costly = HessianSchedule(objective.smooth).costly
         self._sampler = RowSampler(objective.smooth)
         self._promised = np.inf  # By the last model: about what is left to gain.
 
@@ -83,7 +86,7 @@ class BoxDescent(NewtonDescent):
         """Draw the rows for a Hessian of some order; None for all."""
         n_drawn, n_rows = _ROWS_PER_ENTRY * order, self.objective.smooth.data.n_rows
         near = enough == 0 or self._promised <= (enough * point.value) ** 0.5
-        if near or 2 * n_drawn > n_rows:
+        if near or not self._costly or 2 * n_drawn > n_rows:
             return None
         return self._sampler.draw(point.params, n_drawn)
 
