@@ -58,6 +58,9 @@ class DaskLikelihood(Likelihood):
     def n_rows_of_weight(self) -> int:
         return self._rows.n_rows_of_weight
 
+    def sum_of(self, sample_weight: Any) -> float:
+        return self.total_weight  # which is not rounded but by being summed up
+
     def row_weights(self, rows: slice) -> NoReturn:
         self._refuse()
 

@@ -171,7 +171,9 @@ def infer(
     start = likelihood.evaluate(u)
     _check_rows(model, start.value / scale, likelihood.total_weight / scale)
     maximum = _maximum(likelihood, u, start, names)
-    nobs = _n_observations(likelihood, sample_weight, sampling)
+    nobs = float(likelihood.n_rows_of_weight)
+    if not sampling and sample_weight is not None:
+        nobs = likelihood.sum_of(sample_weight)
     bread = factored(maximum.evaluation.information).inverse()
     if sampling and cov_type == "nonrobust":
         cov_type = "HC0"
@@ -197,16 +199,6 @@ def infer(
         _model=copy.copy(model),
         _n_groups=0 if at is None else len(np.unique(at)),
     )
-
-
-def _n_observations(likelihood: Likelihood, sample_weight: Any, sampling: bool) -> float:
-    """Return the sum of the weights, or the number of rows if weights do not count these."""
-    if sampling or sample_weight is None:
-        return float(likelihood.n_rows_of_weight)
-    if not likelihood.holds_rows:
-        return likelihood.total_weight
-    weights = np.broadcast_to(np.asarray(sample_weight, np.float64), likelihood.design.n_rows)
-    return float(weights.sum())
 
 
 def _check_options(model: Any, cov_type: str, weights: str) -> None:

@@ -172,6 +172,11 @@ class Likelihood:
         weight = self.targets.weight
         return self.design.n_rows if weight is None else int(np.count_nonzero(weight))
 
+    def sum_of(self, sample_weight: Any) -> float:
+        """Return the sum of the weights as they were given, which `total_weight` may round."""
+        weights = np.asarray(sample_weight, dtype=np.float64)
+        return float(np.broadcast_to(weights, self.design.n_rows).sum())
+
     @cached_property
     def penalty(self) -> Array:
         """The Hessian of the penalty."""
