@@ -670,6 +670,7 @@ BAD_PARAMETERS = {
         "average": [-1.0, np.nan, "all", None],
         "dtype": ["float16", np.int64, None, 32],
         "numeric_encoding": ["fine", 1, 2.5, None],
+        "n_members": [0, -1, 1.5, None],
         "categorical_features": ["by_dtype", 3, [7], [0.5], ["colour"]],
     },
 }
