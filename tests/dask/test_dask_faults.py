@@ -97,6 +97,15 @@ class Interrupting(DaskSoftmaxRegression):
         return report
 
 
+@pytest.fixture
+def heard():
+    """A process that a shell has started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("on_cluster", [False, True])
 def test_an_interrupt_keeps_what_was_reached_and_leaves_no_tasks(on_cluster, client, data):
     rows = data(n_rows=4000, n_columns=6, n_classes=4)
