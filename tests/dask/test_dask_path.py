@@ -111,7 +111,7 @@ def test_errors_name_the_parameter_or_the_chunk(data):
 
 def test_a_cluster_follows_the_same_path_and_keeps_nothing(data, client):
     data = data(n_classes=4)
-    X, y = da.from_array(data.X, chunks=(300, -1)), da.from_array(data.y, chunks=300)
+    X, y = da.from_array(data.X, chunks=(450, -1)), da.from_array(data.y, chunks=450)
     found = dask_path(X, y, Cs=[0.01, 0.1], client=client)
     paths_alike(softmax_path(data.X, data.y, Cs=[0.01, 0.1]), found, rel=1e-6)
     assert not left_behind(client)
