@@ -5,6 +5,8 @@ So they have where a fit begins. It is cheaper than the blocks of classes by a f
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from softmax_regression._curvature.base import Curvature
@@ -38,13 +40,13 @@ class KroneckerFactor(Curvature):
         self, objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None = None
     ):
         super().__init__(objective)
-        gram, spread, weights = _moments_of_rows(objective, at, sample)
+        gram, spread, counts = _moments_of_rows(objective, at, sample)
         values, vectors = np.linalg.eigh(spread)
         # The first is (1, …, 1), along which no probability changes.
         self._classes, values = vectors[:, 1:], np.maximum(values[1:], _LEAST_EIGENVALUE)
         n_rows = objective.data.n_rows if sample is None else len(sample.rows)
         self._levels: Levels
-        if _are_of_few_rows(weights, n_rows) and _are_uncorrelated(gram, n_rows):
+        if counts.of_class < _FEW_ROWS * n_rows and _are_uncorrelated(gram, counts.of_all):
             self._levels = _DiagonalLevels(values[:, None] * gram.diagonal() + objective.ridge)
         else:
             self._levels = _FactoredLevels(gram, values, objective.ridge)
@@ -107,7 +109,7 @@ class _FactoredLevels:
 Levels = _DiagonalLevels | _FactoredLevels
 
 
-def _are_uncorrelated(gram: Array, n_rows: int) -> bool:
+def _are_uncorrelated(gram: Array, n_rows: float) -> bool:
     """Whether columns are correlated no more than independent ones are by chance."""
     roots = np.sqrt(np.maximum(gram.diagonal(), _TINY))
     correlations = gram / roots / roots[:, None]
@@ -116,31 +118,26 @@ def _are_uncorrelated(gram: Array, n_rows: int) -> bool:
     return mean_square * n_rows <= _CHANCE_CORRELATION
 
 
-def _are_of_few_rows(weights: Array, n_rows: int) -> bool:
-    """Whether the Hessians of classes come from few rows each, so that each has others.
+class _Counts(NamedTuple):
+    """How many rows of equal weight would tell as much, of tr(A_i) and on average of p (1 − p)."""
 
-    Parameters
-    ----------
-    weights : ndarray of shape (2, n_classes)
-        Sums of p (1 − p) and of their squares.
-    n_rows : int
-        The number of rows.
-    """
-    totals, squares = weights
-    counted = np.square(totals).sum() / max(float(squares.sum()), _TINY)
-    return bool(counted < _FEW_ROWS * n_rows)
+    of_all: float
+    of_class: float
 
 
 def _moments_of_rows(
     objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None
-) -> tuple[Array, Array, Array]:
-    """Return G and P, and what `_are_of_few_rows` asks for."""
+) -> tuple[Array, Array, _Counts]:
+    """Return G, P, and how many rows they come from."""
     n_columns, n_classes = objective.n_columns, objective.width
-    shapes = [(n_columns, n_columns), (n_classes, n_classes), (2, n_classes)]
+    shapes = [(n_columns, n_columns), (n_classes, n_classes), (2, n_classes + 1)]
     gram, spread, weights = sum_over_rows(objective, at, sample, _add_to_moments, shapes)
     mirror(gram)
+    squares = np.maximum(weights[1], _TINY)
+    of_class = np.square(weights[0, 1:]).sum() / squares[1:].sum()
+    counts = _Counts(float(weights[0, 0] ** 2 / squares[0]), float(of_class))
     n_rows = objective.data.n_rows
-    return gram / n_rows, spread / max(float(np.trace(spread)), _TINY), weights
+    return gram / n_rows, spread / max(float(np.trace(spread)), _TINY), counts
 
 
 def _add_to_moments(z: Array, p: Array, sums: tuple[Array, Array, Array]) -> None:
@@ -148,6 +145,6 @@ def _add_to_moments(z: Array, p: Array, sums: tuple[Array, Array, Array]) -> Non
     traces = np.maximum(1 - np.einsum("kn,kn->n", p, p), 0)
     add_square(gram, 1.0, z * np.sqrt(traces))
     spread += np.diag(p.sum(axis=1)) - p @ p.T
-    of_classes = p * (1 - p)
-    weights[0] += of_classes.sum(axis=1)
-    weights[1] += np.einsum("kn,kn->k", of_classes, of_classes)
+    rows = np.concatenate([traces[None], p * (1 - p)])
+    weights[0] += rows.sum(axis=1)
+    weights[1] += np.einsum("kn,kn->k", rows, rows)

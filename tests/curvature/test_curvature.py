@@ -24,6 +24,7 @@ from softmax_regression._curvature.diagonal import Diagonal
 from softmax_regression._curvature.full_hessian import HessianFactor
 from softmax_regression._curvature.kronecker import KroneckerFactor
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
+from softmax_regression._curvature.row_sums import weighted_rows
 from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
 from softmax_regression._curvature.with_hessian import CrossEntropyWithHessian
@@ -212,6 +213,39 @@ def test_with_classes_of_one_size_the_shared_gram_matrix_is_exact():
         HessianFactor(objective, params).solve(gradient),
         atol=1e-12,
     )
+
+
+def test_columns_that_are_hardly_correlated_share_a_diagonal():
+    problem = Problem(n_classes=5, n_rows=400, n_columns=30, l2=0.5)
+    objective, params, gradient = at_random(problem)
+    factor = KroneckerFactor(objective, 20 * params)  # Each class has few undecided rows.
+    z, p = weighted_rows(objective, 20 * params)
+    traces = 1 - np.square(p).sum(axis=0)
+    spread = (np.diag(p.sum(axis=1)) - p @ p.T) / traces.sum()
+    diagonal = np.square(z) @ traces
+    ridge = np.broadcast_to(objective.ridge, diagonal.shape)
+    solution = objective.matrix(factor.solve(gradient))
+    product = spread @ (diagonal * solution) + ridge * solution
+    expected = objective.matrix(objective.centred(gradient))
+    np.testing.assert_allclose(product, expected, atol=1e-12)
+    np.testing.assert_allclose(
+        factor.solve_upper(factor.solve_lower(gradient)), solution.ravel(), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_of_one_block_are_rounded_where_they_take_long(weighted):
+    problem = Problem(n_classes=6, n_rows=600, n_columns=30, weighted=weighted)
+    base, params, gradient = at_random(problem)
+    objective = OneBlockCrossEntropy(base)
+    products = objective.for_products()
+    assert products.dtype == np.float32
+    exact = objective.hessian_product(params, gradient)
+    rounded = products.hessian_product(params, gradient)
+    error = np.linalg.norm(rounded - exact)
+    assert 0 < error < 1e-5 * np.linalg.norm(exact)
+    few = OneBlockCrossEntropy(at_random(Problem(n_rows=30))[0])
+    assert few.for_products() is few
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

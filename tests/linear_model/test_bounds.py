@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from zoo import hessian_product, optimality_gap, slope_along, value_and_gradient
 
 from softmax_regression import SoftmaxRegression
+from softmax_regression._curvature import schedule as _schedule
 from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.wide_hessian import WideHessian
 from softmax_regression._data.make import as_design
@@ -24,6 +25,7 @@ from softmax_regression._losses.pointwise import make_loss
 from softmax_regression._objectives.linear import one_block as _small
 from softmax_regression._objectives.linear.bounded import BoundedCrossEntropy
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
+from softmax_regression._solvers.box import box as _box
 from softmax_regression._solvers.box.box import BoxModel
 from softmax_regression._solvers.box.wide_box import WideBoxModel
 
@@ -485,3 +487,25 @@ def test_searches_copies_and_pipelines():
     search = GridSearchCV(pipeline, {"softmaxregression__C": [0.01, 1, 100]}, cv=3).fit(X, y)
     assert (search.best_estimator_[-1].coef_ >= 0).all()
     assert search.best_score_ > 0.9
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, n_classes):
+    X, y = problem(n_classes, 2000)
+    options = {"bounds": NOT_NEGATIVE, "C": 10.0, "tol": 1e-9}
+    expected = SoftmaxRegression(**options).fit(X, y)
+    monkeypatch.setattr(_schedule, "_COSTLY_EVALUATIONS", 0)
+    samples = []
+
+    def recorded(objective, at, chosen, sample):
+        samples.append(sample)
+        return hessian_of(objective, at, chosen, sample)
+
+    monkeypatch.setattr(_box, "hessian_of", recorded)
+    model = SoftmaxRegression(**options).fit(X, y)
+    drawn = [sample is not None for sample in samples]
+    assert drawn[0]
+    assert not drawn[-1]
+    assert drawn == sorted(drawn, reverse=True)
+    assert model.optimality_gap_ <= 1e-9
+    assert model.objective_ == pytest.approx(expected.objective_, rel=2e-9)
