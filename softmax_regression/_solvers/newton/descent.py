@@ -238,6 +238,8 @@ class ConjugateGradientDescent(NewtonDescent):
             is_endless = self._n_of_direction >= self.max_products
             if is_endless or self._is_outdone(evaluation.value, equations.residual, enough):
                 self._make(self._stage + 1, evaluation)
+            elif equations.n_products >= self.max_products:
+                break
         return Proposal(equations.step, equations.decrement)
 
     def _n_saved(self, value: float, residual: Array, enough: float) -> float:
@@ -275,7 +277,7 @@ class ConjugateGradientDescent(NewtonDescent):
             return False
         costs = self.source.n_products(self._stage, self._stage + 1)
         self._n_allowed = self._n_spent + costs
-        return self._n_saved(value, residual, enough) > costs
+        return not self._n_saved(value, residual, enough) <= costs  # nor where that is NaN
 
     def _make(self, stage: int, evaluation: Evaluation) -> None:
         self._current = self.source.make(stage, evaluation)
