@@ -246,6 +246,30 @@ def test_a_preconditioner_is_kept_along_a_path():
     assert RelativeGap()(changed, point) < 1e-3
 
 
+def test_a_direction_ends_though_no_other_preconditioner_pays():
+    class TooDear(HessianPreconditioner):
+        n_made = 0
+
+        def make(self, stage, at):
+            self.n_made += 1
+            return Rough()
+
+        def n_products(self, stage, made):
+            return np.inf
+
+    class Rough:
+        def solve(self, gradient):
+            return np.linspace(1, 1e9, len(gradient)) * gradient
+
+    objective = Problem(n_rows=3000, n_columns=20, n_classes=10, l2=1e-9).linear().standardized()
+    source = TooDear(objective)
+    assert source.n_stages > 1
+    descent = ConjugateGradientDescent(objective, objective, source, max_products=30)
+    proposal = descent(evaluate(objective, np.zeros(objective.n_params)), 1e-12)
+    assert proposal.decrement > 0
+    assert source.n_made <= source.n_stages
+
+
 @pytest.mark.parametrize("grouping", ["none", "features"])
 @pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
 def test_sparse_path_is_separate_fits_from_where_all_is_zero(l1_ratio, grouping):
