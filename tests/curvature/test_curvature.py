@@ -240,8 +240,8 @@ def test_products_of_one_block_are_rounded_where_they_take_long(weighted):
     objective = OneBlockCrossEntropy(base)
     products = objective.for_products()
     assert products.dtype == np.float32
-    exact = objective.hessian_product(params, gradient)
-    rounded = products.hessian_product(params, gradient)
+    exact = objective.hessian_product(Evaluation.of(params), gradient)
+    rounded = products.hessian_product(Evaluation.of(params), gradient)
     error = np.linalg.norm(rounded - exact)
     assert 0 < error < 1e-5 * np.linalg.norm(exact)
     few = OneBlockCrossEntropy(at_random(Problem(n_rows=30))[0])

@@ -234,9 +234,7 @@ class ConjugateGradientDescent(NewtonDescent):
         self._n_of_last, self._n_of_direction = self._n_of_direction, 0
         equations = NewtonEquations(self.products, evaluation, final)
         while not self._solve(equations, enough) and self._stage < self._best_stage:
-            # Rounding errors of a cheap matrix may keep a direction from its end.
-            is_endless = self._n_of_direction >= self.max_products
-            if is_endless or self._is_outdone(evaluation.value, equations.residual, enough):
+            if self._is_outdone(evaluation.value, equations.residual, enough):
                 self._make(self._stage + 1, evaluation)
             elif equations.n_products >= self.max_products:
                 break
