@@ -122,6 +122,9 @@ class Workspace:
         self.inputs, self.outputs, self.deltas = for_hidden(), for_hidden(), for_hidden()
         self._scores = np.empty((layout.sizes[-1], n_members, n_rows), dtype)
         self.scores = self._scores.reshape(layout.sizes[-1], -1)
+        self._stacked_scores = self.scores
+        if n_members > 1:
+            self._stacked_scores = self._scores.transpose(1, 0, 2)
         self.masks: dict[int, Array] = {}
         self._ones = np.ones(n_rows, dtype)
         self._views: dict[str, tuple[Array, tuple[list[Array], list[Array]]]] = {}
@@ -172,11 +175,7 @@ class Workspace:
                 output *= self._drawn(dropout, layer + 1)
         if self.outputs:
             last, top = self._stacked(weights[-1]), self._stacked(self.outputs[-1])
-            np.matmul(
-                last.transpose(0, 2, 1),
-                top.transpose(0, 2, 1),
-                out=self._scores.transpose(1, 0, 2),
-            )
+            np.matmul(last.swapaxes(-1, -2), top.swapaxes(-1, -2), out=self._stacked_scores)
         else:
             by_row = self._scores.transpose(2, 1, 0)
             by_row[...] = block.times(weights[0]).reshape(by_row.shape)
@@ -191,21 +190,25 @@ class Workspace:
         intercept_slopes: list[Array],
     ) -> None:
         wide = self._scores.transpose(2, 1, 0).reshape(len(self._ones), -1)
-        delta = self._scores.transpose(1, 2, 0)
+        delta, n_members = self._stacked_scores.swapaxes(-1, -2), self.layout.n_members
         for layer in range(len(weights) - 1, 0, -1):
-            below = self._stacked(self.outputs[layer - 1]).transpose(0, 2, 1)
+            below = self._stacked(self.outputs[layer - 1]).swapaxes(-1, -2)
             np.matmul(below, delta, out=self._stacked(weight_slopes[layer]))
-            slopes = intercept_slopes[layer].reshape(self.layout.n_members, -1)
+            slopes = intercept_slopes[layer]
+            if n_members > 1:
+                slopes = slopes.reshape(n_members, -1)
             np.matmul(self._ones, delta, out=slopes)  # A product is quicker than a sum.
             wide = self.deltas[layer - 1]
-            upwards = self._stacked(weights[layer]).transpose(0, 2, 1)
+            upwards = self._stacked(weights[layer]).swapaxes(-1, -2)
             np.matmul(delta, upwards, out=self._stacked(wide))
             delta = self._stacked(self._below(layer, wide))
         block.transposed_times(wide, out=weight_slopes[0])
         np.dot(self._ones, wide, out=intercept_slopes[0])
 
     def _stacked(self, wide: Array) -> Array:
-        """Return wide rows as a matrix for each member: a view."""
+        """Return wide rows as a matrix for each member, or the one that there is: a view."""
+        if self.layout.n_members == 1:
+            return wide
         return wide.reshape(len(wide), self.layout.n_members, -1).transpose(1, 0, 2)
 
     def _below(self, layer: int, delta: Array) -> Array:
