@@ -95,6 +95,14 @@ class HessianPreconditioner:
         other._may_be_rounded = self._may_be_rounded
         return other
 
+    def stage_like(self, other: HessianPreconditioner, stage: int) -> int:
+        """Return the stage that is like another's: of the same kind, and of no fewer rows."""
+        wanted = other._stages[stage]
+        for number, own in enumerate(self._stages):
+            if own.kind is wanted.kind and (own.n_drawn or 0) >= (wanted.n_drawn or 0):
+                return number
+        return self.n_stages - 1
+
     def __call__(self, at: Array | Evaluation) -> Curvature:
         """Make the best that a sample of the rows gives at some parameters."""
         return self.make(self._best_sampled, at)

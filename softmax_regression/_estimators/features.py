@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn import get_config
+
+_CONVERSION = re.compile("could not convert|cannot cast|can't be cast", re.IGNORECASE)
 
 
 def validated(X: Any, validate: Callable[[Any], Any]) -> Any:
@@ -117,6 +120,6 @@ def _column_at_fault(X: Any, error: str) -> str | None:
         try:
             column.to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError) as why:
-            if str(why).split(":")[0] in error:
+            if str(why).split(":")[0] in error or _CONVERSION.search(error):
                 return f"Column {name!r} of X does not hold numbers: {str(why).rstrip('.')}"
     return None

@@ -196,6 +196,8 @@ def newton_cg(
         source = HessianPreconditioner(products)
     else:
         source = first.source.of(products, _ROWS_PER_UNKNOWN_ALONG_A_PATH)
+        if first.stage is not None:
+            first = replace(first, stage=source.stage_like(first.source, first.stage))
     descent = ConjugateGradientDescent(
         objective, products, source, warm_started=warm_start is not None, first=first
     )

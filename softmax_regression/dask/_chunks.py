@@ -231,8 +231,11 @@ def _positions(labels: Array, classes: Array) -> Array:
         if highest - lowest < _LONGEST_TABLE and len(labels):
             inside = lowest <= labels.min() and labels.max() <= highest
             table = np.full(highest - lowest + 1, -1, dtype=np.intp)
-            table[classes - lowest] = np.arange(len(classes))
-            return table[labels - lowest] if inside else np.array([-1])
+            # Differences of small integers may overflow in their own dtype.
+            table[np.subtract(classes, lowest, dtype=np.intp)] = np.arange(len(classes))
+            if not inside:
+                return np.array([-1])
+            return np.asarray(table[np.subtract(labels, lowest, dtype=np.intp)])
     dtype = object if classes.dtype.kind in "OU" else classes.dtype
     found: Array = pd.Index(classes, dtype=dtype).get_indexer(pd.Index(labels, dtype=dtype))
     return found

@@ -170,6 +170,7 @@ def infer(
     parameters = _parameters(likelihood, names, reference)
     start = likelihood.evaluate(u)
     _check_rows(model, start.value / scale, likelihood.total_weight / scale)
+    _check_minimum(model, likelihood, names)
     maximum = _maximum(likelihood, u, start, names)
     nobs = float(likelihood.n_rows_of_weight)
     if not sampling and sample_weight is not None:
@@ -270,7 +271,7 @@ def _parameters(likelihood: Likelihood, names: Array, reference: Any) -> Paramet
 
 
 def _check_rows(model: Any, found: float, weight: float) -> None:
-    """Raise unless the model's own objective is that of these rows, and is near its minimum."""
+    """Raise unless the model's own objective is that of these rows."""
     known = model.objective_ if np.isinf(_strength(model)) else model.objective_ / _strength(model)
     if not abs(found - known) <= _SAME * abs(known) + 1e-9 * weight:
         raise ValueError(
@@ -278,7 +279,12 @@ def _check_rows(model: Any, found: float, weight: float) -> None:
             "those it was fitted to (divided by C): pass the X, y, sample_weight and offset of its "
             "fit."
         )
+
+
+def _check_minimum(model: Any, likelihood: Likelihood, names: Array) -> None:
+    """Raise unless the model is near the minimum of its objective; say so if there is none."""
     if not model.optimality_gap_ <= _NEAR:
+        _refuse_separation(likelihood, names)
         raise ValueError(
             f"The model may lie {model.optimality_gap_:.1e} of its objective above the minimum: "
             "fit it with a smaller tol, more iterations, or solver='auto'."

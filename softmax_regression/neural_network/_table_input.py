@@ -102,8 +102,11 @@ class TableInput(BaseSoftmaxClassifier):
         }
 
         if self._levels is not None:
+            if not reset:  # Columns in another order are told of before what they hold.
+                validate_data(self, X, reset=False, skip_check_array=True)
             values = check_array(as_numbers(X, self._levels), estimator=self, **options)
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            if reset:
+                validate_data(self, X, reset=True, skip_check_array=True)
             return np.asarray(values)
         with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
             return np.asarray(

@@ -18,6 +18,7 @@ from zoo import (
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature import class_blocks as _class_blocks
+from softmax_regression._curvature import preconditioner as _preconditioner
 from softmax_regression._curvature import schedule as _factors
 from softmax_regression._curvature.class_blocks import BlockFactor
 from softmax_regression._curvature.diagonal import Diagonal
@@ -436,3 +437,16 @@ def test_a_hessian_that_comes_along_is_the_one_asked_for(problem):
     for sums, before in zip(both.hessian, kept, strict=True):
         np.testing.assert_array_equal(sums, before)
     assert both.without_rows().hessian is None
+
+
+def test_stages_of_a_source_of_more_rows_are_found_by_kind(monkeypatch):
+    """Along a path a preconditioner serves that was made from fewer rows for each unknown."""
+    monkeypatch.setattr(_preconditioner, "_NEGLIGIBLE_MULTIPLICATIONS", 0)
+    objective, _, _ = at_random(Problem(n_rows=500, n_columns=30))
+    first = HessianPreconditioner(objective)
+    following = first.of(objective, 10)
+    assert following.n_stages < first.n_stages
+    for stage in range(first.n_stages):
+        alike = following.stage_like(first, stage)
+        assert 0 <= alike < following.n_stages
+        assert following._stages[alike].kind is first._stages[stage].kind

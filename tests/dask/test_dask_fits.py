@@ -340,3 +340,16 @@ def test_small_hessians_come_along_with_the_gradient(data):
         fitted_alike(SoftmaxRegression(C=C, tol=1e-10).fit(data.X, data.y), model)
         # Besides: the survey, means of the targets, the start, and the certificate.
         assert model.n_passes_ <= model.n_iter_[0] + 7
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64])
+def test_labels_of_narrow_integers_are_found(data, dtype):
+    """The differences between these do not fit into 8 bits."""
+    rows = data(n_classes=4)
+    labels = np.array([-100, -10, 45, 100], dtype)[rows.y]
+    local = SoftmaxRegression().fit(rows.X, labels)
+    model = DaskSoftmaxRegression().fit(
+        da.from_array(rows.X, chunks=(100, -1)), da.from_array(labels, chunks=100)
+    )
+    fitted_alike(local, model)
+    np.testing.assert_array_equal(model.predict(rows.X), local.predict(rows.X))

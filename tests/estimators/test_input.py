@@ -177,6 +177,17 @@ def test_bad_x_is_refused_by_partial_fit(estimator, name, fitted):
 COLOURS = pd.Series(["red", "green", "blue"] * 30)
 
 
+@pytest.mark.parametrize("dtypes", [("category", "string"), ("string", "category")])
+def test_the_first_of_several_columns_of_text_is_named(dtypes):
+    """Whichever of them pandas stumbled over."""
+    frame = pd.DataFrame(
+        {name: COLOURS.astype(dtype) for name, dtype in zip("ab", dtypes, strict=True)}
+    )
+    match = "Column 'a' of X does not hold numbers: .*'red'. .* OneHotEncoder in a Column"
+    with pytest.raises(ValueError, match=match):
+        SoftmaxRegression().fit(frame, y)
+
+
 @pytest.mark.parametrize(
     "colours",
     [COLOURS, COLOURS.astype("string"), COLOURS.astype("category"), COLOURS.astype(object)],

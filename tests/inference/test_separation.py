@@ -248,3 +248,12 @@ def test_paths_on_classes_that_overlap_tell_nothing(fits):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ALL_ALONG[fits](X, y)
+
+
+def test_complete_separation_is_told_of_and_not_the_gap():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X, y = X[:100], y[:100]
+    with pytest.warns(ConvergenceWarning):
+        model = SoftmaxRegression(C=np.inf).fit(X, y)
+    with pytest.raises(ValueError, match=r"does not exist: complete .*'petal length"):
+        infer(model, X, y)

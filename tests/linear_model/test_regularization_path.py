@@ -305,3 +305,13 @@ def test_a_path_of_wide_data_may_end_without_a_penalty(solver):
         path = softmax_path(X, y, Cs=[1e-3, np.inf], solver=solver)
     assert path.coefs.shape == (2, 4, 130)
     assert path.objectives[1] < 1e-6
+
+
+def test_a_path_goes_on_from_preconditioners_of_fewer_rows():
+    """Made of more rows, as along a path, they would be of all rows: a stage fewer."""
+    rng = np.random.default_rng(1)
+    spread = np.abs(rng.standard_t(1.2, size=(3000, 1)))
+    X = rng.normal(size=(3000, 400)) * spread * (rng.random((3000, 400)) < 0.05)
+    y = rng.random(3000) < 1 / (1 + np.exp(-0.3 * X[:, :20].sum(axis=1)))
+    path = softmax_path(X, y, Cs=[1.0, 100.0])
+    assert (path.optimality_gaps <= 1e-6).all()

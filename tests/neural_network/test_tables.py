@@ -321,3 +321,11 @@ def test_validation_rows_are_tables_too():
     model = small(scoring="roc_auc_ovr").fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
     assert len(model.validation_scores_) == model.n_iter_
     assert np.isfinite(model.validation_scores_).all()
+
+
+def test_columns_in_another_order_are_told_of_before_what_they_hold():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"size": rng.normal(size=40), "colour": rng.choice(["red", "blue"], 40)})
+    model = SmallMLP((4,), max_iter=5, random_state=0).fit(X, rng.integers(0, 2, 40))
+    with pytest.raises(ValueError, match="same order as they were in fit"):
+        model.predict(X[["colour", "size"]])

@@ -1032,3 +1032,13 @@ def test_a_factor_that_does_is_used_again():
     )
     assert result.remaining <= 1e-13
     assert len(made) < result.n_iter
+
+
+def test_a_start_at_the_minimum_is_the_end():
+    """Where the gradient is 0 there is no direction, and no matrix is better than another."""
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.choice([-1.0, 1.0], size=(256, 300)), 4, axis=0)
+    X, y = np.vstack([X, -X]), np.tile(np.arange(4), 512)
+    model = SoftmaxRegression(C=np.inf, fit_intercept=False).fit(X, y)
+    assert model.optimality_gap_ == 0
+    assert not model.coef_.any()

@@ -292,9 +292,10 @@ class ConjugateGradientDescent(NewtonDescent):
         done = equations.solve(self._current, enough, limit)
         n_products, progress = equations.n_products - before, max(equations.progress, _TINY)
         self._products_lately = n_products / progress
-        if self._products_when_new is None:
+        if self._products_when_new is None and n_products > 0:
             self._products_when_new = self._products_lately
         self._n_of_direction += n_products
         self._n_spent += n_products
-        self._n_wasted += max(n_products - self._products_when_new * progress, 0.0)
+        if self._products_when_new is not None:
+            self._n_wasted += max(n_products - self._products_when_new * progress, 0.0)
         return done

@@ -88,7 +88,8 @@ class NewtonEquations:
         first, last = max(run.first_square, _TINY), max(run.square, _TINY)
         self.progress = 0.5 * float(np.log(first) - np.log(last))
         self.decrement = 0.5 * (run.square - float(gradient @ self.step))
-        done = run.square <= rule.goal or run.reason is EndOfCG.NO_CURVATURE or rule.credit < 0
+        solved = run.square <= max(rule.goal, 0.0)  # There is no goal where the gradient is 0.
+        done = solved or run.reason is EndOfCG.NO_CURVATURE or rule.credit < 0
         if done and rule.proof < np.inf:
             last_step = self.objective.last_step(at, self.residual)
             self.step = self.step if last_step is None else self.step + last_step
