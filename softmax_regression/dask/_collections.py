@@ -128,7 +128,12 @@ def _cut_as(X: Any, other: Any, name: str) -> Any:
 
 
 def _delayed(collection: Any) -> list[Any]:
-    return list(np.ravel(collection.to_delayed()))
+    """Return the chunks of a collection as Delayed objects."""
+    chunks = list(np.ravel(collection.to_delayed()))
+    if chunks and not len(chunks[0].dask):
+        # Dask's optimisation may leave out chunks that are in the memory of workers already.
+        chunks = list(np.ravel(collection.to_delayed(optimize_graph=False)))
+    return chunks
 
 
 def _can_delay(collection: Any) -> bool:

@@ -353,3 +353,11 @@ def test_labels_of_narrow_integers_are_found(data, dtype):
     )
     fitted_alike(local, model)
     np.testing.assert_array_equal(model.predict(rows.X), local.predict(rows.X))
+
+
+def test_rows_that_are_on_the_workers_already(client, data):
+    rows = data()
+    X, y = client.persist((da.from_array(rows.X, chunks=(100, -1)), da.from_array(rows.y, 100)))
+    for persist in (True, False):
+        model = DaskSoftmaxRegression(client=client, persist=persist).fit(X, y)
+        fitted_alike(SoftmaxRegression().fit(rows.X, rows.y), model)
