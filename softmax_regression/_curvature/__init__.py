@@ -1,13 +1,15 @@
-"""Matrices that stand for the Hessian of a linear model and can be solved with: one a file.
+"""Approximations of the Hessian of a linear model with which equations can be solved.
 
-`base.Curvature` is the contract. To choose: `full_hessian` is exact; `class_blocks` keeps only the
-blocks of single classes; `kronecker` is for rows that have nearly the same probabilities, as where
-a fit begins; `diagonal` is for very many columns; `woodbury` is for fewer rows than unknowns. Those
-of some entries of (W, b) are in `working_set` and `chosen_entries`, and in `wide_hessian` for very
-many columns. `schedule` decides how exact a Hessian is made for a step of Newton's method,
-`preconditioner` which matrices serve conjugate gradients, and `whitened` changes the unknowns by
-one of them.
+Each file holds one approximation, and `base.Curvature` is their contract. To choose one:
+`full_hessian` is exact; `class_blocks` keeps only the diagonal blocks of single classes;
+`kronecker` suits rows that have nearly the same probabilities, as at the start of a fit; `diagonal`
+suits very many columns; `woodbury` is exact, and cheaper where there are fewer rows than unknowns.
 
-To add one, write a `Curvature` whose sums over rows are made by `row_sums.sum_over_rows` from a
-function at the top of the module.
+The Hessian of a subset of the entries of (W, b) is in `working_set` and `chosen_entries`, and in
+`wide_hessian` for very many columns. `schedule` decides how exact a Hessian each step of Newton's
+method uses, `preconditioner` decides which matrices precondition conjugate gradients, and
+`whitened` changes the unknowns so that the Hessian is close to the identity.
+
+To add an approximation, write a subclass of `Curvature`. Its sums over rows are computed by
+`row_sums.sum_over_rows`, from a function at module level.
 """

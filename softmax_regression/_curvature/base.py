@@ -1,12 +1,14 @@
-r"""What stands for the Hessian of the linear cross-entropy, and can be solved with.
+r"""The contract of approximations of the Hessian of the linear cross-entropy.
 
-With z a row in the objective's coordinates, and a last entry for the intercept,
+If z_i is row i of X in the objective's coordinates, with a last entry for the intercept, the
+Hessian is
 
     H = 1/S · Σ_i s_i (diag(p_i) − p_i p_iᵀ) ⊗ z_i z_iᵀ + diag(ridge)
 
-Adding the same vector to every class changes no probability: those directions are fixed by the
-penalty alone, or not at all. So the last class is left out, its parameters being minus the sum of
-the others', and the rest of H is positive definite wherever the problem has one solution.
+Adding the same vector to the parameters of every class changes no probability, so that only the
+penalty, if there is one, determines the parameters in those directions. Therefore the last class is
+left out, and its parameters are minus the sum of the other classes'. The Hessian of the remaining
+parameters is positive definite wherever the problem has a unique solution.
 """
 
 from __future__ import annotations
@@ -21,16 +23,17 @@ from softmax_regression._linalg.cholesky import RELATIVE_JITTER
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.layout import centred
 
-_FLOAT32_JITTER = 1e-9  # Relative to the diagonal, of a matrix that was summed in float32.
+# Relative to the diagonal and per row of the matrix, this is added to sums made in float32.
+_FLOAT32_JITTER = 1e-9
 
 
 class Curvature(ABC):
-    """A positive definite matrix M = L Lᵀ that stands for the Hessian.
+    """A positive definite matrix M = L Lᵀ that approximates the Hessian, or equals it.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        Says how the flat vector is packed.
+        The function whose Hessian is approximated. It defines the layout of the flat vector.
     """
 
     def __init__(self, objective: LinearCrossEntropy):
@@ -39,22 +42,22 @@ class Curvature(ABC):
     @property
     @abstractmethod
     def n_unknowns(self) -> int:
-        """The order of L."""
+        """The order of L: the number of unknowns u."""
 
     @abstractmethod
     def solve_upper(self, unknowns: Array) -> Array:
-        """Return the parameters L⁻ᵀ u."""
+        """Return L⁻ᵀ u, the parameters that belong to the unknowns u."""
 
     @abstractmethod
     def solve_lower(self, gradient: Array) -> Array:
-        """Return the gradient in u, L⁻¹ g."""
+        """Return L⁻¹ g, the gradient in the unknowns u for the gradient g in the parameters."""
 
     def solve(self, gradient: Array) -> Array:
         """Return M⁻¹ g."""
         return self.solve_upper(self.solve_lower(gradient))
 
     def _matrix(self, flat: Array) -> Array:
-        """(W, b), a row for each class; classes sum to 0."""
+        """Return a flat vector as a matrix like (W, b), whose rows, one per class, sum to 0."""
         return centred(self.objective.matrix(flat))
 
     def _flat(self, matrix: Array) -> Array:
@@ -62,5 +65,5 @@ class Curvature(ABC):
 
 
 def jitter_of(dtype: Any) -> float:
-    """Return what to add to the diagonal of a matrix that was summed in some precision."""
+    """Return the relative jitter of the diagonal for a matrix that was summed in a dtype."""
     return RELATIVE_JITTER if dtype == np.float64 else _FLOAT32_JITTER

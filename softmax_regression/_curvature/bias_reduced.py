@@ -1,20 +1,22 @@
 r"""The linear cross-entropy with Jeffreys' prior: Firth's mean bias reduction.
 
-With ℓ the log-likelihood, S the sum of weights and I the Fisher information of what the model
-identifies, which are differences between classes, intercepts included,
+Let ℓ be the log-likelihood, S the sum of weights and I the Fisher information of the identified
+parameters, which are the differences between classes, intercepts included. The objective is
 
     F = −(ℓ + ½ log det I − ½ log det B) / S
 
-where B is an upper bound of I that no parameters change (Böhning, "Multinomial logistic regression
-algorithm", 1992): so F is not negative, and neither the class that differences are taken from nor
-the units of the columns matter. With D_jk = zᵀ Var(w_j − w_k) z, the variance of a row's difference
-between two scores by the inverse of I, the slope of ½ log det I in the score of class k is
+where B is an upper bound of I that does not depend on the parameters (Böhning, "Multinomial
+logistic regression algorithm", 1992). Because of this bound F is not negative, and does not depend
+on the reference class or on the units of the columns. With D_jk = zᵀ Var(w_j − w_k) z, the variance
+of the difference between the scores of classes j and k in a row, where Var is taken from the
+inverse of I, the derivative of ½ log det I with respect to the score of class k is
 
     ½ s p_k (m_k − Σ_j p_j m_j),    m_k = Σ_j D_jk p_j
 
 (Kosmidis and Firth, "Multinomial logit bias reduction via the Poisson log-linear model",
-*Biometrika* 98, 2011). F is not convex. Its information stands for its Hessian, whose other part is
-smaller by a factor that goes with 1 / S, so that Newton's steps are those of Fisher's scoring.
+*Biometrika* 98, 2011). F is not convex. The information is used in place of the Hessian of F; the
+part that this neglects is smaller by a factor proportional to 1 / S. Newton's steps with it are
+those of Fisher scoring.
 """
 
 from __future__ import annotations
@@ -36,34 +38,36 @@ from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import probabilities_of
 
-_UPDATE_VALUES = 1 << 19  # Numbers that are made of some rows at once: they fit the cache.
-_MIN_UPDATE_ROWS = 64
-_SINGULAR_PIVOT = 10 * RELATIVE_JITTER  # Times the order: what rounding leaves of 0.
+# Rows are processed in chunks whose products hold this many numbers, so that they fit the cache.
+_UPDATE_VALUES = 1 << 19
+_MIN_UPDATE_ROWS = 64  # Chunks of fewer rows would spend their time on function calls.
+# A pivot up to this times the order of the matrix is regarded as 0 with rounding errors.
+_SINGULAR_PIVOT = 10 * RELATIVE_JITTER
 
 
 @dataclass(slots=True)
 class InformedEvaluation(Evaluation):
-    """F at a point, with the information there.
+    """F at a point, with a factor of the Fisher information at the same point.
 
     Parameters
     ----------
     factor : HessianFactor, default=None
-        The factor of I / S; None where that is singular, and F infinite.
+        The factor of I / S. It is None where I is singular and F therefore infinite.
     """
 
     factor: HessianFactor | None = None
 
 
 class BiasReducedCrossEntropy(Unconstrained):
-    """F; see the module's text.
+    """The bias-reduced cross-entropy F that the module's docstring defines.
 
     Parameters
     ----------
     smooth : LinearCrossEntropy
-        −ℓ / S, without a penalty, in standardised coordinates and in float64. The columns of X are
-        not collinear.
+        The mean negative log-likelihood −ℓ / S without a penalty, in standardised coordinates and
+        in float64. The columns of X must not be collinear.
     strength : float
-        1 / S.
+        The weight 1 / S of the prior beside the mean negative log-likelihood.
     """
 
     has_dual = False
@@ -74,7 +78,7 @@ class BiasReducedCrossEntropy(Unconstrained):
         self.n_params = smooth.n_params
         n_classes = smooth.data.n_classes
         gram = CholeskyFactor(gram_matrix(smooth))
-        # Of the bound, ½ (1 − 1 1ᵀ / K) ⊗ Σ s z zᵀ without one of the K classes.
+        # The bound is B = ½ (1 − 1 1ᵀ / K) ⊗ Σ s z zᵀ without one of the K classes.
         of_classes = -(n_classes - 1) * np.log(2) - np.log(n_classes)
         self._bound = (
             smooth.n_columns * of_classes + smooth.layout.n_free_outputs * gram.log_determinant
@@ -107,31 +111,31 @@ class BiasReducedCrossEntropy(Unconstrained):
         slopes /= smooth.data.n_rows
         return np.asarray(slopes).ravel()
 
-    # -- what a solver asks for --------------------------------------------------------------------
+    # -- methods that solvers call -----------------------------------------------------------------
 
     def largest_change(self, direction: Array) -> float:
-        """Return by how much a step changes the scores of a row, one class against another."""
+        """Return the largest change that a step makes to the score differences of any row."""
         return self.smooth.largest_change(direction)
 
     def hessian_product(self, at: Evaluation, direction: Array) -> Array:
-        """Multiply the information, which stands for the Hessian, by a direction."""
+        """Multiply the information, which is used as the Hessian, by a direction."""
         return self.smooth.hessian_product(as_evaluation(at.inner or at.params), direction)
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
-        """Return NaN: F is not convex and has no dual."""
+        """Return NaN, since F is not convex and has no dual that bounds its minimum."""
         return np.nan
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        """Return the decrement, an estimate: nothing bounds F from below."""
+        """Return the Newton decrement, which estimates F − min F without bounding it."""
         return decrement
 
     def separates(self, params: Array) -> bool:
-        """Return False: the prior keeps the minimum finite, however well classes are told apart."""
+        """Return False, since the prior keeps the minimum finite even for separable classes."""
         return False
 
 
 def gram_matrix(objective: LinearCrossEntropy) -> Array:
-    """Return the weighted mean of z zᵀ."""
+    """Return the weighted mean of z zᵀ over the rows z of X."""
     shape = (objective.n_columns, objective.n_columns)
     (gram,) = sum_over_rows(
         objective, np.zeros(objective.n_params), None, _add_row_squares, [shape]
@@ -142,7 +146,7 @@ def gram_matrix(objective: LinearCrossEntropy) -> Array:
 
 
 def is_singular(gram: Array) -> bool:
-    """Return whether columns are collinear, or as good as that."""
+    """Return whether the columns of a Gram matrix are collinear within rounding errors."""
     factor = CholeskyFactor(gram.copy())
     return not factor.sound or factor.least_pivot <= _SINGULAR_PIVOT * len(gram)
 
@@ -153,7 +157,8 @@ def variances_of_differences(inverse: Array) -> Array:
     Parameters
     ----------
     inverse : ndarray of shape (n_free, n_columns, n_free, n_columns)
-        The inverse information, without the last class (or the first, of a single score).
+        The inverse information without the reference class, which is the last one, or the first
+        one in binary models with a single score.
     """
     n_free = len(inverse)
     blocks = np.zeros((n_free + 1, n_free + 1, *inverse.shape[1::2]))
@@ -170,18 +175,18 @@ def _add_row_squares(z: Array, p: Array, sums: tuple[Array]) -> None:
 
 
 class _Leverages(NamedTuple):
-    """What the slopes are made from.
+    """The arguments of `_leverage_slopes`, which is called for each block of rows.
 
     Parameters
     ----------
     matrix : ndarray
         (W, b) in the coordinates of X.
     row_map : RowMap
-        Takes rows of X to the coordinates of the parameters.
+        The map from rows of X to the coordinates of the parameters.
     variances : ndarray of shape (n_pairs, n_columns, n_columns)
-        Var(w_j − w_k).
+        The covariance matrices Var(w_j − w_k) of all pairs of classes.
     n_rows : int
-        How many rows are worked on at once.
+        The number of rows that are processed at a time.
     """
 
     matrix: Array
@@ -208,14 +213,14 @@ def _leverage_slopes(block: Block, at: _Leverages) -> tuple[Array]:
 
 
 def score_slopes(variances: Array, p: Array) -> Array:
-    """Return the slopes of ½ log det I in the scores of some rows of weight 1.
+    """Return the derivatives of ½ log det I with respect to the scores of rows of weight 1.
 
     Parameters
     ----------
     variances : ndarray of shape (n_pairs, n_rows)
-        D_jk for all pairs of classes j < k.
+        The variances D_jk of score differences for all pairs of classes j < k.
     p : ndarray of shape (n_outputs, n_rows)
-        Probabilities.
+        The predicted probabilities.
     """
     if len(p) == 1:
         return np.asarray(0.5 * variances * p * (1 - p) * (1 - 2 * p))

@@ -1,4 +1,4 @@
-"""The Hessian of some entries of (W, b), as a matrix."""
+"""The Hessian with respect to chosen entries of (W, b), as a dense matrix."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def hessian_of(
     chosen: NDArray[np.bool_],
     sample: Sample | None = None,
 ) -> Array:
-    """Return the rows and columns of H for some entries of (W, b), class after class.
+    """Return the rows and columns of the Hessian for chosen entries of (W, b), class by class.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        F.
+        The function whose Hessian is returned.
     at : Evaluation or ndarray of shape (n_params,)
-        Where.
+        The point at which the Hessian is taken.
     chosen : ndarray of bool, (n_outputs, n_columns)
-        Which entries.
+        A mask of the entries of (W, b).
     sample : Sample, default=None
-        Rows that stand for all.
+        A weighted sample of the rows; by default the Hessian is summed over all rows.
     """
     columns = [np.flatnonzero(row) for row in chosen]
     order = sum(map(len, columns))
@@ -53,7 +53,7 @@ def hessian_of(
 def _add_to_chosen(
     columns: Sequence[NDArray[np.intp]], z: Array, p: Array, sums: tuple[Array, ...]
 ) -> None:
-    """Add what some rows contribute to chosen columns of each class."""
+    """Add the contribution of a chunk of rows to the Hessian of the chosen entries."""
     hessian, *blocks = sums
     if len(p) == 1:
         add_square(hessian, 1.0, z[columns[0]] * np.sqrt(p * (1 - p)))
@@ -67,6 +67,6 @@ def _add_to_chosen(
 
 
 def _parts(columns: Sequence[NDArray[np.intp]]) -> list[slice]:
-    """Return where the entries of each class are."""
+    """Return the slice of the chosen entries that belongs to each class."""
     ends = accumulate(map(len, columns))
     return [slice(end - len(entries), end) for end, entries in zip(ends, columns, strict=True)]

@@ -1,6 +1,6 @@
-"""The blocks of single classes on the diagonal of the Hessian, each factored.
+"""The diagonal blocks of the Hessian, one for each class, each with a Cholesky factor.
 
-They are cheaper than the Hessian by a factor of n_classes.
+They take fewer operations than the whole Hessian by a factor of n_classes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 
 
 class BlockFactor(Curvature):
-    """A Cholesky factor for each class; blocks as `HessianFactor` has them."""
+    """The block diagonal of the Hessian; parameters are those of `HessianFactor`."""
 
     def __init__(
         self,
@@ -57,16 +57,16 @@ def _class_blocks(
         for block in blocks:
             mirror(block)
     blocks /= objective.data.n_rows
-    diagonals = np.einsum("kjj->kj", blocks)  # a view
+    diagonals = np.einsum("kjj->kj", blocks)  # This is a view of the blocks.
     diagonals += objective.ridge
     return blocks
 
 
 def _add_to_blocks(z: Array, p: Array, sums: tuple[Array]) -> None:
-    """Add what some rows contribute to the block of each class."""
+    """Add the contribution of a chunk of rows to the block of each class."""
     (blocks,) = sums
     curvatures = p * (1 - p)
-    if len(z) <= SHORT_SIDE:  # one product for all classes
+    if len(z) <= SHORT_SIDE:  # With few columns, one product for all classes is quickest.
         products = (z[:, None] * z).reshape(len(z) ** 2, -1)
         blocks += (curvatures @ products.T).reshape(blocks.shape)
         return

@@ -1,4 +1,4 @@
-"""The diagonal of the Hessian, for X with more columns than a factor has room for."""
+"""The diagonal of the Hessian, for X with so many columns that no other factor fits memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from softmax_regression._objectives.linear.kernels import probabilities_of
 
 
 class Diagonal(Curvature):
-    """The diagonal of H."""
+    """The diagonal of the Hessian, as the cheapest approximation of the whole."""
 
     def __init__(self, objective: LinearCrossEntropy, at: Array | Evaluation):
         super().__init__(objective)
@@ -35,7 +35,7 @@ class Diagonal(Curvature):
 
 
 def diagonal_of(objective: LinearCrossEntropy, at: Array | Evaluation) -> Array:
-    """The diagonal of H, in the order of the flat vector."""
+    """Return the diagonal of the Hessian, in the order of the flat vector."""
     coordinates, n_features = objective.coordinates, objective.data.n_columns
     scales = np.ones(n_features) if coordinates is None else coordinates.scales
     at = as_evaluation(at)
@@ -47,7 +47,7 @@ def diagonal_of(objective: LinearCrossEntropy, at: Array | Evaluation) -> Array:
         means = coordinates.means / scales
         squares += means * (means * weight[:, None] - 2 * totals / scales)
     intercept = weight[:, None] * objective.row_map.intercept_entry**2
-    missing = objective.n_columns - squares.shape[1]  # of the columns: that of the intercept
+    missing = objective.n_columns - squares.shape[1]  # This is 1 with an intercept, else 0.
     diagonal = np.concatenate([squares, intercept[:, :missing]], axis=1)
     diagonal /= objective.data.n_rows
     diagonal += objective.ridge
@@ -55,14 +55,14 @@ def diagonal_of(objective: LinearCrossEntropy, at: Array | Evaluation) -> Array:
 
 
 class _Request(NamedTuple):
-    """Where, as (W, b) in the coordinates of X, and by what its columns are divided."""
+    """The matrix (W, b) in the coordinates of X, and the divisors of the columns of X."""
 
     matrix: Array
     scales: Array
 
 
 def _diagonal_sums(block: Block, at: _Request) -> tuple[Array, Array, Array]:
-    """Return the sums of w (x/t)², of w x and of w, where w = s p (1 − p), for each output."""
+    """Return the sums of w (x/t)², w x and w for each output, where w = s p (1 − p)."""
     n_outputs, n_features = len(at.matrix), block.design.n_columns
     squares, totals = np.zeros((2, n_outputs, n_features))
     weight = np.zeros(n_outputs)

@@ -1,11 +1,13 @@
-r"""The Hessian itself, factored.
+r"""The Cholesky factor of the whole Hessian.
 
-Making it takes n_rows · (n_classes · n_columns)² operations, in symmetric rank-k updates of BLAS;
-with few rows, `woodbury.py` has it in fewer. It can also be made from a sample of the rows.
+Summing up the Hessian takes n_rows · (n_classes · n_columns)² operations, in symmetric rank-k
+updates of BLAS; with few rows, `woodbury.py` takes fewer. The sum can also be made over a sample of
+the rows.
 
-Every block of two classes is −Σ_i s_i p_j p_k z zᵀ, and that of class k is Σ_i s_i p_k q_k z zᵀ,
-with q_k the sum of the other probabilities: nothing is subtracted, and the digits of rare classes
-are kept.
+The block of two classes j and k is −Σ_i s_i p_ij p_ik z_i z_iᵀ, and that of a single class k is
+Σ_i s_i p_ik q_ik z_i z_iᵀ, where q_ik is the sum of the probabilities of the other classes.
+Computing q as a sum rather than as 1 − p avoids cancellation, which would make the blocks of
+classes with probabilities close to 1 inaccurate.
 """
 
 from __future__ import annotations
@@ -30,11 +32,24 @@ from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_FEW_CLASSES = 5  # Of more, a symmetric update in one call is quicker than a product for each.
+# With more classes, one symmetric update is quicker than a product for each pair of classes.
+_MAX_CLASSES_BY_PAIRS = 5
 
 
 class HessianFactor(Curvature):
-    """The Cholesky factor of H, which may be rounded to float32 for half of the time."""
+    """The Cholesky factor of the Hessian without the last class.
+
+    Parameters
+    ----------
+    objective : LinearCrossEntropy
+        The function whose Hessian is factored.
+    at : Evaluation or ndarray of shape (n_params,)
+        The point at which the Hessian is taken.
+    sample : Sample, default=None
+        A weighted sample of the rows; by default the Hessian is summed over all rows.
+    dtype : dtype, default=float64
+        The precision of the sums; float32 takes half of the time.
+    """
 
     def __init__(
         self,
@@ -69,16 +84,16 @@ class HessianFactor(Curvature):
 
     @property
     def exact(self) -> bool:
-        """Whether it is that of H but for rounding errors of float64."""
+        """Whether the factor is that of the Hessian up to rounding errors of float64."""
         return self._whole and self._factor.sound
 
     @property
     def log_determinant(self) -> float:
-        """The logarithm of the determinant of H without the last class."""
+        """The logarithm of the determinant of the Hessian without the last class."""
         return self._factor.log_determinant
 
     def inverse(self) -> Array:
-        """Return H⁻¹ without the last class, of shape (n_scores, n_columns) twice."""
+        """Return H⁻¹ without the last class, with axes (class, column, class, column)."""
         return self._factor.inverse().reshape(*self._shape, *self._shape)
 
 
@@ -88,45 +103,45 @@ def hessian_matrix(
     sample: Sample | None = None,
     dtype: Any = np.float64,
 ) -> Array:
-    """Return H without the last class, from all rows or a sample of them; see the module's text."""
+    """Return the Hessian without the last class, summed over all rows or a sample of them."""
     n_columns = objective.n_columns
     n_classes = objective.layout.n_free_outputs
     known = as_evaluation(at).hessian if sample is None else None
     hessian, blocks = known or sum_over_rows(
         objective, at, sample, _add_to_hessian, _shapes(objective), dtype
     )
-    # What the evaluation keeps is not to be changed.
+    # The evaluation keeps its sums for later calls, so that they must not be changed in place.
     hessian = hessian.astype(np.float64, copy=known is not None)
     mirror(hessian)
     by_class = hessian.reshape(n_classes, n_columns, n_classes, n_columns)
     if objective.width > 1:
-        same_class = np.einsum("kikj->kij", by_class)  # views, as those below
+        same_class = np.einsum("kikj->kij", by_class)  # All results of einsum here are views.
         same_class[...] = blocks
     hessian /= objective.data.n_rows
     diagonal = np.einsum("kjkj->kj", by_class)
     diagonal += objective.ridge
     if objective.width > 1:
-        # The parameters of the class left out are minus the sum of the others', and what all have
-        # in common is 0 at the minimum: so the penalty couples all pairs of classes.
+        # The parameters of the last class are minus the sum of the others', and the mean over
+        # classes is 0 at the minimum. Therefore the penalty couples all pairs of classes.
         same_column = np.einsum("kjlj->klj", by_class)
         same_column -= objective.ridge / objective.width
     return hessian
 
 
 def hessian_request(objective: LinearCrossEntropy, params: Array, dtype: Any) -> HessianRequest:
-    """Return the request for the sums that H is made of, for a pass over the rows."""
+    """Return the request for a pass over the rows that sums up the Hessian."""
     return request_of(objective, params, _add_to_hessian, _shapes(objective), dtype)
 
 
 def _shapes(objective: LinearCrossEntropy) -> list[tuple[int, ...]]:
-    """Return the shapes of the sums: of pairs of classes, and of each class with itself."""
+    """Return the shapes of the sums for pairs of classes and for single classes."""
     n_columns, n_classes = objective.n_columns, objective.layout.n_free_outputs
     order = n_classes * n_columns
     return [(order, order), (n_classes, n_columns, n_columns)]
 
 
 def _of_all_classes(matrix: Array) -> Array:
-    """Return parameters of all classes, which sum to 0, for those without the last class's."""
+    """Return parameters of all classes, which sum to 0, from those relative to the last class."""
     mean = np.add.reduce(matrix)
     mean /= len(matrix) + 1
     whole = np.empty((len(matrix) + 1, matrix.shape[1]))
@@ -136,12 +151,12 @@ def _of_all_classes(matrix: Array) -> Array:
 
 
 def _add_to_hessian(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
-    """Add what some rows contribute to the blocks of two classes, and to those of one."""
+    """Add the contribution of a chunk of rows to the blocks of pairs and of single classes."""
     hessian, blocks = sums
     if len(p) == 1:
         add_weighted_square(hessian, z, p * (1 - p))
         return
-    if len(p) <= _FEW_CLASSES and len(z) > SHORT_SIDE:
+    if len(p) <= _MAX_CLASSES_BY_PAIRS and len(z) > SHORT_SIDE:
         _add_pairs(hessian, blocks, p[:, None] * z)
         return
     products = p[:-1, None] * z
@@ -151,7 +166,7 @@ def _add_to_hessian(z: Array, p: Array, sums: tuple[Array, Array]) -> None:
 
 
 def _add_pairs(hessian: Array, blocks: Array, products: Array) -> None:
-    """Add the same by a product for each pair of classes: of few, that is less work."""
+    """Do the same by one product for each pair of classes, which is less work for few classes."""
     n_columns = products.shape[1]
     for j, k in combinations(range(len(products)), 2):
         of_both = products[j].dot(products[k].T)
@@ -164,5 +179,5 @@ def _add_pairs(hessian: Array, blocks: Array, products: Array) -> None:
 
 @lru_cache(maxsize=4)
 def _others(n_classes: int) -> Array:
-    """Return what adds up the probabilities of all other classes, for each but the last."""
+    """Return the matrix that sums the probabilities of all other classes, for all but the last."""
     return 1.0 - np.eye(n_classes)[:-1]

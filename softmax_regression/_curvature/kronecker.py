@@ -1,6 +1,7 @@
-"""The Hessian as it were if all rows had the same probabilities: a Kronecker product, factored.
+"""A Kronecker product that equals the Hessian if all rows have the same probabilities.
 
-So they have where a fit begins. It is cheaper than the blocks of classes by a factor of n_classes.
+At the start of a fit all rows have the same probabilities. The Kronecker product takes fewer
+operations than the blocks of single classes by a factor of n_classes.
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
 _TINY = float(np.finfo(np.float64).tiny)
-# Mean square of the correlations between columns, times the number of rows: 1 of independent ones.
-_CHANCE_CORRELATION = 2.0
-_FEW_ROWS = 0.5  # Of all: what a class has of them by weight, if its Gram matrix is its own.
-_LEAST_EIGENVALUE = 1e-6  # Of P: a class that hardly occurs is not without curvature.
+# The mean square of the correlations between independent columns, times the number of rows, is
+# about 1. Columns are regarded as uncorrelated up to this value.
+_MAX_CHANCE_CORRELATION = 2.0
+# If the effective number of rows of a class is a smaller share of all rows, classes are taken to
+# have Gram matrices that differ from each other.
+_MIN_ROWS_SHARE = 0.5
+# Eigenvalues of P are raised to this, so that classes that hardly occur have some curvature.
+_MIN_CLASS_EIGENVALUE = 1e-6
 
 
 class KroneckerFactor(Curvature):
-    """A Cholesky factor for all classes, of P ⊗ G + diag(ridge).
+    """The Cholesky factor of P ⊗ G + diag(ridge), with one matrix G for all classes.
 
-    With A_i = diag(p_i) − p_i p_iᵀ, P is the sum of A_i over the rows, divided by its trace, and G
-    the mean of tr(A_i) z_i z_iᵀ, in which rows count that the model is undecided about. With the
-    eigenvectors of P in the place of classes, it falls apart into blocks λ G + diag(ridge); where λ
-    differ little, as with classes of about the same size, one factor does for all. Where each class
-    has rows of its own, correlations of G that are no more than chance are not those of a class:
-    then its diagonal is taken.
+    With A_i = diag(p_i) − p_i p_iᵀ, P is the sum of A_i over the rows divided by its trace, and G
+    is the mean of tr(A_i) z_i z_iᵀ, which weighs those rows most whose class is least certain.
+
+    In the basis of the eigenvectors of P, the matrix is block diagonal with one block
+    λ G + diag(ridge) for each eigenvalue λ. Eigenvalues that differ little, as with classes of
+    similar size, share one factor. Where each class dominates in rows of its own and the
+    correlations in G are no larger than chance, only the diagonal of G is used, because these
+    correlations say nothing about those within a class.
     """
 
     def __init__(
@@ -42,11 +49,11 @@ class KroneckerFactor(Curvature):
         super().__init__(objective)
         gram, spread, counts = _moments_of_rows(objective, at, sample)
         values, vectors = np.linalg.eigh(spread)
-        # The first is (1, …, 1), along which no probability changes.
-        self._classes, values = vectors[:, 1:], np.maximum(values[1:], _LEAST_EIGENVALUE)
+        # The first eigenvector is (1, …, 1), along which no probability changes.
+        self._classes, values = vectors[:, 1:], np.maximum(values[1:], _MIN_CLASS_EIGENVALUE)
         n_rows = objective.data.n_rows if sample is None else len(sample.rows)
         self._levels: Levels
-        if counts.of_class < _FEW_ROWS * n_rows and _are_uncorrelated(gram, counts.of_all):
+        if counts.of_class < _MIN_ROWS_SHARE * n_rows and _are_uncorrelated(gram, counts.of_all):
             self._levels = _DiagonalLevels(values[:, None] * gram.diagonal() + objective.ridge)
         else:
             self._levels = _FactoredLevels(gram, values, objective.ridge)
@@ -64,12 +71,12 @@ class KroneckerFactor(Curvature):
 
 
 class _DiagonalLevels:
-    """λ_k diag(G) + diag(ridge), of which the roots are divided by.
+    """The diagonal matrices λ_k diag(G) + diag(ridge), one for each eigenvalue λ_k.
 
     Parameters
     ----------
     diagonals : ndarray of shape (n_levels, n_columns)
-        That of each λ_k.
+        The diagonals of these matrices.
     """
 
     def __init__(self, diagonals: Array):
@@ -85,12 +92,12 @@ class _DiagonalLevels:
 
 
 class _FactoredLevels:
-    """λ_k G + diag(ridge), with one factor for those λ_k that differ by less than a factor of 2."""
+    """Factors of λ_k G + diag(ridge), each shared by λ_k that differ by less than a factor of 2."""
 
     def __init__(self, gram: Array, values: Array, ridge: Array):
-        largest = values[-1]  # Which most of them are, of classes of one size.
+        largest = values[-1]  # With classes of similar size, most eigenvalues are close to this.
         levels = largest * np.exp2(np.rint(np.log2(values / largest)))
-        # Each with the rows that it serves: next to each other, as the λ_k are in order.
+        # The λ_k are sorted, so that those which share a factor are a slice.
         self._factors = []
         for level in np.unique(levels):
             served = np.flatnonzero(levels == level)
@@ -110,16 +117,24 @@ Levels = _DiagonalLevels | _FactoredLevels
 
 
 def _are_uncorrelated(gram: Array, n_rows: float) -> bool:
-    """Whether columns are correlated no more than independent ones are by chance."""
+    """Return whether columns are correlated no more than independent ones are by chance."""
     roots = np.sqrt(np.maximum(gram.diagonal(), _TINY))
     correlations = gram / roots / roots[:, None]
     np.fill_diagonal(correlations, 0.0)
     mean_square = float(np.vdot(correlations, correlations)) / max(1, len(gram) * (len(gram) - 1))
-    return mean_square * n_rows <= _CHANCE_CORRELATION
+    return mean_square * n_rows <= _MAX_CHANCE_CORRELATION
 
 
 class _Counts(NamedTuple):
-    """How many rows of equal weight would tell as much, of tr(A_i) and on average of p (1 − p)."""
+    """Effective numbers of rows, (Σ w)² / Σ w².
+
+    Parameters
+    ----------
+    of_all : float
+        The effective number for the weights tr(A_i).
+    of_class : float
+        The effective number for the weights p (1 − p) of a class, averaged over classes.
+    """
 
     of_all: float
     of_class: float
@@ -128,7 +143,7 @@ class _Counts(NamedTuple):
 def _moments_of_rows(
     objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None
 ) -> tuple[Array, Array, _Counts]:
-    """Return G, P, and how many rows they come from."""
+    """Return G, P, and the effective numbers of rows that they are made from."""
     n_columns, n_classes = objective.n_columns, objective.width
     shapes = [(n_columns, n_columns), (n_classes, n_classes), (2, n_classes + 1)]
     gram, spread, weights = sum_over_rows(objective, at, sample, _add_to_moments, shapes)

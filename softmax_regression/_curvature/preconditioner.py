@@ -1,9 +1,13 @@
-"""Which matrix stands for the Hessian, by what it costs.
+"""Preconditioners of conjugate gradients, chosen by a model of what they cost.
 
-A factor of the Hessian made from a sample of the rows is nearly as good as the whole, if the sample
-is several times as large as the matrix and has the rows that matter: those about which the model is
-undecided, and those far out, which may be all that a rare feature or class has: `sampling.py` draws
-them.
+A Hessian summed over a sample of the rows preconditions nearly as well as one summed over all rows,
+if the sample has several times as many rows as the matrix and contains the influential ones. These
+are the rows whose class is uncertain, and those with large values, which may be the only rows in
+which a rare feature or class occurs. `sampling.py` draws such samples.
+
+The cost model counts multiplications in units of the time that one takes in a product with the
+Hessian. `HessianPreconditioner` lines up matrices as stages, from the cheapest to the best, and
+compares the costs of making a matrix, of solving with it and of a product with the Hessian.
 """
 
 from __future__ import annotations
@@ -26,36 +30,45 @@ from softmax_regression._linalg.cholesky import INVERTED_ORDER
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_MAX_FACTOR_ORDER = 3000  # A factor of this order takes 70 MB, and less than a second.
-_ROWS_PER_UNKNOWN = 5  # Rows drawn for each row of the matrix, unless told otherwise,
-_MOST_ROWS_PER_UNKNOWN = 200  # or up to so many, where there are so many rows that
-_SHARE_OF_PRODUCT = 0.5  # making the matrix takes no larger share of a product with the Hessian,
-_MOST_MULTIPLICATIONS = 1e10  # and no more than so many multiplications, half a second of a core.
-_LEAST_FLOAT32_PIVOT = 1e-3  # Below it, a matrix is no longer summed in float32.
-_NEGLIGIBLE_MULTIPLICATIONS = 10_000_000  # So few are not worth drawing rows for.
-_FEW_PRODUCTS = 20  # A matrix that takes no longer than so many needs no cheaper ones before it.
-# Multiplications of a symmetric update in the time of one of a product with few classes.
+_MAX_FACTOR_ORDER = 3000  # A factor of this order takes 70 MB and less than a second.
+_ROWS_PER_UNKNOWN = 5  # This many rows are drawn for each row of the matrix by default.
+# A cheap factor of the Hessian is made from up to this many rows for each row of the matrix.
+_MOST_ROWS_PER_UNKNOWN = 200
+# A factor of the Hessian is cheap if it takes at most this share of a product with the Hessian.
+_SHARE_OF_PRODUCT = 0.5
+# A cheap factor takes at most this many multiplications, which are half a second on one core.
+_MOST_MULTIPLICATIONS = 1e10
+# Matrices are summed in float32 until one has a pivot, relative to its diagonal, of at most this.
+_LEAST_FLOAT32_PIVOT = 1e-3
+# A matrix that takes at most this many multiplications is summed over all rows instead of a sample.
+_NEGLIGIBLE_MULTIPLICATIONS = 10_000_000
+# No cheaper stage precedes a matrix that takes no longer than this many products with the Hessian.
+_FEW_PRODUCTS = 20
+# A symmetric update makes this many multiplications in the time that a product needs for one.
 _UPDATE_SPEED = 3.0
-# Multiplications in the time that the calls take of a product, and of making one factor.
+# The function calls around one product, and around making one factor, take as long as this many
+# multiplications.
 _CALLS_OF_PRODUCT, _CALLS_OF_FACTOR = 250_000, 3_000_000
-_EIGENVECTOR_COST = 10  # Multiplications that all eigenvectors take, over the cube of the order.
-_MEMORY_COST = 3.0  # Times that a multiplication takes longer which reads a factor from memory.
+# All eigenvectors of a matrix take this many multiplications, times the cube of its order.
+_EIGENVECTOR_COST = 10
+# A multiplication takes this many times as long if the factor has to be read from memory.
+_MEMORY_COST = 3.0
 
 
 @dataclass
 class _Stage:
-    """A kind of matrix, and how many multiplications it takes.
+    """A kind of matrix, and what it costs, in multiplications of products with the Hessian.
 
     Parameters
     ----------
     kind : type
         The class of the matrix, a `Curvature`.
     operations : float
-        Multiplications that making it takes, calls included, in the time of those of products.
+        The cost of making the matrix, including the function calls.
     solving : float
-        Multiplications that solving with it takes, in the time of those of products.
+        The cost of one solution with the matrix.
     n_drawn : int or None
-        The number of rows that it is made from; None for a kind that cannot be sampled.
+        The number of rows over which the matrix is summed; None for a kind that always takes all.
     """
 
     kind: Any
@@ -65,14 +78,17 @@ class _Stage:
 
 
 class HessianPreconditioner:
-    """Makes matrices that stand for the Hessian of a linear cross-entropy, in stages.
+    """Makes approximations of the Hessian of a linear cross-entropy, in stages.
+
+    Later stages cost more and are better. If the best one that was chosen by its cost is a Hessian
+    summed over a sample of the rows, the Hessian summed over all rows follows as the last stage.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        In standardised coordinates.
+        The function whose Hessian is approximated, in standardised coordinates.
     rows_per_unknown : int, default=None
-        How many rows are drawn for each row of the matrix; by default 5.
+        The number of rows drawn for each row of the matrix; by default 5.
     """
 
     def __init__(self, objective: LinearCrossEntropy, rows_per_unknown: int | None = None):
@@ -89,7 +105,7 @@ class HessianPreconditioner:
         self.n_stages = len(self._stages)
 
     def of(self, objective: LinearCrossEntropy, rows_per_unknown: int) -> HessianPreconditioner:
-        """Return one of another objective on the same rows, with what is known of these."""
+        """Return the preconditioners of another objective on the same rows, reusing their norms."""
         other = HessianPreconditioner(objective, rows_per_unknown)
         other._sampler = self._sampler.of(objective)
         other._may_be_rounded = self._may_be_rounded
@@ -104,16 +120,16 @@ class HessianPreconditioner:
         return self.n_stages - 1
 
     def __call__(self, at: Array | Evaluation) -> Curvature:
-        """Make the best that a sample of the rows gives at some parameters."""
+        """Make the best matrix whose cost is moderate, as `_choose` finds it, at some parameters."""
         return self.make(self._best_sampled, at)
 
     def make(self, stage: int, at: Array | Evaluation) -> Curvature:
-        """Make the matrix of a stage."""
+        """Make the matrix of a stage at some parameters."""
         at = as_evaluation(at)
         sample, kind = self.sample(at.params, stage), self._stages[stage].kind
         if sample is None:
             return kind(self.objective, at)
-        # The error of sampling is larger than that of rounding, as a rule.
+        # The error of sampling is usually larger than that of rounding to float32.
         if kind is not KroneckerFactor and self._may_be_rounded:
             rounded: HessianFactor | BlockFactor = kind(self.objective, at, sample, np.float32)
             self._may_be_rounded = rounded.least_pivot > _LEAST_FLOAT32_PIVOT
@@ -122,31 +138,33 @@ class HessianPreconditioner:
         return kind(self.objective, at, sample)
 
     def sample(self, params: Array, stage: int | None = None) -> Sample | None:
-        """Draw the rows that the matrix of a stage is made of; None for all."""
+        """Draw the rows over which the matrix of a stage is summed; None stands for all rows."""
         n_drawn = self._stages[self._best_sampled if stage is None else stage].n_drawn
         return None if n_drawn is None else self.draw(params, n_drawn)
 
     def n_products(self, stage: int, made: int) -> float:
-        """How many products, and solutions with a stage's matrix, take as long as making another's.
+        """Return the cost of making a matrix, in iterations of conjugate gradients with another.
+
+        Each iteration takes a product with the Hessian and a solution with the preconditioner.
 
         Parameters
         ----------
         stage : int
-            Whose matrix is solved with.
+            The stage whose matrix preconditions the iterations.
         made : int
-            Whose matrix is made.
+            The stage whose matrix is made.
         """
         return self._stages[made].operations / (self._product + self._stages[stage].solving)
 
     @property
     def _product(self) -> float:
-        """How many multiplications a product with the Hessian takes."""
+        """The cost of a product with the Hessian, including the function calls."""
         data = self.objective.data
-        share = data.dtype.itemsize / 8  # Half of the digits take half of the time.
+        share = data.dtype.itemsize / 8  # Multiplications in float32 take half of the time.
         return _CALLS_OF_PRODUCT + 4 * share * data.n_values * self.objective.width
 
     def _choose(self) -> list[_Stage]:
-        """Return which matrices stand for the Hessian, the better after the cheaper."""
+        """Return the stages whose cost is moderate, the cheapest first and the best last."""
         n_classes, n_columns = self.objective.width, self.objective.n_columns
         n_rows, order = self.objective.data.n_rows, self.objective.layout.hessian_order
         if not _fits_by_rows(self.objective) and n_columns > _MAX_FACTOR_ORDER:
@@ -165,7 +183,7 @@ class HessianPreconditioner:
                 stages = [blocks, _Stage(WoodburyFactor, operations, solving, None)]
         if stages[-1].operations <= _FEW_PRODUCTS * self._product:
             return stages[-1:]
-        # With many classes, the Kronecker factor takes longer than a block for each class.
+        # With very many classes, the Kronecker factor takes longer than a block for each class.
         n_drawn = self._n_drawn(n_columns, 1)
         of_pairs = n_drawn * n_classes**2 + _EIGENVECTOR_COST * n_classes**3
         if shared.operations + of_pairs <= max(blocks.operations, self._product):
@@ -175,7 +193,10 @@ class HessianPreconditioner:
     def _stage(
         self, kind: Any, order: int, repeats: int, n_solved: int, n_drawn: int | None = None
     ) -> _Stage:
-        """Return a stage of `repeats` factors of some order, to be solved with `n_solved` times."""
+        """Return a stage that makes `repeats` factors and solves with factors `n_solved` times.
+
+        All factors have the same order, and `n_drawn` rows, by default those of `_n_drawn`.
+        """
         n_drawn = n_drawn or self._n_drawn(order, repeats)
         multiplications = n_drawn * order**2 + order**3 / 3
         operations = repeats * (multiplications / _UPDATE_SPEED + _CALLS_OF_FACTOR)
@@ -183,7 +204,7 @@ class HessianPreconditioner:
         return _Stage(kind, operations, _solve_cost(order) * solving, n_drawn)
 
     def _n_drawn(self, order: int, repeats: int) -> int:
-        """How many rows make matrices of some order: of each class some, too."""
+        """Return over how many rows `repeats` matrices of an order are summed by default."""
         n_rows = self.objective.data.n_rows
         if repeats * n_rows * order**2 <= _NEGLIGIBLE_MULTIPLICATIONS:
             return n_rows
@@ -191,27 +212,30 @@ class HessianPreconditioner:
 
     @property
     def _affordable(self) -> float:
-        """How many multiplications of products take the time that any matrix may take."""
+        """The largest cost of a factor of the Hessian that counts as cheap."""
         return min(_SHARE_OF_PRODUCT * self._product, _MOST_MULTIPLICATIONS / _UPDATE_SPEED)
 
     def _n_affordable(self, order: int) -> int:
-        """How many rows make a matrix of some order in that time, or as many as can be of use."""
+        """Return how many rows to draw for a cheap factor of the Hessian of some order."""
         fewest = self._n_drawn(order, 1)
         most = _MOST_ROWS_PER_UNKNOWN * (order + self.objective.width)
         return max(fewest, min(int(_UPDATE_SPEED * self._affordable / order**2), most))
 
     def draw(self, params: Array, n_rows: int) -> Sample | None:
-        """Draw rows by their part in the trace of the Hessian, always the same; None for all."""
+        """Draw rows by their share of the trace of the Hessian; see `RowSampler.draw`."""
         return self._sampler.draw(params, n_rows)
 
 
 def _solve_cost(order: int) -> float:
-    """In the time of how many multiplications of a product one of solving with a factor is."""
+    """Return the cost of a multiplication in a solution with a factor of some order.
+
+    Factors up to `INVERTED_ORDER` are small enough for the cache.
+    """
     return 1.0 if order <= INVERTED_ORDER else _MEMORY_COST
 
 
 def _fits_by_rows(objective: LinearCrossEntropy) -> bool:
-    """Whether the rows are fewer than the unknowns, and there is room for matrices of theirs."""
+    """Return whether a Woodbury factor exists, saves work and fits into memory."""
     n_rows, n_classes, n_columns = objective.data.n_rows, objective.width, objective.n_columns
     largest = _MAX_FACTOR_ORDER**2
     fewer = n_classes > 1 and n_rows < objective.layout.hessian_order

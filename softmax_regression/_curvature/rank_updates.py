@@ -1,4 +1,4 @@
-"""Symmetric rank-k updates, in one triangle of a matrix."""
+"""Symmetric rank-k updates of one triangle of a matrix."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from scipy.linalg.blas import dgemm, dsyrk, sgemm, ssyrk
 
 from softmax_regression._linalg.arrays import Array
 
-SHORT_SIDE = 16  # Of a matrix: general products of so few rows are quicker than half of the work.
+# Up to this many rows, a general product is quicker than a symmetric update with half of the work.
+SHORT_SIDE = 16
 
 
 def add_weighted_square(out: Array, z: Array, weight: Array) -> None:
-    """Add z diag(weight) zᵀ to the upper triangle."""
+    """Add z diag(weight) zᵀ to the upper triangle of `out`, in place."""
     if len(z) <= SHORT_SIDE:
         out += (z * weight).dot(z.T)
     else:
@@ -22,10 +23,10 @@ def add_weighted_square(out: Array, z: Array, weight: Array) -> None:
 
 
 def add_square(out: Array, factor: float, a: Array) -> None:
-    """Add factor · a aᵀ to the upper triangle.
+    """Add factor · a aᵀ to the upper triangle of `out`, in place.
 
-    In place: no new matrix, half of the work. For a few long rows, BLAS's kernels of general
-    products are quicker still.
+    The symmetric update allocates no matrix and does half of the work of a general product. For a
+    few long rows, the general product of BLAS is quicker nevertheless, and fills both triangles.
     """
     double = out.dtype == np.float64
     if len(a) <= SHORT_SIDE:
@@ -37,7 +38,7 @@ def add_square(out: Array, factor: float, a: Array) -> None:
 
 
 def mirror(matrix: Array) -> None:
-    """Copy the upper triangle to the lower."""
+    """Copy the upper triangle of a matrix to its lower triangle."""
     np.copyto(matrix, matrix.T, where=_below_diagonal(len(matrix)))
 
 

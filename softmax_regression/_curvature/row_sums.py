@@ -1,4 +1,4 @@
-"""Sums over rows that Hessians are made of: of functions of a row and its probabilities."""
+"""Sums over rows of functions of the features and probabilities of a row, as in Hessians."""
 
 from __future__ import annotations
 
@@ -16,31 +16,34 @@ from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import probabilities_of
 
-# Takes z, the probabilities of the same rows, and the sums to add to. It can be pickled.
+# A function that takes a chunk of rows z, their probabilities, and the sums to which it adds. It
+# must be possible to pickle it.
 Add = Callable[[Array, Array, Any], None]
 
-_UPDATE_VALUES = 1 << 19  # Of the rows of one rank-k update: they fit the cache.
-_MIN_UPDATE_ROWS = 64  # Of an update; fewer rows waste calls.
-_UPDATE_PER_PRODUCT = 4  # Multiplications of an update in the time of one of a product with X.
+# The rows of one rank-k update have about this many values, so that they fit the cache.
+_UPDATE_VALUES = 1 << 19
+_MIN_UPDATE_ROWS = 64  # Updates of fewer rows would spend their time on function calls.
+# An update makes this many multiplications in the time that a product with X needs for one.
+_UPDATE_PER_PRODUCT = 4
 
 
 class HessianRequest(NamedTuple):
-    """What to add up.
+    """The arguments of `hessian_sums`, which is called for each block of rows.
 
     Parameters
     ----------
     add : callable
-        Adds what some rows contribute.
+        The function that adds the contribution of a chunk of rows to the sums.
     matrix : ndarray
         (W, b) in the coordinates of X.
     row_map : RowMap
-        Takes rows of X to the coordinates of the parameters.
+        The map from rows of X to the coordinates of the parameters.
     shapes : sequence of tuple of int
-        Of the sums.
+        The shapes of the sums.
     dtype : dtype
-        Of the sums.
+        The dtype of the sums.
     n_rows : int
-        The number of rows of an update.
+        The number of rows in a chunk.
     """
 
     add: Add
@@ -59,10 +62,10 @@ def sum_over_rows(
     shapes: Sequence[tuple[int, ...]],
     dtype: Any = np.float64,
 ) -> tuple[Array, ...]:
-    """Let ``add(z, p, sums)`` sum over all rows, or those drawn, with their weights in z.
+    """Call ``add(z, p, sums)`` for chunks of all rows or of a sample, and return the sums.
 
-    It gets z transposed, the intercept's entry in the last row, multiplied by the root of the
-    weight.
+    `z` has one column for each row of X, with the intercept's entry last, and is multiplied by the
+    square root of the row's weight.
     """
     at = as_evaluation(at)
     at_once = objective.rows_at_once(at) if sample is None else None
@@ -75,7 +78,7 @@ def sum_over_rows(
     if sample is not None:
         data, kept = sample.data or data.take(sample), None
     request = request_of(objective, at.params, add, shapes, dtype)
-    # Each thread has sums of its own, which is worth it where updates take long.
+    # Each thread needs sums of its own, which pays only where updates take long.
     updates = max(map(prod, shapes)) // _UPDATE_PER_PRODUCT
     width = max(1, updates // max(1, data.n_columns))
     return data.map_reduce(hessian_sums, request, width=width, kept=kept)
@@ -88,7 +91,7 @@ def request_of(
     shapes: Sequence[tuple[int, ...]],
     dtype: Any,
 ) -> HessianRequest:
-    """Return what `hessian_sums` is asked for, at some parameters."""
+    """Return the request for `hessian_sums` at some parameters."""
     largest = max(shapes, key=prod)
     n_rows = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
     matrix = objective.for_rows(params)
@@ -96,7 +99,7 @@ def request_of(
 
 
 def hessian_sums(block: Block, request: HessianRequest) -> tuple[Array, ...]:
-    """Return what `add` sums over the rows of a block."""
+    """Return the sums that `request.add` makes over the rows of a block."""
     dtype, weight = request.dtype, block.loss.weight
     sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
     memory = np.empty(request.row_map.n_columns * min(request.n_rows, block.design.n_rows))
@@ -111,7 +114,10 @@ def hessian_sums(block: Block, request: HessianRequest) -> tuple[Array, ...]:
 
 
 def weighted_rows(objective: LinearCrossEntropy, at: Array | Evaluation) -> tuple[Array, Array]:
-    """Return √(s/S) z, (n_columns, n_rows), and the probabilities, (n_classes, n_rows)."""
+    """Return √(s/S) z and the probabilities of all rows.
+
+    Their shapes are (n_columns, n_rows) and (n_classes, n_rows).
+    """
     at = as_evaluation(at)
     z, p = objective.data.map_reduce(
         _write_rows,
@@ -125,14 +131,14 @@ def weighted_rows(objective: LinearCrossEntropy, at: Array | Evaluation) -> tupl
 
 
 class _Place(NamedTuple):
-    """Where, as (W, b) in the coordinates of X, and what takes rows to those of the parameters."""
+    """The matrix (W, b) in the coordinates of X, and the map from rows of X to the parameters'."""
 
     matrix: Array
     row_map: RowMap
 
 
 def _write_rows(block: Block, at: _Place) -> tuple[Array, Array]:
-    """Return √s z and the probabilities of a block, a column for each row."""
+    """Return √s z and the probabilities of the rows of a block, with one column for each row."""
     n_rows = block.rows.stop - block.rows.start
     z, probabilities = np.empty((at.row_map.n_columns, n_rows)), np.empty((len(at.matrix), n_rows))
     for rows in block.pieces:

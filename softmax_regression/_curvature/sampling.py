@@ -1,18 +1,22 @@
-r"""Which rows stand for all in a Hessian: those that make most of it.
+r"""Importance sampling of the rows over which a Hessian is summed.
 
-Rows are drawn with probabilities in proportion to
+Rows are drawn with probabilities in proportion to their importance
 
     (1 − ‖p_i‖²) · ‖z_i‖²
 
-which bounds a row's part in the trace of the Hessian (compare the leverage scores of Mahoney,
+times their weight, which bounds a row's share of the trace of the Hessian (compare the leverage
+scores of Mahoney,
 "Randomized algorithms for matrices and data", 2011, and Xu, Yang, Roosta, Ré and Mahoney,
 "Sub-sampled Newton methods with non-uniform sampling", NeurIPS 2016).
 
-Each row has a random number of its own, and is drawn if that is below its probability, which takes
-the sum of all rows: one pass for the sum and one to draw, and another for the rows. Where passes
-are dear, as each reads all of X, one has to do. Each block then gives away a few times as many rows
-as its share, with its own mean in the place of that of all rows; which of them are drawn is known
-when the sum is.
+Each row has a fixed random number, and is drawn if that number is below the row's probability. The
+probabilities depend on the sum of all importances. So sampling takes three passes over the rows:
+one for the sum, one that draws the row numbers, and one that reads the rows drawn.
+
+Where X does not fit into memory, each pass reads it anew, and a single pass is made instead. In it
+each block returns candidates, a few times as many rows as its share of the sample, with
+probabilities that depend on the mean importance in the block rather than in all rows. Which of the
+candidates are drawn is decided when the sum over all blocks is known.
 """
 
 from __future__ import annotations
@@ -29,37 +33,42 @@ from softmax_regression._objectives.linear.coordinates import RowMap
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._objectives.linear.kernels import scores_of
 
-# Values of X that are made dense at a time, where it is sparse; and so many that the cache holds.
-_DENSE_VALUES, _CACHED_VALUES = 1 << 19, 1 << 17
-_FEW_ROWS = 64  # At a time; fewer waste calls.
-# Of the mean importance, what each row gets besides: so that no row is impossible, and none that
-# becomes important is missed altogether.
+# The number of values of a chunk of sparse rows that are made dense, and the number of values that
+# fit the cache.
+_MAX_DENSE_VALUES, _CACHED_VALUES = 1 << 19, 1 << 17
+_MIN_CHUNK_ROWS = 64  # Chunks of fewer rows would spend their time on function calls.
+# This share of the mean importance is added to the importance of each row. So every row may be
+# drawn, including those that become important while the sample is in use.
 _EQUAL_SHARE = 0.1
-_SPARE_CANDIDATES = 4.0  # Times its share that a block gives away.
+# A block returns this many times its share of the sample as candidates.
+_CANDIDATES_PER_SHARE = 4.0
 _TINY = float(np.finfo(np.float32).tiny)
 
 
 class RowSampler:
-    """Draws rows of an objective.
+    """Draws rows of an objective by their importance.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        In standardised coordinates.
+        The function whose Hessian is sampled, in standardised coordinates.
     """
 
     def __init__(self, objective: LinearCrossEntropy):
         self.objective = objective
-        self._row_values: Any = None  # Of each row ‖z‖² and its importance.
+        self._row_values: Any = None  # These are ‖z‖² and the importance of each row.
 
     def of(self, objective: LinearCrossEntropy) -> RowSampler:
-        """Return one of another objective on the same rows, with what is known of these."""
+        """Return the sampler of another objective on the same rows, which reuses their norms."""
         other = RowSampler(objective)
         other._row_values = self._row_values
         return other
 
     def draw(self, params: Array, n_rows: int) -> Sample | None:
-        """Draw about so many rows, always the same at the same parameters; None for all."""
+        """Draw about `n_rows` rows, the same ones whenever the parameters are the same.
+
+        None is returned if all rows are asked for.
+        """
         objective, data = self.objective, self.objective.data
         if n_rows == data.n_rows:
             return None
@@ -75,7 +84,7 @@ class RowSampler:
         return Sample(*data.map_reduce(_draw, chances, kept=kept, reduce=join))
 
     def _draw_at_once(self, at: _At, n_rows: int) -> Sample:
-        """Draw the same rows in one pass, and bring them along."""
+        """Draw rows as `draw` does, but in a single pass that also reads them."""
         data, width = self.objective.data, self.objective.width
         share = n_rows / data.n_rows
         found: Candidates = data.map_reduce(
@@ -83,7 +92,7 @@ class RowSampler:
         )
         mean = found.total / data.n_rows
         chances = _Chances.of(at, mean, share)
-        if found.largest_mean > _SPARE_CANDIDATES * mean:  # Some block gave too few.
+        if found.largest_mean > _CANDIDATES_PER_SHARE * mean:  # Some block returned too few.
             return Sample(*data.map_reduce(_draw, chances, width=width, reduce=join))
         of_each = chances(found.importances)
         drawn = np.flatnonzero(found.numbers < of_each)
@@ -93,14 +102,17 @@ class RowSampler:
 
 
 class _At(NamedTuple):
-    """Where, as (W, b) in the coordinates of X, and what takes rows to those of the parameters."""
+    """The matrix (W, b) in the coordinates of X, and the map from rows of X to the parameters'."""
 
     matrix: Array
     row_map: RowMap
 
 
 class _Chances(NamedTuple):
-    """With which probabilities rows are drawn."""
+    """The probabilities with which rows are drawn, as a function of their importances.
+
+    An importance a is drawn with probability ``min(scale · (a + least), 1)``.
+    """
 
     at: _At
     least: float
@@ -108,17 +120,17 @@ class _Chances(NamedTuple):
 
     @classmethod
     def of(cls, at: _At, mean: float, share: float) -> _Chances:
-        """Return those by which a share of rows is drawn whose importances have some mean."""
+        """Return the probabilities that draw about a share of rows of some mean importance."""
         least = _EQUAL_SHARE * mean + _TINY
         return cls(at, least, share / (mean + least))
 
     def __call__(self, importances: Array) -> Array:
-        """Return the probabilities for some importances."""
+        """Return the probabilities of rows with the given importances."""
         return np.minimum(self.scale * (importances.astype(np.float64) + self.least), 1.0)
 
 
 def _write_sizes(block: Block, row_map: RowMap) -> tuple[()]:
-    """Keep ‖z_i‖² of each row: the same at all parameters."""
+    """Store ‖z_i‖² of each row, which does not depend on the parameters."""
     assert block.kept is not None
     block.kept[0, block.rows] = _sizes(block, block.rows, row_map)
     return ()
@@ -127,8 +139,8 @@ def _write_sizes(block: Block, row_map: RowMap) -> tuple[()]:
 def _sizes(block: Block, rows: slice, row_map: RowMap) -> Array:
     """Return ‖z_i‖² of some rows of a block."""
     sizes = np.empty(rows.stop - rows.start, dtype=np.float32)
-    # Sparse rows are made dense, a few at a time.
-    few = min(_FEW_ROWS, _DENSE_VALUES // row_map.n_columns)
+    # Sparse rows are made dense in chunks.
+    few = min(_MIN_CHUNK_ROWS, _MAX_DENSE_VALUES // row_map.n_columns)
     step = max(1, few, _CACHED_VALUES // row_map.n_columns)
     memory = np.empty(min(step, len(sizes)) * row_map.n_columns)
     for start in range(rows.start, rows.stop, step):
@@ -139,7 +151,7 @@ def _sizes(block: Block, rows: slice, row_map: RowMap) -> Array:
 
 
 def _importance_sums(block: Block, at: _At) -> tuple[float]:
-    """Keep s_i (1 − ‖p_i‖²) ‖z_i‖² of each row, and return their sum."""
+    """Store the importance s_i (1 − ‖p_i‖²) ‖z_i‖² of each row, and return the sum."""
     assert block.kept is not None
     total, scratch = 0.0, block.scratch(len(at.matrix), at.matrix.dtype)
     for rows in block.pieces:
@@ -149,7 +161,7 @@ def _importance_sums(block: Block, at: _At) -> tuple[float]:
 
 
 def _importances(block: Block, rows: slice, at: _At, scratch: Array) -> Array:
-    """Return s_i (1 − ‖p_i‖²) ‖z_i‖² of some rows of a block."""
+    """Return the importances s_i (1 − ‖p_i‖²) ‖z_i‖² of some rows of a block."""
     p = scores_of(block.design[rows], at.matrix, scratch)
     block.loss.probabilities(p, rows)
     importance = p[0] * (1 - p[0])
@@ -169,9 +181,9 @@ def _importances_of_block(block: Block, at: _At) -> Array:
 
 
 def _draw(block: Block, chances: _Chances) -> tuple[Array, Array]:
-    """Draw rows with probabilities that grow with their importance, always the same ones.
+    """Draw rows of a block with the given probabilities, the same ones in each call.
 
-    Returns their numbers, and one over the probabilities.
+    Returns the numbers of the rows drawn, and the inverses of their probabilities as weights.
     """
     first, of_each = (
         block.first + block.rows.start,
@@ -182,35 +194,35 @@ def _draw(block: Block, chances: _Chances) -> tuple[Array, Array]:
 
 
 def _uniform(first: int, n_rows: int) -> Array:
-    """Return a random number for each of some rows: the same, whatever block they are in."""
-    # The generator makes two of these numbers at a time.
+    """Return a random number for each of some rows, which does not depend on the block."""
+    # Each step of the generator yields two float32 numbers.
     numbers = np.random.Generator(np.random.PCG64(0).advance(first // 2))
     return numbers.random(n_rows + first % 2, dtype=np.float32)[first % 2 :]
 
 
-# -- in one pass -----------------------------------------------------------------------------------
+# -- sampling in a single pass ---------------------------------------------------------------------
 
 
 class _Wanted(NamedTuple):
-    """Where, and which share of the rows is to be drawn."""
+    """The point of the sample, and the share of all rows that is to be drawn."""
 
     at: _At
     share: float
 
 
 class Candidates(NamedTuple):
-    """Rows of which some are drawn.
+    """Rows from which the sample is drawn once the sum of all importances is known.
 
     Parameters
     ----------
     total : float
-        The sum of the importances of all rows, these and others.
+        The sum of the importances of all rows of the blocks, candidates or not.
     largest_mean : float
-        The largest mean importance of a block.
+        The largest mean importance within one block.
     rows, numbers, importances : ndarray of shape (n_candidates,)
-        Their row numbers, random numbers and importances.
+        The row numbers, random numbers and importances of the candidates.
     data : Dataset
-        The rows themselves.
+        The features and targets of the candidates.
     """
 
     total: float
@@ -222,7 +234,7 @@ class Candidates(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
-        """Return those of several blocks."""
+        """Return the candidates of several blocks together."""
         totals, means, rows, numbers, importances, data = zip(*parts, strict=True)
         return cls(
             sum(totals),
@@ -235,12 +247,12 @@ class Candidates(NamedTuple):
 
 
 def candidates(block: Block, wanted: _Wanted) -> Candidates:
-    """Return the rows of a block that may be drawn."""
+    """Return the rows of a block from which the sample is drawn."""
     importances = _importances_of_block(block, wanted.at)
     first, n_rows = block.first + block.rows.start, len(importances)
     total = float(importances.sum(dtype=np.float64))
     mean = total / max(1, n_rows)
-    chances = _Chances.of(wanted.at, mean, _SPARE_CANDIDATES * wanted.share)(importances)
+    chances = _Chances.of(wanted.at, mean, _CANDIDATES_PER_SHARE * wanted.share)(importances)
     numbers = _uniform(first, n_rows)
     rows = np.flatnonzero(numbers < chances)
     there = block.rows.start + rows

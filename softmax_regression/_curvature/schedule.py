@@ -1,8 +1,9 @@
-"""Which Hessian Newton's method factors, by what it costs and how far the minimum is.
+"""The schedule that decides how exact a Hessian each step of Newton's method factors.
 
-Far from the minimum the Hessian is another after every step: one made from a sample of the rows,
-and rounded to float32, brings as much. The nearer, the more precise it has to be, for each step
-squares what is left only as far as its matrix is exact.
+Far from the minimum the Hessian changes much with every step. There a Hessian summed over a sample
+of the rows and in float32 makes as much progress as the exact one. Close to the minimum the
+Hessian has to be more exact, because Newton's method converges quadratically only with the exact
+Hessian.
 """
 
 from __future__ import annotations
@@ -16,24 +17,35 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_SAMPLE_ABOVE = 0.1  # A sample of rows does where a larger share of the value is left to gain.
-_FLOAT32_ABOVE = 0.01  # Float32 does where a larger share of the value is left to gain.
-_ROWS_PER_UNKNOWN = 10  # Rows drawn for each row of the Hessian.
-_SAMPLED_ROWS_PER_UNKNOWN = 3 * _ROWS_PER_UNKNOWN  # Of fewer, all are taken.
-_COSTLY_EVALUATIONS = 4  # A Hessian that takes longer than so many is used more than once.
-_CALLS_MULTIPLICATIONS = 1_500_000  # In the time that the calls of an evaluation take.
-_SCORE_MULTIPLICATIONS = 40  # In the time of an exponential and what goes with it.
+# A sample of rows is used while the expected decrease is more than this share of the value.
+_SAMPLE_ABOVE = 0.1
+# Sums in float32 are used while the expected decrease is more than this share of the value.
+_FLOAT32_ABOVE = 0.01
+_ROWS_PER_UNKNOWN = 10  # This many rows are drawn for each row of the Hessian.
+# With fewer rows than this for each row of the Hessian, no sample is drawn.
+_SAMPLED_ROWS_PER_UNKNOWN = 3 * _ROWS_PER_UNKNOWN
+# A Hessian that takes longer than this many evaluations is costly, and used for several steps.
+_COSTLY_EVALUATIONS = 4
+# The function calls of an evaluation take as long as this many multiplications.
+_CALLS_MULTIPLICATIONS = 1_500_000
+# The exponential and the rest of the loss of one score take as long as this many multiplications.
+_SCORE_MULTIPLICATIONS = 40
 
 
 class HessianSchedule:
-    """Makes factors of the Hessian, as exact as they are worth it.
+    """Makes factors of the Hessian that are as exact as the distance from the minimum asks for.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        In standardised coordinates.
+        The function whose Hessian is factored, in standardised coordinates.
     near : bool, default=False
-        Whether the minimum is known to be near: no sample is drawn.
+        Whether the minimum is known to be near, so that no sample is drawn.
+
+    Attributes
+    ----------
+    costly : bool
+        Whether a Hessian takes so long that a factor should be used for several steps.
     """
 
     def __init__(self, objective: LinearCrossEntropy, near: bool = False):
@@ -51,7 +63,7 @@ class HessianSchedule:
             self._rows = HessianPreconditioner(objective, _ROWS_PER_UNKNOWN)
 
     def __call__(self, at: Array | Evaluation, left: float) -> HessianFactor:
-        """Make one at some parameters, where about a share `left` of the value is to be gained."""
+        """Make a factor at a point where F is expected to fall by a share `left` of its value."""
         known = as_evaluation(at).hessian is not None
         if known or left <= _FLOAT32_ABOVE or not self._takes_longer:
             return HessianFactor(self.objective, at)

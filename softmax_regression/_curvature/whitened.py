@@ -1,8 +1,8 @@
-r"""A linear cross-entropy in unknowns in which its Hessian is about the identity.
+r"""A change of unknowns after which the Hessian of a linear cross-entropy is near the identity.
 
-With M = L Lᵀ for the Hessian at some point and its parameters as the origin, ``params = origin +
-L⁻ᵀ u``. Near the origin the objective is as round a bowl as M is a good picture of the Hessian, so
-that a method which knows only gradients gets on.
+Let M = L Lᵀ approximate the Hessian at some point, the origin. The unknowns u are defined by
+``params = origin + L⁻ᵀ u``. The Hessian in u is L⁻¹ H L⁻ᵀ, which is the closer to the identity the
+better M approximates H, so that a method that uses only gradients converges fast.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 
 
 class Whitening:
-    """The change of unknowns: ``params = origin + L⁻ᵀ u``.
+    """The change of unknowns ``params = origin + L⁻ᵀ u``.
 
     Parameters
     ----------
     origin : ndarray of shape (n_params,)
-        Where u is 0.
+        The parameters for u = 0.
     curvature : Curvature
-        M = L Lᵀ.
+        The matrix M = L Lᵀ.
     """
 
     def __init__(self, origin: Array, curvature: Curvature):
@@ -33,33 +33,33 @@ class Whitening:
         self.curvature = curvature
 
     def to_model(self, unknowns: Array) -> Array:
-        """Return the parameters for u."""
+        """Return the parameters for unknowns u."""
         return self.origin + self.curvature.solve_upper(unknowns)
 
     def push_direction(self, direction: Array) -> Array:
-        """Return a direction in the parameters for one in u."""
+        """Return the direction in the parameters for a direction in u."""
         return self.curvature.solve_upper(direction)
 
     def pull_gradient(self, gradient: Array) -> Array:
-        """Return a gradient in u for one in the parameters."""
+        """Return the gradient in u for a gradient in the parameters."""
         return self.curvature.solve_lower(gradient)
 
     def push_covariance(self, covariance: Array) -> Array:
-        """Return the covariance of the parameters for one of u."""
+        """Return the covariance of the parameters for a covariance of u."""
         return pushed_covariance(covariance, self.push_direction)
 
 
 class WhitenedObjective(Unconstrained):
-    """The objective as a function of u.
+    """The objective as a function of the unknowns u.
 
     Parameters
     ----------
     base : LinearCrossEntropy
-        The objective.
+        The objective as a function of the parameters.
     origin : ndarray of shape (n_params,)
-        Where u is 0.
+        The parameters for u = 0.
     curvature : Curvature
-        M.
+        The matrix M = L Lᵀ that approximates the Hessian at the origin.
     """
 
     def __init__(self, base: LinearCrossEntropy, origin: Array, curvature: Curvature):
@@ -69,11 +69,11 @@ class WhitenedObjective(Unconstrained):
 
     @property
     def has_dual(self) -> bool:
-        """Whether the objective has one."""
+        """Whether the objective has a dual, which bounds its minimum from below."""
         return self.base.has_dual
 
     def params(self, unknowns: Array) -> Array:
-        """Parameters of the objective for u."""
+        """Return the parameters of the objective for u."""
         return self.whitening.to_model(unknowns)
 
     def evaluate(self, params: Array) -> Evaluation:
@@ -81,7 +81,7 @@ class WhitenedObjective(Unconstrained):
         return self._whitened(params, self.base.evaluate(self.params(params)))
 
     def at_origin(self, inner: Evaluation) -> Evaluation:
-        """Return what is known at u = 0 by an evaluation of the objective at the origin."""
+        """Return the evaluation at u = 0 that belongs to one of the objective at the origin."""
         return self._whitened(np.zeros(self.n_params), inner)
 
     def _whitened(self, unknowns: Array, inner: Evaluation) -> Evaluation:
@@ -96,16 +96,16 @@ class WhitenedObjective(Unconstrained):
 
     def certify(self, at: Evaluation, enough: float, sharp: bool) -> float:
         """Bound how far the objective is above its minimum."""
-        # The gradient in the parameters is not to be had from that in u: where rounding has it so,
-        # M is singular.
+        # The objective's own gradient is used, because M may be singular up to rounding errors, and
+        # then the gradient in u does not determine that in the parameters.
         inner = at.inner or self.base.evaluate(self.params(at.params))
         return self.base.certify(inner, enough, sharp)
 
     def gap_by_newton(self, params: Array, step: Array, decrement: float) -> float:
-        """Bound F − min F by the Newton step there."""
+        """Bound F − min F by means of the Newton step at a point."""
         pushed = self.whitening.push_direction(step)
         return self.base.gap_by_newton(self.params(params), pushed, decrement)
 
     def separates(self, params: Array) -> bool:
-        """Return whether the parameters tell all classes apart."""
+        """Return whether the parameters for u separate all classes."""
         return self.base.separates(self.params(params))

@@ -1,11 +1,11 @@
-r"""The Hessian of some entries of (W, b), by its parts, for X with far more columns than rows.
+r"""The Hessian for chosen entries of (W, b) in factored form, for far more columns than rows.
 
     H = R + Aᵀ A,    A = Bᵀ Z
 
-with R the ridge, z_i the rows in the objective's coordinates for each class, and B the root of the
-Hessian in the scores: ``B_i = (s_i / S)^½ diag(p_i)^½ (I − q_i q_iᵀ)``, where q_i = p_i^½ is of
-length 1, so that ``B_i B_iᵀ = s_i / S · (diag(p_i) − p_i p_iᵀ)``. Whatever the number of columns,
-A D Aᵀ for a diagonal D is of the order n_rows · n_outputs.
+Here R is the ridge, Z holds the rows z_i in the objective's coordinates for each class, and B is a
+root of the Hessian with respect to the scores: ``B_i = (s_i / S)^½ diag(p_i)^½ (I − q_i q_iᵀ)``.
+Since q_i = p_i^½ has norm 1, ``B_i B_iᵀ = s_i / S · (diag(p_i) − p_i p_iᵀ)``. The matrix A D Aᵀ for
+a diagonal D has the order n_rows · n_outputs, whatever the number of columns.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_INTERCEPT_RIDGE = 1e-5  # Damps Newton's steps in b, where the curvature is about 1.
+# This ridge damps Newton's steps in the intercepts, whose curvature is about 1.
+_INTERCEPT_RIDGE = 1e-5
 
 
 class WideHessian:
-    """H for the chosen entries.
+    """The Hessian H = R + Aᵀ A for the chosen entries of (W, b).
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        With a ridge.
+        The function whose Hessian is represented; its penalty has a ridge.
     at : Evaluation or ndarray of shape (n_params,)
-        Where.
+        The point at which the Hessian is taken.
     chosen : ndarray of bool, (n_outputs, n_columns)
-        Which entries of (W, b).
+        A mask of the entries of (W, b).
     """
 
     def __init__(self, objective: LinearCrossEntropy, at: Array | Evaluation, chosen: Array):
         self.chosen = chosen
         self._z, p = weighted_rows(objective, at)
-        self.n_scores = p.size  # The order of A D Aᵀ.
-        self._roots = np.sqrt(p * (1 - p))[None]  # B_i, its entry (k, j) at [k, j, i]
+        self.n_scores = p.size  # This is the order of A D Aᵀ.
+        self._roots = np.sqrt(p * (1 - p))[None]  # Entry (k, j) of B_i is at [k, j, i].
         if len(p) > 1:
             q = np.sqrt(p)
             self._roots = q[:, None] * (np.eye(len(q))[:, :, None] - q[:, None] * q)
@@ -45,17 +46,17 @@ class WideHessian:
         self.ridge = np.broadcast_to(ridge, chosen.shape)[chosen]
 
     def forward(self, direction: Array) -> Array:
-        """A d, class after class."""
+        """Return A d for a direction d, class by class."""
         change = self._spread(direction) @ self._z
         return np.einsum("kjn,kn->jn", self._roots, change).ravel()
 
     def backward(self, values: Array) -> Array:
-        """Aᵀ α."""
+        """Return Aᵀ α for a vector α with an entry for each score."""
         by_score = values.reshape(self._roots.shape[1:])
         return (np.einsum("kjn,jn->kn", self._roots, by_score) @ self._z.T)[self.chosen]
 
     def inner(self, diagonal: Array) -> Array:
-        """A D Aᵀ, for D ≥ 0 with few entries that are not 0 or many."""
+        """Return A D Aᵀ for a diagonal D ≥ 0; columns where D is 0 are skipped."""
         n_outputs, n_rows = self._roots.shape[1:]
         total = np.zeros((n_outputs, n_rows, n_outputs, n_rows))
         for roots, kept in zip(self._roots, self._spread(diagonal), strict=True):
@@ -66,7 +67,7 @@ class WideHessian:
         return total.reshape(self.n_scores, self.n_scores)
 
     def _spread(self, values: Array) -> Array:
-        """Return them as a matrix like (W, b), 0 elsewhere."""
+        """Return values of the chosen entries as a matrix like (W, b), with 0 elsewhere."""
         matrix = np.zeros(self.chosen.shape)
         matrix[self.chosen] = values
         return matrix

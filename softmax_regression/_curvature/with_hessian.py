@@ -1,7 +1,8 @@
-"""Value, gradient and Hessian from one pass over the rows.
+"""An objective that computes value, gradient and Hessian in one pass over the rows.
 
-Where each pass reads all rows anew, and a Hessian is small, it is summed up wherever the objective
-is evaluated: nearly everywhere Newton's method goes, it asks for it next.
+It serves data that each pass reads anew, and Hessians that are cheap. Newton's method needs the
+Hessian at nearly every point at which it evaluates the objective, so that summing it up at once
+saves a pass over the rows.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from softmax_regression._objectives.linear.kernels import gradient_sums
 
 
 class CrossEntropyWithHessian(LinearCrossEntropy):
-    """The same function as another, whose evaluations bring the sums of the Hessian along.
+    """A linear cross-entropy whose evaluations include the sums of the Hessian.
 
     Parameters
     ----------
     plain : LinearCrossEntropy
-        The other, in standardised coordinates. It certifies: there no Hessian is asked for.
+        The same function in standardised coordinates without these sums. It computes certificates,
+        because these need no Hessian.
     """
 
     def __init__(self, plain: LinearCrossEntropy):
@@ -44,5 +46,5 @@ class CrossEntropyWithHessian(LinearCrossEntropy):
 
 
 def gradient_and_hessian_sums(block: Block, request: HessianRequest) -> tuple[float | Array, ...]:
-    """Return Σ s_i CE_i, its gradient, and the sums that its Hessian is made of."""
+    """Return Σ s_i CE_i, its gradient, and the sums over rows of its Hessian."""
     return *gradient_sums(block, request.matrix), *hessian_sums(block, request)

@@ -1,21 +1,23 @@
-r"""The Hessian of the linear cross-entropy by a matrix of the order of the rows.
+r"""The inverse Hessian by the Woodbury formula, which factors a matrix of the order n_rows.
 
-Of K classes and d columns the Hessian has the order K d; with fewer rows than that, these are the
-cheaper side. With B_k = 1/S · Σ_i s_i p_ik z_i z_iᵀ + diag(ridge), one block for each class, and A
-the matrix whose rows are √(s_i/S) p_i ⊗ z_i,
+With K classes and d columns the Hessian has the order K d. If there are fewer rows than that, a
+matrix of the order n_rows is cheaper to factor. Let B be the block diagonal matrix of the
+B_k = 1/S · Σ_i s_i p_ik z_i z_iᵀ + diag(ridge), one for each class, and A the matrix whose rows are
+√(s_i/S) p_i ⊗ z_i. Then
 
     H = B − Aᵀ A
 
-to be inverted where the classes' parameters sum to 0, as all that a solver sees do. There
+This matrix is inverted in the subspace in which the parameters sum to 0 over classes, where all
+iterates of a solver are. In that subspace the inverse of B is
 
     N = B⁻¹ − B⁻¹ Eᵀ (E B⁻¹ Eᵀ)⁻¹ E B⁻¹,        E x = Σ_k x_k
 
-stands for the inverse of B, and by the formula of Sherman, Morrison and Woodbury (Golub and Van
-Loan, *Matrix Computations*, section 2.1.4)
+and by the formula of Sherman, Morrison and Woodbury (Golub and Van Loan, *Matrix Computations*,
+section 2.1.4) the inverse of the Hessian is
 
     H⁻¹ = N + N Aᵀ (I − A N Aᵀ)⁻¹ A N
 
-in n K d (n + d) operations instead of n K² d².
+This takes n K d (n + d) operations, where n is the number of rows, instead of n K² d².
 """
 
 from __future__ import annotations
@@ -36,21 +38,21 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 
 
 class WoodburyFactor(Curvature):
-    """H itself, if rounding lets it: see the module's text.
+    """The Hessian H, up to rounding errors, by the formula of the module's docstring.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        With three classes or more.
-    params : ndarray of shape (n_params,)
-        Where.
+        The function whose Hessian is inverted, with one score for each class.
+    at : Evaluation or ndarray of shape (n_params,)
+        The point at which the Hessian is taken.
     """
 
     def __init__(self, objective: LinearCrossEntropy, at: Array | Evaluation):
         super().__init__(objective)
         self._z, self._p = weighted_rows(objective, at)
-        # With B_k = L_k L_kᵀ, the L_k⁻¹.
         self._n_threads = usable_threads(self.operations(objective))
+        # The roots are the L_k⁻¹, where B_k = L_k L_kᵀ.
         self._roots = self._roots_of_classes()
         self._shared = CholeskyFactor(
             np.einsum("kij,kil->jl", self._roots, self._roots, optimize=True)
@@ -59,7 +61,7 @@ class WoodburyFactor(Curvature):
 
     @staticmethod
     def operations(objective: LinearCrossEntropy) -> float:
-        """How many multiplications making one takes."""
+        """Return how many multiplications making this matrix takes."""
         n_rows, n_columns = objective.data.n_rows, objective.n_columns
         of_class = n_columns * (n_rows + n_columns) ** 2
         return objective.width * of_class + n_rows**3 / 3
@@ -94,18 +96,18 @@ class WoodburyFactor(Curvature):
         return np.concatenate(share_out(work, list(self._p), self._n_threads))
 
     def _root_of(self, p: Array) -> Array:
-        """L⁻¹ of a class."""
+        """Return L_k⁻¹ of the class with probabilities p."""
         block = (self._z * p) @ self._z.T
         block.flat[:: len(block) + 1] += self.objective.ridge
         return CholeskyFactor(block).inverse_root()
 
     def _remainder(self) -> Array:
-        """I − A N Aᵀ."""
+        """Return I − A N Aᵀ."""
         n_columns, n_rows = self._z.shape
 
         def work(classes: Sequence[int]) -> tuple[Array, Array]:
             remainder = np.zeros((n_rows, n_rows))
-            in_common = np.zeros((n_rows, n_columns))  # A B⁻¹ Eᵀ
+            in_common = np.zeros((n_rows, n_columns))  # This becomes A B⁻¹ Eᵀ.
             for k in classes:
                 whitened = self._z.T @ self._roots[k].T
                 whitened *= self._p[k, :, None]
@@ -122,31 +124,34 @@ class WoodburyFactor(Curvature):
         return remainder
 
     def _solve_blocks(self, matrix: Array) -> Array:
-        """N g."""
+        """Return N g for a gradient g."""
         return self._back(self._free(self._whitened(matrix)))
 
     def _whitened(self, matrix: Array) -> Array:
-        """L_k⁻¹ g_k."""
+        """Return L_k⁻¹ g_k for each class k."""
         return np.matmul(self._roots, matrix[:, :, None])[:, :, 0]
 
     def _back(self, whitened: Array) -> Array:
-        """L_k⁻ᵀ u_k."""
+        """Return L_k⁻ᵀ u_k for each class k."""
         return np.matmul(whitened[:, None, :], self._roots)[:, 0, :]
 
     def _free(self, whitened: Array) -> Array:
-        """Without what the sum of the classes' parameters, which is 0, leaves no choice."""
+        """Project whitened unknowns such that the parameters L_k⁻ᵀ u_k sum to 0 over classes."""
         forces = self._shared.solve(np.einsum("ki,kij->j", whitened, self._roots, optimize=True))
         return whitened - self._roots @ forces
 
     def _to_rows(self, matrix: Array) -> Array:
-        """A x."""
+        """Return A x for parameters x, with one entry for each row."""
         return np.einsum("kn,kn->n", self._p, matrix @ self._z)
 
     def _from_rows(self, rows: Array) -> Array:
-        """Aᵀ r."""
+        """Return Aᵀ r for a vector r with one entry for each row."""
         return (self._p * rows) @ self._z.T
 
 
 def _add_gram(out: Array, factor: float, columns: Array) -> None:
-    """Add factor · aᵀ a to the upper triangle, in half of the operations of a general product."""
+    """Add factor · aᵀ a to the upper triangle of `out`, in place.
+
+    This takes half of the operations of a general product.
+    """
     dsyrk(factor, columns, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)

@@ -1,9 +1,9 @@
-r"""Some rows and columns of the Hessian, as a matrix or by products alone.
+r"""The Hessian restricted to a working set, as a dense matrix or as an operator.
 
-A matrix of order m costs n_rows · m² operations, and m³ to factor. A product costs what two passes
-over the chosen columns of X do, whatever m is, and conjugate gradients take some tens of them for
-what a factor gives. So whoever asks gets the one that is cheaper (J. Nocedal and S. Wright,
-"Numerical Optimization", 2nd ed. 2006, ch. 5 and 7).
+A dense matrix of order m takes n_rows · m² operations, and its factor m³. A product with the
+Hessian takes two passes over the chosen columns of X, whatever m is, and conjugate gradients need
+some tens of products to solve the same equations. `working_set_hessian` returns whichever is
+cheaper (J. Nocedal and S. Wright, "Numerical Optimization", 2nd ed. 2006, ch. 5 and 7).
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from softmax_regression._linalg.conjugate_gradients import conjugate_gradients
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-_PRODUCTS_PER_MATRIX = 50  # Products that conjugate gradients take in the place of a factor.
-# Multiplications of a matrix in the time that a product takes for a value and for a row of X.
+# Conjugate gradients are expected to take this many products where they replace a factor.
+_PRODUCTS_PER_MATRIX = 50
+# A product takes as long for a value of X, and for a row, as this many multiplications of a matrix.
 _MULTIPLICATIONS_PER_VALUE, _MULTIPLICATIONS_PER_ROW = 8, 50
-_ROWS_PER_ENTRY, _MIN_SAMPLED_ROWS = 5, 2000  # A sample has at least so many rows.
-_RESIDUAL_LEFT = 0.1  # Of the residual, in the norm of the preconditioner: CG end there.
-_MAX_PRODUCTS = 50  # Of one run of conjugate gradients.
+# A sample has this many rows for each entry of the working set, and at least this many in all.
+_ROWS_PER_ENTRY, _MIN_SAMPLED_ROWS = 5, 2000
+# Conjugate gradients end when the norm of the residual has fallen to this share of the first one.
+_RESIDUAL_LEFT = 0.1
+_MAX_PRODUCTS = 50  # One run of conjugate gradients makes at most this many products.
 
 
 def working_set_hessian(
@@ -38,20 +41,20 @@ def working_set_hessian(
     damping: float,
     rough: bool,
 ) -> WorkingSetHessian:
-    """Return H + damping for some entries of (W, b), class after class.
+    """Return the Hessian plus damping for the entries of a working set, class by class.
 
     Parameters
     ----------
     objective : LinearCrossEntropy
-        F.
+        The function whose Hessian is returned.
     at : Evaluation or ndarray of shape (n_params,)
-        Where; coefficients that are not 0 are among the chosen.
+        The point at which the Hessian is taken. All coefficients that are not 0 must be chosen.
     chosen : ndarray of bool, (n_outputs, n_columns)
-        Which entries.
+        A mask of the entries of (W, b) in the working set.
     damping : float
-        What is added to the diagonal.
+        The number that is added to the diagonal.
     rough : bool
-        Whether some of the rows may stand for all.
+        Whether the Hessian may be summed over a sample of the rows.
     """
     at = as_evaluation(at)
     used = np.flatnonzero(chosen[:, : objective.data.n_columns].any(axis=0))
@@ -76,14 +79,14 @@ def working_set_hessian(
 
 
 class WorkingSetHessian(ABC):
-    """M, symmetric and positive semidefinite: the Hessian of the entries of a working set.
+    """The Hessian M of a working set, which is symmetric and positive semidefinite.
 
     Attributes
     ----------
     diagonal : ndarray of shape (order,)
         The diagonal of M.
     quick : bool
-        Whether `solve` takes less time than some tens of products.
+        Whether `solve` takes less time than the products of a run of conjugate gradients.
     """
 
     diagonal: Array
@@ -95,14 +98,14 @@ class WorkingSetHessian(ABC):
 
     @abstractmethod
     def solve(self, entries: Array, vector: Array, penalty_hessian: Any = None) -> Array:
-        """Return (M + penalty_hessian)⁻¹ v in some of the entries, or something near it.
+        """Return (M + penalty_hessian)⁻¹ v for a subset of the entries, possibly approximately.
 
-        `penalty_hessian` is a sparse array, of the order of the entries.
+        `penalty_hessian` is a sparse array whose order is the number of entries in the subset.
         """
 
 
 class DenseHessian(WorkingSetHessian):
-    """M as a matrix, of which Cholesky factors are made."""
+    """The Hessian M as a dense matrix; equations are solved by Cholesky factors."""
 
     quick = True
 
@@ -121,7 +124,10 @@ class DenseHessian(WorkingSetHessian):
 
 
 class HessianOperator(WorkingSetHessian):
-    """M by its products; equations are solved by conjugate gradients, with the diagonal."""
+    """The Hessian M as an operator that returns products.
+
+    Equations are solved by conjugate gradients, preconditioned by the diagonal.
+    """
 
     quick = False
 
@@ -132,7 +138,8 @@ class HessianOperator(WorkingSetHessian):
         chosen: NDArray[np.bool_],
         damping: float,
     ):
-        # Products are in the precision of X: rows need no conversion, and steps no more digits.
+        # Products are computed in the precision of X, which spares the conversion of rows and is
+        # enough for a step.
         self._objective = objective.astype(objective.data.stored_dtype)
         self._at = Evaluation.of(at.params)
         self._chosen = np.flatnonzero(chosen)
