@@ -68,7 +68,7 @@ class _Stage:
     solving : float
         The cost of one solution with the matrix.
     n_drawn : int or None
-        The number of rows over which the matrix is summed; None for a kind that always takes all.
+        The number of rows over which the matrix is summed; None for a kind that needs all rows.
     """
 
     kind: Any
@@ -120,7 +120,7 @@ class HessianPreconditioner:
         return self.n_stages - 1
 
     def __call__(self, at: Array | Evaluation) -> Curvature:
-        """Make the best matrix whose cost is moderate, as `_choose` finds it, at some parameters."""
+        """Make the best matrix whose cost is moderate, as `_choose` finds it."""
         return self.make(self._best_sampled, at)
 
     def make(self, stage: int, at: Array | Evaluation) -> Curvature:

@@ -5,9 +5,8 @@ Rows are drawn with probabilities in proportion to their importance
     (1 − ‖p_i‖²) · ‖z_i‖²
 
 times their weight, which bounds a row's share of the trace of the Hessian (compare the leverage
-scores of Mahoney,
-"Randomized algorithms for matrices and data", 2011, and Xu, Yang, Roosta, Ré and Mahoney,
-"Sub-sampled Newton methods with non-uniform sampling", NeurIPS 2016).
+scores of Mahoney, "Randomized algorithms for matrices and data", 2011, and Xu, Yang, Roosta, Ré and
+Mahoney, "Sub-sampled Newton methods with non-uniform sampling", NeurIPS 2016).
 
 Each row has a fixed random number, and is drawn if that number is below the row's probability. The
 probabilities depend on the sum of all importances. So sampling takes three passes over the rows:
