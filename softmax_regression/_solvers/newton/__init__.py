@@ -1,1 +1,1 @@
-"""Newton's method, with exact and with inexact steps."""
+"""Newton's method, whose steps come from a Cholesky factor or from conjugate gradients."""

@@ -1,8 +1,8 @@
-"""Newton's directions, −H⁻¹ g or an approximation of it.
+"""Newton directions −H⁻¹ g and approximations of them.
 
-`CholeskyDescent` solves with the Cholesky factor of the Hessian itself. `ConjugateGradientDescent`
-solves the Newton equations by conjugate gradients, as far as the distance from the minimum makes it
-worth while, with a cheaper matrix as preconditioner. How that is made does not matter here.
+`CholeskyDescent` uses a Cholesky factor of the Hessian H. `ConjugateGradientDescent` solves the
+Newton equations by preconditioned conjugate gradients, the more precisely the closer the minimum
+is. The caller provides the functions that make factors and preconditioners.
 """
 
 from __future__ import annotations
@@ -25,29 +25,36 @@ from softmax_regression._solvers.protocols import (
 )
 from softmax_regression._solvers.warm_start import Preconditioner
 
-_DECREMENT_LEFT = 0.03  # Of the decrement, at most, if a factor is to be used again.
-_GRADIENT_FALL = 10.0  # Factor by which the squared gradient has to fall for that: quicker to see.
-_FINAL_STEP_DECREMENT = 1e-3  # Relative decrement below which a warm-started step is the last.
-_FINAL_STEP_SHARE = 0.1  # The same from a cold start, relative to the tolerance.
-_SERVED_DIRECTIONS = 2.0  # That a matrix is expected to serve, where it has to be made anew.
-_LEAST_PRODUCTS = 20  # Of conjugate gradients that begin anew.
+# A factor is used again if the Newton decrement has fallen to at most this share of the last one.
+_DECREMENT_LEFT = 0.03
+# A factor is used again only if the squared gradient has fallen by this factor since it was made.
+_GRADIENT_FALL = 10.0
+# A warm-started step is expected to be the last if its decrement is below this share of the value.
+_FINAL_STEP_DECREMENT = 1e-3
+# From a cold start, a step is expected to be the last if its decrement is below this share of the
+# decrease that the tolerance allows to be left.
+_FINAL_STEP_SHARE = 0.1
+# A preconditioner of the next stage is expected to serve for this many directions.
+_SERVED_DIRECTIONS = 2.0
+_LEAST_PRODUCTS = 20  # Each run of conjugate gradients may make at least this many products.
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class NewtonDescent(ABC):
-    """Proposes a Newton direction at each point: a `Descent`.
+    """A `Descent` that proposes a Newton direction at each point.
 
     Parameters
     ----------
     objective : CertifiedObjective
-        What is minimised.
+        The function to minimise.
 
     Attributes
     ----------
     exact : bool
-        Whether the last direction was Newton's but for rounding errors.
+        Whether the last direction was the Newton direction up to rounding errors.
     settled : bool
-        Always: it minimises nothing but the objective.
+        Whether the objective itself is minimised, rather than one with a larger penalty; always
+        true.
     """
 
     exact = False
@@ -60,44 +67,46 @@ class NewtonDescent(ABC):
 
     @property
     def preconditioner(self) -> Preconditioner | None:
-        """What stood for the Hessian last; None if nothing that another run may begin with."""
+        """The last approximation of the Hessian, for a warm start; None if there is none."""
         return None
 
     @abstractmethod
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
-        """Return where to go from a point; see `Descent`."""
+        """Return a direction from a point; see `Descent`."""
 
     def gap(self, evaluation: Evaluation, proposal: Proposal, decrement: float) -> float:
-        """Bound how far F is above its minimum, by a direction that is as precise as can be."""
+        """Bound F − min F by means of a direction that is as precise as rounding allows."""
         gap = self.objective.gap_by_newton(evaluation.params, proposal.direction, decrement)
         return float(gap)
 
 
 class HessianFactor(Solve, Protocol):
-    """A factor of the Hessian, or of what stands for it."""
+    """A factor of the Hessian or of an approximation of it."""
 
     @property
     def exact(self) -> bool:
-        """Whether it is that of the Hessian, but for rounding errors."""
+        """Whether the factor is that of the Hessian up to rounding errors."""
 
 
 class CholeskyDescent(NewtonDescent):
     """Newton directions by the Cholesky factor of the Hessian.
 
-    Where a factor takes far more time than a step, one that has made the decrement fall to a small
-    part is used again. Where what is left is to be known as precisely as can be, a new one is made.
+    Where making a factor takes far more time than a step, a factor is used again as long as its
+    steps reduce the Newton decrement to a small share. A new factor is made whenever the distance
+    from the minimum has to be known as precisely as possible.
 
     Parameters
     ----------
     objective : CertifiedObjective
-        What is minimised.
+        The function to minimise.
     factor : callable
-        Returns a factor of the Hessian at an evaluation. Its second argument is what share of the
-        value the last direction promised: the less, the more precise it must be.
+        Returns a factor of the Hessian at an evaluation. Its second argument is the decrease that
+        the last direction predicted, as a share of the value; the smaller it is, the more precise
+        the factor has to be.
     costly : bool, default=True
-        Whether that takes far more time than a step.
+        Whether making a factor takes far more time than a step.
     first : Solve, default=None
-        A factor that was made elsewhere, for the first step.
+        A factor for the first step, from a warm start.
     """
 
     def __init__(
@@ -111,10 +120,10 @@ class CholeskyDescent(NewtonDescent):
         self.factor = factor
         self.costly = costly
         self.exact = not costly
-        self._promised = 1.0  # By the last direction, relative to the value.
+        self._promised = 1.0  # The last direction predicted a decrease by this share of the value.
         self._current = first
-        self._last_decrement = np.inf  # By the current factor.
-        self._first_square = np.inf  # Of the gradient where the current factor was made.
+        self._last_decrement = np.inf  # The current factor predicted this decrease last.
+        self._first_square = np.inf  # The squared gradient where the current factor was made.
 
     @property
     def preconditioner(self) -> Preconditioner | None:
@@ -138,14 +147,15 @@ class CholeskyDescent(NewtonDescent):
     def _by_old_factor(
         self, factor: Solve, evaluation: Evaluation, square: float
     ) -> Proposal | None:
-        """Propose a direction by a factor that was made before, if it still serves."""
+        """Propose a direction by a factor from an earlier point, or None if it is too inexact."""
         if square * _GRADIENT_FALL > self._first_square:
             return None
         direction, decrement = _newton_direction(factor, evaluation)
         if not 0 < decrement <= _DECREMENT_LEFT * self._last_decrement:
             return None
         self._last_decrement, self.exact = decrement, False
-        # A step that leaves so much is off by the root of it: so may the decrement be.
+        # If a step leaves a share ε of the decrement, its relative error is about √ε, and so may be
+        # that of the decrement. Therefore the decrement is enlarged.
         return Proposal(direction, decrement * (1 + 2 * _DECREMENT_LEFT**0.5))
 
 
@@ -157,25 +167,30 @@ def _newton_direction(matrix: Solve, evaluation: Evaluation) -> tuple[Array, flo
 class ConjugateGradientDescent(NewtonDescent):
     """Newton directions by preconditioned conjugate gradients.
 
-    A preconditioner is kept until as much has been spent on its age as a new one costs: the
-    products beyond those that the first direction would have taken to get as far. Before the best
-    come cheaper ones, each until as much has been spent with it as the next one costs, unless less
-    than that is left to do: where the data are easy, these serve to the end.
+    A preconditioner gets worse as the iterates move away from the point where it was made. It is
+    made anew once the products wasted because of this cost as much as a new one. Products are
+    wasted if they exceed those that the first run with the preconditioner would have taken for the
+    same progress.
+
+    Preconditioners have stages, from the cheapest to the best. After as many products as the matrix
+    of the next stage costs, it is made if it is expected to save more products than that. On easy
+    problems the cheapest preconditioner serves until the end.
 
     Parameters
     ----------
     objective : CertifiedObjective
-        What is minimised.
+        The function to minimise.
     products : TruncatedNewtonObjective
-        The same, which multiplies by the Hessian; it may compute in a lower precision.
+        The same function for products with its Hessian, possibly in a lower precision.
     source : PreconditionerSource
-        Makes the preconditioners.
+        The object that makes preconditioners and knows their costs.
     warm_started : bool, default=False
         Whether one step is expected to lead to the minimum.
     first : Preconditioner, default=None
-        The one to begin with.
+        The preconditioner of the first step, from a warm start.
     max_products : int, default=500
-        Products with the Hessian after which a direction has to do, whatever its precision.
+        The number of products with the Hessian after which a direction is used, whatever its
+        precision.
     """
 
     def __init__(
@@ -197,10 +212,10 @@ class ConjugateGradientDescent(NewtonDescent):
         self._current: Solve | None = None
         self._stage = -1
         self._n_spent = self._n_wasted = 0.0
-        self._n_allowed = np.inf  # Products with matrices of this stage before the next is made.
+        self._n_allowed = np.inf  # After this many products of a stage, the next is considered.
         self._products_when_new: float | None = None
-        self._n_of_direction = self._n_of_last = 0  # Products, and those of the direction before.
-        self._products_lately = np.inf  # For each factor of e in the residual.
+        self._n_of_direction = self._n_of_last = 0  # Products of this direction and the one before.
+        self._products_lately = np.inf  # Products for each factor of e in the last run's residual.
         if first is not None:
             self._current = first.matrix
             self._stage = self._best_stage if first.stage is None else first.stage
@@ -225,11 +240,11 @@ class ConjugateGradientDescent(NewtonDescent):
 
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
         if self.products is not self.objective:
-            # What products remember of the rows there is in their own precision.
+            # Probabilities that the evaluation keeps have another precision than the products.
             evaluation = evaluation.without_rows()
         self._prepare(evaluation, enough)
         final = _FINAL_STEP_SHARE * enough
-        if self._warm_started:  # The first step is to be the last: it should prove that.
+        if self._warm_started:  # The first step should reach the minimum and prove it.
             final = _FINAL_STEP_DECREMENT * evaluation.value
         self._n_of_last, self._n_of_direction = self._n_of_direction, 0
         equations = NewtonEquations(self.products, evaluation, final)
@@ -241,10 +256,11 @@ class ConjugateGradientDescent(NewtonDescent):
         return Proposal(equations.step, equations.decrement)
 
     def _n_saved(self, value: float, residual: Array, enough: float) -> float:
-        """Estimate how many products the next stage would save, from how many this one took.
+        """Estimate how many products a preconditioner of the next stage could save.
 
-        Near the minimum, those that are left. Far from it the Hessian is another after each step,
-        and a matrix serves for few of them.
+        Far from the minimum the Hessian changes with each step, so that a preconditioner can save
+        the products of a few directions. Near the minimum it can save those that the current one
+        would take to reach the tolerance.
         """
         assert self._current is not None
         left = 0.5 * float(residual @ self._current.solve(residual))
@@ -254,10 +270,11 @@ class ConjugateGradientDescent(NewtonDescent):
         return _SERVED_DIRECTIONS * self._products_lately * digits
 
     def _prepare(self, evaluation: Evaluation, enough: float) -> None:
-        """Make another matrix before a direction, if that pays."""
+        """Make another preconditioner before a direction is computed, if that pays."""
         stage, best = self._stage, self._best_stage
         if self._current is None or enough == 0:
-            # A cheap one cannot say as precisely as can be what is left.
+            # With `enough` 0 the distance from the minimum is asked for as precisely as possible,
+            # which takes the best preconditioner.
             stage = best if enough == 0 else 0
             if self._current is None or self._stage < stage:
                 self._make(stage, evaluation)
@@ -270,12 +287,12 @@ class ConjugateGradientDescent(NewtonDescent):
             self._n_allowed = n_allowed
 
     def _is_outdone(self, value: float, residual: Array, enough: float) -> bool:
-        """Whether the next stage's matrix would save more than making it costs."""
+        """Return whether the next stage's matrix would save more products than making it costs."""
         if self._n_spent < self._n_allowed:
             return False
         costs = self.source.n_products(self._stage, self._stage + 1)
         self._n_allowed = self._n_spent + costs
-        return not self._n_saved(value, residual, enough) <= costs  # nor where that is NaN
+        return not self._n_saved(value, residual, enough) <= costs  # NaN counts as more.
 
     def _make(self, stage: int, evaluation: Evaluation) -> None:
         self._current = self.source.make(stage, evaluation)

@@ -1,9 +1,10 @@
-r"""The Newton equations H s = −g, solved by conjugate gradients as far as it is worth while.
+r"""The Newton equations H s = −g, solved by conjugate gradients to a variable precision.
 
-Far from the minimum a rough solution does as well as an exact one: by which factor the residual has
-to fall depends on how much there is left to gain (Nocedal and Wright, *Numerical Optimization*,
-section 7.1). Where the step is expected to reach the minimum, it goes on until the certificate at
-its end is likely to be small enough: the residual is about the gradient there.
+Far from the minimum a rough solution makes as much progress as an exact one. Therefore the factor
+by which the residual has to fall depends on the expected decrease of the objective (Nocedal and
+Wright, *Numerical Optimization*, section 7.1). If the step is expected to reach the minimum, the
+iterations continue until the certificate at its end is likely to be small enough. The residual
+predicts this certificate, because it is close to the gradient at the end of the step.
 """
 
 from __future__ import annotations
@@ -15,34 +16,39 @@ from softmax_regression._linalg.conjugate_gradients import EndOfCG, conjugate_gr
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.protocols import Solve, TruncatedNewtonObjective
 
-_MOST_PRODUCTS_FOR_PROOF = 50  # Rounding errors may keep the certificate above the tolerance.
-_LEAST_CURVATURE = 16 * float(np.finfo(np.float64).eps)  # Relative to the preconditioner's.
-_LARGEST_FORCING, _LEAST_FORCING = 0.2, 1e-3  # Factors by which the residual has to fall.
+# At most this many more products reduce the likely gap, which rounding errors may keep too large.
+_MOST_PRODUCTS_FOR_PROOF = 50
+# A direction has no curvature if dᵀ H d is at most this times dᵀ M d, M being the preconditioner.
+_LEAST_CURVATURE = 16 * float(np.finfo(np.float64).eps)
+# The residual has to fall to a share of its first norm that is between these limits.
+_LARGEST_FORCING, _LEAST_FORCING = 0.2, 1e-3
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class NewtonEquations:
-    """The Newton equations at a point, and the best solution so far.
+    """The Newton equations at a point, and their approximate solution so far.
 
     Parameters
     ----------
     objective : TruncatedNewtonObjective
-        Multiplies by H.
+        The objective, which multiplies by its Hessian H.
     evaluation : Evaluation
-        Where H and g are taken.
+        The evaluation of the objective at the point where H and the gradient g are taken.
     final_decrement : float
-        If the decrement is no more than this, the step is to lead to where that can be proved.
+        If the decrement is at most this, the step is computed so precisely that convergence can be
+        certified at its end.
 
     Attributes
     ----------
     step, residual : ndarray
-        s, and −g − H s.
+        The step s, and its residual −g − H s.
     decrement : float
-        ``−½ g·s``, and half of the square of the residual, in the norm of the preconditioner.
+        The expected decrease of the objective: ``−½ g·s`` plus half of the squared norm of the
+        residual, in the norm of the inverse preconditioner.
     n_products : int
-        Products with H so far.
+        The number of products with H so far.
     progress : float
-        Logarithm of the factor by which the last run shrank the residual.
+        The logarithm of the factor by which the last run reduced the residual.
     """
 
     def __init__(
@@ -58,14 +64,14 @@ class NewtonEquations:
         self.progress = 0.0
 
     def solve(self, preconditioner: Solve, enough: float, max_products: int) -> bool:
-        """Go on from the last step, preconditioned; return whether it is now precise enough.
+        """Improve the step by conjugate gradients; return whether it is precise enough.
 
         Parameters
         ----------
         preconditioner : Solve
-            A matrix near H.
+            A matrix that approximates H.
         enough : float
-            How much of the objective may be left in the end.
+            The distance of the objective from its minimum at which the solver may stop.
         max_products : int
             The largest number of products with H.
         """
@@ -97,7 +103,19 @@ class NewtonEquations:
 
 
 class _StoppingRule:
-    """Ends conjugate gradients where the residual has fallen far enough, and the end is proved."""
+    """Ends conjugate gradients once the residual is small and its likely gap is small enough.
+
+    Parameters
+    ----------
+    objective : TruncatedNewtonObjective
+        The objective, which estimates the gap at the end of a step from its residual.
+    enough : float
+        The gap at which the solver may stop.
+    final_decrement : float
+        The decrement up to which the gap at the end of the step has to be likely to be `enough`.
+    credit : float
+        The largest possible decrease of the objective; a step that predicts more is stopped.
+    """
 
     def __init__(
         self,
@@ -109,13 +127,13 @@ class _StoppingRule:
         self.objective = objective
         self.enough = enough
         self.final_decrement = final_decrement
-        self.goal = -1.0  # Of the square of the residual; negative before the beginning.
-        self.proof = np.inf  # The largest likely gap that will do.
+        self.goal = -1.0  # The largest squared residual to accept, negative while it is unknown.
+        self.proof = np.inf  # The largest likely gap to accept.
         self.patience = _MOST_PRODUCTS_FOR_PROOF
-        self.credit = credit  # By how much F may still fall: what promises more is no model of it.
+        self.credit = credit  # F cannot fall further; a model that predicts more is wrong.
 
     def begin(self, square: float) -> None:
-        """Learn the square of the gradient in the norm of the preconditioner."""
+        """Set the goals from the squared gradient in the norm of the inverse preconditioner."""
         self.goal = _forcing(square, self.enough) ** 2 * square
         if 0.5 * square <= self.final_decrement:
             self.proof = self.enough
@@ -135,9 +153,10 @@ class _StoppingRule:
 
 
 def _forcing(square: float, enough: float) -> float:
-    """Return the factor by which to reduce the residual, in the norm of the preconditioner.
+    """Return the share of its first norm to which the residual has to fall.
 
-    Half of the square of the gradient, in the same norm, estimates what is left to gain.
+    `square` is the squared gradient in the norm of the inverse preconditioner. Half of it estimates
+    the distance of the objective from its minimum.
     """
     ratio = enough / max(0.5 * square, _TINY)
     return float(np.clip(ratio**0.25, _LEAST_FORCING, _LARGEST_FORCING))

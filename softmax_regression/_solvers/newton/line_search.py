@@ -1,7 +1,8 @@
-"""A line search that compares slopes, and so works to the last digit.
+"""A line search that compares slopes, and therefore works to full precision.
 
-Along a line a convex function has an increasing slope, and its minimum is where that changes sign.
-Values of the function agree to rounding long before its slope is 0.
+Along a line the slope of a convex function increases, and the minimum is where it changes sign.
+Near the minimum, values of the function are equal up to rounding errors while its slope is still
+informative.
 """
 
 from __future__ import annotations
@@ -12,25 +13,27 @@ from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.protocols import SearchableObjective
 
-_SLOPE_LEFT = 0.3  # Of the slope at the start: below, the next direction does better.
-_MOST_TRIALS = 40  # Lengths of one line search. It halves or doubles: none should need them all.
-_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+# A point is accepted if the slope there is at most this share of the slope at the start.
+_SLOPE_LEFT = 0.3
+_MOST_TRIALS = 40  # One line search tries at most this many step lengths.
+# Values that differ by at most this share are regarded as equal up to rounding errors.
+_RELATIVE_ROUNDING_ERROR = 16 * float(np.finfo(np.float64).eps)
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class LineSearch:
-    """Finds a point on the line where the slope is small and the value not above the first.
+    """Finds a point on a line where the slope is small and the value not above that at the start.
 
-    It begins with the full step. While the slope is still far below 0 it goes twice as far, and
-    once the slope has changed its sign, to the zero of the straight line through two slopes. It
-    ends at the first bound of a parameter.
+    The search starts with the full step. It doubles the step while the slope is far below 0. Once
+    the slope has changed its sign, the next step length is the zero of the straight line through
+    the slopes on both sides. The search ends at the first bound of a parameter that it meets.
 
     Parameters
     ----------
     objective : SearchableObjective
-        What is minimised, convex.
+        The convex function to minimise.
     max_change : float, default=inf
-        By how much the scores of a row may change, in nats.
+        The largest allowed change of the scores of a row, in nats.
     """
 
     def __init__(self, objective: SearchableObjective, max_change: float = np.inf):
@@ -38,12 +41,12 @@ class LineSearch:
         self.max_change = max_change
 
     def __call__(self, evaluation: Evaluation, proposal: Proposal) -> Evaluation | None:
-        """Return the objective there; None if rounding errors leave no such point."""
+        """Return the evaluation at the point found; None if rounding errors leave no such point."""
         objective, params, direction = self.objective, evaluation.params, proposal.direction
         first = float(evaluation.gradient @ direction)
         if not first < 0:
             return None
-        acceptable = evaluation.value + _ROUNDING * abs(evaluation.value)
+        acceptable = evaluation.value + _RELATIVE_ROUNDING_ERROR * abs(evaluation.value)
         below, above = (0.0, first), (np.inf, np.nan)
         max_step = objective.max_step(params, direction)
         if self.max_change < np.inf:
@@ -61,10 +64,10 @@ class LineSearch:
                 return trial
             elif slope < 0:
                 if length >= max_step and best is trial:
-                    return trial  # It is at a bound.
+                    return trial  # The trial is at the largest allowed step.
                 below, was_long = (length, slope), False
             else:
-                if was_long:  # Where slopes bend sharply, one end would else stay for ever.
+                if was_long:  # Halving one slope (the Illinois rule) keeps one end from staying.
                     below = (below[0], 0.5 * below[1])
                 above, was_long = (length, slope), True
             length = min(_between(below, above), max_step)
@@ -72,7 +75,10 @@ class LineSearch:
 
 
 def _between(below: tuple[float, float], above: tuple[float, float]) -> float:
-    """Choose the next length, given two with their slopes of which one is too short."""
+    """Return a step length between one that is too short and one that is too long.
+
+    Each is given with its slope; the long one is infinite while none is known.
+    """
     (short, negative), (long, positive) = below, above
     if np.isinf(long):
         return 2 * short

@@ -1,6 +1,6 @@
-"""Newton's method for convex objectives: a descent of `descent.py` and the line search.
+"""Newton's method for convex objectives, made of a descent and a line search.
 
-The directions are Newton's, by the Cholesky factor of the Hessian or by conjugate gradients
+The descents in `descent.py` compute Newton directions by a Cholesky factor or conjugate gradients
 (Nocedal and Wright, *Numerical Optimization*, section 7.1).
 """
 
@@ -15,7 +15,8 @@ from softmax_regression._solvers.newton.line_search import LineSearch
 from softmax_regression._solvers.protocols import SearchableObjective
 from softmax_regression._solvers.result import SolverResult, StopReason
 
-_CAUTIOUS_CHANGE = 4.0  # Nats by which an iteration may change the scores of a row.
+# A cautious iteration changes the scores of a row by at most this many nats.
+_CAUTIOUS_CHANGE = 4.0
 
 
 def minimize_newton(
@@ -24,26 +25,26 @@ def minimize_newton(
     start: Evaluation,
     stopping: Stopping,
 ) -> SolverResult:
-    """Minimise a convex objective.
+    """Minimise a convex objective by Newton's method.
 
     Parameters
     ----------
     objective : SearchableObjective
-        What to minimise.
+        The function to minimise.
     descent : NewtonDescent
-        Proposes directions.
+        The rule that proposes directions.
     start : Evaluation
-        Where to begin.
+        The evaluation of the objective at the starting point.
     stopping : Stopping
-        When to stop. Where its criterion is costly, the Newton decrement relative to the value
-        stands for it.
+        The stopping rule. Where its criterion is costly, the Newton decrement relative to the value
+        is used instead.
     """
     result = minimize(objective, descent, LineSearch(objective), start, stopping)
     astray = result.reason is StopReason.ROUNDING and not objective.has_dual
     if not astray or result.n_iter >= stopping.max_iter:
         return result
-    # Without a penalty nothing brings back rows whose scores a long step has taken so far that
-    # their loss has no curvature left. Shorter steps do not take them there.
+    # A long step can move the scores of some rows so far that their loss has no curvature left.
+    # Without a penalty, later steps then cannot move them back. Shorter steps avoid this.
     search = LineSearch(objective, _CAUTIOUS_CHANGE)
     left = stopping.after(result.n_iter)
     both = followed_by(result, lambda: minimize(objective, descent, search, start, left))
