@@ -1,1 +1,1 @@
-"""Proximal Newton for penalties that make zeros, and its quadratic subproblems."""
+"""Proximal Newton for lasso and group lasso penalties, and its quadratic subproblems."""

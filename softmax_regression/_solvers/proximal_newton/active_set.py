@@ -1,16 +1,18 @@
-r"""Quadratic functions with a penalty that makes zeros, by active sets.
+r"""Minimisation of a quadratic function plus a lasso or group lasso penalty by active sets.
+
+Each iteration of proximal Newton minimises a function
 
     q(u) = g·(u − w) + ½ (u − w)ᵀ M (u − w) + Ω(u)
 
-which proximal Newton minimises in each iteration. Where the *active set* is given, the entries that
-are not 0 (and, for the lasso, their signs), q is smooth, and a Newton step leads to its minimum
-(`quadratic.py`): close to the solution one or two suffice. Newton steps find the right active set
-badly where it is far, and go there and back where M is singular. So a step that does not help is
-followed by accelerated proximal gradient steps until the active set stays the same. Each takes one
-product with M, and is scaled by its diagonal (A. Beck and M. Teboulle, "A fast
-iterative shrinkage-thresholding algorithm for linear inverse problems", SIAM J. Imaging Sciences 2,
-2009; restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart for accelerated
-gradient schemes", Foundations of Computational Mathematics 15, 2015).
+The *active set* is the set of entries that are not 0, together with their signs in the case of the
+lasso. For a given active set q is smooth, and a Newton step leads to its minimum (`quadratic.py`).
+Close to the solution one or two such steps suffice. Newton steps are bad at finding an active set
+that differs much from the current one, and may cycle where M is singular. Therefore a Newton step
+that does not help is followed by accelerated proximal gradient steps until the active set stays the
+same. Each of these takes one product with M, and is scaled by the diagonal of M (A. Beck and M.
+Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems", SIAM J.
+Imaging Sciences 2, 2009; restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart
+for accelerated gradient schemes", Foundations of Computational Mathematics 15, 2015).
 """
 
 from __future__ import annotations
@@ -23,34 +25,40 @@ from softmax_regression._curvature.working_set import WorkingSetHessian
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.proximal_newton.quadratic import FlatPenalty, Quadratic
 
-_HELPFUL_FALL = 0.5  # A Newton step helps if it leaves no more of the subgradient than this.
-_LEAST_SUBGRADIENT = 1e-14  # Its norm: less is rounding errors.
-_STEPS_WITH_SAME_ZEROS = 5  # Proximal steps in a row after which the active set is taken as found.
-_MOST_PROXIMAL_STEPS = 60  # Proximal steps in a row.
-_POWER_ITERATIONS = 6  # For the largest eigenvalue of the matrix.
-_EIGENVALUE_MARGIN = 1.05  # Power iterations find a little too little.
-_BOUND_GROWTH = 1.2  # Of a bound of the curvature that turns out to be too small.
+# A Newton step helps if it reduces the norm of the subgradient to at most this share.
+_HELPFUL_FALL = 0.5
+_LEAST_SUBGRADIENT = 1e-14  # A subgradient of a smaller norm consists of rounding errors.
+# The active set counts as found if this many proximal steps in a row leave it unchanged.
+_STEPS_WITH_SAME_ZEROS = 5
+_MOST_PROXIMAL_STEPS = 60  # At most this many proximal steps are taken in a row.
+_POWER_ITERATIONS = 6  # This many power iterations estimate the largest eigenvalue.
+# The estimated largest eigenvalue is multiplied by this, since power iterations underestimate it.
+_EIGENVALUE_MARGIN = 1.05
+# A bound of the curvature that is exceeded becomes the curvature found, times this.
+_BOUND_GROWTH = 1.2
 
 
 def minimize_model(
     model: Quadratic, penalty: FlatPenalty, *, precision: float, max_rounds: int
 ) -> None:
-    """Minimise q, and leave the solution in the model.
+    """Minimise q, and move the model to the minimum.
 
     Parameters
     ----------
     model : Quadratic
-        The smooth part, and the start.
+        The smooth part of q, at the starting point.
     penalty : FlatPenalty
-        Ω.
+        The penalty Ω.
     precision : float
-        Which part of the subgradient may be left.
+        The share of its first norm to which the subgradient has to fall.
     max_rounds : int
-        The most Newton steps, each with proximal steps or without.
+        The largest number of rounds. Each takes a Newton step, and proximal steps if that does not
+        help.
     """
     first = size = _size(model, penalty)
     descent: AcceleratedDescent | None = None
-    newton = model.matrix.quick  # If not, proximal steps go first: they take fewer products.
+    # Where solving takes many products, proximal steps come first, because they take fewer.
+    newton = model.matrix.quick
     for _ in range(max_rounds):
         if size <= max(precision * first, _LEAST_SUBGRADIENT):
             return
@@ -72,14 +80,14 @@ def _size(model: Quadratic, penalty: FlatPenalty) -> float:
 
 @dataclass
 class AcceleratedDescent:
-    """Accelerated proximal gradient, each entry with the curvature L times its diagonal's.
+    """Accelerated proximal gradient steps, in a metric proportional to the diagonal of M.
 
     Parameters
     ----------
     model : Quadratic
-        The smooth part, which moves with the steps.
+        The smooth part of q, which moves with the steps.
     penalty : FlatPenalty
-        Ω.
+        The penalty Ω.
     """
 
     model: Quadratic
@@ -93,7 +101,7 @@ class AcceleratedDescent:
         )
 
     def until_zeros_stay(self) -> None:
-        """Take steps until the zeros are the same for some time."""
+        """Take steps until the set of zeros has stayed the same for several steps."""
         at, slope = self.model.at, self.model.slope
         ahead, slope_ahead = at, slope
         momentum, same = 1.0, 0
@@ -112,7 +120,7 @@ class AcceleratedDescent:
         self.model.move(at, slope)
 
     def _step(self, at: Array, slope: Array) -> tuple[Array, Array]:
-        """Take a step with a bound of the curvature that holds along it."""
+        """Take a proximal step, and raise the bound of the curvature until it holds there."""
         while True:
             metric = self._bound * self._metric
             to = self.penalty.proximal(at - slope / metric, metric)
@@ -126,7 +134,7 @@ class AcceleratedDescent:
 
 
 def _largest_eigenvalue(matrix: WorkingSetHessian, metric: Array, start: Array) -> float:
-    """Return about the largest λ with M v = λ D v."""
+    """Estimate the largest λ with M v = λ D v by power iterations, D being the metric."""
     vector, largest = start / metric, 1.0
     for _ in range(_POWER_ITERATIONS):
         norm = float(vector @ (metric * vector))

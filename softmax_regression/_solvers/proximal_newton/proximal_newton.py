@@ -1,26 +1,26 @@
-r"""Proximal Newton for a smooth convex F and a penalty Ω that makes zeros.
+r"""Proximal Newton for F + Ω, with a smooth convex F and a lasso or group lasso penalty Ω.
 
-Each iteration minimises the quadratic model of F, with Ω as it is, and searches between the point
-and that minimum (J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods for minimizing
-composite functions", SIAM J. Optimization 24, 2014). Close to the solution its zeros and signs no
-longer change, and convergence is that of Newton's method. Four things make an iteration cheap and
-each count:
+Each iteration minimises a quadratic model of F plus Ω itself, and then searches on the line between
+the current point and that minimum (J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods
+for minimizing composite functions", SIAM J. Optimization 24, 2014). Close to the solution the zeros
+and signs no longer change, and the method converges as Newton's method does. Four techniques make
+iterations cheap and effective:
 
-- *Working sets.* The model is made only of the coefficients that are not 0 and of those whose slope
-  exceeds what Ω allows, the steepest first and at most as many again (a few times as many where
-  the model's Hessian is known by its products alone).
-- *Continuation.* A fit begins with a larger Ω, by a factor that falls with each iteration, from
-  where the first coefficient becomes non-zero. What is non-zero then grows along the path of
-  solutions, steps stay short enough for the model, and early Hessians are small.
-- *Rough models.* A sample of the rows is enough for early Hessians (R. Byrd, G. Chin, W. Neveitt
+- *Working sets.* The model contains only the coefficients that are not 0 and those whose slope
+  exceeds what Ω allows. Those with the steepest slopes come first, and at most as many are added as
+  there are already (a few times as many where the model's Hessian is an operator).
+- *Continuation.* A fit starts with Ω multiplied by a factor, which is nearly so large that all
+  coefficients are 0, and falls to 1 with the iterations. So the working set grows along the path of
+  solutions, steps stay so short that the model is accurate, and early Hessians are small.
+- *Rough models.* Early Hessians are summed over a sample of the rows (R. Byrd, G. Chin, W. Neveitt
   and J. Nocedal, "On the use of stochastic Hessian information in optimization methods for machine
-  learning", SIAM J. Optimization 21, 2011), and products for large ones (`working_set.py`).
-- *Damping.* The model's Hessian gets a multiple of the identity in proportion to the subgradient
-  that is left: where the Hessian is singular, as along what all classes have in common, steps stay
-  finite, and convergence remains quadratic (M.-C. Yue, Z. Zhou and A. So, "A family of inexact SQA
-  methods for non-smooth convex minimization", Mathematical Programming 174, 2019). More is added
-  where F has risen above the model: probabilities on their way to ½ have more curvature than where
-  they come from.
+  learning", SIAM J. Optimization 21, 2011), and large ones are operators (`working_set.py`).
+- *Damping.* A multiple of the identity in proportion to the norm of the subgradient is added to
+  the model's Hessian. So steps stay finite where the Hessian is singular, as in the directions that
+  change all classes alike, and convergence remains quadratic (M.-C. Yue, Z. Zhou and A. So, "A
+  family of inexact SQA methods for non-smooth convex minimization", Mathematical Programming 174,
+  2019). More damping is added after F has exceeded the model, which happens where a step moves
+  probabilities towards ½ and thereby increases the curvature.
 """
 
 from __future__ import annotations
@@ -46,36 +46,45 @@ from softmax_regression._solvers.proximal_newton.quadratic import (
 )
 from softmax_regression._solvers.result import SolverResult
 
-_LEAST_FALL = 3.0  # Factor by which the penalty falls in each iteration of the continuation.
-_LONGEST_CONTINUATION = 30  # Iterations after which the penalty is the one asked for.
-# New units of a working set that are never too many, by the number of rows.
+# In the continuation, each iteration divides the factor of the penalty by at least this.
+_LEAST_FALL = 3.0
+_LONGEST_CONTINUATION = 30  # The factor of the penalty is 1 after at most this many iterations.
+# A coefficient of the lasso, or a group of the group lasso, is a unit. An iteration may always add
+# one coefficient for every 50 rows to the working set, or 20 if that is more, up to 200.
 _LEAST_NEW_UNITS, _MOST_NEW_UNITS, _ROWS_PER_NEW_UNIT = 20, 200, 50
-_GROWTH_BY_PRODUCTS = 4  # Times as many units as there are may join a model known by products.
-_SLOPE_MARGIN = 0.9  # Of the bound of a slope: steeper units are in the working set at the end.
-_DAMPING = 0.01  # Relative to the norm of the subgradient that is left.
-_MOST_DAMPING = 0.01
-_LEAST_EXTRA_DAMPING = 0.01  # The first, after a model that promised too much.
-_DAMPING_RELIEF = 4.0  # Extra damping is divided by this where the model promises well.
-_WELL_KEPT = 0.75  # Of the promise; a model that keeps less than the rest to 1 promises badly.
-# The part of a model's subgradient that is left, and the most rounds of its active set.
-_THOROUGH = 0.01, 50
-_ROUGH = 0.1, 3  # Where a round takes many products.
-_SUFFICIENT_DECREASE = 1e-4  # Relative to what the model promises.
-_MOST_HALVINGS = 30
-_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+# A working set whose Hessian is an operator may grow by this many times its units.
+_GROWTH_BY_PRODUCTS = 4
+# After the continuation, units whose slope exceeds this share of its bound are in the working set.
+_SLOPE_MARGIN = 0.9
+_DAMPING = 0.01  # The damping is this times the norm of the subgradient.
+_MOST_DAMPING = 0.01  # The damping in proportion to the subgradient is at most this.
+_LEAST_EXTRA_DAMPING = 0.01  # Extra damping starts with this after an inaccurate model.
+_DAMPING_RELIEF = 4.0  # Extra damping is divided by this after an accurate model.
+# A model is accurate if F falls by more than this share of the predicted decrease, and inaccurate
+# if F falls by less than one minus this share.
+_ACCURATE_SHARE = 0.75
+# Each pair is the share of its first norm to which a model's subgradient has to fall, and the
+# largest number of rounds. The first is for models with a dense Hessian, the second for operators.
+_DENSE_EFFORT = 0.01, 50
+_OPERATOR_EFFORT = 0.1, 3
+# A step is accepted if F + Ω falls by at least this share of the predicted decrease.
+_SUFFICIENT_DECREASE = 1e-4
+_MOST_HALVINGS = 30  # A step is halved at most this many times.
+# Values that differ by at most this share are regarded as equal up to rounding errors.
+_ROUND_OFF = 16 * float(np.finfo(np.float64).eps)
 
 
 class TrustInModels:
-    """What earlier models have taught about the next one.
+    """The damping and the growth of the next model, as earlier models suggest them.
 
     Attributes
     ----------
     extra : float
-        More on the diagonal, after models that promised too much: a step that is too long is so in
-        few entries mostly, and this shortens them.
+        Extra damping after inaccurate models. A step that is too long is usually so in few entries,
+        and extra damping shortens these most.
     growth : int
-        By how many times as many as there are, units may be added: many where a larger model takes
-        no longer.
+        The number of units that may be added to the working set, relative to the number of units
+        that are not 0. It is larger where a larger model takes no longer.
     """
 
     def __init__(self) -> None:
@@ -83,29 +92,33 @@ class TrustInModels:
         self.growth = 1
 
     def damping(self, subgradient: float) -> float:
-        """Return what to add to the diagonal for the norm of a subgradient."""
+        """Return the damping of a model for the norm of the subgradient at its start."""
         return min(_DAMPING * subgradient, _MOST_DAMPING) + self.extra
 
     def learn(self, n_halvings: int, kept: float) -> None:
-        """Take into account how often a step was halved, and what of the promise was kept."""
+        """Adapt the extra damping after a step.
+
+        `n_halvings` counts how often the step was halved, and `kept` is the actual decrease as a
+        share of the predicted one.
+        """
         if n_halvings:
             self.extra = max(self.extra, _LEAST_EXTRA_DAMPING) * 2.0**n_halvings
-        elif kept > _WELL_KEPT:
+        elif kept > _ACCURATE_SHARE:
             self.extra /= _DAMPING_RELIEF
-        elif kept < 1 - _WELL_KEPT:
+        elif kept < 1 - _ACCURATE_SHARE:
             self.extra = max(self.extra, _LEAST_EXTRA_DAMPING / 2) * 2.0
 
 
 @dataclass(frozen=True)
 class ModelStep(Proposal):
-    """A step to the minimum of a quadratic model of F, with a penalty.
+    """A step to the minimum of a quadratic model of F plus a penalty.
 
     Parameters
     ----------
     penalty : Penalty
-        The penalty of the model: Ω times the factor of the continuation.
+        The penalty of the model, which is Ω times the factor of the continuation.
     model_change : float
-        How much the smooth part of the model changes along the step.
+        The change of the smooth part of the model along the step.
     """
 
     penalty: Penalty | None = None
@@ -113,14 +126,14 @@ class ModelStep(Proposal):
 
 
 class ProximalNewton:
-    """Proposes steps to the minima of quadratic models, and halves them: a descent and a search.
+    """A descent that minimises quadratic models, and a search that halves its steps.
 
     Parameters
     ----------
     objective : SparseCrossEntropy
-        F + Ω.
+        The objective F + Ω.
     start : Evaluation
-        Where the continuation begins.
+        The evaluation of the objective where the continuation starts.
     """
 
     exact = False
@@ -129,24 +142,24 @@ class ProximalNewton:
     def __init__(self, objective: SparseCrossEntropy, start: Evaluation):
         self.objective = objective
         self.trust = TrustInModels()
-        # By this Ω would have to be larger for no coefficient to grow.
+        # If Ω were multiplied by the largest of these ratios, no coefficient would leave 0.
         ratios = objective.penalty.ratios(objective.coef(start.gradient))
-        ratios = ratios[np.isfinite(ratios)]  # what is not penalised has none
+        ratios = ratios[np.isfinite(ratios)]  # Unpenalised units have no ratio.
         largest = float(ratios.max(initial=0.0)) if start.finite else 1.0
         self._fall = max(_LEAST_FALL, largest ** (1 / _LONGEST_CONTINUATION))
         self._factor = max(1.0, largest / self._fall)
 
     @property
     def settled(self) -> bool:
-        """Whether the continuation has come to Ω itself."""
+        """Whether the continuation has ended, so that the penalty of a model is Ω itself."""
         return self._factor == 1.0
 
     def gap(self, evaluation: Evaluation, proposal: Proposal, decrement: float) -> float:
-        """Return that a step proves nothing."""
+        """Return infinity, since a proximal step does not bound the distance from the minimum."""
         return np.inf
 
     def __call__(self, evaluation: Evaluation, enough: float) -> ModelStep:
-        """Minimise the model of F + Ω for some of the coefficients."""
+        """Minimise the model of F + Ω over the coefficients of a working set."""
         objective, smooth, early = self.objective, self.objective.smooth, not self.settled
         penalty = objective.penalty.scaled(self._factor)
         params, gradient = evaluation.params, evaluation.gradient
@@ -158,7 +171,7 @@ class ProximalNewton:
         curvature = working_set_hessian(smooth, evaluation, chosen, added, rough=early)
         self.trust.growth = 1 if curvature.quick else _GROWTH_BY_PRODUCTS
         model = Quadratic(curvature, slope, at)
-        precision, rounds = _THOROUGH if curvature.quick else _ROUGH
+        precision, rounds = _DENSE_EFFORT if curvature.quick else _OPERATOR_EFFORT
         minimize_model(model, flat, precision=precision, max_rounds=rounds)
         step = np.zeros(chosen.shape)
         step[entries] = model.at - at
@@ -166,10 +179,10 @@ class ProximalNewton:
         return ModelStep(step.ravel(), np.nan, penalty=penalty, model_change=model_change)
 
     def search(self, evaluation: Evaluation, proposal: Proposal) -> Evaluation | None:
-        """Halve the step until the value falls by a part of what the model promises.
+        """Halve the step until the value falls by a share of the predicted decrease.
 
-        In the continuation, a step that finds no such point leaves the parameters as they are, for
-        the next smaller penalty.
+        During the continuation, the parameters stay as they are if there is no such point, and the
+        next iteration has a smaller penalty.
         """
         assert isinstance(proposal, ModelStep)
         following = self._halve(evaluation, proposal)
@@ -194,7 +207,7 @@ class ProximalNewton:
             params = evaluation.params + length * step
             smooth = objective.smooth.evaluate(params)
             there = smooth.value + penalty.value(objective.coef(params))
-            if there <= value + _SUFFICIENT_DECREASE * length * promised + _ROUNDING * abs(value):
+            if there <= value + _SUFFICIENT_DECREASE * length * promised + _ROUND_OFF * abs(value):
                 expected = proposal.model_change + after - before
                 kept = (there - value) / expected if expected < 0 else 1.0
                 self.trust.learn(n_halvings, kept)
@@ -206,21 +219,22 @@ class ProximalNewton:
 def minimize_proximal_newton(
     objective: SparseCrossEntropy, start: Evaluation, stopping: Stopping
 ) -> SolverResult:
-    """Minimise F + Ω.
+    """Minimise F + Ω by proximal Newton with continuation.
 
     Parameters
     ----------
     objective : SparseCrossEntropy
-        F + Ω.
+        The objective F + Ω.
     start : Evaluation
-        Where to begin: the closer, the shorter the continuation.
+        The evaluation of the objective at the starting point. The closer it is to the minimum, the
+        shorter is the continuation.
     stopping : Stopping
-        When to stop.
+        The stopping rule.
 
     Returns
     -------
     SolverResult
-        The point of the smallest criterion.
+        The iterate with the smallest stopping criterion.
     """
     method = ProximalNewton(objective, start)
     return minimize(objective, method, method.search, start, stopping)
@@ -233,7 +247,10 @@ def _working_set(
     early: bool,
     growth: int,
 ) -> Array:
-    """Return which entries of (W, b) the model is made of."""
+    """Return the working set as a mask of entries of (W, b).
+
+    `early` says whether the continuation is still under way.
+    """
     smooth = objective.smooth
     coef = objective.coef(evaluation.params)
     ratios = penalty.ratios(objective.coef(evaluation.gradient))
@@ -244,7 +261,7 @@ def _working_set(
     n_units = int(support.sum())
     few = max(_LEAST_NEW_UNITS, smooth.design.n_rows // _ROWS_PER_NEW_UNIT)
     few = min(few, _MOST_NEW_UNITS)
-    entries = len(coef) // len(ratios)  # of a unit
+    entries = len(coef) // len(ratios)  # A unit has this many entries.
     most = n_units + max(few // entries, growth * n_units, 1)
     least = 1.0 if early else _SLOPE_MARGIN
     if int((ratios >= least).sum()) > most:
@@ -253,12 +270,12 @@ def _working_set(
     chosen = np.ones((smooth.width, smooth.n_columns), dtype=bool)
     chosen[:, : coef.shape[1]] = penalty.with_units(units, smooth.width)
     if smooth.fit_intercept and smooth.width > 1:
-        chosen[-1, -1] = False  # the same added to all intercepts changes nothing
+        chosen[-1, -1] = False  # One intercept is redundant: adding to all changes nothing.
     return chosen
 
 
 def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
-    """Return Ω of the entries of a model, in their order."""
+    """Return the penalty as a function of the vector of entries of a model."""
     penalized = columns < len(penalty.weights)
     if penalty.unpenalized is not None:
         penalized[penalized] = ~penalty.unpenalized[columns[penalized]]
@@ -272,10 +289,10 @@ def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
 
 
 def _shifted(objective: SparseCrossEntropy, penalty: Penalty, at: Evaluation) -> Evaluation:
-    """Return F + Ω where what all classes have in common is taken off, for the least penalty.
+    """Return F + Ω after shifting all classes alike such that the penalty is least.
 
-    Only the ridge's part of F and of its gradient changes, and no probability does: F is not
-    evaluated anew.
+    Such a shift changes no probability. Only the ridge in F and in its gradient changes, so that F
+    need not be evaluated again.
     """
     params, value, gradient = at.params, at.value, at.gradient
     moved = objective.least_shift(params, penalty)

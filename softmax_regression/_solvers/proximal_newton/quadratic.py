@@ -1,14 +1,15 @@
-r"""Penalties of a vector, and Newton steps for a quadratic function with one of them.
+r"""Newton steps for a quadratic function plus a lasso or group lasso penalty of a vector.
 
-While signs stay the same, the lasso is linear, and q has one minimum over the entries that are not
-0: their *active set*. A step leads to that minimum, with every entry that would change its sign on
-the way set to 0 (many entries at a time); or, if that lowers q less, to the minimum of q on the
-straight line there. Each step lowers q, so no active set comes again (H. Lee, A. Battle, R. Raina
+The entries that are not 0 are the *active set*. While their signs stay the same, the lasso penalty
+is linear, and the sum q has one minimum over the active set. A Newton step leads to that minimum,
+but every entry that would change its sign on the way is set to 0; this may be many entries at a
+time. If the minimum of q on the straight line to the minimum is lower, the step ends there instead.
+Since each step lowers q, no active set occurs twice (H. Lee, A. Battle, R. Raina
 and A. Ng, "Efficient sparse coding algorithms", NeurIPS 2006, one entry at a time; D. Bertsekas,
 "Projected Newton methods", SIAM J. Control and Optimization 20, 1982).
 
-The norm of a group that is not 0 is curved: its second derivative, which is 0 along the group
-itself, is added to M.
+The norm of a group that is not 0 is a curved function of its entries. For the group lasso, its
+second derivative is added to M.
 """
 
 from __future__ import annotations
@@ -24,21 +25,22 @@ from scipy.sparse import csr_array
 from softmax_regression._curvature.working_set import WorkingSetHessian
 from softmax_regression._linalg.arrays import Array
 
-_MOST_GROUP_TRIALS = 6  # Lengths of a step in groups, each a quarter of the one before.
+# A step for the group lasso is shortened to a quarter until q falls, in at most this many trials.
+_MOST_GROUP_TRIALS = 6
 
 
 @dataclass
 class Quadratic:
-    """g·(u − w) + ½ (u − w)ᵀ M (u − w), and the point at which its slope is known.
+    """The quadratic function g·(u − w) + ½ (u − w)ᵀ M (u − w), with a current point u.
 
     Parameters
     ----------
     matrix : WorkingSetHessian
-        M.
+        The Hessian M.
     slope : ndarray of shape (order,)
-        The gradient at `at`: at first g.
+        The gradient at the current point, which is g at first.
     at : ndarray of shape (order,)
-        u: at first w.
+        The current point u, which is w at first.
     """
 
     matrix: WorkingSetHessian
@@ -46,47 +48,50 @@ class Quadratic:
     at: Array
 
     def change(self, to: Array) -> tuple[float, Array]:
-        """Return how much it rises from `at` to another point, and its gradient there."""
+        """Return the change of the function from `at` to another point, and its gradient there."""
         step = to - self.at
         product = self.matrix.product(step)
         return float(self.slope @ step + 0.5 * (step @ product)), self.slope + product
 
     def move(self, to: Array, slope: Array) -> None:
-        """Move to another point, where its gradient is known."""
+        """Move to another point at which the gradient is known."""
         self.at, self.slope = to, slope
 
 
 class FlatPenalty(ABC):
-    """Ω of a vector."""
+    """A penalty Ω of a vector u."""
 
     @abstractmethod
     def value(self, at: Array) -> float:
-        """Ω(u)."""
+        """Return Ω(u)."""
 
     @abstractmethod
     def residual(self, at: Array, slope: Array) -> Array:
-        """Return the smallest subgradient."""
+        """Return the subgradient of smallest norm of the smooth function plus Ω at a point.
+
+        `slope` is the gradient of the smooth function there.
+        """
 
     @abstractmethod
     def majorized(self, metric: Array) -> Array:
-        """Return a metric that majorises another, for which `proximal` has a formula."""
+        """Return a diagonal metric at least as large as another, as `proximal` needs it."""
 
     @abstractmethod
     def proximal(self, goal: Array, metric: Array) -> Array:
-        """Return the u of the smallest ½ Σ metric (u − goal)² + Ω(u)."""
+        """Return the u that minimises ½ Σ metric · (u − goal)² + Ω(u)."""
 
     @abstractmethod
     def newton(self, model: Quadratic) -> None:
-        """Take a Newton step for the active set of the model, or as much of it as lowers q."""
+        """Take a Newton step over the active set of the model, shortened until it lowers q."""
 
 
 class FlatLasso(FlatPenalty):
-    """Σ ω_i |u_i|.
+    """The lasso penalty Σ ω_i |u_i|.
 
     Parameters
     ----------
     weights : ndarray of shape (order,)
-        ω, 0 for what is not penalised.
+        The weights ω, which are 0 for unpenalised entries.
     """
 
     def __init__(self, weights: Array):
@@ -123,9 +128,10 @@ class FlatLasso(FlatPenalty):
             model.move(to, slope)
 
     def _active_set_step(self, model: Quadratic) -> tuple[Array, Array]:
-        """Return the active set, and the step to the minimum over it.
+        """Return the active set, and the step to the minimum of q over it.
 
-        An entry that would leave 0 to the wrong side does not belong to it after all.
+        Entries that are 0 join the active set if their slope exceeds the penalty. They are taken
+        out again if the step would move them in the direction in which q rises.
         """
         left = self.residual(model.at, model.slope)
         entries = np.flatnonzero((model.at != 0) | (left != 0) | (self.weights == 0))
@@ -144,7 +150,10 @@ class FlatLasso(FlatPenalty):
         return change + float(self.weights @ (np.abs(to) - np.abs(model.at))), slope
 
     def _lowest_on_ray(self, model: Quadratic, entries: Array, step: Array) -> Array:
-        """Return where q is lowest on a line: its slope rises, and jumps where an entry is 0."""
+        """Return the minimum of q along a step.
+
+        The slope of q along the step increases, and jumps where an entry passes through 0.
+        """
         u, weights = model.at[entries], self.weights[entries]
         whole = np.zeros_like(model.at)
         whole[entries] = step
@@ -170,14 +179,14 @@ class FlatLasso(FlatPenalty):
 
 
 class FlatGroupLasso(FlatPenalty):
-    """Σ_g ω_g ‖u_g‖.
+    """The group lasso penalty Σ_g ω_g ‖u_g‖.
 
     Parameters
     ----------
     weights : ndarray of shape (n_groups,)
-        ω, positive.
+        The positive weights ω.
     groups : ndarray of int, shape (order,)
-        To which each entry belongs; n_groups for what is not penalised.
+        The group of each entry, which is n_groups for unpenalised entries.
     """
 
     def __init__(self, weights: Array, groups: NDArray[np.intp]):
@@ -227,7 +236,7 @@ class FlatGroupLasso(FlatPenalty):
         return np.sqrt(np.bincount(self.groups, np.square(at), minlength=len(self.weights)))
 
     def _bend(self, at: Array, norms: Array, entries: Array) -> Any:
-        """The second derivative of Ω in some entries: ω/‖u‖ (1 − u uᵀ/‖u‖²) in each group."""
+        """Return the Hessian of Ω for some entries: ω/‖u‖ (I − u uᵀ/‖u‖²) in each group."""
         groups = self.groups[entries]
         pull = np.where(norms > 0, self.weights / np.where(norms > 0, norms, 1.0), 0.0)[groups]
         unit = at[entries] / np.where(norms > 0, norms, 1.0)[groups]
