@@ -1,13 +1,13 @@
-r"""Cholesky factors of matrices that are positive definite but for rounding.
+r"""Cholesky factors of matrices that are positive definite up to rounding errors.
 
-A symmetric matrix M is first scaled to a diagonal of 1, ``D⁻½ M D⁻½``, and a little is added to
-that diagonal, the *jitter*: what rounding may have taken from a matrix that is positive
-semidefinite. Where the factorization still fails, a hundred times as much is added, until it
-succeeds (Nocedal and Wright, *Numerical Optimization*, section 3.4).
+A symmetric matrix M is first scaled to a diagonal of 1, ``D⁻½ M D⁻½``. Then a small number, the
+*jitter*, is added to that diagonal, because rounding errors may have made the eigenvalues of a
+positive semidefinite matrix negative. While the factorization fails, it is repeated with a jitter a
+hundred times as large (Nocedal and Wright, *Numerical Optimization*, section 3.4).
 
-`CholeskyFactor` is the factor of one matrix. `SeparateFactors` and `StackedFactors` hold those of
-several matrices of the same order: the former factors each by itself, in several threads; the
-latter all in one call, which is quicker where the matrices are small.
+`CholeskyFactor` is the factor of one matrix. `SeparateFactors` and `StackedFactors` hold factors of
+several matrices of the same order. The former factors each matrix by itself, in several threads.
+The latter factors all matrices in one call, which is quicker if they are small.
 """
 
 from __future__ import annotations
@@ -21,28 +21,31 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri, dtrtrs
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_threads, share_out, usable_threads
 
-RELATIVE_JITTER = 1e-14  # Added to a diagonal of 1, times the order of the matrix.
-INVERTED_ORDER = 128  # Of a factor: up to it, calls that solve take longer than products.
-JITTER_GROWTH = 100  # The factor by which the jitter grows after a factorization that failed.
+# This times the order of the matrix is the jitter that is added to a diagonal of 1.
+RELATIVE_JITTER = 1e-14
+# Factors up to this order are inverted, because multiplying by a small inverse takes less time than
+# calls that solve triangular equations.
+INVERTED_ORDER = 128
+JITTER_GROWTH = 100  # The jitter is multiplied by this after a factorization that failed.
 
 
 class CholeskyFactor:
-    """The Cholesky factor L of a symmetric matrix, which is overwritten.
+    """The Cholesky factor L of a symmetric matrix M = L Lᵀ, which is overwritten.
 
     Parameters
     ----------
     matrix : ndarray of shape (order, order)
         The matrix, in C order.
     jitter : float, default=1e-14
-        What is added to the scaled diagonal at first, times the order.
+        The number that is added to the scaled diagonal at first, for each row of the matrix.
 
     Attributes
     ----------
     sound : bool
-        Whether the first jitter was enough.
+        Whether the factorization succeeded with the first jitter.
     least_pivot : float
-        The smallest square on the diagonal of the scaled factor: 1 if no column depends on the
-        others, 0 if one is a combination of them.
+        The smallest square on the diagonal of the scaled factor. It is 1 if M is diagonal, and 0 if
+        a column is a linear combination of the others.
     """
 
     def __init__(self, matrix: Array, jitter: float = RELATIVE_JITTER):
@@ -55,7 +58,7 @@ class CholeskyFactor:
         added = jitter * len(matrix)
         while True:
             matrix.flat[:: len(matrix) + 1] = 1.0 + added
-            # The factor overwrites one triangle. The other one keeps the matrix for another try.
+            # The factor overwrites one triangle. The other triangle keeps M for another attempt.
             self._lower, info = cholesky(matrix.T, overwrite=True)
             if info == 0:
                 break
@@ -67,26 +70,26 @@ class CholeskyFactor:
         self._inverse_root: Array | None = None
 
     def prepare(self) -> Self:
-        """Make ready to go forward and back many times: of a small L by its inverse."""
+        """Invert a small L, which speeds up many calls of `forward` and `back`; return self."""
         if len(self._lower) <= INVERTED_ORDER:
             self._inverse_root = self.inverse_root()
         return self
 
     @property
     def log_determinant(self) -> float:
-        """The logarithm of the determinant of M; −inf where its diagonal vanishes."""
+        """The logarithm of the determinant of M; −inf if its diagonal has entries that are 0."""
         if self._vanishes:
             return -np.inf
         return 2 * float(np.log(self._root).sum() + np.log(self._lower.diagonal()).sum())
 
     def solve(self, vector: Array) -> Array:
-        """Return L⁻ᵀ L⁻¹ v."""
+        """Return M⁻¹ v = L⁻ᵀ L⁻¹ v."""
         return dpotrs(self._lower, vector / self._root, lower=True)[0] / self._root
 
     def inverse(self) -> Array:
-        """Return L⁻ᵀ L⁻¹."""
+        """Return M⁻¹ = L⁻ᵀ L⁻¹."""
         with blas_threads(len(self._lower) ** 3 / 3):
-            inverse = dpotri(self._lower, lower=True)[0]  # Its upper triangle has no meaning.
+            inverse = dpotri(self._lower, lower=True)[0]  # The upper triangle is undefined.
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         inverse /= self._root
         inverse /= self._root[:, None]
@@ -98,13 +101,13 @@ class CholeskyFactor:
         return np.tril(inverse) / self._root
 
     def forward(self, vector: Array) -> Array:
-        """Return L⁻¹ v, or that of each column."""
+        """Return L⁻¹ v for a vector, or for each column of a matrix."""
         if self._inverse_root is not None:
             return self._inverse_root.dot(vector)
         return self._triangular((vector.T / self._root).T, trans=0)
 
     def back(self, vector: Array) -> Array:
-        """Return L⁻ᵀ v, or that of each column."""
+        """Return L⁻ᵀ v for a vector, or for each column of a matrix."""
         if self._inverse_root is not None:
             return self._inverse_root.T.dot(vector)
         return (self._triangular(vector, trans=1).T / self._root).T
@@ -119,14 +122,14 @@ class SeparateFactors:
     Parameters
     ----------
     matrices : ndarray of shape (n_matrices, order, order)
-        Positive definite but for rounding.
+        The matrices, which are positive definite up to rounding errors.
     jitter : float
-        As of `CholeskyFactor`.
+        The number that is added to the scaled diagonals; see `CholeskyFactor`.
 
     Attributes
     ----------
     least_pivot : float
-        The smallest of all matrices.
+        The smallest pivot of all matrices; see `CholeskyFactor`.
     """
 
     def __init__(self, matrices: Array, jitter: float):
@@ -158,8 +161,8 @@ class SeparateFactors:
 class StackedFactors:
     """The Cholesky factors of small symmetric matrices, made in one call for all of them.
 
-    Products with the inverses of the L_k stand for solving. Parameters and attributes are those of
-    `SeparateFactors`.
+    Equations are solved by multiplying with the inverses of the L_k. Parameters and attributes are
+    those of `SeparateFactors`.
     """
 
     def __init__(self, matrices: Array, jitter: float):
@@ -187,9 +190,10 @@ class StackedFactors:
 
 
 def cholesky(matrix: Array, overwrite: bool = False) -> tuple[Array, int]:
-    """Return L, for the lower triangle of ``L Lᵀ``, and 0; another number if there is none.
+    """Return the factor L of a matrix given by its lower triangle, and LAPACK's status.
 
-    What is above the diagonal is left as it is. In Fortran order, the matrix may be overwritten.
+    The status is 0 if the factorization succeeded. Entries above the diagonal are left unchanged. A
+    matrix in Fortran order may be overwritten.
     """
     with blas_threads(len(matrix) ** 3 / 6):
         return dpotrf(matrix, lower=True, clean=False, overwrite_a=overwrite)

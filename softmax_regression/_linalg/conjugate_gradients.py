@@ -1,12 +1,12 @@
-r"""Preconditioned conjugate gradients for ``A x = b``, A symmetric and positive semidefinite.
+r"""Preconditioned conjugate gradients for ``A x = b`` with A symmetric positive semidefinite.
 
-The caller brings products with A, solutions with a preconditioner M that is symmetric and positive
-definite, and a rule that says when x is near enough. In exact arithmetic each step minimises
-``½ xᵀ A x − bᵀ x`` over a space that grows by one dimension. Each step lowers it by
+The caller provides products with A, solutions with a symmetric positive definite preconditioner M,
+and a stopping rule. In exact arithmetic each step minimises ``½ xᵀ A x − bᵀ x`` over a space that
+grows by one dimension, and lowers this function by
 
     ½ α rᵀ M⁻¹ r,    α = rᵀ M⁻¹ r / dᵀ A d
 
-with r the residual and d the direction of the step. The sum of these gains grows towards
+where r is the residual and d the direction of the step. The sum of these gains converges to
 ``½ bᵀ A⁻¹ b`` (Golub and Meurant, *Matrices, Moments and Quadrature*, chapter 12; the method is
 algorithm 5.3 of Nocedal and Wright, *Numerical Optimization*).
 """
@@ -26,7 +26,7 @@ LinearMap = Callable[[Array], Array]
 
 
 class EndOfCG(Enum):
-    """Why conjugate gradients ended."""
+    """The reason why conjugate gradients ended."""
 
     STOPPED = "the stopping rule was met"
     MAX_PRODUCTS = "all products were used up"
@@ -34,7 +34,7 @@ class EndOfCG(Enum):
 
 
 class StoppingRule(Protocol):
-    """Decides before each product whether the solution is near enough."""
+    """A rule that decides before each product with A whether the solution is precise enough."""
 
     def __call__(self, residual: Array, square: float, gain: float) -> bool:
         """Return whether to stop.
@@ -42,30 +42,30 @@ class StoppingRule(Protocol):
         Parameters
         ----------
         residual : ndarray
-            b − A x, which is not to be kept: the next step overwrites it.
+            The residual b − A x. The rule must not keep it, since the next step overwrites it.
         square : float
-            Its square in the norm of the preconditioner, rᵀ M⁻¹ r.
+            The squared norm rᵀ M⁻¹ r of the residual.
         gain : float
-            By how much the last step lowered ½ xᵀ A x − bᵀ x; 0 before the first.
+            The decrease of ½ xᵀ A x − bᵀ x in the last step; 0 before the first step.
         """
 
 
 @dataclass(frozen=True)
 class CGResult:
-    """Where conjugate gradients ended.
+    """The result of conjugate gradients.
 
     Parameters
     ----------
     step : ndarray
-        x.
+        The approximate solution x.
     residual : ndarray
-        b − A x.
+        The residual b − A x.
     first_square, square : float
-        rᵀ M⁻¹ r at the beginning and at the end.
+        The squared norm rᵀ M⁻¹ r of the residual at the start and at the end.
     n_products : int
-        Products with A.
+        The number of products with A.
     reason : EndOfCG
-        Why they ended.
+        The reason why the iterations ended.
     """
 
     step: Array
@@ -85,28 +85,28 @@ def conjugate_gradients(
     max_products: int,
     least_curvature: float = 0.0,
 ) -> CGResult:
-    """Solve ``A x = b`` from x = 0.
+    """Solve ``A x = b`` by preconditioned conjugate gradients that start at x = 0.
 
     Parameters
     ----------
     product : callable
-        Returns A v.
+        The function that returns A v for a vector v.
     right : ndarray of shape (order,)
-        b.
+        The right-hand side b.
     stop : StoppingRule
-        Whether x is near enough. A residual of 0 always is.
+        The rule that ends the iterations. A residual of 0 ends them in any case.
     solve : callable, default=None
-        Returns M⁻¹ v as a new array; by default M is the identity.
+        The function that returns M⁻¹ v as a new array; by default M is the identity.
     max_products : int
         The largest number of products with A.
     least_curvature : float, default=0.0
-        A direction d ends the iterations if ``dᵀ A d`` is no more than this times ``dᵀ M d``.
+        The iterations end at a direction d if ``dᵀ A d`` is at most this times ``dᵀ M d``.
     """
     solution, residual = np.zeros_like(right), right.copy()
     ahead = residual if solve is None else solve(residual)
     direction = ahead.copy() if solve is None else ahead
     first_square = square = float(residual @ ahead)
-    length_squared = square  # dᵀ M d
+    length_squared = square  # This is dᵀ M d for the direction d.
     n_products, gain, reason = 0, 0.0, EndOfCG.STOPPED
     while not (square == 0 or stop(residual, square, gain)):
         if n_products >= max_products:
