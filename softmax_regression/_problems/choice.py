@@ -1,8 +1,8 @@
-"""Which problem is posed for an objective, and which solver it gets: nothing else decides that.
+"""The choice of a problem class and a solver for a specification, which is made only here.
 
-A specification asks for bounds, for zeros, for bias reduction, or for none of them: hence a
-`BoundedProblem`, a `SparseProblem`, a `BiasReducedProblem` or a smooth `Problem`. Each names its
-solvers, and says which of them suits the size of the data.
+A specification with bounds leads to a `BoundedProblem`, one with bias reduction to a
+`BiasReducedProblem`, one with a lasso penalty to a `SparseProblem`, and any other to a smooth
+`Problem`. Each problem lists its solvers and chooses one for `solver="auto"`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def choose(
     Parameters
     ----------
     specification : Specification
-        What is to be minimised, of the classes that have weight.
+        The function to minimise, restricted to the classes that have weight.
     base : LinearCrossEntropy
-        The smooth part of it, in the coordinates of X.
+        The smooth part of that function, in the coordinates of X.
     strength : float
-        That of the whole penalty, or of the prior, beside a mean cross-entropy; 0 for none.
+        The strength of the penalty or prior relative to the mean cross-entropy; 0 for none.
     coordinates : Coordinates, default=None
-        Standardised ones in which a smooth problem is to be solved; by default its own.
+        The standardised coordinates in which a smooth problem is solved; by default those of X.
     """
     problem = pose(specification, base, strength, coordinates)
     known = specification.solver in problem.solvers
@@ -49,7 +49,7 @@ def pose(
     strength: float,
     coordinates: Coordinates | None = None,
 ) -> PosedProblem:
-    """Return the problem alone; see `choose`."""
+    """Return the problem for a specification; the parameters are those of `choose`."""
     if specification.bounds is not None:
         return BoundedProblem(base, *specification.bounds)
     if specification.bias_reduction is not None:
@@ -62,14 +62,17 @@ def pose(
 
 
 def solver_without_unknowns(specification: Specification, C: float) -> str:
-    """Name the solver where a single class has weight, so that there is nothing to solve."""
+    """Return the name of the solver to report if only one class has weight.
+
+    Such a problem has no unknowns, and no solver runs.
+    """
     if specification.solver not in ("auto", SPARSE_SOLVER):
         return specification.solver
     return SPARSE_SOLVER if makes_zeros(specification.l1_ratio, C) else "newton-cholesky"
 
 
 def check_solver(solver: str, l1_ratio: float, bounded: bool) -> None:
-    """Raise unless a solver can do what the penalty and bounds ask for."""
+    """Raise ValueError if a solver does not support the penalty or the bounds."""
     if l1_ratio == 0 and solver == SPARSE_SOLVER:
         raise ValueError(
             f"solver={solver!r} needs l1_ratio above 0, got {l1_ratio!r}: leave solver='auto'."

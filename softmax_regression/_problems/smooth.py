@@ -1,4 +1,4 @@
-"""How `SoftmaxRegression` is fitted to all rows at once: in which unknowns, and by which solver."""
+"""Smooth problems of `SoftmaxRegression`: the unknowns in which they are solved, and solvers."""
 
 from __future__ import annotations
 
@@ -30,28 +30,33 @@ from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.result import SolverResult, StopReason
 from softmax_regression._solvers.warm_start import WarmStart
 
-_WIDE_COLUMNS_PER_ROW = (
-    2  # columns for each row, from which the rotation takes less time than it saves
-)
-_MOST_CHOLESKY_ITERATIONS = 50  # A sound Hessian takes fewer.
-_FIRST_ROUND = 30  # Iterations of L-BFGS before it is whitened anew; then twice as many.
-_ROWS_PER_UNKNOWN_ALONG_A_PATH = 10  # Of a preconditioner that serves several problems.
+# With at least this many columns for each row, rotating X into the space of its rows saves time.
+_WIDE_COLUMNS_PER_ROW = 2
+_MOST_CHOLESKY_ITERATIONS = 50  # Fits whose Hessian is not nearly singular take fewer iterations.
+# The first round of L-BFGS has this many iterations, and each further round twice as many as the
+# one before. Each round begins with a new change of unknowns.
+_FIRST_ROUND = 30
+# A preconditioner that serves several problems along a path is made from this many rows for each
+# row of the matrix.
+_ROWS_PER_UNKNOWN_ALONG_A_PATH = 10
 _TINY = float(np.finfo(np.float64).tiny)
-_LARGEST_ORDER = 128  # of a Hessian that is better factored than multiplied with
+# Hessians up to this order are factored; larger ones serve conjugate gradients.
+_MAX_CHOLESKY_ORDER = 128
 
 
 class Problem:
     """A linear cross-entropy in the unknowns in which it is solved.
 
-    Far fewer rows than columns: in the space of the rows. A small X: as a standardised copy.
-    Else in standardised coordinates, by which X stays as it is.
+    A dense X with far fewer rows than columns is rotated into the space of its rows. A small X is
+    copied and standardised. Otherwise the unknowns belong to standardised columns, while X itself
+    stays as it is.
 
     Parameters
     ----------
     base : LinearCrossEntropy
         The objective in the coordinates of X.
     coordinates : Coordinates, default=None
-        Standardised ones; by default its own.
+        Standardised coordinates; by default those of X itself.
     """
 
     def __init__(self, base: LinearCrossEntropy, coordinates: Coordinates | None = None):
@@ -59,14 +64,14 @@ class Problem:
         if coordinates is None and suits_row_space(base):
             self._row_space = RowSpace(base)
             base = self._row_space.objective
-        # Products with the Hessian are in the precision of X; values and gradients, which decide
-        # where to stop, are in float64 whatever X is.
+        # Products with the Hessian have the precision of X. Values and gradients are always in
+        # float64, because they decide when to stop.
         if coordinates is None:
             self._standardized = base.standardized()
         else:
             self._standardized = base.in_coordinates(coordinates)
         self.objective: LinearCrossEntropy
-        self.products: LinearCrossEntropy  # the same, for products with its Hessian
+        self.products: LinearCrossEntropy  # The same function, for products with its Hessian.
         if is_small(base.design):
             copy_of_x = copied(self._standardized)
             self.objective, self.products = copy_of_x, copy_of_x.for_products()
@@ -76,17 +81,17 @@ class Problem:
 
     @property
     def coordinates(self) -> Coordinates | None:
-        """Those of X in which the unknowns are; None in the space of the rows."""
+        """The standardised coordinates of the unknowns; None in the space of the rows of X."""
         return None if self._row_space is not None else self._standardized.coordinates
 
     def from_model(self, coef: Array, intercept: Array) -> Array:
-        """Return the unknowns for W and b."""
+        """Return the unknowns that belong to coefficients W and intercepts b."""
         if self._row_space is not None:
             coef = self._row_space.rotated(coef)
         return self._standardized.from_model(coef, intercept)
 
     def to_model(self, unknowns: Array) -> tuple[Array, Array]:
-        """Return W and b."""
+        """Return the coefficients W and intercepts b that belong to unknowns."""
         coef, intercept = self._standardized.to_model(unknowns)
         return coef if self._row_space is None else self._row_space.coef(coef), intercept
 
@@ -98,17 +103,18 @@ class Problem:
     def default_solver(self) -> str:
         """Choose a solver for `solver="auto"`.
 
-        A small Hessian is factored in each iteration: nothing takes fewer. Of a larger one, made
-        from a sample of the rows or in part, comes the preconditioner of conjugate gradients. On
-        raw data sets of 150 to 60000 rows the two broke even at an order of about 100.
+        A small Hessian is factored in each iteration, which leads to the fewest iterations. With a
+        larger Hessian the Newton equations are solved by conjugate gradients, whose preconditioner
+        is an approximation of the Hessian. On data sets of 150 to 60000 rows that were not
+        standardised, both took equally long at an order of about 100.
         """
-        factored = self.objective.layout.hessian_order <= _LARGEST_ORDER
+        factored = self.objective.layout.hessian_order <= _MAX_CHOLESKY_ORDER
         return "newton-cholesky" if factored else "newton-cg"
 
     def with_l2(self, l2: float) -> Self:
-        """Return it with another strength of the penalty, in the same unknowns.
+        """Return the problem with another strength of the penalty, in the same unknowns.
 
-        Both are penalised, or neither is.
+        Either both strengths are 0, or neither is.
         """
         other = copy.copy(self)
         other._standardized = self._standardized.with_l2(l2)
@@ -125,9 +131,9 @@ class Problem:
         warm_start: WarmStart | None = None,
         **how: Any,
     ) -> SolverResult:
-        """Run one of `SOLVERS` from the best of some starts, or from a warm start.
+        """Run one of `SOLVERS` from the best of several starts, or from a warm start.
 
-        `how` is for `Stopping`.
+        Further keyword arguments are those of `Stopping`.
         """
         begin = starts if warm_start is None else [warm_start.params]
         start = best_start(self.objective, [self.objective.centred(params) for params in begin])
@@ -136,7 +142,7 @@ class Problem:
         return result if self.objective.has_dual else self._resolved(result, stopping.tol)
 
     def _resolved(self, result: SolverResult, tol: float) -> SolverResult:
-        """Return a result that says so if features differ too little for its gap to be known."""
+        """Mark a result as unresolved if nearly collinear features leave its gap unknown."""
         if result.reason is not StopReason.CONVERGED or result.evaluation is None:
             return result
         gain = unresolved_gain(self.objective, result.evaluation.gradient)
@@ -147,7 +153,7 @@ class Problem:
 
 
 def suits_row_space(base: LinearCrossEntropy) -> bool:
-    """Whether so many more columns than there are rows have a penalty that it pays."""
+    """Return whether X is dense and has so many penalised columns that the row space pays."""
     design, least = base.design, _WIDE_COLUMNS_PER_ROW * base.design.n_rows
     if not (isinstance(design, DenseDesign) and least <= design.n_columns and base.l2 > 0):
         return False
@@ -161,9 +167,10 @@ def newton_cholesky(
     stopping: Stopping,
     warm_start: WarmStart | None = None,
 ) -> SolverResult:
-    """Run Newton's method, which leaves what it cannot do to conjugate gradients.
+    """Run Newton's method with Cholesky factors, and with conjugate gradients if it gets stuck.
 
-    Of a matrix that is singular but for rounding, products see more than its factor does.
+    If the Hessian is singular up to rounding errors, products with it are more accurate than its
+    factor.
     """
     factors = HessianSchedule(objective, near=warm_start is not None)
     first = None if warm_start is None else warm_start.preconditioner
@@ -172,7 +179,7 @@ def newton_cholesky(
     )
     limited = replace(stopping, max_iter=min(stopping.max_iter, _MOST_CHOLESKY_ITERATIONS))
     evaluated = objective
-    if not (factors.costly or objective.data.remembers_rows):  # a pass is what takes longest
+    if not (factors.costly or objective.data.remembers_rows):  # Passes over the rows take longest.
         evaluated = CrossEntropyWithHessian(objective)
     result = minimize_newton(evaluated, descent, start, limited)
     stuck = result.reason.is_stuck or result.reason is StopReason.MAX_ITER
@@ -190,7 +197,7 @@ def newton_cg(
     stopping: Stopping,
     warm_start: WarmStart | None = None,
 ) -> SolverResult:
-    """Run Newton's method with conjugate gradients, whose preconditioner serves the next, too."""
+    """Run Newton's method with conjugate gradients; a warm start brings a preconditioner."""
     first = None if warm_start is None else warm_start.preconditioner
     if first is None or not isinstance(first.source, HessianPreconditioner):
         source = HessianPreconditioner(products)
@@ -211,7 +218,7 @@ def lbfgs(
     stopping: Stopping,
     warm_start: WarmStart | None = None,
 ) -> SolverResult:
-    """Run L-BFGS in rounds, each in unknowns whitened by the curvature where it begins."""
+    """Run L-BFGS in rounds, each in unknowns in which the Hessian at its start is near 1."""
     precondition = HessianPreconditioner(products)
     result = SolverResult(start.params, start.value, 0, StopReason.MAX_ITER, evaluation=start)
     length, unfinished = _FIRST_ROUND, (StopReason.MAX_ITER, StopReason.MAX_FUN)
@@ -250,8 +257,8 @@ SmoothSolver = Callable[
     [LinearCrossEntropy, LinearCrossEntropy, Evaluation, Stopping, WarmStart | None], SolverResult
 ]
 
-# Each takes the objective, the same for products with its Hessian (in the precision of X), where to
-# begin, when to stop, and what is known from a problem whose minimum is near.
+# Each solver takes the objective, the same objective for products with its Hessian in the precision
+# of X, the evaluation at the start, the stopping rule, and a warm start from a similar problem.
 SOLVERS: dict[str, SmoothSolver] = {
     "lbfgs": lbfgs,
     "newton-cg": newton_cg,
