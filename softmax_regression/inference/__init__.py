@@ -1,8 +1,8 @@
-"""What the coefficients of a softmax regression are worth, and where there are none.
+"""Statistical inference for softmax regression, and detection of separation.
 
-`infer` takes a fitted `SoftmaxRegression` and its rows, and returns standard errors, p-values,
-intervals, tests, marginal effects and predictions with errors. `detect_separation` says whether
-there is a finite maximum likelihood estimate to begin with.
+`infer` takes a fitted `SoftmaxRegression` and the rows it was fitted to, and returns standard
+errors, p-values, intervals, tests, marginal effects and predictions with standard errors.
+`detect_separation` says whether a finite maximum likelihood estimate exists.
 """
 
 from softmax_regression.inference._detection import Separation, detect_separation

@@ -1,13 +1,13 @@
 """Covariances of the estimate: inverse information, and sandwiches around it.
 
-With A the information, B the sum of outer products of scores:
+Let A be the information and B the sum of the outer products of the scores of the rows. Then:
 
     nonrobust   A⁻¹
     HC0         A⁻¹ B A⁻¹
     HC1         the same times n / (n − k), with n observations and k parameters
     cluster     B of the scores summed within groups, times G / (G − 1) · (n − 1) / (n − k)
 
-The factors are those of statsmodels.
+The finite-sample factors are those of statsmodels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WEIGHTS = ("frequency", "sampling")
 
 
 def checked_groups(groups: Any, cov_type: str, n_rows: int) -> Array | None:
-    """Return the group of each row as a number, None where there are none."""
+    """Return the group of each row as an integer code, or None without groups."""
     if (cov_type == "cluster") != (groups is not None):
         raise ValueError(
             f"groups and cov_type='cluster' go together: got cov_type={cov_type!r} and "
@@ -62,19 +62,19 @@ def sandwich(
     Parameters
     ----------
     likelihood : Likelihood
-        The rows.
+        The likelihood of the rows.
     u : ndarray of shape (n_params,)
         The estimate.
     bread : ndarray of shape (n_params, n_params)
         The inverse information.
     cov_type : {'HC0', 'HC1', 'cluster'}
-        Which.
+        Which robust covariance to return.
     nobs : float
         The number of observations.
     groups : ndarray of int or None
         The group of each row.
     sampling : bool
-        Whether a row is one draw, whatever its weight.
+        Whether each row counts as one draw, whatever its weight.
     """
     n_params = len(bread)
     factor = 1.0

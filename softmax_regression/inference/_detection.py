@@ -19,20 +19,21 @@ from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._separation import Cone, cone
 
-_MOST_NAMED = 6
+_MAX_NAMES_IN_MESSAGE = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
-    """What `detect_separation` finds.
+    """The separation that `detect_separation` finds in some rows.
 
     Attributes
     ----------
     kind : {'none', 'quasi-complete', 'complete'}
-        Whether some direction in the coefficients tells all rows apart, or some without an error in
-        the others, so that there is no finite maximum likelihood estimate.
+        Whether some direction in the coefficients separates all rows ('complete'), or some rows
+        without an error in the others ('quasi-complete'), so that there is no finite maximum
+        likelihood estimate.
     n_separated : int
-        How many rows, of positive weight, are told apart from at least one other class.
+        The number of rows of positive weight that are separated from at least one other class.
     """
 
     kind: str
@@ -47,7 +48,10 @@ class Separation:
         return self.kind != "none"
 
     def _table(self, read: Any) -> Array:
-        """Return what is read of each coefficient, features by classes."""
+        """Apply a function to each coefficient; return an array of features by classes.
+
+        The function receives a coefficient as a linear function of the unknowns.
+        """
         n_classes, width = len(self._classes), len(self._to_model)
         table = np.zeros((width, n_classes - 1))
         for k in range(n_classes - 1):
@@ -59,7 +63,7 @@ class Separation:
 
     @cached_property
     def features(self) -> list[Any]:
-        """The features with an infinite coefficient in some class; the intercept is not counted."""
+        """The features with an infinite coefficient in some class, without the intercept."""
         if not self:
             return []
         infinite = self._table(self._cone.moves).any(axis=1)
@@ -68,11 +72,11 @@ class Separation:
 
     @cached_property
     def directions(self) -> pd.DataFrame:
-        """The coefficients, intercepts first, against the first class.
+        """The directions in which coefficients against the first class are infinite.
 
-        ``inf`` or ``-inf`` where the estimate is infinite, 0 where it is finite, and NaN where it
-        is infinite, but the rows do not say in which direction. Takes two linear programs for each
-        infinite coefficient.
+        Intercepts come first. An entry is ``inf`` or ``-inf`` where the estimate is infinite, 0
+        where it is finite, and NaN where it is infinite but the rows do not determine its sign.
+        This solves two linear programs for each infinite coefficient.
         """
         return pd.DataFrame(
             self._table(self._cone.sign),
@@ -100,36 +104,37 @@ def detect_separation(
 ) -> Separation:
     r"""Say whether the maximum likelihood estimate of a softmax regression exists.
 
-    It does not if a direction δ in the coefficients favours, in no row, another class over the
-    row's own, :math:`(\delta_{y_i} - \delta_k)^\top x_i \ge 0` for all rows i and classes k, and is
-    not 0 for all of them. Then larger coefficients always fit better, ``C=inf`` has no optimum, and
-    standard errors mean nothing.
+    The estimate does not exist if there is a direction δ in the coefficients that favours another
+    class over the row's own in no row, :math:`(\delta_{y_i} - \delta_k)^\top x_i \ge 0` for all
+    rows i and classes k, with a strict inequality for at least one of them. Then larger
+    coefficients always fit better, ``C=inf`` has no optimum, and standard errors are meaningless.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Rows.
+        The rows.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Labels, or class probabilities.
+        The labels, or class probabilities.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights: rows of weight 0 are left out, else they do not matter.
+        The weights of the rows. Rows of weight 0 are left out; other values do not matter.
     fit_intercept : bool, default=True
         Whether the model has an intercept.
 
     Returns
     -------
     Separation
-        True where there is separation; with `kind`, `features` and `directions`.
+        An object with `kind`, `features` and `directions`, which is true if there is separation.
 
     Raises
     ------
     ValueError, TypeError
-        For data out of range, or a single class.
+        If the data are out of range, or there is a single class.
 
     Notes
     -----
-    The linear programs are SciPy's HiGHS. A column that is a sum of multiples of columns before it
-    has a coefficient of 0, as in R. Margins below about 1e-8 standard deviations count as 0.
+    The linear programs are solved by SciPy's HiGHS. A column that is a linear combination of
+    columns before it has a coefficient of 0, as in R. Margins below about 1e-8 standard deviations
+    count as 0.
 
     References
     ----------
@@ -182,7 +187,7 @@ def detect_separation(
 
 
 def separation(likelihood: Likelihood, names: list[Any]) -> Separation:
-    """Return what there is of separation in the rows of a likelihood."""
+    """Return the separation in the rows of a likelihood."""
     found = cone(*_rows_of_weight(likelihood), likelihood.n_classes)
     first = int(likelihood.fit_intercept)
     return Separation(
@@ -203,9 +208,10 @@ def _names(X: Any) -> list[Any]:
 
 
 def _rows_of_weight(likelihood: Likelihood) -> tuple[Array, Array]:
-    """Return rows, and the number of their class; one for each class of positive probability.
+    """Return the rows of positive weight, and the index of the class of each.
 
-    The intercept's entry comes first: of columns that are collinear, it is kept.
+    A row with class probabilities is repeated for each class of positive probability. The
+    intercept's column comes first, because the first of several collinear columns is kept.
     """
     rows = np.flatnonzero(likelihood.targets.row_weights() > 0)
     labels = likelihood.targets.encoded[rows]
@@ -218,7 +224,9 @@ def _rows_of_weight(likelihood: Likelihood) -> tuple[Array, Array]:
 
 
 def named(features: list[Any]) -> str:
-    """Return the names of some features, or of the first of many."""
-    shown = ", ".join(repr(f) if isinstance(f, str) else str(f) for f in features[:_MOST_NAMED])
-    more = len(features) - _MOST_NAMED
+    """Return the names of features for a message, which counts those beyond a maximum."""
+    shown = ", ".join(
+        repr(f) if isinstance(f, str) else str(f) for f in features[:_MAX_NAMES_IN_MESSAGE]
+    )
+    more = len(features) - _MAX_NAMES_IN_MESSAGE
     return shown if more <= 0 else f"{shown} and {more} others"

@@ -1,6 +1,6 @@
-"""Pictures of what inference finds, in scikit-learn's Display convention.
+"""Plots of inference results, in scikit-learn's Display convention.
 
-Matplotlib is imported when something is drawn, not before.
+Matplotlib is imported only when something is drawn.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from softmax_regression.inference._panels import bar_axes, draw_bars, make_logar
 from softmax_regression.inference._predictions import Predictions, average, predict
 from softmax_regression.inference._results import InferenceResults
 
-_POINTS = 60  # of a curve
+_CURVE_POINTS = 60  # The number of feature values at which a curve is computed.
 
 
 class CoefficientDisplay:
-    """Coefficients with their intervals, a panel for each class.
+    """Coefficients with their intervals, in a panel for each class.
 
-    It is made by `from_results`.
+    Create it with `from_results`.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns 'class', 'feature', 'estimate', 'lower' and 'upper'.
+        A table with columns 'class', 'feature', 'estimate', 'lower' and 'upper'.
     odds_ratios : bool
-        Whether they are exponentials of coefficients, for a logarithmic axis.
+        Whether the estimates are exponentials of coefficients, which need a logarithmic axis.
     reference : object
-        The class that they compare others with; None for none.
+        The class that the coefficients compare others with, or None for no such class.
 
     Attributes
     ----------
     ax_ : matplotlib Axes, or ndarray of them
-        With one panel the Axes, otherwise an array.
+        The Axes of a single panel, otherwise an array of them.
     figure_ : matplotlib Figure
         The figure.
     bars_ : list of matplotlib ErrorbarContainer
-        Those of each class.
+        The error bars of each class.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class CoefficientDisplay:
         ax: Any = None,
         **bar_kw: Any,
     ) -> Self:
-        """Draw the coefficients of `infer`.
+        """Draw the coefficients of `InferenceResults`.
 
         Parameters
         ----------
@@ -85,15 +85,15 @@ class CoefficientDisplay:
         alpha : float, default=0.05
             One minus the confidence of the intervals.
         method : {'wald', 'profile'}, default='wald'
-            Of the intervals.
+            The method of the intervals, as in `InferenceResults.conf_int`.
         odds_ratios : bool, default=False
             Whether to draw exponentials of coefficients, on a logarithmic axis.
         intercept : bool, default=False
             Whether to draw the intercepts too.
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw into, one for each panel; by default those of a new figure.
         **bar_kw : dict
-            For matplotlib's `errorbar`.
+            Keyword arguments for matplotlib's `errorbar`.
 
         Returns
         -------
@@ -113,14 +113,14 @@ class CoefficientDisplay:
         return cls(frame=frame, odds_ratios=odds_ratios, reference=reference).plot(ax=ax, **bar_kw)
 
     def plot(self, *, ax: Any = None, **bar_kw: Any) -> Self:
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw into, one for each panel; by default those of a new figure.
         **bar_kw : dict
-            For matplotlib's `errorbar`.
+            Keyword arguments for matplotlib's `errorbar`.
 
         Returns
         -------
@@ -138,25 +138,25 @@ class CoefficientDisplay:
 
 
 class MarginalEffectDisplay:
-    """Marginal effects with their intervals, a panel for each class.
+    """Marginal effects with their intervals, in a panel for each class.
 
-    It is made by `from_results`.
+    Create it with `from_results`.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns 'class', 'feature', 'estimate', 'lower' and 'upper'.
+        A table with columns 'class', 'feature', 'estimate', 'lower' and 'upper'.
     name : str
-        What the effect is called.
+        The name of the effect, which labels the axis.
 
     Attributes
     ----------
     ax_ : matplotlib Axes, or ndarray of them
-        With one panel the Axes, otherwise an array.
+        The Axes of a single panel, otherwise an array of them.
     figure_ : matplotlib Figure
         The figure.
     bars_ : list of matplotlib ErrorbarContainer
-        Those of each class.
+        The error bars of each class.
 
     Examples
     --------
@@ -204,9 +204,9 @@ class MarginalEffectDisplay:
         alpha : float, default=0.05
             One minus the confidence of the intervals.
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw into, one for each panel; by default those of a new figure.
         **bar_kw : dict
-            For matplotlib's `errorbar`.
+            Keyword arguments for matplotlib's `errorbar`.
 
         Returns
         -------
@@ -221,7 +221,7 @@ class MarginalEffectDisplay:
     def from_effects(
         cls, effects: MarginalEffects, *, alpha: float = 0.05, ax: Any = None, **bar_kw: Any
     ) -> Self:
-        """Draw marginal effects that are there already.
+        """Draw marginal effects that are computed already.
 
         Parameters
         ----------
@@ -230,9 +230,9 @@ class MarginalEffectDisplay:
         alpha : float, default=0.05
             One minus the confidence of the intervals.
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw into, one for each panel; by default those of a new figure.
         **bar_kw : dict
-            For matplotlib's `errorbar`.
+            Keyword arguments for matplotlib's `errorbar`.
 
         Returns
         -------
@@ -243,14 +243,14 @@ class MarginalEffectDisplay:
         return cls(frame=frame, name=cls._NAMES[effects.method]).plot(ax=ax, **bar_kw)
 
     def plot(self, *, ax: Any = None, **bar_kw: Any) -> Self:
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw into, one for each panel; by default those of a new figure.
         **bar_kw : dict
-            For matplotlib's `errorbar`.
+            Keyword arguments for matplotlib's `errorbar`.
 
         Returns
         -------
@@ -264,18 +264,18 @@ class MarginalEffectDisplay:
 
 
 class EffectDisplay:
-    """Predicted probabilities along a feature, with bands.
+    """Predicted probabilities along a feature, with confidence bands.
 
-    It is made by `from_results`.
+    Create it with `from_results`.
 
     Parameters
     ----------
     values : ndarray of shape (n_points,)
-        Of the feature; or the names of levels.
+        The values of the feature, or the names of levels.
     predictions : Predictions
-        The probabilities there.
+        The predicted probabilities at these values.
     feature : object
-        What the feature is called.
+        The name of the feature.
     alpha : float
         One minus the confidence of the bands.
 
@@ -327,19 +327,19 @@ class EffectDisplay:
         results : InferenceResults
             The results.
         feature : str, int or dict
-            The feature, by its name; or levels of a category and the values that columns have in
-            them, ``{"low": {"ses_middle": 0, "ses_high": 0}, "middle": {"ses_middle": 1, ...}}``.
+            The name of the feature; or the levels of a category, each with the values of columns,
+            ``{"low": {"ses_middle": 0, "ses_high": 0}, "middle": {"ses_middle": 1, ...}}``.
         others : {'mean', 'median', 'average'}, default='mean'
-            Where the other features are held; or whether the probabilities of all rows are
-            averaged, each with its own other features.
+            The value at which the other features are held; with 'average', the probabilities of
+            all rows are averaged, each with the row's own other features.
         values : array-like, default=None
-            Of the feature; by default points from its smallest to its largest value.
+            Values of the feature; by default points from its smallest to its largest value.
         alpha : float, default=0.05
             One minus the confidence of the bands.
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            The Axes to draw into; by default those of a new figure.
         **line_kw : dict
-            For matplotlib's `plot`, or `errorbar` of levels.
+            Keyword arguments for matplotlib's `plot`, or for `errorbar` if there are levels.
 
         Returns
         -------
@@ -364,14 +364,14 @@ class EffectDisplay:
         return display.plot(ax=ax, **line_kw)
 
     def plot(self, *, ax: Any = None, **line_kw: Any) -> Self:
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            The Axes to draw into; by default those of a new figure.
         **line_kw : dict
-            For matplotlib's `plot`, or `errorbar` of levels.
+            Keyword arguments for matplotlib's `plot`, or for `errorbar` if there are levels.
 
         Returns
         -------
@@ -421,4 +421,4 @@ def _range(results: InferenceResults, column: int) -> Array:
     likelihood = results._likelihood
     weights = likelihood.row_weights(slice(0, likelihood.design.n_rows))
     counted = likelihood.design.select(np.array([column])).toarray()[weights > 0, 0]
-    return np.linspace(counted.min(), counted.max(), _POINTS)
+    return np.linspace(counted.min(), counted.max(), _CURVE_POINTS)

@@ -1,4 +1,4 @@
-"""Tests of linear hypotheses, and of features over all classes at once."""
+"""Tests of linear hypotheses, and tests of features over all classes at once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._newton import factored, maximize
 
-_DEPENDENT = 1e-11  # of the largest eigenvalue, in units of the standard errors
+# Hypotheses are dependent in directions in which the eigenvalue of the correlation matrix is a
+# smaller fraction of the largest one.
+_MIN_RELATIVE_EIGENVALUE = 1e-11
 
 
 class WaldTest(NamedTuple):
-    """What a Wald test finds.
+    """The result of a test by χ².
 
     Parameters
     ----------
     statistic : float
-        χ².
+        The statistic, which follows χ² if the hypotheses hold.
     df : int
-        Its degrees of freedom: how many of the hypotheses are independent.
+        The degrees of freedom, which are the number of independent hypotheses.
     pvalue : float
-        The probability of a larger one if the hypotheses hold.
+        The probability of a larger statistic if the hypotheses hold.
     """
 
     statistic: float
@@ -36,7 +38,7 @@ class WaldTest(NamedTuple):
 
 
 def hypothesis_matrix(hypotheses: Any, index: pd.MultiIndex) -> Array:
-    """Return a row of numbers for each hypothesis, from how users may write them."""
+    """Return a row of coefficients for each hypothesis, from any form that users may pass."""
     if isinstance(hypotheses, Mapping):
         hypotheses = [hypotheses]
     if isinstance(hypotheses, pd.DataFrame | pd.Series):
@@ -62,11 +64,11 @@ def hypothesis_matrix(hypotheses: Any, index: pd.MultiIndex) -> Array:
 
 
 def wald(estimate: Array, covariance: Array) -> WaldTest:
-    """Test whether all of some estimates are 0."""
+    """Test whether all given estimates are 0."""
     roots = np.sqrt(covariance.diagonal())
     roots = np.where(roots > 0, roots, 1.0)
     values, vectors = eigh(covariance / roots / roots[:, None])
-    kept = values > _DEPENDENT * values.max()
+    kept = values > _MIN_RELATIVE_EIGENVALUE * values.max()
     coordinates = vectors.T @ (estimate / roots)
     size = float(np.linalg.norm(estimate / roots))
     if (np.abs(coordinates[~kept]) > 1e-6 * max(size, 1.0)).any():
@@ -77,7 +79,7 @@ def wald(estimate: Array, covariance: Array) -> WaldTest:
 
 
 def checked_terms(terms: Any, names: Sequence[Any]) -> dict[Any, list[int]]:
-    """Return the columns of each term."""
+    """Return the indices of the columns of each term."""
     if terms is None:
         terms = list(names)
     if not isinstance(terms, Mapping):
@@ -86,12 +88,12 @@ def checked_terms(terms: Any, names: Sequence[Any]) -> dict[Any, list[int]]:
 
 
 def as_columns(columns: Any) -> list[Any]:
-    """Return a list of columns, of one that stands alone too."""
+    """Return columns as a list, also if a single one is given."""
     return [columns] if isinstance(columns, str) or np.ndim(columns) == 0 else list(columns)
 
 
 def column_of(name: Any, names: Sequence[Any]) -> int:
-    """Return the number of a feature."""
+    """Return the column index of a feature."""
     found = [j for j, known in enumerate(names) if known == name]
     if not found:
         raise ValueError(
@@ -108,24 +110,24 @@ def term_test(
     Parameters
     ----------
     likelihood : Likelihood
-        The rows.
+        The likelihood of the rows.
     u : ndarray of shape (n_params,)
-        The maximum.
+        The maximum likelihood estimate.
     covariance : ndarray of shape (n_params, n_params)
-        Its covariance.
+        The covariance of the estimate.
     value : float
-        F there.
+        The negative log-likelihood F at the estimate.
     columns : list of int
-        The columns of X.
+        The indices of the columns of X.
     how : {'wald', 'lr', 'score'}
-        By what.
+        Which of the three tests to use.
     """
     within = np.zeros((likelihood.n_classes - 1, likelihood.width), dtype=bool)
     within[:, columns] = True
     tested = within.ravel()
     if how == "wald":
         return wald(u[tested], covariance[np.ix_(tested, tested)])
-    # Where the others go, by the quadratic model, as those that are tested go to 0.
+    # The search starts at the restricted minimum of the quadratic model of F.
     of_tested = factored(covariance[np.ix_(tested, tested)])
     start = u - covariance[:, tested] @ of_tested.solve(u[tested])
     start[tested] = 0.0

@@ -1,4 +1,4 @@
-"""`infer`: from a fitted model and its rows to `InferenceResults`, or an error that says why."""
+"""`infer` computes `InferenceResults` from a fitted model and the rows it was fitted to."""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ from softmax_regression.inference._results import InferenceResults
 CovType = Literal["nonrobust", "HC0", "HC1", "cluster"]
 Weights = Literal["frequency", "sampling"]
 
-_SAME = 1e-5  # of the objective, by which that of the same rows may differ from the model's
-_NEAR = 1e-2  # of the objective, within which of the minimum a model must be
-_INVOLVED = 1e-4  # of the largest entry of a direction, from which a column is part of it
+# The objective of the same rows may differ from the model's own by this fraction of it.
+_RELATIVE_OBJECTIVE_TOLERANCE = 1e-5
+# A model's objective may lie above the minimum by at most this fraction of the objective.
+_MAX_RELATIVE_GAP = 1e-2
+# A column takes part in a collinearity if its entry exceeds this fraction of the largest entry.
+_MIN_RELATIVE_ENTRY = 1e-4
 
 
 class Reference(Enum):
-    """The default of `reference`, as any label may name a class."""
+    """The default of `reference`: an enumeration, because any label may be the name of a class."""
 
     FIRST = "the first class"
 
@@ -61,73 +64,76 @@ def infer(
     reference: Any = FIRST,
     weights: Weights = "frequency",
 ) -> InferenceResults:
-    r"""Say what the coefficients of a fitted softmax regression are worth.
+    r"""Compute standard errors, tests and intervals for a fitted softmax regression.
 
-    With the log-likelihood's Hessian −A at the maximum and u_i the rows' scores, the covariance of
-    the estimate is :math:`A^{-1}`, or :math:`A^{-1} (\sum_i u_i u_i^\top) A^{-1}` where the model
-    need not be right.
+    Let −A be the Hessian of the log-likelihood at its maximum, and u_i the score of row i. The
+    covariance of the estimate is :math:`A^{-1}`, or :math:`A^{-1} (\sum_i u_i u_i^\top) A^{-1}`
+    if the model may be misspecified.
 
     Parameters
     ----------
     model : SoftmaxRegression, SoftmaxRegressionCV or DaskSoftmaxRegression
-        Fitted to all rows at once, with an L2 penalty or none. It is not changed.
+        The model, fitted to all rows at once, with an L2 penalty or none. It is not changed.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        The rows that it was fitted to; for a `DaskSoftmaxRegression` X, y and the weights are Dask
-        collections, and what is not a sum over the rows, such as clusters and average effects, is
-        refused.
+        The rows that the model was fitted to. For a `DaskSoftmaxRegression`, X, y and the weights
+        are Dask collections, and results that are not sums over the rows, such as clusters and
+        average effects, are refused.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Their labels, or class probabilities.
+        The labels of the rows, or their class probabilities.
     sample_weight : array-like of shape (n_samples,), default=None
-        The weights that it was fitted with.
+        The weights that the model was fitted with.
     offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-        The known scores that it was fitted with. Effects are then those at the known scores of each
-        row, or at their mean where features are at their means or medians.
+        The known scores that the model was fitted with. Marginal effects are then evaluated at the
+        known scores of each row, or at their mean if features are at their means or medians.
     cov_type : {'nonrobust', 'HC0', 'HC1', 'cluster'}, default='nonrobust'
         The covariance: the inverse observed information; the sandwich; the sandwich times
-        n / (n − k), with n observations and k parameters; or that of scores summed within groups,
-        times G / (G − 1) · (n − 1) / (n − k), for rows that are dependent within G groups.
+        n / (n − k), with n observations and k parameters; or the sandwich of scores summed within
+        groups, times G / (G − 1) · (n − 1) / (n − k), for rows that are dependent within G groups.
     groups : array-like of shape (n_samples,), default=None
-        The group of each row, for 'cluster'.
+        The group of each row, for ``cov_type='cluster'``.
     reference : label or None, default=FIRST
-        The class that the coefficients compare others with: any label; by default the first of
-        `classes_`. None for the coefficients that sum to 0 over classes, as `coef_` does. Of two
-        classes there is one row of coefficients, and None is the same as the first.
+        The class that the coefficients compare others with, which may be any label; by default the
+        first of `classes_`. With None, the coefficients sum to 0 over classes, as those of `coef_`
+        do. Two classes have one row of coefficients, and None then means the first class.
     weights : {'frequency', 'sampling'}, default='frequency'
-        What a weight of 2 means: two rows, so that `nobs` is the sum of weights; or a row drawn
-        with half the probability, so that `nobs` is the number of rows, weights are scaled to a
-        mean of 1, and the covariance is robust: 'nonrobust' then stands for 'HC0'.
+        The meaning of a weight of 2. With 'frequency' it stands for two rows, so that `nobs` is the
+        sum of the weights. With 'sampling' it stands for a row drawn with half the probability, so
+        that `nobs` is the number of rows, weights are scaled to a mean of 1, and the covariance is
+        robust: 'nonrobust' then stands for 'HC0'.
 
     Returns
     -------
     InferenceResults
-        The estimates, their covariance, and what follows from them.
+        The estimates, their covariance, and the quantities derived from them.
 
     Raises
     ------
     ValueError
-        If the rows are not those the model was fitted to, the maximum likelihood estimate does not
-        exist, features are collinear, or there is no inference for the model: with `l1_ratio`
-        above 0 or `bounds`, whose selection no standard error knows of.
+        If the rows are not those the model was fitted to, if the maximum likelihood estimate does
+        not exist, if features are collinear, or if the model has an `l1_ratio` above 0 or `bounds`,
+        whose selection standard errors do not account for.
     TypeError
-        If it is no softmax regression.
+        If the model is not a softmax regression.
     sklearn.exceptions.NotFittedError
-        If it is not fitted.
+        If the model is not fitted.
 
     Notes
     -----
-    A model ends within `tol` of the minimum of its objective. From there a few steps of Newton's
-    method lead to the minimum itself, and what is reported belongs to that.
+    A fit ends within `tol` of the minimum of its objective. From there a few steps of Newton's
+    method lead to the minimum itself, and all results are those of this minimum.
 
     With a finite `C` the estimate is the mode of a posterior with a normal prior, 'nonrobust' is
-    its Laplace approximation, the inverse Hessian of the penalised objective, and the others are
-    the frequentist covariance around the estimate. It is biased towards 0 by the penalty, which no
-    covariance shows: a p-value then is no test of the coefficient. Coefficients against a reference
-    have the prior covariance that the penalty of all classes gives to differences between two.
+    its Laplace approximation, the inverse Hessian of the penalised objective, and the other values
+    of `cov_type` give the frequentist covariance around the estimate. The penalty biases the
+    estimate towards 0, which no covariance shows, so that a p-value is no test of the coefficient.
+    Coefficients against a reference have the prior covariance that the penalty of all classes gives
+    to differences between two classes.
 
     With ``bias_reduction='firth'`` the covariance is the inverse information at the estimate, as in
-    R's logistf and brglm2, and the likelihood of profile intervals and likelihood-ratio tests is
-    the penalised one, the determinant being that of all coefficients. These follow it where it is
-    far from quadratic, as under separation, and Wald's do not.
+    R's logistf and brglm2. Profile intervals and likelihood-ratio tests use the penalised
+    likelihood, with the determinant of the information of all coefficients. They stay accurate
+    where this likelihood is far from quadratic, as under separation; Wald intervals and tests do
+    not.
 
     Classes without weight are left out, as `fit` leaves them out.
 
@@ -271,9 +277,9 @@ def _parameters(likelihood: Likelihood, names: Array, reference: Any) -> Paramet
 
 
 def _check_rows(model: Any, found: float, weight: float) -> None:
-    """Raise unless the model's own objective is that of these rows."""
+    """Raise unless the model was fitted to these rows."""
     known = model.objective_ if np.isinf(_strength(model)) else model.objective_ / _strength(model)
-    if not abs(found - known) <= _SAME * abs(known) + 1e-9 * weight:
+    if not abs(found - known) <= _RELATIVE_OBJECTIVE_TOLERANCE * abs(known) + 1e-9 * weight:
         raise ValueError(
             f"The objective of the model is {found:.9g} for these rows, and was {known:.9g} for "
             "those it was fitted to (divided by C): pass the X, y, sample_weight and offset of its "
@@ -283,7 +289,7 @@ def _check_rows(model: Any, found: float, weight: float) -> None:
 
 def _check_minimum(model: Any, likelihood: Likelihood, names: Array) -> None:
     """Raise unless the model is near the minimum of its objective; say so if there is none."""
-    if not model.optimality_gap_ <= _NEAR:
+    if not model.optimality_gap_ <= _MAX_RELATIVE_GAP:
         _refuse_separation(likelihood, names)
         raise ValueError(
             f"The model may lie {model.optimality_gap_:.1e} of its objective above the minimum: "
@@ -292,7 +298,7 @@ def _check_minimum(model: Any, likelihood: Likelihood, names: Array) -> None:
 
 
 def _maximum(likelihood: Likelihood, u: Array, start: Evaluation, names: Array) -> Maximum:
-    """Return the maximum of the likelihood near a model, or raise where there is none."""
+    """Return the maximum of the likelihood near the fit, or raise if there is none."""
     constant = names[~likelihood.varies]
     if len(constant) and not likelihood.strength:
         what = "constant, as the intercept is" if likelihood.fit_intercept else "zero"
@@ -316,7 +322,7 @@ def _maximum(likelihood: Likelihood, u: Array, start: Evaluation, names: Array) 
 
 
 def _null_log_likelihood(likelihood: Likelihood) -> float:
-    """Return the log-likelihood of the model that has nothing but intercepts, and offsets."""
+    """Return the log-likelihood of the model with intercepts and offsets alone."""
     if likelihood.targets.offset is None:
         return likelihood.null_log_likelihood()
     null = Likelihood(
@@ -344,10 +350,10 @@ def _refuse_separation(likelihood: Likelihood, names: Array) -> None:
 
 
 def _collinear(likelihood: Likelihood, names: Array, directions: Array) -> str:
-    """Say which columns cannot be told apart."""
+    """Return a message that names the collinear columns."""
     sizes = np.abs(directions).reshape(-1, likelihood.width, directions.shape[1]).max(axis=0)
     sizes = sizes[: len(names)] / np.maximum(sizes.max(axis=0), np.finfo(float).tiny)
-    involved = [names[j] for j in np.flatnonzero((sizes > _INVOLVED).any(axis=1))]
+    involved = [names[j] for j in np.flatnonzero((sizes > _MIN_RELATIVE_ENTRY).any(axis=1))]
     beside = " (beside the intercept)" if likelihood.fit_intercept else ""
     return (
         f"The information is singular: {named(involved)} are collinear{beside}. Leave one of them "
@@ -356,7 +362,7 @@ def _collinear(likelihood: Likelihood, names: Array, directions: Array) -> str:
 
 
 def _effective(maximum: Maximum, bread: Array, likelihood: Likelihood) -> float:
-    """Return the effective number of parameters: n − tr(H⁻¹ P), with P that of the penalty."""
+    """Return the effective number of parameters n − tr(H⁻¹ P); P is the penalty's Hessian."""
     if not likelihood.strength:
         return float(likelihood.n_params)
     return likelihood.n_params - float(np.vdot(bread, likelihood.penalty))

@@ -1,18 +1,19 @@
-r"""The likelihood as inference sees it: a function of differences between classes.
+r"""The likelihood for inference, as a function of coefficient differences between classes.
 
-The unknowns are differences from the last class, a row u_k of numbers for each other class, in the
-standardised coordinates of the objective that is fitted. With z_i a row of X in these coordinates,
-the intercept's entry its last, p_i its probabilities, s_i its weight and λ the penalty,
+The unknowns are the differences from the coefficients of the last class, a row u_k for each other
+class, in the standardised coordinates of the fitted objective. Let z_i be a row of X in these
+coordinates, with the intercept's entry last, p_i its probabilities, s_i its weight and λ the
+penalty. Then
 
     loss         F  = −Σ_i s_i log p_i[y_i] + ½ Σ_j λ_j u_jᵀ M u_j
     information     = Σ_i s_i (diag(p_i) − p_i p_iᵀ) ⊗ z_i z_iᵀ + M ⊗ diag(λ)
 
-The penalty of differences between K classes is what ½ ‖W‖² leaves when the part of W that all
-classes share is the smallest: M = I − 1 1ᵀ / K; with a single score for two classes M = 1. With
-bias reduction F has Jeffreys' prior in the place of a penalty (`_curvature/bias_reduced.py`), and
-the information is that of the likelihood.
+The penalty of the differences between K classes is ½ ‖W‖² minimised over the part of W that all
+classes share, so that M = I − 1 1ᵀ / K; with a single score for two classes, M = 1. With bias
+reduction F has Jeffreys' prior in the place of a penalty (`_curvature/bias_reduced.py`), and the
+information is that of the likelihood alone.
 
-Sums over the rows are those of the objective; here are the few that no fit needs.
+The objective computes most sums over the rows; this file adds those that only inference needs.
 """
 
 from __future__ import annotations
@@ -46,25 +47,25 @@ from softmax_regression._problems.objective_scale import as_float
 
 COVARIANCES = ("nonrobust", "HC0", "HC1", "cluster")
 
-_UPDATE_VALUES = 1 << 19  # Numbers that are made of some rows at once: they fit the cache.
-_MIN_UPDATE_ROWS = 64
-NO_OFFSET = np.zeros((1, 1))  # Of any rows and classes.
+_MAX_BLOCK_VALUES = 1 << 19  # A block of rows has at most so many values, which fit the cache.
+_MIN_BLOCK_ROWS = 64
+NO_OFFSET = np.zeros((1, 1))  # The offset 0, which broadcasts to any number of rows and classes.
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """F somewhere, and its derivatives.
+    """The value and derivatives of F at a point.
 
     Parameters
     ----------
     value : float
-        F.
+        The value of F.
     log_likelihood : float
-        Without the penalty or the prior.
+        The log-likelihood, without the penalty or the prior.
     gradient : ndarray of shape (n_params,)
-        Of F.
+        The gradient of F.
     information : ndarray of shape (n_params, n_params)
-        That of the likelihood, with the penalty.
+        The information of the likelihood, plus the Hessian of the penalty.
     """
 
     value: float
@@ -74,33 +75,33 @@ class Evaluation:
 
 
 class Likelihood:
-    """F and its sums over rows.
+    """The penalised negative log-likelihood F of some rows, and its derivatives.
 
     Attributes
     ----------
     covariances : tuple of str
-        The covariances that there are sums for.
+        The values of `cov_type` that are available.
     holds_rows : bool
-        Whether rows can be looked at one by one, and not in sums alone.
+        Whether single rows are accessible, and not only sums over them.
 
     Parameters
     ----------
     design : Design
-        X.
+        The rows of X.
     targets : Targets
-        Labels or class probabilities, and weights, of the classes that are fitted.
+        Labels or class probabilities of the fitted classes, and weights.
     total_weight : float
-        What the weights sum to.
+        The sum of the weights.
     fit_intercept : bool
         Whether there is an intercept.
     strength : float, default=0.0
-        1 / C; 0 for no penalty.
+        The strength 1 / C of the penalty, which is 0 without one.
     one_score : bool, default=False
-        Whether the penalty is that of two classes with a single score.
+        Whether the model has two classes with a single score, which alone is penalised.
     bias_reduced : bool, default=False
-        Whether there is Jeffreys' prior.
+        Whether F includes Jeffreys' prior.
     feature_weights : FeatureWeights, default=None
-        How much the penalty of each feature counts; by default the same.
+        The weights of the features in the penalty; by default all are equal.
     """
 
     covariances: tuple[str, ...] = COVARIANCES
@@ -134,7 +135,7 @@ class Likelihood:
         bias_reduced: bool = False,
         feature_weights: FeatureWeights | None = None,
     ) -> None:
-        """Begin with the objective in the coordinates of X, which has a score for each class."""
+        """Set the attributes from an objective in the coordinates of X with a score per class."""
         self.design, self.targets = base.design, targets
         self._offset = None if targets.offset is None else offset_of_each(targets.offset)
         self.classes, self.n_classes = targets.classes, len(targets.classes)
@@ -151,29 +152,29 @@ class Likelihood:
 
     @cached_property
     def objective(self) -> LinearCrossEntropy | BiasReducedCrossEntropy:
-        """The mean over the rows that F is the sum of."""
+        """The objective whose value times the total weight is F."""
         if not self.bias_reduced:
             return self.loss
         return BiasReducedCrossEntropy(self.loss, 1 / self.total_weight)
 
     @property
     def width(self) -> int:
-        """How many unknowns belong to a class."""
+        """The number of unknowns of each class."""
         return self.loss.n_columns
 
     @property
     def n_params(self) -> int:
-        """How many unknowns there are."""
+        """The number of unknowns of all classes."""
         return (self.n_classes - 1) * self.width
 
     @property
     def n_rows_of_weight(self) -> int:
-        """How many rows have a positive weight."""
+        """The number of rows of positive weight."""
         weight = self.targets.weight
         return self.design.n_rows if weight is None else int(np.count_nonzero(weight))
 
     def sum_of(self, sample_weight: Any) -> float:
-        """Return the sum of the weights as they were given, which `total_weight` may round."""
+        """Return the exact sum of the given weights, which `total_weight` may round."""
         weights = np.asarray(sample_weight, dtype=np.float64)
         return float(np.broadcast_to(weights, self.design.n_rows).sum())
 
@@ -184,14 +185,14 @@ class Likelihood:
         return np.kron(of_classes, np.diag(self.total_weight * self.loss.ridge))
 
     def null_log_likelihood(self) -> float:
-        """Return the log-likelihood of the model that has nothing but intercepts."""
+        """Return the log-likelihood of the model with intercepts alone."""
         shares = self.loss.data.class_shares
         return float(self.total_weight * xlogy(shares, shares).sum())
 
     # -- unknowns ----------------------------------------------------------------------------------
 
     def unknowns(self, coef: Array, intercept: Array) -> Array:
-        """Return them for W and b of all classes, or for those of a single score."""
+        """Return the unknowns for W and b of all classes, or of a single score."""
         if len(coef) == 1:
             coef, intercept = -coef, -intercept
         else:
@@ -200,7 +201,7 @@ class Likelihood:
         return self.loss.layout.pack(*self.coordinates.from_model(coef, used))
 
     def to_model(self) -> Array:
-        """Return what takes the unknowns of a class to its intercept and coefficients."""
+        """Return the matrix that maps the unknowns of a class to its intercept and coefficients."""
         scales, first = self.coordinates.scales, int(self.fit_intercept)
         to_model = np.zeros((self.width, self.width))
         to_model[first:, : len(scales)] = np.diag(1 / scales)
@@ -210,44 +211,44 @@ class Likelihood:
         return to_model
 
     def _params(self, u: Array) -> Array:
-        """Return the parameters of the objective, that of the last class included."""
+        """Return the parameters of the objective, including those of the last class."""
         return self.loss.centred(np.append(u, np.zeros(self.width)))
 
     # -- rows --------------------------------------------------------------------------------------
 
     def rows(self, X: Array) -> Array:
-        """Return rows of X in the coordinates of the unknowns, (width, n_rows)."""
+        """Return rows of X in the coordinates of the unknowns, of shape (width, n_rows)."""
         return self.row_map(DenseDesign(X))
 
     def row_weights(self, rows: slice) -> Array:
-        """Return weights of rows, whose mean is 1 over all."""
+        """Return the weights of some rows, scaled so that the mean over all rows is 1."""
         return self.loss.loss.row_weights(rows)
 
     def blocks(self, values_per_row: int) -> list[slice]:
-        """Cut the rows into blocks of which so many numbers for each row stay in the cache."""
-        step = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // max(1, values_per_row))
+        """Cut the rows into blocks that fit the cache with so many values for each row."""
+        step = max(_MIN_BLOCK_ROWS, _MAX_BLOCK_VALUES // max(1, values_per_row))
         n_rows = self.design.n_rows
         return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
     def offset(self, rows: slice) -> Array:
-        """Return the known scores of rows, class-major; 0 where there are none."""
+        """Return the known scores of some rows, class-major, or 0 without an offset."""
         return NO_OFFSET if self._offset is None else self._offset[rows].T
 
     def counted(self, rows: slice) -> tuple[Array, Array, Array]:
-        """Return the rows of positive weight of some rows: X, weights and known scores."""
+        """Return X, weights and known scores of those of some rows that have positive weight."""
         weights, offset = self.row_weights(rows), self.offset(rows)
         counts = weights > 0
         offset = offset if offset.shape[1] == 1 else offset[:, counts]
         return self.design[rows].toarray()[counts], weights[counts], offset
 
     def mean_offset(self) -> Array:
-        """Return the known scores of the mean row, class-major; 0 where there are none."""
+        """Return the weighted mean of the known scores, class-major, or 0 without an offset."""
         if self._offset is None:
             return NO_OFFSET
         return np.average(self._offset, axis=0, weights=self.row_weights(slice(None)))[:, None]
 
     def probabilities(self, u: Array, z: Array, offset: Array) -> Array:
-        """Return those of all classes at some rows with known scores, class-major."""
+        """Return the class-major probabilities of rows with known scores."""
         scores = np.zeros((self.n_classes, z.shape[1]))
         np.matmul(u.reshape(-1, self.width), z, out=scores[:-1])
         return softmax(scores + offset, axis=0)
@@ -255,7 +256,7 @@ class Likelihood:
     # -- sums --------------------------------------------------------------------------------------
 
     def evaluate(self, u: Array) -> Evaluation:
-        """Return F and its derivatives."""
+        """Return F and its derivatives at some unknowns."""
         at = self.objective.evaluate(self._params(u))
         of_loss = at.inner if self.bias_reduced and at.inner is not None else at
         matrix = self.loss.matrix(of_loss.params)
@@ -270,29 +271,29 @@ class Likelihood:
         )
 
     def value(self, u: Array) -> float:
-        """Return F alone."""
+        """Return the value of F, without derivatives."""
         return float(self.total_weight * self.objective.evaluate(self._params(u)).value)
 
     def gradient(self, u: Array) -> Array:
-        """Return the gradient of F alone."""
+        """Return the gradient of F, without the information."""
         gradient = self.objective.evaluate(self._params(u)).gradient
         return np.asarray(self.total_weight * self.loss.matrix(gradient)[:-1].ravel())
 
     def information(self, u: Array, rows: NDArray[np.intp] | None = None) -> Array:
-        """Return the information of all rows, or as some of them estimate it."""
+        """Return the information of all rows, or its estimate from a sample of them."""
         sample = None
         if rows is not None:
             sample = Sample(rows, np.full(len(rows), self.design.n_rows / len(rows)))
         return self.total_weight * hessian_matrix(self.loss, self._params(u), sample)
 
     def largest_change(self, step: Array) -> float:
-        """Return by how much a step changes the scores of a row at most."""
+        """Return the largest change that a step makes to the scores of any row."""
         return self.loss.largest_change(self._params(step))
 
     def meat(self, u: Array, *, squared_weights: bool) -> Array:
         """Return the sum of the outer products of the rows' scores.
 
-        With squared weights each row is one draw; else a weight counts how often it was drawn.
+        With squared weights each row is one draw; otherwise a weight counts repeated draws.
         """
         request = _Scores(self.loss.for_rows(self._params(u)), self.loss.row_map, squared_weights)
         (total,) = self.loss.data.map_reduce(_score_squares, request, width=self.n_params)
@@ -303,7 +304,8 @@ class Likelihood:
     def cluster_meat(self, u: Array, groups: Array) -> Array:
         """Return the sum of the outer products of the groups' scores.
 
-        Rows are taken group by group, and a group that a block cuts in two is carried over.
+        Rows are sorted by group, and the partial sum of a group that a block cuts in two is
+        carried over to the next block.
         """
         data, matrix = self.loss.data, self.loss.for_rows(self._params(u))
         order = np.argsort(groups, kind="stable")
@@ -326,16 +328,16 @@ class Likelihood:
 
 
 class _Scores(NamedTuple):
-    """What scores of rows are made from.
+    """The request for the sum of the outer products of the scores.
 
     Parameters
     ----------
     matrix : ndarray
-        (W, b) in the coordinates of X.
+        The matrix (W, b) in the coordinates of X.
     row_map : RowMap
-        Takes rows of X to the coordinates of the unknowns.
+        The map from rows of X to the coordinates of the unknowns.
     squared_weights : bool
-        Whether each row is one draw.
+        Whether each row is one draw, so that its weight is squared.
     """
 
     matrix: Array
@@ -344,10 +346,10 @@ class _Scores(NamedTuple):
 
 
 def _score_squares(block: Block, at: _Scores) -> tuple[Array]:
-    """Return the sum of the outer products of the scores, in the upper triangle."""
+    """Return the upper triangle of the sum of the outer products of the scores."""
     order = (len(at.matrix) - 1) * at.row_map.n_columns
     total, weight = np.zeros((order, order)), block.loss.weight
-    for rows in block.regrouped(max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // order)):
+    for rows in block.regrouped(max(_MIN_BLOCK_ROWS, _MAX_BLOCK_VALUES // order)):
         scores = _row_scores(block.design[rows], block.loss, rows, at.matrix, at.row_map)
         if weight is not None and not at.squared_weights:
             scores /= np.sqrt(np.where(weight[rows] > 0, weight[rows], 1.0))
@@ -373,9 +375,9 @@ def likelihood_of(
     offset: Any = None,
     sampling: bool = False,
 ) -> tuple[Likelihood, Array, float]:
-    """Return the likelihood of some rows, the unknowns of a model, and the factor of its weights.
+    """Return a model's likelihood and unknowns, and the factor by which its weights are scaled.
 
-    An estimator whose rows lie elsewhere registers a function of its own.
+    An estimator whose rows are not in memory registers a function of its own.
 
     Parameters
     ----------
@@ -384,9 +386,9 @@ def likelihood_of(
     X, y, sample_weight : array-like
         The rows.
     offset : array-like or None
-        Their known scores.
+        The known scores of the rows.
     sampling : bool
-        Whether weights are scaled to sum to the number of rows of weight.
+        Whether weights are scaled to sum to the number of rows of positive weight.
     """
     design = model._validate_rows(X, reset=False)
     model._check_shapes(design.n_columns)

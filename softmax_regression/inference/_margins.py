@@ -1,17 +1,17 @@
-r"""Marginal effects: what a feature does to probabilities, with errors by the delta method.
+r"""Marginal effects of features on probabilities, with standard errors by the delta method.
 
 With p = softmax(s), scores s_k = u_k z and coefficients β, the effect of x_j on class k is
 
     ∂p_k/∂x_j = p_k (β_kj − η_j),    η_j = Σ_l p_l β_lj
 
-or, of a column of zeros and ones, p_k(x_j = 1) − p_k(x_j = 0). Its derivatives in the unknowns come
-by the scores and by β itself:
+or, for a column of zeros and ones, p_k(x_j = 1) − p_k(x_j = 0). The effect depends on the unknowns
+through the scores and through β, with the derivatives
 
     ∂/∂s_m  = p_k (δ_km − p_m)(β_kj − η_j) − p_k p_m (β_mj − η_j)
     ∂/∂β_mj = p_k (δ_km − p_m)
 
-(Greene, *Econometric Analysis*, section 18.2.) Relative changes of the probability divide by p_k,
-those per relative change of the feature multiply by x_j.
+(Greene, *Econometric Analysis*, section 18.2.) Effects on the relative change of the
+probability are divided by p_k; effects per relative change of the feature are multiplied by x_j.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ METHODS = ("dydx", "eyex", "dyex", "eydx")
 
 @dataclass(frozen=True)
 class Step:
-    """A discrete change: from columns at some values to the same at others.
+    """A discrete change of some columns from given values to other values.
 
     Parameters
     ----------
     name : object
-        What the effect is called.
+        The name of the effect.
     columns : list of int
-        The columns.
+        The indices of the columns.
     before, after : list of float
-        Their values.
+        The values of the columns before and after the change.
     """
 
     name: Any
@@ -55,17 +55,18 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class MarginalEffects:
-    """Marginal effects with their errors, as `InferenceResults.get_margeff` returns them.
+    """Marginal effects with standard errors, as `InferenceResults.get_margeff` returns them.
 
     Parameters
     ----------
     margeff : DataFrame of shape (n_effects, n_classes)
-        The effects: a row for each feature, or level of a group. With `method` 'dydx' or 'dyex'
+        The effects, with a row for each feature or level of a group. With `method` 'dydx' or 'dyex'
         they sum to 0 over classes.
     cov_margeff : ndarray of shape (n_effects * n_classes, n_effects * n_classes)
-        Their covariance, effect after effect, by the delta method. Rows of X count as fixed.
+        The covariance of the effects by the delta method, in the order of the rows of `margeff`.
+        The rows of X are treated as fixed.
     at, method : str
-        As given.
+        The options of `get_margeff` with which the effects were computed.
     """
 
     margeff: pd.DataFrame
@@ -78,22 +79,22 @@ class MarginalEffects:
 
     @property
     def margeff_se(self) -> pd.DataFrame:
-        """Standard errors, of the shape of `margeff`."""
+        """The standard errors of the effects, in the shape of `margeff`."""
         roots = np.sqrt(np.maximum(self.cov_margeff.diagonal(), 0.0))
         return self._frame(roots.reshape(self.margeff.shape))
 
     @property
     def tvalues(self) -> pd.DataFrame:
-        """Effects divided by their errors."""
+        """The effects divided by their standard errors."""
         return self.margeff / self.margeff_se
 
     @property
     def pvalues(self) -> pd.DataFrame:
-        """Two-sided p-values, of the normal distribution."""
+        """The two-sided p-values of the normal distribution."""
         return self._frame(2 * norm.sf(np.abs(self.tvalues)))
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return intervals, a row for each class and feature.
+        """Return confidence intervals, with a row for each class and feature.
 
         Parameters
         ----------
@@ -103,13 +104,13 @@ class MarginalEffects:
         Returns
         -------
         DataFrame
-            Columns 'lower' and 'upper'.
+            The intervals, in columns 'lower' and 'upper'.
         """
         frame = self.summary_frame(alpha).set_index(["class", "feature"])
         return frame[["lower", "upper"]]
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return a row for each class and feature.
+        """Return a table with a row for each class and feature.
 
         Parameters
         ----------
@@ -119,13 +120,13 @@ class MarginalEffects:
         Returns
         -------
         DataFrame
-            Columns 'class', 'feature', the effect by the name of its method, 'std err', 'z',
-            'P>|z|', 'lower', 'upper'.
+            A table with columns 'class', 'feature', the effect under the name of its method,
+            'std err', 'z', 'P>|z|', 'lower', 'upper'.
 
         Raises
         ------
         ValueError
-            For an alpha that is not between 0 and 1.
+            If alpha is not between 0 and 1.
         """
         reach = quantile(alpha) * self.margeff_se
         parts = {
@@ -184,13 +185,13 @@ def marginal_effects(
 
 
 def _place(step: Step) -> int:
-    """Return the column beside which a step is listed: that which it sets to a value."""
+    """Return the column whose place a step takes in the table: the first that it changes."""
     changed = [c for c, b, a in zip(step.columns, step.before, step.after, strict=True) if a != b]
     return changed[0]
 
 
 def _steps(discrete: Any, likelihood: Likelihood, names: list[Any]) -> list[Step]:
-    """Return the discrete changes that users ask for."""
+    """Return the discrete changes that the option `discrete` asks for."""
     if discrete is None:
         return []
     if isinstance(discrete, str) and discrete == "auto":
@@ -212,7 +213,7 @@ def _steps(discrete: Any, likelihood: Likelihood, names: list[Any]) -> list[Step
 
 
 def _zeros_and_ones(likelihood: Likelihood) -> list[int]:
-    """Return the columns that hold nothing but zeros and ones in rows of weight."""
+    """Return the columns that are 0 or 1 in all rows of positive weight."""
     only = np.ones(likelihood.design.n_columns, dtype=bool)
     for rows in likelihood.blocks(likelihood.design.n_columns):
         X = likelihood.design[rows].toarray()[likelihood.row_weights(rows) > 0]
@@ -221,7 +222,7 @@ def _zeros_and_ones(likelihood: Likelihood) -> list[int]:
 
 
 def _rows_at(likelihood: Likelihood, at: str) -> Iterator[tuple[Array, Array, Array]]:
-    """Give rows, weights and known scores, block by block: all rows, or one in their middle."""
+    """Yield blocks of rows, weights and known scores: all rows, or their mean or median row."""
     if at != "overall":
         yield middle(likelihood, at)[None], np.ones(1), likelihood.mean_offset()
         return
@@ -245,7 +246,7 @@ def middle(likelihood: Likelihood, at: str) -> Array:
 
 
 def _weighted_median(values: Array, weights: Array) -> float:
-    """Return the median of values that are repeated as often as their weights say."""
+    """Return the weighted median: that of values repeated as often as their weights."""
     order = np.argsort(values, kind="stable")
     totals = np.cumsum(weights[order])
     half = 0.5 * totals[-1]
@@ -255,7 +256,7 @@ def _weighted_median(values: Array, weights: Array) -> float:
 
 
 class _Effects:
-    """Sums over rows of effects and of their derivatives in the unknowns."""
+    """Weighted sums over rows of effects and of their derivatives in the unknowns."""
 
     def __init__(
         self, likelihood: Likelihood, u: Array, smooth: list[int], steps: list[Step], method: str
@@ -274,7 +275,7 @@ class _Effects:
         self._jacobian = np.zeros((n_effects, k, k - 1, width))
 
     def add(self, X: Array, weights: Array, offset: Array) -> None:
-        """Add some rows."""
+        """Add some rows to the sums."""
         self._weight += float(weights.sum())
         if self._smooth:
             self._add_smooth(X, weights, offset)
@@ -282,7 +283,7 @@ class _Effects:
             self._add_step(len(self._smooth) + number, step, X, weights, offset)
 
     def averages(self) -> tuple[Array, Array]:
-        """Return the averages of effects and derivatives."""
+        """Return the weighted averages of effects and of their derivatives."""
         return self._values / self._weight, self._jacobian / self._weight
 
     def _add_smooth(self, X: Array, weights: Array, offset: Array) -> None:
@@ -295,7 +296,8 @@ class _Effects:
             if self._elastic
             else np.broadcast_to(weights, (len(smooth), len(weights)))
         )
-        # In the scores, and in β: (class, class of the derivative, feature, row).
+        # The derivatives in the scores have the axes (class, class of the derivative, feature,
+        # row); those in β are the same for all features.
         share = np.eye(k)[:, :, None] - p
         in_scores = -(p[:, None] * lead)[None]
         in_scores = np.repeat(in_scores, k, axis=0)

@@ -1,7 +1,8 @@
-"""Newton's method on the likelihood: from near its maximum to it, and along lines and planes.
+"""Newton's method for the maximum of the likelihood, possibly within a subspace.
 
-Estimators stop when the objective is near its minimum; intervals, tests and errors want the
-minimum itself. The Hessian is at hand, and each step squares what is left.
+Estimators stop when the objective is near its minimum; intervals, tests and standard errors need
+the minimum itself. Newton's method converges quadratically from there, and inference needs the
+Hessian anyway.
 """
 
 from __future__ import annotations
@@ -15,26 +16,30 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression.inference._information import Evaluation, Likelihood
 
-_ENOUGH = 1e-12  # of the squared decrement: the next step leaves its square
-_ENOUGH_BIAS_REDUCED = 1e-20  # of it, where the next step leaves a fraction
-_SETTLED = 1e-7  # nats: smaller changes of scores leave the information as it is
-_NEAR = 1e-2  # of it, from which each step of a regular problem takes away nearly all
-_LINEAR = 0.05  # what a step leaves of it at least where the minimum is infinitely far away
-CALM = 0.05  # nats: changes of scores by a step that are no sign of a minimum infinitely far away
-_LEAST_SHARE = 1e-8  # of what an update is divided by, relative to its largest
-_MOST_STEPS = 500
-_HALVINGS = 30
-_SINGULAR = 1e-13
-_NO_JITTER = 1e-20  # so little that rounding takes it away
+# Newton's method stops when the squared decrement is below this: the next step would square it.
+_SQUARED_DECREMENT_TOLERANCE = 1e-12
+# With bias reduction a step reduces the squared decrement only by a factor, so that more is needed.
+_SQUARED_DECREMENT_TOLERANCE_BIAS_REDUCED = 1e-20
+_SCORE_CHANGE_TOLERANCE = 1e-7  # Smaller changes of scores, in nats, do not change the information.
+# Below this squared decrement, full steps converge quadratically if the problem has a minimum.
+_FULL_STEP_SQUARED_DECREMENT = 1e-2
+# A step leaves a larger fraction of the squared decrement if the minimum is infinitely far away.
+_MAX_REGULAR_DECREMENT_RATIO = 0.05
+CALM = 0.05  # A step that changes scores by fewer nats is no sign of a minimum at infinity.
+_MIN_UPDATE_COSINE = 1e-8  # Rank-one updates with a smaller relative denominator are skipped.
+_MAX_STEPS = 500
+_MAX_HALVINGS = 30
+_MIN_RELATIVE_PIVOT = 1e-13  # A matrix whose smallest relative pivot is below this is singular.
+_NEGLIGIBLE_JITTER = 1e-20  # This much added to a unit diagonal is lost in rounding.
 
 
 class SingularInformationError(ValueError):
-    """The information is singular: some unknowns cannot be told apart.
+    """The information is singular, so that some unknowns are not identified.
 
     Parameters
     ----------
     directions : ndarray of shape (n_params, n_directions)
-        Along which it vanishes.
+        The directions along which the information vanishes.
     """
 
     def __init__(self, directions: Array):
@@ -43,11 +48,11 @@ class SingularInformationError(ValueError):
 
 
 def factored(matrix: Array) -> CholeskyFactor:
-    """Factor a matrix; raise SingularInformationError if it is singular but for rounding."""
+    """Factor a matrix; raise SingularInformationError if it is numerically singular."""
     if not np.isfinite(matrix).all():
         raise ValueError("The information is not finite: divide large columns of X by their size.")
-    smallest = max(_SINGULAR, 10 * len(matrix) * np.finfo(np.float64).eps)
-    factor = CholeskyFactor(matrix.copy(), _NO_JITTER)
+    smallest = max(_MIN_RELATIVE_PIVOT, 10 * len(matrix) * np.finfo(np.float64).eps)
+    factor = CholeskyFactor(matrix.copy(), _NEGLIGIBLE_JITTER)
     if factor.sound and factor.least_pivot > smallest:
         return factor
     diagonal = matrix.diagonal()
@@ -59,18 +64,18 @@ def factored(matrix: Array) -> CholeskyFactor:
 
 @dataclass(frozen=True)
 class Maximum:
-    """Where Newton's method ended.
+    """The point at which Newton's method ended.
 
     Parameters
     ----------
     u : ndarray of shape (n_params,)
         The unknowns.
     evaluation : Evaluation
-        The loss and its derivatives there, or where the last step, a tiny one, began.
+        F and its derivatives at `u`, or at the point from which the last tiny step was taken.
     value, log_likelihood : float
-        At `u`.
+        F and the log-likelihood at `u`.
     regular : bool
-        Whether what is left vanished as it does near a maximum, not only by a constant factor.
+        Whether the decrement vanished as it does near a maximum, and not by a constant factor.
     """
 
     u: Array
@@ -86,40 +91,47 @@ def maximize(
     basis: Array | None = None,
     at: Evaluation | None = None,
 ) -> Maximum:
-    """Minimise F from a point on, in all directions or along those of a basis.
+    """Minimise F from a starting point, in all directions or along those of a basis.
 
     Parameters
     ----------
     likelihood : Likelihood
-        F.
+        The likelihood that defines F.
     u : ndarray of shape (n_params,)
-        Where to begin.
+        The starting point.
     basis : ndarray of shape (n_params, n_directions), default=None
-        Directions, as columns.
+        The directions, as orthonormal columns; by default all directions.
     at : Evaluation, default=None
-        F there, if it is known.
+        F and its derivatives at the starting point, if they are known.
     """
     at = likelihood.evaluate(u) if at is None else at
-    enough = _ENOUGH_BIAS_REDUCED if likelihood.bias_reduced and basis is None else _ENOUGH
+    enough = (
+        _SQUARED_DECREMENT_TOLERANCE_BIAS_REDUCED
+        if likelihood.bias_reduced and basis is None
+        else _SQUARED_DECREMENT_TOLERANCE
+    )
     curvature = _Curvature(basis, learns=likelihood.bias_reduced)
     before = np.inf
-    # With a penalty or a prior, or along some directions of a likelihood that has a maximum, there
-    # is one.
+    # With a penalty or a prior a minimum exists for certain, and within a subspace because the
+    # likelihood has a maximum then.
     may_lack = basis is None and not (likelihood.strength or likelihood.bias_reduced)
     regular = not may_lack
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MAX_STEPS):
         step, square = curvature.step(at)
         is_settled = square <= enough
-        if basis is None and square <= _NEAR:
+        if basis is None and square <= _FULL_STEP_SQUARED_DECREMENT:
             change = likelihood.largest_change(step)
-            is_settled |= change <= _SETTLED and not likelihood.bias_reduced
+            is_settled |= change <= _SCORE_CHANGE_TOLERANCE and not likelihood.bias_reduced
             if may_lack:
-                fell = before < _NEAR and square <= _LINEAR * before
+                fell = (
+                    before < _FULL_STEP_SQUARED_DECREMENT
+                    and square <= _MAX_REGULAR_DECREMENT_RATIO * before
+                )
                 regular = fell or change < CALM
         if is_settled and (regular or square == 0):
             gain = 0.5 * square
             return Maximum(u + step, at, at.value - gain, at.log_likelihood + gain, True)
-        if before < _NEAR and not regular:
+        if before < _FULL_STEP_SQUARED_DECREMENT and not regular:
             break
         following = _searched(likelihood, u, at, step, square)
         if following is None:
@@ -130,18 +142,19 @@ def maximize(
 
 
 class _Curvature:
-    """The information along some directions, and what it leaves out of the Hessian of F.
+    """A model of the Hessian of F along some directions.
 
-    That is nothing without bias reduction. With it, the steps taken teach it: by the symmetric
-    rank-one update of the part that is not known (Nocedal and Wright, *Numerical Optimization*,
-    sections 6.2 and 10.3). So steps gain ever more, where those by the information gain a factor.
+    Without bias reduction the Hessian is the information. With bias reduction it has another part,
+    which symmetric rank-one updates learn from the steps taken (Nocedal and Wright, *Numerical
+    Optimization*, sections 6.2 and 10.3). Steps then converge superlinearly, where steps with the
+    information alone converge linearly.
 
     Parameters
     ----------
     basis : ndarray of shape (n_params, n_directions) or None
-        The directions, orthonormal columns; None for all.
+        The directions, as orthonormal columns; None for all directions.
     learns : bool
-        Whether there is a part that is not known.
+        Whether the Hessian has a part beside the information that is to be learned.
     """
 
     def __init__(self, basis: Array | None, learns: bool):
@@ -150,7 +163,7 @@ class _Curvature:
         self._rest: Array | float = 0.0
 
     def step(self, at: Evaluation) -> tuple[Array, float]:
-        """Return Newton's step, and the squared decrement."""
+        """Return the Newton step and its squared decrement."""
         gradient, information = self._along(at.gradient), self._information(at)
         if not len(gradient):
             return np.zeros_like(at.gradient), 0.0
@@ -168,7 +181,7 @@ class _Curvature:
         return (step if self._basis is None else self._basis @ step), square
 
     def learn(self, step: Array, before: Evaluation, after: Evaluation) -> None:
-        """Learn from a step and the gradients at both of its ends."""
+        """Update the learned part from a step and the gradients at both of its ends."""
         if not self._learns:
             return
         along = self._along(step)
@@ -176,7 +189,7 @@ class _Curvature:
         missed = self._along(after.gradient - before.gradient) - expected
         share = float(missed @ along)
         size = float(np.linalg.norm(missed) * np.linalg.norm(along))
-        if abs(share) > _LEAST_SHARE * size:
+        if abs(share) > _MIN_UPDATE_COSINE * size:
             self._rest = self._rest + np.outer(missed, missed) / share
 
     def _along(self, vector: Array) -> Array:
@@ -191,13 +204,13 @@ class _Curvature:
 def _searched(
     likelihood: Likelihood, u: Array, at: Evaluation, step: Array, square: float
 ) -> tuple[Array, Evaluation] | None:
-    """Return the first point along a step, halved as often as needed, where F is lower."""
+    """Return the first point of a backtracking line search that lowers F enough, or None."""
     rounding = 1e-13 * abs(at.value)
-    for halvings in range(_HALVINGS):
+    for halvings in range(_MAX_HALVINGS):
         length = 0.5**halvings
         trial = u + length * step
         if (
-            square <= _NEAR
+            square <= _FULL_STEP_SQUARED_DECREMENT
             or likelihood.value(trial) <= at.value - 0.1 * length * square + rounding
         ):
             return trial, likelihood.evaluate(trial)

@@ -1,4 +1,4 @@
-"""The panels of displays: axes, and estimates with their intervals on them."""
+"""The panels of displays: Axes, and the estimates with intervals that are drawn on them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from softmax_regression._estimators.panels import COLORS, panel_axes
 from softmax_regression._linalg.arrays import Array
 
 _PANELS_PER_ROW = 3
-_LINE_HEIGHT = 0.34  # Inches for each estimate.
+_LINE_HEIGHT_INCHES = 0.34  # The height of a panel grows by this for each estimate.
 
 
 def draw_bars(
     display: Any, axes: Array, panels: dict[str, Any], neutral: float, name: str, bar_kw: Any
 ) -> None:
-    """Draw estimates with intervals, features from top to bottom, and mark where there is none."""
+    """Draw estimates with intervals from top to bottom, and a line at the value of no effect."""
     display.bars_ = []
     for axis, (title, part) in zip(axes, panels.items(), strict=True):
         places = np.arange(len(part))[::-1]
@@ -33,7 +33,7 @@ def draw_bars(
 
 
 def make_logarithmic(axes: Array) -> None:
-    """Give panels a logarithmic axis of x, with plain numbers on it."""
+    """Give panels a logarithmic x-axis whose tick labels are plain numbers."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     for axis in axes:
@@ -45,8 +45,8 @@ def make_logarithmic(axes: Array) -> None:
 
 
 def bar_axes(ax: Any, n_panels: int, n_lines: int) -> tuple[Array, Any]:
-    """Return panels in which so many estimates stand one below the other, and their figure."""
-    height = max(2.4, 1.1 + _LINE_HEIGHT * n_lines)
+    """Return panels high enough for so many estimates in each, and their figure."""
+    height = max(2.4, 1.1 + _LINE_HEIGHT_INCHES * n_lines)
     return panel_axes(
         ax, n_panels, _PANELS_PER_ROW, lambda rows, columns: (2.2 + 2.9 * columns, rows * height)
     )

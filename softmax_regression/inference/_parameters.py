@@ -1,4 +1,4 @@
-"""From differences between classes, which are estimated, to the coefficients that are reported."""
+"""The linear map from the estimated differences between classes to reported coefficients."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from softmax_regression.inference._information import Likelihood
 
 @dataclass(frozen=True)
 class Parameters:
-    """Coefficients of some classes, as linear functions of the unknowns.
+    """The reported coefficients, as linear functions of the unknowns.
 
     Parameters
     ----------
     classes : ndarray of shape (n_reported,)
-        The classes that have coefficients: all but the reference.
+        The classes that have coefficients, which are all but the reference.
     features : ndarray of shape (width,)
-        What the coefficients of a class are called, the intercept first.
+        The names of the coefficients of a class, with the intercept first.
     contrasts : ndarray of shape (n_reported, n_classes - 1)
-        What takes the differences from the last class to the coefficients.
+        The matrix that maps differences from the last class to the reported contrasts.
     to_model : ndarray of shape (width, width)
-        What takes the unknowns of a class to its intercept and coefficients.
+        The matrix that maps the unknowns of a class to its intercept and coefficients.
     """
 
     classes: Array
@@ -37,9 +37,9 @@ class Parameters:
     def of(
         cls, likelihood: Likelihood, names: Array, reference: Any, *, symmetric: bool
     ) -> Parameters:
-        """Return those against a reference class, or those that sum to 0 over classes.
+        """Return coefficients against a reference class, or those that sum to 0 over classes.
 
-        Two classes have one row of coefficients, symmetric or not: it is a difference.
+        Two classes have one row of coefficients, which is a difference, symmetric or not.
         """
         k = likelihood.n_classes
         from_last = np.vstack([np.eye(k - 1), np.zeros(k - 1)])
@@ -57,30 +57,30 @@ class Parameters:
 
     @property
     def index(self) -> pd.MultiIndex:
-        """Class and feature of each, class after class."""
+        """The class and feature of each coefficient, class after class."""
         return pd.MultiIndex.from_product([self.classes, self.features], names=["class", "feature"])
 
     def matrix(self) -> Array:
-        """Return what takes the unknowns to all coefficients."""
+        """Return the matrix that maps the unknowns to all coefficients."""
         return np.kron(self.contrasts, self.to_model)
 
     def values(self, u: Array) -> Array:
-        """Return the coefficients for some unknowns, a row for each class."""
+        """Return the coefficients for given unknowns, in a row for each class."""
         return self.contrasts @ u.reshape(-1, len(self.to_model)) @ self.to_model.T
 
     def covariance(self, of_unknowns: Array) -> Array:
-        """Return the covariance of the coefficients for that of the unknowns."""
+        """Return the covariance of the coefficients from that of the unknowns."""
         return self._times(self._times(of_unknowns).T).T
 
     def _times(self, matrix: Array) -> Array:
-        """Multiply by `matrix()` without making it."""
+        """Return the product of `matrix()` and a matrix, without forming the former."""
         width = len(self.to_model)
         blocks = matrix.reshape(-1, width, matrix.shape[1])
         contrasted = np.tensordot(self.contrasts, blocks, 1)
         return np.matmul(self.to_model, contrasted).reshape(-1, matrix.shape[1])
 
     def frame(self, values: Array) -> pd.DataFrame:
-        """Return a table of features by classes, of values in the order of `index`."""
+        """Return a table of features by classes from values in the order of `index`."""
         table = values.reshape(len(self.classes), len(self.features)).T
         return pd.DataFrame(
             table,

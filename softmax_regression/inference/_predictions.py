@@ -1,8 +1,8 @@
-r"""Predicted probabilities with errors and intervals.
+r"""Predicted probabilities with standard errors and intervals.
 
-The delta method on the scale of the logit, whose intervals stay within (0, 1) once they are taken
-back (Fox and Hong, "Effect displays in R for multinomial and proportional-odds logit models",
-*Journal of Statistical Software* 32, 2009): with scores s_m,
+The delta method is applied on the scale of the logit, so that intervals of probabilities stay
+within (0, 1) (Fox and Hong, "Effect displays in R for multinomial and proportional-odds logit
+models", *Journal of Statistical Software* 32, 2009). With scores s_m,
 
     ∂ logit p_k / ∂ s_m = (δ_km − p_m) / (1 − p_k)
 """
@@ -23,18 +23,18 @@ from softmax_regression.inference._quantile import quantile
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predicted probabilities with their errors, as `InferenceResults.get_prediction` returns them.
+    """Predicted probabilities with errors, as `InferenceResults.get_prediction` returns them.
 
     Parameters
     ----------
     predicted : DataFrame of shape (n_samples, n_classes)
         The probabilities.
     se : DataFrame of shape (n_samples, n_classes)
-        Their standard errors, by the delta method.
+        The standard errors of the probabilities, by the delta method.
     se_logit : DataFrame of shape (n_samples, n_classes)
-        Standard errors of the logits of the probabilities, from which intervals are made.
+        The standard errors of the logits of the probabilities, from which intervals are computed.
     logit : DataFrame of shape (n_samples, n_classes)
-        The logits.
+        The logits of the probabilities.
     """
 
     predicted: pd.DataFrame
@@ -43,7 +43,7 @@ class Predictions:
     logit: pd.DataFrame
 
     def conf_int(self, alpha: float = 0.05) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the lower and the upper ends of intervals, symmetric on the scale of the logit.
+        """Return lower and upper ends of intervals, which are symmetric on the scale of the logit.
 
         Parameters
         ----------
@@ -53,18 +53,18 @@ class Predictions:
         Returns
         -------
         tuple of DataFrame
-            Both of the shape of `predicted`, within (0, 1).
+            The lower and the upper ends, both in the shape of `predicted` and within (0, 1).
 
         Raises
         ------
         ValueError
-            For an alpha that is not between 0 and 1.
+            If alpha is not between 0 and 1.
         """
         reach = quantile(alpha) * self.se_logit
         return expit(self.logit - reach), expit(self.logit + reach)
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return a row for each row of X and each class.
+        """Return a table with a row for each row of X and each class.
 
         Parameters
         ----------
@@ -74,8 +74,8 @@ class Predictions:
         Returns
         -------
         DataFrame
-            Indexed by row and class, with columns 'predicted', 'se', 'ci_lower' and 'ci_upper', as
-            statsmodels calls them.
+            A table indexed by row and class, with the columns of statsmodels: 'predicted', 'se',
+            'ci_lower' and 'ci_upper'.
         """
         lower, upper = self.conf_int(alpha)
         columns = {"predicted": self.predicted, "se": self.se, "ci_lower": lower, "ci_upper": upper}
@@ -90,7 +90,7 @@ class Predictions:
 def predict(
     likelihood: Likelihood, u: Array, covariance: Array, design: Any, offset: Array, index: Any
 ) -> Predictions:
-    """Return the probabilities of some rows with known scores, class-major or the same for all."""
+    """Return the probabilities of rows; known scores are class-major or the same for all rows."""
     offset = np.broadcast_to(offset, (likelihood.n_classes, design.n_rows))
     k = likelihood.n_classes
     parts = []
@@ -110,7 +110,7 @@ def predict(
 
 
 def predictions(p: Array, variance: Array, classes: Array, index: Any) -> Predictions:
-    """Return probabilities and the variances of their logits, both class-major, as tables."""
+    """Return tables from class-major probabilities and the variances of their logits."""
     others = _others(p)
     with np.errstate(divide="ignore"):
         logit = np.log(p) - np.log(others)
@@ -126,7 +126,7 @@ def predictions(p: Array, variance: Array, classes: Array, index: Any) -> Predic
 def average(
     likelihood: Likelihood, u: Array, covariance: Array, settings: list[dict[int, float]]
 ) -> Predictions:
-    """Return probabilities averaged over all rows, with some columns set to the same in all."""
+    """Return probabilities averaged over all rows, for each setting of some columns."""
     k = likelihood.n_classes
     p_mean = np.zeros((k, len(settings)))
     slopes = np.zeros((len(settings), k, k - 1, likelihood.width))
@@ -150,7 +150,7 @@ def average(
 
 
 def _others(p: Array) -> Array:
-    """Return 1 − p, as the sum of the other probabilities: small ones keep their digits."""
+    """Return 1 − p as the sum of the other probabilities, without cancellation."""
     k = len(p)
     return (np.ones((k, k)) - np.eye(k)) @ p
 
@@ -165,7 +165,7 @@ def _logit_gradient(p: Array) -> Array:
 
 
 def _score_covariances(covariance: Array, z: Array, n_scores: int) -> Array:
-    """Return the covariance of the scores of each row, (n_scores, n_scores, n_rows)."""
+    """Return the score covariance of each row, of shape (n_scores, n_scores, n_rows)."""
     width = len(z)
     blocks = covariance.reshape(n_scores, width, n_scores, width)
     spread = np.empty((n_scores, n_scores, z.shape[1]))

@@ -1,4 +1,4 @@
-"""`InferenceResults`: the estimates with their covariance, and all that follows from them."""
+"""`InferenceResults`: the estimates, their covariance, and the quantities derived from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from softmax_regression.inference._summary import Summary, summarize
 
 @dataclass(frozen=True, eq=False, repr=False)
 class InferenceResults:
-    """What the coefficients of a softmax regression are worth; made by `infer`.
+    """The results of inference for a softmax regression, as `infer` returns them.
 
     Tables of coefficients have a row for each feature, the intercept first, and a column for each
     class but the reference (or for every class, with ``reference=None``). Lists of coefficients
@@ -41,21 +41,21 @@ class InferenceResults:
     Attributes
     ----------
     cov_type : {'nonrobust', 'HC0', 'HC1', 'cluster'}
-        The covariance.
+        The kind of covariance.
     weights : {'frequency', 'sampling'}
-        What weights mean.
+        The meaning of the weights.
     nobs : float
-        The sum of the weights; with 'sampling', the number of rows of positive weight.
+        The sum of the weights, or with 'sampling' the number of rows of positive weight.
     C : float
-        That of the model.
+        The inverse strength of the model's penalty.
     llf : float
-        The log-likelihood, without the penalty; with 'sampling' that of weights of mean 1.
+        The log-likelihood without the penalty; with 'sampling', weights have a mean of 1.
     llnull : float
-        That of the model with intercepts alone.
+        The log-likelihood of the model with intercepts alone.
 
     See Also
     --------
-    infer : Makes them.
+    infer : Compute the results for a fitted model.
     """
 
     cov_type: str
@@ -84,7 +84,7 @@ class InferenceResults:
 
     @property
     def classes(self) -> Array:
-        """The classes, those with rows of positive weight."""
+        """The classes that have rows of positive weight."""
         return self._likelihood.classes
 
     @property
@@ -94,32 +94,32 @@ class InferenceResults:
 
     @property
     def penalized(self) -> bool:
-        """Whether C is finite, so that estimates are biased towards 0."""
+        """Whether `C` is finite, so that estimates are biased towards 0."""
         return bool(np.isfinite(self.C))
 
     @property
     def bias_reduced(self) -> bool:
-        """Whether the likelihood has Jeffreys' prior: Firth's bias reduction."""
+        """Whether the model has Firth's bias reduction, by Jeffreys' prior."""
         return self._likelihood.bias_reduced
 
     @cached_property
     def params(self) -> pd.DataFrame:
-        """The coefficients."""
+        """The estimated coefficients, intercepts included."""
         return self._parameters.frame(self._estimates)
 
     @cached_property
     def bse(self) -> pd.DataFrame:
-        """Their standard errors."""
+        """The standard errors of the coefficients."""
         return self._parameters.frame(self._errors)
 
     @cached_property
     def tvalues(self) -> pd.DataFrame:
-        """Coefficients divided by their standard errors: z."""
+        """The z-values: coefficients divided by their standard errors."""
         return self.params / self.bse
 
     @cached_property
     def pvalues(self) -> pd.DataFrame:
-        """Two-sided p-values of z, of the normal distribution."""
+        """The two-sided p-values of the z-values, by the normal distribution."""
         return self._parameters.frame(2 * norm.sf(np.abs(self._estimates / self._errors)))
 
     @cached_property
@@ -140,7 +140,7 @@ class InferenceResults:
         Returns
         -------
         DataFrame
-            Rows and columns are indexed by class and feature.
+            The covariance, whose rows and columns are indexed by class and feature.
         """
         index = self._parameters.index
         return pd.DataFrame(self._covariance_of_params, index=index, columns=index)
@@ -156,21 +156,22 @@ class InferenceResults:
         alpha : float, default=0.05
             One minus the confidence.
         method : {'wald', 'profile'}, default='wald'
-            The estimate and a multiple of its standard error to either side; or all values at which
-            the log-likelihood, the other coefficients at their best, lies less than half of a
-            quantile of χ² below its maximum: slower, and better where rows are few. With a finite
-            `C` or bias reduction it is the penalised log-likelihood.
+            With 'wald', an interval reaches a multiple of the standard error to either side of the
+            estimate. With 'profile', it contains the values at which the log-likelihood, maximised
+            over the other coefficients, lies less than half of a quantile of χ² below its maximum;
+            this is slower, and more accurate if rows are few. With a finite `C` or bias reduction
+            the penalised log-likelihood is used.
 
         Returns
         -------
         DataFrame
-            Columns 'lower' and 'upper'; indexed by class and feature.
+            The intervals, in columns 'lower' and 'upper', indexed by class and feature.
 
         Raises
         ------
         ValueError
-            For an alpha out of range, or a profile with a robust covariance: it is that of the
-            likelihood.
+            If alpha is out of range, or if 'profile' is asked for with a robust covariance, since
+            the profile relies on the likelihood.
         """
         root = quantile(alpha)
         if method == "wald":
@@ -207,7 +208,7 @@ class InferenceResults:
         Returns
         -------
         DataFrame
-            Columns 'odds ratio', 'lower' and 'upper'; indexed by class and feature.
+            A table with columns 'odds ratio', 'lower' and 'upper', indexed by class and feature.
         """
         ends = self.conf_int(alpha)
         ends.insert(0, "odds ratio", self._estimates)
@@ -224,22 +225,22 @@ class InferenceResults:
     def df_model(self) -> float:
         """The number of coefficients without intercepts.
 
-        With a penalty the effective number, the trace of the inverse penalised information times
-        the information of the rows.
+        With a penalty it is the effective number of coefficients, the trace of the inverse
+        penalised information times the information of the rows, less the number of intercepts.
         """
         return self._n_effective - self._n_intercepts
 
     @property
     def df_resid(self) -> float:
-        """`nobs` less the number of all coefficients."""
+        """The residual degrees of freedom: `nobs` less the number of all coefficients."""
         return self.nobs - self._n_effective
 
     @cached_property
     def llr(self) -> float:
-        """Twice the difference between `llf` and `llnull`.
+        """The likelihood-ratio statistic: twice the difference between `llf` and `llnull`.
 
-        With bias reduction, between the penalised log-likelihoods with all coefficients and with
-        intercepts alone.
+        With bias reduction it is twice the difference between the penalised log-likelihoods with
+        all coefficients and with intercepts alone.
         """
         if self.bias_reduced:
             features = {"all": self.feature_names}
@@ -248,9 +249,9 @@ class InferenceResults:
 
     @property
     def llr_pvalue(self) -> float:
-        """The p-value of `llr`, by χ².
+        """The p-value of `llr` by the χ² distribution.
 
-        NaN where that is not its distribution: with a penalty, with sampling weights, or without
+        It is NaN where `llr` does not follow χ²: with a penalty, with sampling weights, or without
         an intercept.
         """
         if self.penalized or self.weights == "sampling" or not self._n_intercepts:
@@ -259,41 +260,41 @@ class InferenceResults:
 
     @property
     def prsquared(self) -> float:
-        """McFadden's: 1 − `llf` / `llnull`."""
+        """McFadden's pseudo R², 1 − `llf` / `llnull`."""
         return 1 - self.llf / self.llnull
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion, −2 `llf` + 2 k with k coefficients."""
+        """Akaike's information criterion, −2 `llf` + 2 k with k coefficients."""
         return -2 * self.llf + 2 * self._n_effective
 
     @property
     def bic(self) -> float:
-        """The Bayesian criterion, −2 `llf` + k log `nobs`."""
+        """The Bayesian information criterion, −2 `llf` + k log `nobs`."""
         return -2 * self.llf + np.log(self.nobs) * self._n_effective
 
     # -- tests -------------------------------------------------------------------------------------
 
     def wald_test(self, hypotheses: Any, value: Any = 0.0) -> WaldTest:
-        """Test linear hypotheses about the coefficients, all at once.
+        """Test linear hypotheses about the coefficients jointly.
 
         Parameters
         ----------
         hypotheses : array-like of shape (n_hypotheses, n_params), dict or list of dict
-            Rows of factors in the order of `cov_params`; or for each hypothesis the factors that
-            are not 0, ``{(class, feature): factor}``.
+            A row of factors for each hypothesis, in the order of `cov_params`; or for each
+            hypothesis the factors that are not 0, ``{(class, feature): factor}``.
         value : float or array-like of shape (n_hypotheses,), default=0.0
-            What the sums are under the hypotheses.
+            The values of the linear combinations under the hypotheses.
 
         Returns
         -------
         WaldTest
-            `statistic`, `df` and `pvalue`.
+            The `statistic`, its degrees of freedom `df`, and the `pvalue`.
 
         Raises
         ------
         ValueError
-            For parameters that do not exist, or hypotheses that contradict each other.
+            If parameters do not exist, or hypotheses contradict each other.
         """
         matrix = hypothesis_matrix(hypotheses, self._parameters.index)
         difference = matrix @ self._estimates - np.broadcast_to(value, len(matrix))
@@ -308,23 +309,24 @@ class InferenceResults:
         Parameters
         ----------
         terms : dict or list, default=None
-            Columns that are tested together, ``{"ses": ["ses_low", "ses_middle"]}``; or features,
-            each by itself; by default all of them.
+            Columns that are tested together, ``{"ses": ["ses_low", "ses_middle"]}``; or features
+            that are tested one by one; by default all features, one by one.
         method : {'wald', 'lr', 'score'}, default='wald'
-            By the coefficients and their covariance; by the likelihood of the model without them,
-            which is fitted from here on; or by the slope of the likelihood there.
+            The test. 'wald' uses the coefficients and their covariance; 'lr' compares the
+            likelihood with that of the model without the features, which is fitted for it; and
+            'score' uses the gradient of the likelihood at that restricted model.
 
         Returns
         -------
         DataFrame
-            A row for each term; columns 'statistic', 'df' and 'pvalue'.
+            A table with a row for each term, and columns 'statistic', 'df' and 'pvalue'.
 
         Raises
         ------
         ValueError
-            For features that do not exist; for 'lr' and 'score' with a robust covariance or a
-            penalty, as χ² is not their distribution then; or for 'score' with bias reduction, by
-            which 'lr' is the test of the penalised likelihood.
+            If features do not exist; for 'lr' and 'score' with a robust covariance or a penalty,
+            since they do not follow χ² then; or for 'score' with bias reduction, where 'lr' is the
+            test of the penalised likelihood.
         """
         if method not in ("wald", "lr", "score"):
             raise ValueError(f"method must be 'wald', 'lr' or 'score', got {method!r}.")
@@ -353,30 +355,34 @@ class InferenceResults:
         method: Literal["dydx", "eyex", "dyex", "eydx"] = "dydx",
         discrete: Any = "auto",
     ) -> MarginalEffects:
-        """Return marginal effects: how probabilities change with features.
+        """Return marginal effects, the changes of probabilities with features.
 
         Parameters
         ----------
         at : {'overall', 'mean', 'median'}, default='overall'
-            The average over all rows; or the effects at the means or medians of the features.
+            Whether effects are averaged over all rows, or evaluated at the means or medians of the
+            features.
         method : {'dydx', 'eyex', 'dyex', 'eydx'}, default='dydx'
-            The derivative of the probability in the feature; the same of their logarithms (an
-            elasticity); or of one of them.
+            'dydx' is the derivative of the probability in the feature, and 'eyex' that of the
+            logarithm of the one in the logarithm of the other, an elasticity. 'dyex' takes the
+            logarithm of the feature alone, and 'eydx' that of the probability alone.
         discrete : 'auto', dict, list or None, default='auto'
-            Which columns change from 0 to 1, rather than by a derivative: those that hold nothing
-            but zeros and ones; groups of one-hot columns, ``{"ses": ["ses_low", "ses_middle"]}``,
-            whose effects are those of a level against that for which all are 0, and beside them
-            other columns of zeros and ones; the columns of a list; or none.
+            The columns whose effect is that of a change from 0 to 1 rather than a derivative. With
+            'auto', they are those that contain only zeros and ones. A dict names groups of one-hot
+            columns, ``{"ses": ["ses_low", "ses_middle"]}``, and the effects of a group compare each
+            level with the level for which all its columns are 0; other columns of zeros and ones
+            are then discrete too. A list names the columns, and None means no columns.
 
         Returns
         -------
         MarginalEffects
-            `margeff`, `margeff_se`, `tvalues`, `pvalues`, `conf_int`, `summary_frame`.
+            An object with `margeff`, `margeff_se`, `tvalues`, `pvalues`, `conf_int` and
+            `summary_frame`.
 
         Raises
         ------
         ValueError
-            For options or features that do not exist.
+            If an option or a feature does not exist.
         """
         return marginal_effects(
             self._likelihood,
@@ -395,19 +401,20 @@ class InferenceResults:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, with the features of the fit.
+            The rows, with the features of the fit.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Their known scores, as in `fit`; by default none, also of a model fitted with some.
+            The known scores of the rows, as in `fit`; by default there are none, even if the model
+            was fitted with an offset.
 
         Returns
         -------
         Predictions
-            `predicted`, `se`, `conf_int` and `summary_frame`.
+            An object with `predicted`, `se`, `conf_int` and `summary_frame`.
 
         Raises
         ------
         ValueError
-            If the features are others, or the offset does not suit the rows.
+            If the features are not those of the fit, or the offset does not match the rows.
         """
         design = self._model._validate_rows(X, reset=False)
         index = getattr(X, "index", None)
@@ -419,10 +426,10 @@ class InferenceResults:
             known = known[np.isin(known_classes, self.classes)]
         return predict(self._likelihood, self._u, self._covariance, design, known, index)
 
-    # -- to read -----------------------------------------------------------------------------------
+    # -- summaries ---------------------------------------------------------------------------------
 
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return a tidy table, a row for each class and feature.
+        """Return a tidy table with a row for each class and feature.
 
         Parameters
         ----------
@@ -447,7 +454,7 @@ class InferenceResults:
         return pd.DataFrame(table, index=self._parameters.index).reset_index()
 
     def summary(self, alpha: float = 0.05) -> Summary:
-        """Return a summary to print: text, HTML in a notebook, and `as_latex`.
+        """Return a summary that prints as text, displays as HTML, and has `as_latex`.
 
         Parameters
         ----------
@@ -457,6 +464,6 @@ class InferenceResults:
         Returns
         -------
         Summary
-            Prints as text.
+            The summary, which prints as text.
         """
         return summarize(self, alpha)

@@ -1,24 +1,26 @@
-r"""Whether the maximum likelihood estimate exists, by linear programming.
+r"""Detection of separation by linear programming.
 
-It does not if there is a direction δ in the coefficients along which no row of weight loses,
+The maximum likelihood estimate does not exist if there is a direction δ in the coefficients along
+which no row of positive weight loses against another class,
 
     m_ik(δ) = (δ_{y_i} − δ_k) x_i ≥ 0    for all rows i and classes k,
 
-and some row gains: the likelihood then rises along δ for ever (Albert and Anderson, "On the
+and some row gains: the likelihood then increases along δ without end (Albert and Anderson, "On the
 existence of maximum likelihood estimates in logistic regression models", *Biometrika* 71, 1984).
-The classes are completely separated if some δ makes all m_ik > 0, else quasi-completely. Directions
-form a cone, so that a pair (i, k) that gains along one of them can be made to gain at least 1, and
-all that can do so together. The program (after Konis, *Linear programming algorithms for detecting
-separated data in binary logistic regression models*, Oxford, 2007)
+The classes are completely separated if some δ makes all m_ik > 0, and quasi-completely otherwise.
+These directions form a convex cone, so that one of them gives every pair (i, k) that can gain at
+all a gain of at least 1. The linear program (after Konis, *Linear programming algorithms for
+detecting separated data in binary logistic regression models*, Oxford, 2007)
 
     maximise Σ s_ik    subject to    s_ik ≤ m_ik(δ),  0 ≤ s_ik ≤ 1
 
-therefore ends with s_ik = 1 for every pair that is separated, and 0 for all others. A coefficient
-is infinite if it is not 0 all over the cone, which two more programs for each coefficient tell.
+therefore has the solution s_ik = 1 for every separated pair, and 0 for all others. A coefficient
+is infinite if it is not 0 everywhere in the cone; two more programs for each coefficient find its
+sign.
 
-Only some pairs are given to the program at first, and those that its answer does not settle are
-added: pairs that do not gain along the direction found, but have a margin along others in which the
-pairs that were found not to gain have none.
+The first program contains only some of the pairs, and pairs that its solution does not decide are
+added to the next. A pair is undecided if it does not gain along the direction found, but has a
+margin along another direction in which the pairs that cannot gain have none.
 """
 
 from __future__ import annotations
@@ -34,32 +36,35 @@ from scipy.sparse import csr_array, eye_array, hstack
 
 from softmax_regression._linalg.arrays import Array
 
-_DEPENDENT = 1e-9  # of its length, by which a column differs from a sum of others at least
-_BOX = 1e4  # of directions, in standardised units
-_SEPARATED = 1e-5  # of a margin that can be 1: less is rounding
-_TOLERANCE = 1e-6
-_FIRST_PAIRS = 6  # for each unknown
-_MOST_ROUNDS = 60
+# A column is independent if the part of it that is orthogonal to the columns before it is a larger
+# fraction of its norm.
+_MIN_RELATIVE_DIAGONAL = 1e-9
+_MAX_DIRECTION = 1e4  # The bound of each entry of a direction, in standardised units.
+_MIN_SEPARATED_MARGIN = 1e-5  # A separated pair has a margin of 1; smaller margins are rounding.
+_RELATIVE_TOLERANCE = 1e-6
+_PAIRS_PER_UNKNOWN = 6  # The number of pairs in the first program for each unknown.
+_MAX_PROGRAMS = 60
 
 
 class UnsolvedProgramError(RuntimeError):
-    """HiGHS did not solve a program."""
+    """HiGHS did not solve a linear program of the detection of separation."""
 
 
 @dataclass(frozen=True)
 class Cone:
-    """All directions along which no row loses.
+    """The cone of directions along which no row loses against another class.
 
     Parameters
     ----------
     kind : {'none', 'quasi-complete', 'complete'}
-        What some of them separate.
+        The kind of separation.
     basis : ndarray of shape (n_params, n_directions)
-        Of the space in which they lie.
+        A basis of the linear span of the cone.
     gains : ndarray of shape (n_pairs, n_directions)
-        What each separated pair gains along each direction of the basis; none must be below 0.
+        The gain of each separated pair along each vector of the basis. The gain along a direction
+        of the cone is nowhere negative.
     n_separated : int
-        How many rows gain.
+        The number of rows that gain along some direction.
     """
 
     kind: str
@@ -68,18 +73,18 @@ class Cone:
     n_separated: int
 
     def moves(self, function: Array) -> bool:
-        """Whether a linear function is not 0 all over the cone, and so unbounded."""
+        """Return whether a linear function is not 0 everywhere in the cone, and so unbounded."""
         along = np.abs(function @ self.basis).max(initial=0.0)
-        return bool(along > _TOLERANCE * np.linalg.norm(function))
+        return bool(along > _RELATIVE_TOLERANCE * np.linalg.norm(function))
 
     def sign(self, function: Array) -> float:
-        """Return inf or −inf if a linear function only rises or falls in the cone.
+        """Return inf or −inf if a linear function has that one sign in the cone.
 
-        It is 0 if the function vanishes in it, and NaN if it may do both.
+        The result is 0 if the function vanishes in the cone, and NaN if it takes both signs.
         """
         if not self.moves(function):
             return 0.0
-        along, enough = function @ self.basis, _TOLERANCE * np.linalg.norm(function)
+        along, enough = function @ self.basis, _RELATIVE_TOLERANCE * np.linalg.norm(function)
         rises, falls = (self._largest(sign * along) > enough for sign in (1, -1))
         if rises and falls:
             return np.nan
@@ -93,21 +98,22 @@ class Cone:
 
 
 class Pairs:
-    """Rows, and the classes that they do not belong to.
+    """All pairs of a row and a class that it does not belong to.
 
     Parameters
     ----------
     z : ndarray of shape (n_rows, width)
-        Rows, each different, in standardised coordinates.
+        The distinct rows, in standardised coordinates.
     labels : ndarray of shape (n_rows,)
-        The numbers of their classes.
+        The index of the class of each row.
     n_classes : int
-        How many classes there are.
+        The number of classes.
     """
 
     def __init__(self, z: Array, labels: Array, n_classes: int):
         sizes = np.abs(z).max(axis=1, initial=0.0)
-        self.z: Array = z / np.where(sizes > 0, sizes, 1.0)[:, None]  # no sign changes by that
+        # Dividing a row by a positive number does not change the sign of its margins.
+        self.z: Array = z / np.where(sizes > 0, sizes, 1.0)[:, None]
         self.labels, self.n_classes = labels, n_classes
         self.n_params = (n_classes - 1) * z.shape[1]
         others = np.arange(n_classes - 1)
@@ -116,14 +122,14 @@ class Pairs:
         self.others = k + (k >= labels[self.rows])
 
     def margins(self, direction: Array) -> Array:
-        """Return m of all pairs."""
+        """Return the margins m of all pairs along a direction."""
         by_class = np.vstack([np.zeros(self.z.shape[1]), direction.reshape(self.n_classes - 1, -1)])
         scores = self.z @ by_class.T
         own = scores[np.arange(len(self.z)), self.labels]
         return own[self.rows] - scores[self.rows, self.others]
 
     def matrix(self, pairs: Array) -> csr_array:
-        """Return what takes a direction to the margins of some pairs."""
+        """Return the matrix that maps a direction to the margins of some pairs."""
         width = self.z.shape[1]
         rows, other = self.rows[pairs], self.others[pairs]
         own = self.labels[rows]
@@ -141,16 +147,16 @@ class Pairs:
 
 
 def cone(z: Array, labels: Array, n_classes: int) -> Cone:
-    """Return the directions along which no row loses.
+    """Return the cone of directions along which no row loses against another class.
 
     Parameters
     ----------
     z : ndarray of shape (n_rows, width)
-        Rows of weight, in standardised coordinates, the intercept's ones included.
+        Rows of positive weight in standardised coordinates, with the intercept's column of ones.
     labels : ndarray of shape (n_rows,)
-        The numbers of their classes.
+        The index of the class of each row.
     n_classes : int
-        How many classes there are.
+        The number of classes.
     """
     kept = independent_columns(z)
     different = pd.DataFrame(z).assign(label=labels).drop_duplicates().index.to_numpy()
@@ -183,44 +189,44 @@ def cone(z: Array, labels: Array, n_classes: int) -> Cone:
 
 
 def independent_columns(z: Array) -> NDArray[np.intp]:
-    """Return the columns that are not sums of multiples of columns before them."""
+    """Return the columns that are not linear combinations of columns before them."""
     upper = np.atleast_2d(qr(z, mode="r")[0])[: z.shape[1]]
     sizes = np.linalg.norm(upper, axis=0)
     diagonal = np.zeros(z.shape[1])
     diagonal[: len(upper)] = np.abs(np.diagonal(upper))
-    return np.flatnonzero(diagonal > _DEPENDENT * np.maximum(sizes, 1e-300))
+    return np.flatnonzero(diagonal > _MIN_RELATIVE_DIAGONAL * np.maximum(sizes, 1e-300))
 
 
 def _null_space(pairs: Pairs, chosen: Array) -> Array:
-    """Return a basis of the directions along which some pairs do not gain."""
+    """Return a basis of the directions along which the chosen pairs have a margin of 0."""
     upper = np.zeros((1, pairs.n_params))
     step = max(1, 4 * pairs.n_params)
     for start in range(0, len(chosen), step):
         block = pairs.matrix(chosen[start : start + step]).toarray()
         upper = np.atleast_2d(qr(np.vstack([upper, block]), mode="r")[0])[: pairs.n_params]
     _, values, right = svd(upper)
-    rank = int((values > _TOLERANCE * max(values.max(initial=0.0), 1e-300)).sum())
+    rank = int((values > _RELATIVE_TOLERANCE * max(values.max(initial=0.0), 1e-300)).sum())
     return right[rank:].T
 
 
 def _separated_pairs(pairs: Pairs) -> NDArray[np.bool_] | None:
-    """Return which pairs gain along some direction; None if none does."""
+    """Return a mask of the pairs that gain along some direction, or None if none does."""
     n_pairs = len(pairs.rows)
-    rng = np.random.default_rng(0)  # any choice ends with the same
-    room = max(_FIRST_PAIRS * pairs.n_params, 1000)
+    rng = np.random.default_rng(0)  # The result does not depend on the choice of first pairs.
+    room = max(_PAIRS_PER_UNKNOWN * pairs.n_params, 1000)
     given = rng.permutation(n_pairs)[:room]
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_PROGRAMS):
         direction, gains = _program(pairs, given)
-        gaining = gains > _SEPARATED
-        # Directions in which no row loses lie where pairs that cannot gain do not.
+        gaining = gains > _MIN_SEPARATED_MARGIN
+        # Along the directions of the cone, pairs that cannot gain have a margin of 0.
         span = _null_space(pairs, given[~gaining])
         margins, sizes = pairs.margins(direction), np.zeros(n_pairs)
         for along in span.T:
             np.maximum(sizes, np.abs(pairs.margins(along)), out=sizes)
-        unsettled = (sizes > _TOLERANCE) & (margins <= _SEPARATED)
+        unsettled = (sizes > _RELATIVE_TOLERANCE) & (margins <= _MIN_SEPARATED_MARGIN)
         unsettled[given] = False
         if not unsettled.any():
-            separated = (sizes > _TOLERANCE) & (margins > _SEPARATED)
+            separated = (sizes > _RELATIVE_TOLERANCE) & (margins > _MIN_SEPARATED_MARGIN)
             separated[given] = gaining
             return separated if separated.any() else None
         left = np.flatnonzero(unsettled)
@@ -230,16 +236,20 @@ def _separated_pairs(pairs: Pairs) -> NDArray[np.bool_] | None:
 
 
 def _program(pairs: Pairs, given: Array) -> tuple[Array, Array]:
-    """Solve the program for some pairs; return the direction, and what each gains up to 1."""
+    """Solve the program for some pairs; return the direction, and each pair's gain up to 1."""
     n, q = len(given), pairs.n_params
     constraints = hstack([-pairs.matrix(given), eye_array(n)], format="csr")
-    # Of its ways HiGHS gives one up now and then, as it says, for want of digits.
+    # HiGHS sometimes gives up with one of its methods, which it reports as numerical difficulties.
     for method in ("highs", "highs-ipm", "highs-ds"):
         found = linprog(
             np.append(np.zeros(q), -np.ones(n)),
             A_ub=constraints,
             b_ub=np.zeros(n),
-            bounds=np.append(np.tile([-_BOX, _BOX], (q, 1)), np.tile([0.0, 1.0], (n, 1)), axis=0),
+            bounds=np.append(
+                np.tile([-_MAX_DIRECTION, _MAX_DIRECTION], (q, 1)),
+                np.tile([0.0, 1.0], (n, 1)),
+                axis=0,
+            ),
             method=method,
         )
         if found.status == 0:

@@ -1,4 +1,4 @@
-"""The summary of `InferenceResults`: the same tables as text, HTML and LaTeX."""
+"""The summary of `InferenceResults`, which renders its tables as text, HTML and LaTeX."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Summary:
-    """Tables to print.
+    """A summary of inference results, which prints as text.
 
     Parameters
     ----------
     title : str
-        What stands above.
+        The title above the tables.
     facts : list of (str, str)
-        Names and values of what holds for the model as a whole.
+        The names and values of the properties of the model as a whole.
     tables : dict of str to DataFrame
-        The coefficients of each class, as text.
+        The table of coefficients of each class, as text.
     notes : list of str
-        Sentences that stand below.
+        Sentences below the tables.
     """
 
     title: str
@@ -48,7 +48,7 @@ class Summary:
     notes: list[str]
 
     def as_text(self) -> str:
-        """Return it as text."""
+        """Return the summary as text."""
         blocks = []
         for name, table in self.tables.items():
             blocks.append(_text_table(name, table))
@@ -71,7 +71,7 @@ class Summary:
         return self.as_text()
 
     def as_html(self) -> str:
-        """Return it as HTML."""
+        """Return the summary as HTML."""
         half = -(-len(self.facts) // 2)
         rows = "".join(
             "<tr>" + "".join(f"<th>{escape(n)}</th><td>{escape(v)}</td>" for n, v in pair) + "</tr>"
@@ -94,7 +94,7 @@ class Summary:
         return self.as_html()
 
     def as_latex(self) -> str:
-        """Return it as LaTeX, tables without packages."""
+        """Return the summary as LaTeX, whose tables need no packages."""
         half = -(-len(self.facts) // 2)
         parts = [r"\begin{center}", rf"\textbf{{{_latex(self.title)}}}\\[1ex]"]
         parts.append(r"\begin{tabular}{llll}" + "\n" + r"\hline")
@@ -116,7 +116,7 @@ class Summary:
 
 
 def summarize(results: Any, alpha: float) -> Summary:
-    """Return the summary of some results."""
+    """Return the summary of inference results."""
     frame = results.summary_frame(alpha)
     ends = {"lower": f"[{alpha / 2:.3g}", "upper": f"{1 - alpha / 2:.3g}]"}
     tables = {}

@@ -1,10 +1,11 @@
-"""Whether an unpenalised fit has run towards infinity: a quick look, and a proof if it fails.
+"""Whether an unpenalised fit diverges, by a cheap test first and by linear programming if it fails.
 
-Newton's step changes the scores of rows that are separated by about 1, however far the fit has
-gone: their loss is an exponential of the score, and so are its first two derivatives. At a minimum
-it changes no score by much. So a step with the information of a sample of the rows clears nearly
-all fits. The others go on by full steps, which leave nothing at a minimum and a constant fraction
-where there is none; and where these do, linear programming decides.
+The Newton step changes the scores of separated rows by about 1, however far the fit has gone,
+because their loss is an exponential of the score, and so are its first two derivatives. At a
+minimum the step changes no score by much, so that a step with the information of a sample of the
+rows is enough to clear nearly all fits. The other fits are continued by full Newton steps, which
+converge quadratically to a minimum, and only linearly if there is none. If they converge linearly,
+linear programming decides.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from softmax_regression.inference._information import Likelihood
 from softmax_regression.inference._newton import CALM, SingularInformationError, factored, maximize
 from softmax_regression.inference._separation import UnsolvedProgramError
 
-MOST_PARAMS = 1000  # for more, the programs would take longer than fits
-_MOST_VALUES = 300_000  # Of the constraints of a program: one with more takes minutes.
-_SAMPLE = 4000, 10  # rows, and rows for each unknown
+MOST_PARAMS = 1000  # With more parameters, the linear programs would take longer than the fit.
+_MAX_CONSTRAINT_VALUES = 300_000  # A program with a larger constraint matrix takes minutes.
+_MIN_SAMPLE_ROWS = 4000
+_SAMPLE_ROWS_PER_UNKNOWN = 10
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
@@ -37,26 +39,26 @@ def no_finite_minimum(
     names: Any,
     proved: bool,
 ) -> str | None:
-    """Say why an unpenalised fit has no finite minimum; None if it has one.
+    """Return why an unpenalised fit has no finite minimum, or None if it has one.
 
     Parameters
     ----------
     design, targets : Design, Targets
-        The rows, with the classes that were fitted.
+        The rows, with the fitted classes.
     coef, intercept : ndarray
-        W and b of these classes: a row for each, or one for two.
+        The coefficients W and intercepts b: a row for each class, or a single row for two.
     fit_intercept : bool
         Whether the model has an intercept.
     names : array-like or None
-        What the features are called.
+        The names of the features.
     proved : bool
-        Whether the fit tells all rows apart, which proves it.
+        Whether the fit separates all rows, which proves that there is no finite minimum.
     """
     labels = [f"x{j}" for j in range(design.n_columns)] if names is None else list(names)
     if proved:
         return _sentence("complete", labels)
     n_params = (len(targets.classes) - 1) * (design.n_columns + fit_intercept)
-    if n_params > MOST_PARAMS or design.n_rows * n_params > _MOST_VALUES:
+    if n_params > MOST_PARAMS or design.n_rows * n_params > _MAX_CONSTRAINT_VALUES:
         return None
     likelihood = Likelihood(
         design, targets, total_weight=float(design.n_rows), fit_intercept=fit_intercept
@@ -66,7 +68,7 @@ def no_finite_minimum(
         return None
     try:
         found = separation(likelihood, labels)
-    except UnsolvedProgramError:  # which is no reason to lose a fit
+    except UnsolvedProgramError:  # A failed diagnosis is no reason to lose a fit.
         return None
     return _sentence(found.kind, found.features) if found else None
 
@@ -83,12 +85,12 @@ def _sentence(kind: str, features: list[Any]) -> str:
 
 
 def _is_calm(likelihood: Likelihood, u: Array) -> bool:
-    """Whether a fit is at a minimum, as far as a quick look or some full steps show."""
+    """Return whether a fit is at a minimum, by a sampled Newton step or by full steps."""
     try:
         gradient = likelihood.gradient(u)
         information = _sampled_information(likelihood, u)
         if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
-            return True  # values so large say nothing
+            return True  # Values that overflow decide nothing.
         if likelihood.largest_change(-factored(information).solve(gradient)) < CALM:
             return True
     except SingularInformationError:
@@ -101,12 +103,11 @@ def _is_calm(likelihood: Likelihood, u: Array) -> bool:
 
 def _sampled_information(likelihood: Likelihood, u: Array) -> Array:
     """Return the information of a sample of the rows, or of all if they are few."""
-    fewest, of_unknown = _SAMPLE
     n_rows = likelihood.design.n_rows
-    size = max(fewest, of_unknown * likelihood.n_params)
+    size = max(_MIN_SAMPLE_ROWS, _SAMPLE_ROWS_PER_UNKNOWN * likelihood.n_params)
     rows = np.arange(n_rows)
     if 2 * size <= n_rows:
-        # Any sample of the rows clears a fit.
+        # The choice of the sample is arbitrary, hence the fixed seed.
         rows = np.sort(np.random.default_rng(0).choice(n_rows, size, replace=False))
         if not likelihood.targets.row_weights()[rows].any():
             rows = np.arange(n_rows)
