@@ -460,7 +460,7 @@ def test_parts_of_an_array_are_each_worked_on_once_without_threads(library, no_t
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", ["newton-cg", "exact zeros", "network", "path"])
 def test_a_fit_without_threads_is_the_same(name, library, monkeypatch, request):
-    monkeypatch.setattr(network_objective, "_SHARDED_MULTIPLICATIONS", 0)
+    monkeypatch.setattr(network_objective, "_MIN_SHARDED_MULTIPLICATIONS", 0)
     expected = PUBLIC[name]()
     request.getfixturevalue("no_thread_starts")
     found = PUBLIC[name]()

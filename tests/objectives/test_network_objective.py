@@ -325,7 +325,7 @@ def test_a_batch_in_runs_has_the_same_gradient(layout, monkeypatch):
     found = []
     for n_threads in (1, 2, 3):
         monkeypatch.setattr(_network, "usable_threads", lambda n=n_threads: n)
-        monkeypatch.setattr(_network, "_SHARDED_MULTIPLICATIONS", 0)
+        monkeypatch.setattr(_network, "_MIN_SHARDED_MULTIPLICATIONS", 0)
         objective = problem.network((3,))
         params, gradient = draw_params(objective), np.empty(objective.n_params)
         for _ in range(2):  # memory is used again

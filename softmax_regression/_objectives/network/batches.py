@@ -1,8 +1,8 @@
-"""An epoch of a network: the gradients of its batches, one after the other.
+"""One epoch of training a network, which computes the gradients of its batches in turn.
 
-Rows of a few batches, a *chunk*, are gathered at a time, so that they are in the cache when their
-batch comes, and what a batch needs is prepared once for all chunks of the same sizes: memory,
-and views of it. A large batch is divided between *shards*, one for each thread.
+The rows of a few batches, a *chunk*, are gathered together, so that they are in the cache when
+their batches are used. Memory and views of it are prepared once for all chunks of the same batch
+sizes. A large batch is divided between *shards*, one for each thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.layers import Layout, Workspace
 from softmax_regression.functional import Activation
 
-_CHUNK_BYTES = 1 << 20  # Of X and targets in a chunk: they stay in the cache.
+_CHUNK_BYTES = 1 << 20  # The size of X and targets in a chunk, which stay in the cache.
 
 
 class _RowChunk:
@@ -34,11 +34,11 @@ class _RowChunk:
     Parameters
     ----------
     design, loss
-        Where the rows come from.
+        All rows, and their targets and weights.
     sizes, whole_sizes : sequence of int
-        Rows of each batch, here and in all shards.
+        The numbers of rows of each batch in this shard, and in all shards.
     n_members : int
-        For how many networks: targets of a batch are repeated for each.
+        The number of networks, for each of which the targets of a batch are repeated.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class _RowChunk:
         self._gathered: Design | None = None
 
     def fill(self, rows: NDArray[np.intp], share: float) -> None:
-        """Gather some rows, each to count for `share` times its weight."""
+        """Gather the given rows, with `share` times their weights."""
         gathered = self.design.take(rows, self._room)
-        if gathered is not self._gathered:  # Dense rows are written where the last ones were.
+        if gathered is not self._gathered:  # Dense rows are gathered into the same memory.
             self._gathered = gathered
             self.batches = [
                 (gathered[part], partial(self.targets.residual, i))
@@ -78,15 +78,15 @@ class Shard:
     Parameters
     ----------
     design : Design
-        X.
+        The rows of X.
     loss : PointwiseLoss
         Targets and weights of the same rows.
     layout : Layout
-        Sizes of the layers.
+        The sizes of the layers.
     activation : Activation
-        f.
+        The activation f of the hidden layers.
     dropout : Dropout or None
-        What leaves out units.
+        The masks of dropout, if there is any.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class Shard:
         Parameters
         ----------
         batches : sequence of ndarrays of int
-            The rows of each batch that this shard is to see.
+            The row indices of this shard's part of each batch.
         whole_sizes : sequence of int
-            How many rows the batches have in all shards.
+            The numbers of rows of the batches in all shards.
         share : float
-            What a row of weight 1 counts for.
+            The factor of all weights, which a row of weight 1 counts for.
         """
         self._batches, self._whole_sizes, self._share = batches, whole_sizes, share
         self._first = self._next = self._end = 0
@@ -127,7 +127,7 @@ class Shard:
         self._total = 0.0
 
     def gradient(self, params: Array, out: Array) -> None:
-        """Write the part of the next batch's gradient that comes from its rows here."""
+        """Write the part of the next batch's gradient that comes from this shard's rows."""
         if self._next == self._end:
             self._go_on()
         assert self._chunk is not None
@@ -137,14 +137,14 @@ class Shard:
         workspace.write_gradient(block, params, residual, out)
 
     def total(self) -> float:
-        """Return the weighted sum of cross-entropy over the epoch, of all members."""
+        """Return the weighted sum of the cross-entropies of all members over the epoch."""
         if self._chunk is not None:
             self._total += self._chunk.targets.total()
             self._chunk = None
         return self._total
 
     def _go_on(self) -> None:
-        """Gather the next chunk."""
+        """Gather the rows of the next chunk."""
         self.total()
         n_batches = max(1, self._rows_per_chunk // max(1, len(self._batches[self._end])))
         self._first, self._end = self._end, min(self._end + n_batches, len(self._batches))
@@ -166,22 +166,22 @@ class Shard:
 
 
 class NetworkEpoch(Pass):
-    """One epoch over some rows.
+    """One epoch over the rows of given batches.
 
-    Of several members, each has the gradient of its own loss, and the value is their mean.
+    Each of several members has the gradient of its own loss, and the value is the mean of theirs.
 
     Parameters
     ----------
     shards : sequence of Shard
-        Between which each batch is divided.
+        The shards that each batch is divided between.
     batches : sequence of ndarrays of int
-        Row numbers.
+        The row indices of each batch.
     share : float
-        What a row of weight 1 counts for.
+        The factor of all weights, which a row of weight 1 counts for.
     l2 : float
-        Strength of the penalty.
+        The strength of the penalty.
     n_penalized : int
-        Length of the front part of the parameters that it is on.
+        The number of parameters that are penalised, at the front of the vector.
     spare : sequence of ndarrays
         Memory for the gradients of all shards but the first.
     """

@@ -1,19 +1,20 @@
-r"""Cross-entropy of a feed-forward network, its gradient by back-propagation.
+r"""Cross-entropy of a feed-forward network, with its gradient by back-propagation.
 
-Layer l multiplies by W_l, adds b_l and applies the activation f; the last layer's scores go to the
-loss. Hidden layers are held row by row, as X is, so that A_0 = X:
+Layer l multiplies by W_l, adds b_l and applies the activation f; the scores of the last layer
+enter the loss. Hidden layers are stored row by row like X, so that A_0 = X:
 
     Z_l = A_{l−1} W_l + b_l,    A_l = f(Z_l),    scores = Z_Lᵀ
     Δ_L = residuals s (p − y),  Δ_l = Δ_{l+1} W_{l+1}ᵀ ∘ f'(Z_l)
     ∂F/∂W_l = 1/S · A_{l−1}ᵀ Δ_l + l2 · W_l,    ∂F/∂b_l = 1/S · 1ᵀ Δ_l
 
 (Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 323,
-1986.) With dropout, A_{l−1} is multiplied by a mask in the first line of these and Δ_{l−1} in the
-second. Parameters lie in one flat vector, all weights W_1 … W_L and then all intercepts b_1 … b_L:
-an optimiser's step is a few passes over one array, and the penalised part is its front.
+1986.) With dropout, A_{l−1} is multiplied by a mask in the first line, and Δ_{l−1} in the second.
+The parameters are stored in one flat vector, first all weights W_1 … W_L and then all intercepts
+b_1 … b_L, so that an optimiser's step is a few passes over one array, and the penalised part is its
+front.
 
-Of several members, each is trained by its own F, and what they predict is the mean of their
-probabilities: the scores of all are the logarithm of that mean.
+Each of several members is trained on its own F. Their prediction is the mean of their
+probabilities, and the scores of the ensemble are the logarithm of that mean.
 """
 
 from __future__ import annotations
@@ -39,27 +40,27 @@ from softmax_regression._objectives.network.dropout import Dropout
 from softmax_regression._objectives.network.layers import Layout, Workspace
 from softmax_regression.functional import Activation, log_softmax
 
-# Multiplications in a layer's product for a batch, from which it is divided between threads.
-_SHARDED_MULTIPLICATIONS = 10_000_000
+# A batch is divided between threads if its products with all weights take more multiplications.
+_MIN_SHARDED_MULTIPLICATIONS = 10_000_000
 
 
 class NetworkCrossEntropy(CrossEntropyObjective):
-    """F(params); see the module's text for the mathematics.
+    """The objective F as a function of the parameters; the docstring of the file defines it.
 
     Parameters
     ----------
     design : Design
-        X.
+        The rows of X.
     loss : PointwiseLoss
         Targets and weights of the same rows.
     layout : Layout
-        Sizes of the layers.
+        The sizes of the layers.
     activation : Activation
-        f, the same in all hidden layers.
+        The activation f, the same in all hidden layers.
     l2 : float
-        Strength of the penalty on weights beside a mean cross-entropy.
+        The strength of the penalty on weights, which is added to a mean cross-entropy.
     dropout : Dropout, default=None
-        What leaves out units in `batch_value_and_gradient`.
+        The masks of dropout, which apply to batches but not to `value_and_gradient`.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         return self.network(params).scores(block)
 
     def network(self, params: Array) -> Network:
-        """Return the network with some parameters, which stay where they are."""
+        """Return the network with the given parameters, as views of the vector."""
         return Network(*self.layout.arrays(params), self.activation)
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
@@ -114,9 +115,9 @@ class NetworkCrossEntropy(CrossEntropyObjective):
         """Return whether batches of so many rows are divided between threads."""
         (_, (n_columns, width)), *_ = self.layout.weights
         per_row = self.design.n_values / max(1, self.design.n_rows)
-        # What is 0, as in sparse X and in codes, is not multiplied.
+        # Zeros in sparse X and in codes are not multiplied.
         n_multiplied = self.n_penalized - (n_columns - per_row) * width
-        return n_rows * n_multiplied >= _SHARDED_MULTIPLICATIONS
+        return n_rows * n_multiplied >= _MIN_SHARDED_MULTIPLICATIONS
 
     def _shards_for(self, n_rows: int) -> list[Shard]:
         """Return the shards that batches of so many rows are divided between."""
@@ -131,7 +132,7 @@ class NetworkCrossEntropy(CrossEntropyObjective):
 
 
 class NetworkParams(NamedTuple):
-    """What it takes to score rows: the flat vector, its layout, and the activation."""
+    """The parameters of a network, their layout, and the activation, which determine scores."""
 
     params: Array
     layout: Layout
@@ -162,11 +163,11 @@ class Network:
     Parameters
     ----------
     weights : sequence of ndarray of shape (n_inputs, n_units) or (n_inputs, n_members, n_units)
-        W_1, …, W_L: what is written there later is seen.
+        The weights W_1, …, W_L. They are not copied, so that later changes take effect.
     intercepts : sequence of ndarray of shape (n_units,) or (n_members, n_units)
-        b_1, …, b_L, likewise.
+        The intercepts b_1, …, b_L, which are not copied either.
     activation : Activation
-        f.
+        The activation f of the hidden layers.
     """
 
     def __init__(
@@ -177,25 +178,30 @@ class Network:
         self.activation = activation
 
     def scores(self, block: Design | LookedUpRows) -> Array:
-        """Return those of some rows, (n_outputs, n_rows)."""
+        """Return the scores of some rows, of shape (n_outputs, n_rows)."""
         found = self.scores_of_members(block)
         return found if found.ndim == 2 else averaged(found)
 
     def scores_of_members(self, block: Design | LookedUpRows) -> Array:
-        """Return those of each member, (n_outputs, n_members, n_rows), if there are several."""
+        """Return the scores of each of several members, of shape (n_outputs, n_members, n_rows).
+
+        For a single network the shape is (n_outputs, n_rows).
+        """
         first, *others = self.weights
         last = self.weights[-1]
         dtype = last.dtype if block.dtype == last.dtype else np.result_type(block.dtype, last.dtype)
-        members = first.shape[1:-1]  # none if there is one
+        members = first.shape[1:-1]  # This is () for a single network.
         if members:
             first = first.reshape(len(first), -1)
         if isinstance(block, Design):
             block = in_needed_precision(block, first.T)
         units = block.times(first)
-        if members:  # wide rows become a matrix for each member
+        if members:  # The units of all members, side by side, become a matrix for each member.
             units = units.reshape(-1, *members, first.shape[1] // members[0]).transpose(1, 0, 2)
             others = [weight.transpose(1, 0, 2) for weight in others]
-        for weight, intercept in zip(others, self.intercepts, strict=False):  # all but the last
+        for weight, intercept in zip(
+            others, self.intercepts, strict=False
+        ):  # The last layer follows.
             units += intercept[..., None, :] if members else intercept
             units = units.astype(dtype, copy=False)
             self.activation.value_into(units, units)
@@ -210,12 +216,12 @@ class Network:
 
 
 def averaged(scores: Array) -> Array:
-    """Return scores whose probabilities are the mean of those of members.
+    """Return scores whose probabilities are the mean of the probabilities of the members.
 
     Parameters
     ----------
     scores : ndarray of shape (n_outputs, n_members, n_rows)
-        Those of each.
+        The scores of each member.
     """
     if len(scores) > 1:
         log_p = np.logaddexp.reduce(log_softmax(scores, axis=0), axis=1)

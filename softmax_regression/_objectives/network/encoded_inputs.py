@@ -1,7 +1,8 @@
-"""A network trained on codes of a table, written as one that looks up the tables of its features.
+"""The conversion of a network trained on codes to one that looks up the states of features.
 
-With the codes of `_data/encoded.py`, the first layer is S (B W_1) + b_1: once it is trained, B goes
-into its weights, and T = B W_1 is left, a row of units for each state of each feature.
+With the codes of `_data/encoded.py`, the first layer is S (B W_1) + b_1. After training, B is
+multiplied into its weights, and T = B W_1 remains, with a row of units for each state of each
+feature.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from softmax_regression._objectives.network.layers import Layout
 
 
 class EncodedInputs:
-    """The codes of features, and the change of the first layer that undoes them.
+    """The codes of features, and the conversion of the first layer between codes and states.
 
     Parameters
     ----------
@@ -31,17 +32,17 @@ class EncodedInputs:
         self.n_codes = encoding.basis.n_codes
 
     def design(self, design: Design, dtype: Any) -> EncodedDesign:
-        """Return the codes of all rows, in some precision."""
+        """Return the codes of all rows in a given precision."""
         return self.encoding.design(design.dense(), dtype)
 
     def folded(self, layout: Layout, params: Array, dtype: Any) -> Array:
-        """Return the parameters, in some precision, of the network that takes states."""
+        """Return the parameters of the network that takes states, in a given precision."""
         weights, intercepts = layout.views(params.astype(np.float64))
         weights[0] = self.encoding.basis.tables(weights[0])
         return Layout.joined(weights, intercepts).astype(dtype)
 
     def unfolded(self, layout: Layout, params: Array) -> Array:
-        """Return the parameters, in float64, of the network that takes codes."""
+        """Return the parameters of the network that takes codes, in float64."""
         of_states = Layout([self.encoding.n_states, *layout.sizes[1:]], layout.n_members)
         weights, intercepts = of_states.views(params.astype(np.float64))
         weights[0], shift = self.encoding.solved(weights[0])

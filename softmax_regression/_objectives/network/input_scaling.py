@@ -1,7 +1,7 @@
-r"""A network trained on standardised features, written as one that takes them as they are.
+r"""The conversion of a network trained on standardised features to one that takes raw features.
 
-With column means μ and scales t, the first layer sees z = (x − μ)/t. Once it is trained, the
-scaling goes into its parameters, and nothing is left to do when it predicts:
+With column means μ and scales t, the first layer receives z = (x − μ)/t in training. Afterwards the
+scaling is absorbed into its parameters, so that prediction needs no scaling:
 
     zᵀ W_1 + b_1 = xᵀ (diag(t)⁻¹ W_1) + (b_1 − μᵀ diag(t)⁻¹ W_1)
 """
@@ -20,14 +20,14 @@ from softmax_regression._objectives.network.layers import Layout
 
 
 class InputScaling:
-    """The scaling of features, and the change of the first layer that undoes it.
+    """The scaling of features, and the conversion of the first layer between z and x.
 
     Parameters
     ----------
     means : ndarray of shape (n_columns,)
-        μ; zeros where columns are not centred.
+        The means μ, or zeros if columns are not centred.
     scales : ndarray of shape (n_columns,)
-        t, positive.
+        The positive scales t.
     """
 
     def __init__(self, means: Array, scales: Array):
@@ -36,7 +36,7 @@ class InputScaling:
 
     @classmethod
     def standardizing(cls, moments: Moments, *, centred: bool) -> Self:
-        """Choose it by the moments of the columns; a constant one is left as it is."""
+        """Return the scaling to unit deviations, which leaves constant columns unscaled."""
         check_sizes(moments.sizes())
         means, spread = moments.means, moments.deviations
         if not centred:
@@ -46,19 +46,20 @@ class InputScaling:
 
     @classmethod
     def none(cls, n_columns: int) -> Self:
-        """Leave columns as they are."""
+        """Return the scaling that leaves all columns unchanged."""
         return cls(np.zeros(n_columns), np.ones(n_columns))
 
     def design(self, design: Design, dtype: Any) -> Design:
-        """Return z for all rows, in some precision: X itself where that is the same, in rows."""
+        """Return z for all rows in a given precision, or X row by row if it is equal to z."""
         if not self.means.any() and (self.scales == 1).all() and design.dtype == dtype:
             return design.in_rows()
         return design.standardized(self.means, self.scales, dtype)
 
     def folded(self, layout: Layout, params: Array, dtype: Any) -> Array:
-        """Return the parameters, in some precision, of the network that takes x.
+        """Return the parameters of the network that takes x, in a given precision.
 
-        Intercepts belong to the weights as they are rounded: so what units see at the means stays.
+        Intercepts are computed from the rounded weights, so that the inputs of units at the means
+        do not change.
         """
         params = params.astype(np.float64)
         weights, intercepts = layout.views(params)
@@ -75,7 +76,7 @@ class InputScaling:
         return params.astype(dtype)
 
     def unfolded(self, layout: Layout, params: Array) -> Array:
-        """Return the parameters, in float64, of the network that takes z."""
+        """Return the parameters of the network that takes z, in float64."""
         params = params.astype(np.float64)
         weights, intercepts = layout.views(params)
         intercepts[0][...] += self.means @ weights[0]

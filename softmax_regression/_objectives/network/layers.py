@@ -1,9 +1,9 @@
-"""The layers of a network: the layout of their parameters, forward and backward pass.
+"""The layers of a network: the layout of their parameters, and the forward and backward pass.
 
-*Members* are networks of the same layers that are trained side by side, each by itself. What they
-have in common is X: their first layers are one wide layer, whose product is one for all of them.
-The units of every layer lie member by member in wide rows, so that what is done unit by unit does
-not know of members; the products of other layers are stacked, member by member.
+*Members* are independent networks of the same layers that are trained side by side on the same X.
+Their first layers form one wide layer, so that a single product serves all of them. The units of
+every layer are stored member by member in wide rows, so that elementwise operations need not
+distinguish members; the products of the other layers are batched, one for each member.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from softmax_regression.functional import Activation
 
 
 class Layout:
-    """Where each layer's parameters lie in the flat vector.
+    """The positions of each layer's parameters in the flat vector.
 
     Parameters
     ----------
     layer_sizes : sequence of int
-        Number of inputs, of units in each hidden layer, of outputs.
+        The number of inputs, of units in each hidden layer, and of outputs.
     n_members : int, default=1
-        How many networks of these layers there are.
+        The number of networks of these layers.
     """
 
     def __init__(self, layer_sizes: Sequence[int], n_members: int = 1):
@@ -49,7 +49,7 @@ class Layout:
         self.n_params = end
 
     def views(self, params: Array) -> tuple[list[Array], list[Array]]:
-        """Weights and intercepts of each layer, sharing memory.
+        """Return the weights and intercepts of each layer, as views of the flat vector.
 
         Their shapes are (fan_in, fan_out) and (fan_out,), or (fan_in, n_members * fan_out) and
         (n_members * fan_out,).
@@ -58,7 +58,7 @@ class Layout:
         return weights, [params[part] for part in self.intercepts]
 
     def arrays(self, params: Array) -> tuple[list[Array], list[Array]]:
-        """The same with an axis for members, if there are several, before that of their units."""
+        """Return `views`, with an axis for several members before that of the units."""
         weights, intercepts = self.views(params)
         if self.n_members == 1:
             return weights, intercepts
@@ -69,7 +69,7 @@ class Layout:
         return [w for w, _ in found], [b for _, b in found]
 
     def owners(self) -> Array | None:
-        """Return the member that each parameter belongs to; None if there is one."""
+        """Return the member that each parameter belongs to, or None for a single network."""
         if self.n_members == 1:
             return None
         owners = np.empty(self.n_params, dtype=np.intp)
@@ -80,25 +80,25 @@ class Layout:
 
     @staticmethod
     def joined(weights: Sequence[Array], intercepts: Sequence[Array]) -> Array:
-        """A new flat vector of the weights and intercepts of each layer."""
+        """Return a new flat vector of the weights and intercepts of each layer."""
         return np.concatenate([part.ravel() for part in (*weights, *intercepts)])
 
 
 class Workspace:
-    """Memory for the forward and backward pass of so many rows.
+    """Memory for the forward and backward pass of a given number of rows.
 
     Parameters
     ----------
     layout : Layout
-        Sizes of the layers.
+        The sizes of the layers.
     activation : Activation
-        f.
+        The activation f of the hidden layers.
     n_rows : int
-        How many.
+        The number of rows.
     dtype : dtype
-        Of all numbers.
+        The dtype of all arrays.
     dropout : Dropout, default=None
-        What leaves out units on the way.
+        The masks of dropout, if there is any.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class Workspace:
         self.layout = layout
         self.activation = activation
         self.dropout = dropout
-        # Z_l, A_l and Δ_l of the hidden layers are row-major; scores are class-major, for the loss,
-        # which takes the rows of one member after those of the other for further rows.
+        # Z_l, A_l and Δ_l of the hidden layers are row-major. Scores are class-major for the loss,
+        # and the rows of different members follow each other as if they were further rows.
         self.inputs, self.outputs, self.deltas = for_hidden(), for_hidden(), for_hidden()
         self._scores = np.empty((layout.sizes[-1], n_members, n_rows), dtype)
         self.scores = self._scores.reshape(layout.sizes[-1], -1)
@@ -137,14 +137,14 @@ class Workspace:
         Parameters
         ----------
         block : Design
-            The rows; with dropout of features they are overwritten.
+            The rows, which are overwritten if features have dropout.
         params : ndarray of shape (n_params,)
             All parameters.
         residual : callable
-            Overwrites class-major scores, of shape (n_outputs, n_members * n_rows), with the
-            loss's gradient in them.
+            A function that overwrites class-major scores, of shape (n_outputs, n_members * n_rows),
+            with the gradient of the loss with respect to them.
         gradient : ndarray of shape (n_params,)
-            Where to write.
+            The array that the gradient is written to.
         """
         weights, intercepts = self._remembered("params", params)
         block = self._forward(block, weights, intercepts)
@@ -152,14 +152,14 @@ class Workspace:
         self._backward(block, weights, *self._remembered("gradient", gradient))
 
     def _remembered(self, name: str, flat: Array) -> tuple[list[Array], list[Array]]:
-        """Weights and intercepts of a flat vector; in training it is always the same one."""
+        """Return the views of a flat vector, cached because training reuses the same vector."""
         known = self._views.get(name)
         if known is None or known[0] is not flat:
             known = self._views[name] = flat, self.layout.views(flat)
         return known[1]
 
     def _forward(self, block: Design, weights: list[Array], intercepts: list[Array]) -> Design:
-        """Fill `inputs`, `outputs` and `scores`; return the rows as the first layer saw them."""
+        """Fill `inputs`, `outputs` and `scores`; return the rows with dropout applied."""
         dropout = self.dropout
         if dropout is not None and dropout.applies(0):
             block = block.masked(partial(dropout.mask, 0))
@@ -197,7 +197,7 @@ class Workspace:
             slopes = intercept_slopes[layer]
             if n_members > 1:
                 slopes = slopes.reshape(n_members, -1)
-            np.matmul(self._ones, delta, out=slopes)  # A product is quicker than a sum.
+            np.matmul(self._ones, delta, out=slopes)  # A product is faster than a sum.
             wide = self.deltas[layer - 1]
             upwards = self._stacked(weights[layer]).swapaxes(-1, -2)
             np.matmul(delta, upwards, out=self._stacked(wide))
@@ -206,19 +206,18 @@ class Workspace:
         np.dot(self._ones, wide, out=intercept_slopes[0])
 
     def _stacked(self, wide: Array) -> Array:
-        """Return wide rows as a matrix for each member, or the one that there is: a view."""
+        """Return a view of wide rows with a matrix for each member, if there are several."""
         if self.layout.n_members == 1:
             return wide
         return wide.reshape(len(wide), self.layout.n_members, -1).transpose(1, 0, 2)
 
     def _below(self, layer: int, delta: Array) -> Array:
-        """Take the gradient in a layer's inputs to Δ of the layer below."""
+        """Turn the gradient in a layer's inputs into Δ of the layer below, in place."""
         slope, output = self.inputs[layer - 1], self.outputs[layer - 1]
         if self.dropout is not None and self.dropout.applies(layer):
             delta *= self.masks[layer]
-            output /= self.dropout.scale(
-                layer
-            )  # Units that were kept are as they were; the others have no slope.
+            # This restores the outputs of units that were kept; the gradient of the others is 0.
+            output /= self.dropout.scale(layer)
         self.activation.slope_into(slope, output, slope)
         delta *= slope
         return delta

@@ -1,1 +1,1 @@
-"""Stochastic gradients: passes over minibatches, optimizers, learning rates."""
+"""Stochastic gradient solvers: the loop over minibatches, optimizers and learning rates."""

@@ -1,30 +1,32 @@
-"""How the step size of a minibatch solver changes in the course of training."""
+"""Schedules of the step size of minibatch solvers."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import cos, pi
 
-_LEAST_FACTOR = 1e-6  # An adaptive schedule whose factor has fallen to this is at its end.
-_REDUCTION = 5.0  # What an adaptive schedule divides the rate by.
-_FIRST_CYCLE = 3  # Epochs of the first cycle of warm restarts; each has twice those of the last.
-_WARM_UP_SHARE = 0.1  # Of all steps of a one-cycle schedule: there the rate rises.
-_WARM_UP_FACTOR = 0.04  # Of the highest rate: there a one-cycle schedule begins.
+_MIN_ADAPTIVE_FACTOR = 1e-6  # An adaptive schedule ends when its factor has fallen to this.
+_ADAPTIVE_DIVISOR = 5.0  # An adaptive schedule divides the rate by this.
+_FIRST_CYCLE_EPOCHS = 3  # Each further cycle of warm restarts has twice as many epochs.
+_WARM_UP_STEP_FRACTION = (
+    0.1  # The rate of a one-cycle schedule rises in this fraction of its steps.
+)
+_INITIAL_RATE_FRACTION = 0.04  # A one-cycle schedule starts at this fraction of its highest rate.
 
 
 class LearningRate:
-    """A rate that stays as it is, and the contract of schedules that change it.
+    """A constant rate, and the base class of schedules that change the rate.
 
     Parameters
     ----------
     initial : float
-        The rate at the start; of a schedule that rises first, the highest.
+        The rate at the start, or the highest rate of a schedule that rises first.
     power_t : float
         The exponent of inverse scaling.
     """
 
-    planned = False  # Whether the schedule depends on the number of all steps.
-    # Whether epochs of some numbers alone tell how good training is; see `epoch_counts`.
+    planned = False  # Whether the schedule depends on the total number of steps.
+    # Whether training may be judged only after certain epochs, those that `epoch_counts` names.
     in_cycles = False
 
     def __init__(self, initial: float, power_t: float = 0.5):
@@ -34,68 +36,69 @@ class LearningRate:
 
     @property
     def current(self) -> float:
-        """The rate now."""
+        """The rate of the next step."""
         return self.initial * self.factor
 
     def begin(self, n_epochs: int, n_steps: int) -> None:
-        """Learn how many epochs there will be at most, and how many steps in each."""
+        """Start a schedule of at most so many epochs, with so many steps in each."""
 
     def most_epochs(self, max_iter: int) -> int:
-        """Return how many epochs there are time for."""
+        """Return the number of epochs to train for, at most `max_iter`."""
         return max_iter
 
     def epoch_counts(self, epoch: int) -> bool:
-        """Whether a loss after an epoch, counted from 1, shows how good training is by then."""
+        """Return whether training may be judged by the loss after an epoch, counted from 1."""
         return True
 
     def in_stream(self, n_rows_seen: int, n_steps: int) -> LearningRate:
         """Return the schedule for the next piece of a stream.
 
-        `n_rows_seen` rows came before it, and `n_steps` steps since the stream last changed.
+        `n_rows_seen` counts the rows before this piece, and `n_steps` the steps since the stream
+        last changed.
         """
         self.epoch_ended(n_rows_seen)
         return self
 
     def step_ended(self) -> None:
-        """Adjust to another step."""
+        """Update the schedule after a step."""
 
     def epoch_ended(self, n_rows_seen: int) -> None:
-        """Adjust to the number of rows seen since the start."""
+        """Update the schedule after an epoch, given the number of rows seen since the start."""
 
     def reduce(self) -> bool:
-        """Learn that the loss has stopped improving; return whether a smaller rate may help."""
+        """Lower the rate as the loss has stopped improving; return whether that may help."""
         return False
 
 
 class InverseScaling(LearningRate):
-    """``initial / (t + 1) ** power_t`` with t the number of rows seen."""
+    """The schedule ``initial / (t + 1) ** power_t``, where t is the number of rows seen."""
 
     def epoch_ended(self, n_rows_seen: int) -> None:
         self.factor = 1 / (n_rows_seen + 1) ** self.power_t
 
 
 class Adaptive(LearningRate):
-    """A rate divided by 5 whenever the loss has stopped improving, down to a millionth.
+    """A rate that is divided by 5 when the loss has stopped improving, down to a millionth.
 
-    In a stream, where every loss is of other rows, it falls with the number of steps instead.
+    In a stream, where losses are those of different rows, it falls with the number of steps.
     """
 
     def in_stream(self, n_rows_seen: int, n_steps: int) -> LearningRate:
         return RootDecay(self.initial, n_steps)
 
     def reduce(self) -> bool:
-        if self.factor <= _LEAST_FACTOR:
+        if self.factor <= _MIN_ADAPTIVE_FACTOR:
             return False
-        self.factor /= _REDUCTION
+        self.factor /= _ADAPTIVE_DIVISOR
         return True
 
 
 class RootDecay(LearningRate):
-    """``min(initial, (initial / t) ** 0.5)`` with t the number of steps.
+    """The schedule ``min(initial, (initial / t) ** 0.5)``, where t is the number of steps.
 
-    The rate is constant for ``1 / initial`` steps, in which parameters of unit scale can reach
-    their place, and then proportional to ``t ** -0.5``: with that decay the average of the iterates
-    converges without knowledge of how flat the minimum is (Bach and Moulines, "Non-asymptotic
+    The rate is constant for ``1 / initial`` steps, in which parameters of unit scale can come near
+    the minimum, and then proportional to ``t ** -0.5``. With this decay the average of the iterates
+    converges without knowledge of the curvature at the minimum (Bach and Moulines, "Non-asymptotic
     analysis of stochastic approximation algorithms for machine learning", NIPS 2011).
 
     Parameters
@@ -103,7 +106,7 @@ class RootDecay(LearningRate):
     initial : float
         The first rate.
     n_steps : int
-        Steps that have been taken.
+        The number of steps that have been taken.
     """
 
     def __init__(self, initial: float, n_steps: int):
@@ -119,7 +122,7 @@ class RootDecay(LearningRate):
 
 
 class _Planned(LearningRate, ABC):
-    """A schedule given as a function of the share of all steps that has been taken."""
+    """A schedule that is a function of the fraction of all steps that have been taken."""
 
     planned = True
 
@@ -132,15 +135,15 @@ class _Planned(LearningRate, ABC):
         self.factor = self.at(min(self._taken / self._n_steps, 1.0))
 
     def reduce(self) -> bool:
-        return True  # The rate falls by itself.
+        return True  # The schedule lowers the rate in any case.
 
     @abstractmethod
     def at(self, share: float) -> float:
-        """Return the factor."""
+        """Return the factor of the rate after a fraction of all steps."""
 
 
 class Cosine(_Planned):
-    """Half a cosine, from the first rate to 0.
+    """A rate that follows half a cosine from the first rate to 0.
 
     (Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
     without restarts.)
@@ -151,34 +154,34 @@ class Cosine(_Planned):
 
 
 class OneCycle(_Planned):
-    """Up to the rate in the first tenth of the steps, then down to 0, both as a cosine.
+    """A rate that rises in the first tenth of the steps and then falls to 0, along cosines.
 
     (Smith and Topin, "Super-convergence: very fast training of neural networks using large learning
     rates", 2018.)
     """
 
     def at(self, share: float) -> float:
-        if share < _WARM_UP_SHARE:
-            return _WARM_UP_FACTOR + (1 - _WARM_UP_FACTOR) * 0.5 * (
-                1 - cos(pi * share / _WARM_UP_SHARE)
+        if share < _WARM_UP_STEP_FRACTION:
+            return _INITIAL_RATE_FRACTION + (1 - _INITIAL_RATE_FRACTION) * 0.5 * (
+                1 - cos(pi * share / _WARM_UP_STEP_FRACTION)
             )
-        return 0.5 * (1 + cos(pi * (share - _WARM_UP_SHARE) / (1 - _WARM_UP_SHARE)))
+        return 0.5 * (1 + cos(pi * (share - _WARM_UP_STEP_FRACTION) / (1 - _WARM_UP_STEP_FRACTION)))
 
 
 class WarmRestarts(OneCycle):
-    """The same in one cycle after the other, of 3, 6, 12, … epochs.
+    """One-cycle schedules that follow each other, of 3, 6, 12, … epochs.
 
-    At the end of a cycle the network is as good as it gets in so many epochs. Whether twice as many
-    make a better one can be tried without knowing in advance how many are needed (Loshchilov and
-    Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017).
+    At the end of a cycle the network is about as good as so many epochs allow. So the number of
+    epochs can be doubled until that no longer helps, and need not be known in advance (Loshchilov
+    and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017).
     """
 
     planned = False
     in_cycles = True
 
     def begin(self, n_epochs: int, n_steps: int) -> None:
-        self._steps_of_epoch, self._epochs = n_steps, _FIRST_CYCLE
-        super().begin(_FIRST_CYCLE, n_steps)
+        self._steps_of_epoch, self._epochs = n_steps, _FIRST_CYCLE_EPOCHS
+        super().begin(_FIRST_CYCLE_EPOCHS, n_steps)
 
     def step_ended(self) -> None:
         super().step_ended()
@@ -187,12 +190,12 @@ class WarmRestarts(OneCycle):
             super().begin(self._epochs, self._steps_of_epoch)
 
     def most_epochs(self, max_iter: int) -> int:
-        """Leave out a cycle that would not come to its end."""
-        n_cycles = (max_iter // _FIRST_CYCLE + 1).bit_length() - 1
-        return _FIRST_CYCLE * (2**n_cycles - 1) or max_iter
+        """Return the number of epochs of the complete cycles."""
+        n_cycles = (max_iter // _FIRST_CYCLE_EPOCHS + 1).bit_length() - 1
+        return _FIRST_CYCLE_EPOCHS * (2**n_cycles - 1) or max_iter
 
     def epoch_counts(self, epoch: int) -> bool:
-        n_cycles = epoch / _FIRST_CYCLE + 1  # A power of 2 where one has come to its end.
+        n_cycles = epoch / _FIRST_CYCLE_EPOCHS + 1  # This is a power of 2 at the end of a cycle.
         return n_cycles.is_integer() and int(n_cycles).bit_count() == 1
 
     def reduce(self) -> bool:

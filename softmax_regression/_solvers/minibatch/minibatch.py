@@ -1,8 +1,8 @@
-"""Stochastic gradient descent over minibatches, for the linear model and for the network alike.
+"""Stochastic gradient descent over minibatches, for the linear model and for the network.
 
-An epoch goes once through the rows in random order, a step for each batch. Training ends when the
-epoch's mean loss (or a validation score) has not improved for a number of epochs and the learning
-rate has nothing left to offer.
+An epoch is one pass through the rows in random order, with a step for each batch. Training ends
+when the epoch's mean loss (or a validation score) has not improved for a number of epochs and the
+learning rate cannot be lowered further.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from softmax_regression._solvers.minibatch.optimizers import Optimizer
 from softmax_regression._solvers.protocols import MinibatchObjective
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
 
-_EPOCHS_BEFORE_OVERFITTING = 3  # Until then a network may still be learning what matters most.
-_LARGE_GAIN_OF_CYCLE = 0.08  # Share of the loss: with so much, overfitting does no harm yet.
-_LEAST_GAIN_OF_CYCLE = 0.03  # Share of the loss by which a cycle must lower it for another.
+_MIN_EPOCHS_FOR_OVERFITTING = 3  # Overfitting is not looked for in the first epochs.
+_LARGE_RELATIVE_CYCLE_GAIN = 0.08  # With such a decrease of the loss, overfitting is harmless.
+_MIN_RELATIVE_CYCLE_GAIN = 0.03  # Another cycle follows if the loss fell by this fraction.
 
 
 @dataclass
 class Minibatches:
-    """How rows are dealt out in batches.
+    """The division of rows into batches.
 
     Parameters
     ----------
     size : int
-        Rows in a batch, at most: an epoch is cut into batches of about equal size, as a few rows
-        left over would take a step as long as a full batch's.
+        The largest number of rows in a batch. Batches have about equal size, because the step of a
+        few remaining rows would be as long as that of a full batch.
     shuffle : bool
-        Whether each epoch has an order of its own.
+        Whether each epoch has a new order of the rows.
     random_state : RandomState
-        Where that order comes from.
+        The random numbers that determine the order.
     """
 
     size: int
@@ -46,7 +46,7 @@ class Minibatches:
     random_state: np.random.RandomState
 
     def of(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-        """Deal out some rows once."""
+        """Yield the batches of one epoch over some rows."""
         order = self.random_state.permutation(rows) if self.shuffle else rows
         n_batches = self.number(len(order))
         size, n_larger = divmod(len(order), n_batches)
@@ -55,7 +55,7 @@ class Minibatches:
             yield order[a:b]
 
     def number(self, n_rows: int) -> int:
-        """Return how many batches so many rows make."""
+        """Return the number of batches for a number of rows."""
         return -(-n_rows // self.size)
 
 
@@ -68,10 +68,10 @@ def run_epoch(
     batches: Minibatches,
     weight: float = 1.0,
 ) -> float:
-    """Change `params` by one pass over the rows; return the mean of the objective on the way.
+    """Change `params` by one pass over the rows; return the mean objective over its batches.
 
-    `gradient` is memory of the same shape. `weight` is that of a row here in units of a row's in
-    other passes: it multiplies gradients.
+    `gradient` is memory of the same shape as `params`. `weight` multiplies gradients; it is the
+    weight of a row of this pass relative to that of a row of other passes.
     """
     dealt = list(batches.of(objective.rows))
     seen = objective.begin_pass(dealt)
@@ -86,16 +86,16 @@ def run_epoch(
 
 
 class _Progress:
-    """Says whether a sequence of numbers that should rise is still rising.
+    """Determines whether a sequence of scores is still rising.
 
     Parameters
     ----------
     tol : float
-        The least rise that counts.
+        The smallest rise that counts.
     patience : float
-        After how many numbers without one it is over.
+        The number of scores without a rise after which the sequence counts as no longer rising.
     share : float
-        What share of the best number a rise has to be besides.
+        The smallest rise that counts, as a fraction of the best score; the larger bound applies.
     """
 
     def __init__(self, tol: float, patience: float, share: float = 0.0):
@@ -105,10 +105,10 @@ class _Progress:
         self.best = self.goal = -np.inf
         self.waited = 0
         self._counted = -np.inf
-        self.gain = np.inf  # By what share of itself the best has risen lately.
+        self.gain = np.inf  # The last rise of the best score, as a fraction of it.
 
     def update(self, score: float, counts: bool) -> bool:
-        """Take the next score, and whether to judge by it; return whether it is the best so far."""
+        """Add a score, which counts for patience or not; return whether it is the best so far."""
         better = score > self.best
         self.best = max(score, self.best)
         if counts:
@@ -120,7 +120,7 @@ class _Progress:
         return better
 
     def out_of_patience(self) -> bool:
-        """Return whether nothing has improved for too long; patience begins anew."""
+        """Return whether no rise occurred for too long, and if so restart the count."""
         if self.waited <= self.patience:
             return False
         self.waited = 0
@@ -129,16 +129,16 @@ class _Progress:
 
 @dataclass
 class Validation:
-    """How parameters do on rows that are not trained on.
+    """The loss and score of parameters on rows that are not trained on.
 
     Parameters
     ----------
     goal : float
-        What early stopping goes by: higher is better.
+        The criterion of early stopping, where higher is better.
     loss : float
         The mean loss.
     score : float
-        A score: higher is better.
+        The score, where higher is better.
     """
 
     goal: float
@@ -167,32 +167,33 @@ def minimize_minibatch(
     Parameters
     ----------
     objective : MinibatchObjective
-        What to minimise.
+        The objective to minimise.
     start : ndarray
-        Where to begin; changed in place.
+        The initial parameters, which are changed in place.
     optimizer : Optimizer
         The rule for a step.
     learning_rate : LearningRate
-        Its size over time.
+        The schedule of the step size.
     batches : Minibatches
-        Batch size and order.
+        The batch size and the order of rows.
     tol : float
-        The least improvement of an epoch's mean loss, or of the validation's goal, that counts.
+        The smallest improvement of an epoch's mean loss, or of the validation's goal, that counts.
     max_iter : int
-        When to give up.
+        The largest number of epochs.
     n_iter_no_change : int or inf
         Epochs without improvement after which the learning rate falls or training ends.
     max_time : float or None
-        Seconds after which no other epoch is begun.
+        Seconds after which no further epoch begins.
     validate : callable, default=None
-        Looks at parameters after each epoch.
+        A function that validates the parameters after each epoch.
     stop_early : bool
         Whether the validation decides when to stop, and the parameters of its best epoch are
         returned.
     report : callable, default=None
-        Called with a line of text after each epoch.
+        A function that is called with a line of text after each epoch.
     watch : callable, default=None
-        Called with the parameters after each epoch; ends the run by returning True.
+        A function that is called with the parameters after each epoch; training ends if it returns
+        True.
     """
     params, progress = start, _progress(learning_rate, tol, n_iter_no_change)
     gradient, best = np.empty_like(start), start.copy()
@@ -203,7 +204,7 @@ def minimize_minibatch(
     learning_rate.begin(max_iter, batches.number(len(objective.rows)))
     try:
         for epoch in range(1, max_iter + 1):
-            with np.errstate(over="ignore", invalid="ignore"):  # divergence is reported instead
+            with np.errstate(over="ignore", invalid="ignore"):  # Divergence is reported below.
                 loss = run_epoch(objective, params, gradient, optimizer, learning_rate, batches)
                 outcome = optimizer.outcome(params)
                 seen = None if validate is None else validate(outcome)
@@ -224,7 +225,9 @@ def minimize_minibatch(
                 break
             learning_rate.epoch_ended(epoch * len(objective.rows))
             over = progress.out_of_patience() and not learning_rate.reduce()
-            overfits = _knows_rows(validations, losses) and progress.gain < _LARGE_GAIN_OF_CYCLE
+            overfits = (
+                _knows_rows(validations, losses) and progress.gain < _LARGE_RELATIVE_CYCLE_GAIN
+            )
             if over or (learning_rate.in_cycles and counts and overfits):
                 reason = StopReason.NO_IMPROVEMENT
                 break
@@ -246,15 +249,15 @@ def minimize_minibatch(
 
 
 def _progress(learning_rate: LearningRate, tol: float, patience: float) -> _Progress:
-    """Judge by epochs; or by cycles, of which the next takes longer than all before."""
+    """Return the criterion of progress, by epochs or by the cycles of the learning rate."""
     if learning_rate.in_cycles and patience < np.inf:
-        return _Progress(tol, 0, _LEAST_GAIN_OF_CYCLE)
+        return _Progress(tol, 0, _MIN_RELATIVE_CYCLE_GAIN)
     return _Progress(tol, patience)
 
 
 def _knows_rows(validations: Sequence[Validation], losses: Sequence[float]) -> bool:
-    """Whether the rows trained on are predicted better than others: more cycles would overfit."""
-    late = len(losses) > _EPOCHS_BEFORE_OVERFITTING
+    """Return whether training rows have a lower loss than validation rows: overfitting began."""
+    late = len(losses) > _MIN_EPOCHS_FOR_OVERFITTING
     return late and bool(validations) and losses[-1] < validations[-1].loss
 
 

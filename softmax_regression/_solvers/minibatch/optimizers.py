@@ -1,4 +1,4 @@
-"""Steps of stochastic gradient methods, on one flat parameter vector, in place."""
+"""Optimizers: the steps of stochastic gradient methods, in place on a flat parameter vector."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.blas import add_scaled
 from softmax_regression._linalg.threads import in_parts
 
-_LEAST_UNIT = 1e-9  # float32 has room for its inverse times any gradient.
-_MOST_MEAN_UPDATES = 16  # Of a running mean; more of them cost passes and change little.
+_MIN_UNIT = 1e-9  # The inverse of the unit times any gradient must not overflow in float32.
+_MAX_MEAN_UPDATES = 16  # A running mean is updated so often over its length; more changes little.
 
 
 class Optimizer(ABC):
-    """Turns gradients into steps and keeps what it remembers of them between calls.
+    """A rule that turns gradients into steps, with state between the steps.
 
-    One belongs to one parameter vector. Its memory is made at the first step.
+    An optimizer belongs to one parameter vector. Its state is allocated at the first step.
     """
 
     @abstractmethod
     def step(self, params: Array, gradient: Array, learning_rate: float) -> None:
         """Change `params` by one step. `gradient` may be overwritten."""
 
-    def epoch_ended(self) -> None:  # noqa: B027 - most have nothing to do
-        """Learn that all rows have been seen once more."""
+    def epoch_ended(self) -> None:  # noqa: B027 - most optimizers do nothing here
+        """Update the state at the end of an epoch."""
 
     def outcome(self, params: Array) -> Array:
-        """Return what the steps have led to, which need not be where they are."""
+        """Return the result of the steps, which may differ from the current parameters."""
         return params
 
 
 class SGD(Optimizer):
     """Gradient descent with momentum.
 
-    ``v ← momentum · v − rate · g``, then ``params ← params + v``; or, looking ahead along v as
-    Nesterov does, ``params ← params + momentum · v − rate · g`` (Sutskever et al., "On the
-    importance of initialization and momentum in deep learning", ICML 2013).
+    The velocity is ``v ← momentum · v − rate · g``, and the step is ``params ← params + v``, or
+    with Nesterov's momentum ``params ← params + momentum · v − rate · g`` (Sutskever et al., "On
+    the importance of initialization and momentum in deep learning", ICML 2013).
 
     Parameters
     ----------
     momentum : float
-        Between 0 and 1.
+        The factor of the velocity in each step, between 0 and 1.
     nesterov : bool
-        Whether to look ahead.
+        Whether to use Nesterov's momentum.
     """
 
     def __init__(self, momentum: float = 0.9, nesterov: bool = True):
@@ -70,18 +70,18 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Steps of about equal size in every parameter (Kingma and Ba, "Adam", ICLR 2015).
 
-    Running means m of the gradient and v of its square; the step is ``−rate · m / (√v + epsilon)``,
-    with the rate corrected for m and v having started at 0.
+    The step is ``−rate · m / (√v + epsilon)``, with running means m of the gradient and v of its
+    square. The rate is corrected for the bias of m and v towards their initial value 0.
 
-    Both means are kept as sums in units that fade (`FadingSum`): what would multiply every entry
-    goes into the rate, two numbers instead of passes.
+    Both means are stored as a `FadingSum`, so that factors that would multiply every entry are
+    applied to the rate instead, which saves passes over the arrays.
 
     Parameters
     ----------
     beta_1, beta_2 : float
-        How slowly m and v forget: in [0, 1).
+        The decay factors of m and v in each step, in [0, 1).
     epsilon : float
-        Keeps the step finite where the gradient has been 0.
+        A small number that keeps the step finite where the gradient has been 0.
     """
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):
@@ -99,7 +99,7 @@ class Adam(Optimizer):
         self.n_steps += 1
         total, squares = self.total.faded(), self.squares.faded()
         new_1, new_2 = 1 / self.total.unit, 1 / self.squares.unit
-        # √v is this times the root of `squares`
+        # √v is `of_root` times the square root of `squares`.
         of_root = ((1 - self.beta_2) * self.squares.unit) ** 0.5
         undo = (1 - self.beta_2**self.n_steps) ** 0.5 / (1 - self.beta_1**self.n_steps)
         rate = learning_rate * undo * (1 - self.beta_1) * self.total.unit / of_root
@@ -123,16 +123,16 @@ class Adam(Optimizer):
 
 
 class FadingSum:
-    """A sum of vectors, multiplied by a number below 1 before each.
+    """A sum of vectors that is multiplied by a number below 1 before each addition.
 
-    That number goes into the unit, and into the vectors themselves only when the unit is small.
+    The number multiplies the unit of the sum, and the entries only when the unit becomes small.
 
     Parameters
     ----------
     values : ndarray
         The sum in units of `unit`.
     kept : float
-        What it is multiplied by.
+        The number that the sum is multiplied by.
     """
 
     def __init__(self, values: Array, kept: float):
@@ -141,28 +141,28 @@ class FadingSum:
         self.unit = 1.0
 
     def faded(self) -> Array:
-        """Multiply the sum; what is added to the array returned is to be divided by `unit`."""
+        """Multiply the sum and return its values; callers add vectors divided by `unit` to them."""
         self.unit *= self.kept
-        if self.unit < _LEAST_UNIT:
+        if self.unit < _MIN_UNIT:
             self.values *= self.unit
             self.unit = 1.0
         return self.values
 
 
 class Decaying(Optimizer):
-    """Another optimizer, with weights that decay beside its steps.
+    """Another optimizer with decoupled weight decay.
 
-    They shrink by ``rate · decay`` of themselves, whatever the gradient (Loshchilov and Hutter,
-    "Decoupled weight decay regularization", ICLR 2019: with Adam, AdamW).
+    In each step weights shrink by the fraction ``rate · decay``, independently of the gradient
+    (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019: with Adam, AdamW).
 
     Parameters
     ----------
     steps : Optimizer
-        The other.
+        The other optimizer.
     decay : float
-        How fast.
+        The strength of the decay.
     n_weights : int
-        Length of the front part of the vector that decays.
+        The number of parameters that decay, at the front of the vector.
     """
 
     def __init__(self, steps: Optimizer, decay: float, n_weights: int):
@@ -179,7 +179,7 @@ class Decaying(Optimizer):
 
 
 class Clipping(Optimizer):
-    """Another optimizer, with gradients shortened to a largest norm.
+    """Another optimizer with gradients clipped to a largest norm.
 
     (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML
     2013.)
@@ -187,12 +187,12 @@ class Clipping(Optimizer):
     Parameters
     ----------
     steps : Optimizer
-        The other.
+        The other optimizer.
     max_norm : float
         The largest Euclidean norm.
     owners : ndarray of int, default=None
-        Which of several models that are trained side by side each parameter belongs to: each has
-        a norm of its own.
+        The index of the model that each parameter belongs to, if several models are trained side by
+        side. The gradient of each model has its own norm.
     """
 
     def __init__(self, steps: Optimizer, max_norm: float, owners: Array | None = None):
@@ -216,23 +216,23 @@ class Clipping(Optimizer):
 class Averaging(Optimizer):
     """Another optimizer, whose outcome is a running mean of the parameters.
 
-    Where steps jump about a minimum, it is nearer than they are (Polyak and Juditsky, "Acceleration
-    of stochastic approximation by averaging", 1992). It forgets as it goes, and while it has seen
-    fewer steps than `length`, a step's weight grows with its number (Shamir and Zhang, "Stochastic
-    gradient descent for non-smooth optimization", ICML 2013).
+    If steps oscillate about a minimum, their mean is nearer to it (Polyak and Juditsky,
+    "Acceleration of stochastic approximation by averaging", 1992). Earlier steps fade, and while
+    there are fewer steps than `length`, the weight of a step is proportional to its number (Shamir
+    and Zhang, "Stochastic gradient descent for non-smooth optimization", ICML 2013).
 
     Parameters
     ----------
     steps : Optimizer
-        The other.
+        The other optimizer.
     length : float
-        Over how many steps; inf for all, weighted by their numbers.
+        The number of steps to average over; inf for all steps, weighted by their numbers.
     after : float
-        Number of the step at which the mean begins: until then it is where the steps are.
+        The number of the step at which the mean begins. Until then it is the current parameters.
     mean : ndarray, default=None
-        The mean so far, changed in place.
+        The previous mean, which is changed in place.
     n_steps : int
-        How many steps have been taken so far.
+        The number of steps that have been taken before.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class Averaging(Optimizer):
         self.steps = steps
         self.length = length
         self.after = after
-        self.every = max(1, round(length / _MOST_MEAN_UPDATES)) if length < np.inf else 1
+        self.every = max(1, round(length / _MAX_MEAN_UPDATES)) if length < np.inf else 1
         self.n_steps = n_steps
         self.mean = mean
 
@@ -269,6 +269,6 @@ class Averaging(Optimizer):
 
 
 def _drop_denormals(memory: Array | None) -> None:
-    """Set to 0 what has nearly decayed to it: arithmetic on denormal numbers is slow."""
+    """Set nearly denormal numbers to 0, because arithmetic on denormal numbers is slow."""
     if memory is not None:
         memory[np.abs(memory) < np.finfo(memory.dtype).tiny * 1e8] = 0
