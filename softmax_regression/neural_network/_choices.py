@@ -1,4 +1,4 @@
-"""What `SmallMLP` decides from its parameters and the data before and after training."""
+"""The choices that `SmallMLP` makes before and after training, from its parameters and data."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from softmax_regression.functional import ACTIVATIONS, Activation
 from softmax_regression.neural_network._table_input import MANY_ROWS
 from softmax_regression.neural_network._training import HeldOutRows, Inputs, Recipe
 
-_NARROW = 100  # inputs of a layer: its rate needs no reduction
-_TOO_FEW_ROWS = 150  # rows: too few to set any aside
-# What the last half of the epochs has to bring for the loss to count as still falling: shares of
-# the loss that is left and of its whole decrease. Below, more epochs hardly make a better network.
-_OF_WHAT_IS_LEFT, _OF_THE_DECREASE = 0.1, 0.02
-_TELLING_EPOCHS = 10  # epochs that are enough to see that
+_FEW_INPUTS = 100  # Layers of at most so many inputs need no reduction of the learning rate.
+_MIN_ROWS_FOR_VALIDATION = 150  # No rows are set aside for validation if there are fewer.
+# The loss counts as still falling if the last half of the epochs lowered it by more than these
+# fractions of the final loss and of its total decrease; otherwise more epochs hardly help.
+_MIN_GAIN_PER_FINAL_LOSS, _MIN_GAIN_PER_TOTAL_DECREASE = 0.1, 0.02
+_MIN_EPOCHS_FOR_TREND = 10  # With fewer epochs, any decrease counts as still falling.
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What parameters are where they are 'auto'.
+    """The values of parameters that are set to 'auto'.
 
     Parameters
     ----------
     hidden_layer_sizes, learning_rate, alpha
-        The parameters.
+        The values of the parameters of these names.
     batches : tuple of int
-        How many batches there are in an epoch, unless they would have fewer or more rows than the
-        other two numbers.
+        The number of batches in an epoch, and the least and the largest number of rows of a batch,
+        which take precedence.
     learning_rate_init : float
-        That of layers with few inputs, or of a large table.
+        The initial learning rate for layers with few inputs, or for a large table.
     few_inputs : int
-        How many those are at most, in the default layers.
+        The largest number of inputs that counts as few, if the layers are the default ones.
     calibrates : bool
-        Whether to divide scores by a temperature.
+        Whether to divide scores by a temperature after training.
     """
 
     hidden_layer_sizes: tuple[int, ...]
@@ -49,42 +49,43 @@ class Defaults:
     alpha: float
     batches: tuple[int, int, int]
     learning_rate_init: float
-    few_inputs: int = _NARROW
+    few_inputs: int = _FEW_INPUTS
     calibrates: bool = False
 
 
-# With fewer rows than a hundred, 'lbfgs' gets no stronger penalty than with a hundred.
+# The default penalty of 'lbfgs' is not stronger for fewer than a hundred rows than for a hundred.
 MOST_L2 = 0.03
-# Chosen by benchmarks.defaults, as benchmarks/README.md tells.
+# These values were chosen by benchmarks.defaults, as described in benchmarks/README.md.
 USUAL = Defaults((100,), "constant", 0.03, (50, 32, 256), 0.003)
 _LBFGS = replace(USUAL, alpha=3.0)
-_MOST_COLUMNS = 400  # With more, a wide layer takes long.
-_SMALL_TABLE = replace(USUAL, hidden_layer_sizes=(400,), few_inputs=_MOST_COLUMNS)
+_MAX_COLUMNS_OF_SMALL_TABLE = 400  # With more columns, a wide layer is slow.
+_SMALL_TABLE = replace(USUAL, hidden_layer_sizes=(400,), few_inputs=_MAX_COLUMNS_OF_SMALL_TABLE)
 _LARGE_TABLE = Defaults((128, 128), "warm-restarts", 0.1, (100, 128, 256), 0.01, calibrates=True)
 
 
 def choose_defaults(
     solver: str, n_columns: int, encoded: bool, targets: Targets, held_out: bool
 ) -> Defaults:
-    """Return the defaults for a solver, and for features as they are or encoded.
+    """Return the defaults for a solver, for features that are encoded or not.
 
-    Restarts go by rows that are held out.
+    Those of a large table have warm restarts, which need rows held out for validation.
     """
     if solver == "lbfgs":
         return _LBFGS
     if np.count_nonzero(targets.row_weights()) < MANY_ROWS:
-        return _SMALL_TABLE if n_columns <= _MOST_COLUMNS else USUAL
+        return _SMALL_TABLE if n_columns <= _MAX_COLUMNS_OF_SMALL_TABLE else USUAL
     return _LARGE_TABLE if encoded and held_out else USUAL
 
 
 def rate_for_inputs(defaults: Defaults, layer_sizes: Sequence[int], hidden: Any) -> float:
-    """Return the first step size: the more inputs move together, the farther a step goes.
+    """Return the initial learning rate, which falls with the square root of the number of inputs.
 
-    Of the codes of a feature few move at a time.
+    The more inputs a unit has, the farther a step of all weights changes it. For a large table the
+    rate is not reduced, because only few of the codes of a feature change at a time.
     """
     if defaults is _LARGE_TABLE:
         return defaults.learning_rate_init
-    few = defaults.few_inputs if isinstance(hidden, str) else _NARROW
+    few = defaults.few_inputs if isinstance(hidden, str) else _FEW_INPUTS
     return defaults.learning_rate_init * (few / max(few, *layer_sizes[:-1])) ** 0.5
 
 
@@ -94,7 +95,7 @@ def hidden_sizes(hidden_layer_sizes: Any, default: tuple[int, ...]) -> list[int]
         return list(default)
     try:
         hidden = np.atleast_1d(np.asarray(hidden_layer_sizes))
-    except ValueError:  # ragged
+    except ValueError:  # The sequence is ragged.
         hidden = np.zeros((0, 0))
     if hidden.ndim != 1 or (hidden.size and (hidden.dtype.kind not in "iu" or hidden.min() < 1)):
         raise ValueError(
@@ -105,17 +106,17 @@ def hidden_sizes(hidden_layer_sizes: Any, default: tuple[int, ...]) -> list[int]
 
 
 def activation_of(activation: Any) -> Activation:
-    """Return an activation given by its name or as it is."""
+    """Return an activation that is given by its name or as an object."""
     return ACTIVATIONS[activation] if isinstance(activation, str) else activation
 
 
 def name_of_activation(activation: Any) -> Any:
-    """Return the name that an activation is known by, or itself if it is one of a user's own."""
+    """Return the canonical name of an activation, or the object itself if it is a user's own."""
     return ACTIVATIONS[activation].name if isinstance(activation, str) else activation
 
 
 def choose_solver(network: Any, targets: Targets, validated: bool) -> str:
-    """Return the name of the solver: L-BFGS for few rows, unless minibatches are asked for."""
+    """Return the name of the solver: L-BFGS for few rows, unless options need minibatches."""
     if network.solver == "lbfgs" and validated:
         raise ValueError("Rows to validate on need solver='adam' or 'sgd', got solver='lbfgs'.")
     if network.solver == "lbfgs" and network.n_members > 1:
@@ -132,12 +133,12 @@ def choose_solver(network: Any, targets: Targets, validated: bool) -> str:
         or np.any(network.dropout)
         or network.n_members > 1
     )
-    few = np.count_nonzero(targets.row_weights()) < _TOO_FEW_ROWS
+    few = np.count_nonzero(targets.row_weights()) < _MIN_ROWS_FOR_VALIDATION
     return "lbfgs" if few and not wants_batches else "adam"
 
 
 def sets_rows_aside(network: Any, targets: Targets) -> bool:
-    """Whether some of the rows are not trained on, to see when to stop."""
+    """Return whether some of the rows are set aside for validation."""
     if network.solver_ == "lbfgs":
         return False
     if network.early_stopping == "auto":
@@ -146,17 +147,17 @@ def sets_rows_aside(network: Any, targets: Targets) -> bool:
         sizes = np.full(len(targets.classes), n_rows)
         if counted.ndim == 1:
             sizes = np.bincount(counted)
-            sizes = sizes[sizes > 1]  # a class of one row is trained on
+            sizes = sizes[sizes > 1]  # The row of a class with a single row is trained on.
             n_rows = int(sizes.sum())
         fraction = min(network.validation_fraction, 1 - network.validation_fraction)
-        return bool(n_rows >= _TOO_FEW_ROWS and n_rows * fraction >= len(sizes))
+        return bool(n_rows >= _MIN_ROWS_FOR_VALIDATION and n_rows * fraction >= len(sizes))
     return bool(network.early_stopping)
 
 
 def check_dropout(dropout: Any, n_layers: int, solver: str, asked: str) -> None:
-    """Raise unless there is a rate for each layer, and a solver that knows dropout.
+    """Raise unless there is a valid rate for each layer, and the solver supports dropout.
 
-    `solver` is the one chosen, `asked` the parameter.
+    `solver` is the chosen solver, and `asked` the value of the parameter.
     """
     rates = np.atleast_1d(np.asarray(dropout, dtype=np.float64))
     if np.ndim(dropout) and rates.shape != (n_layers,):
@@ -176,26 +177,28 @@ def check_dropout(dropout: Any, n_layers: int, solver: str, asked: str) -> None:
 def is_cut_short(
     result: SolverResult, solver: str, learning_rate: str, tol: float, early_stopping: Any
 ) -> bool:
-    """Whether training ended by a limit while the loss was not yet levelling off."""
+    """Return whether a limit ended training while the loss was still falling."""
     limits = (StopReason.MAX_ITER, StopReason.MAX_FUN, StopReason.MAX_TIME)
-    # One that is planned to the end has levelled off by its own rate.
+    # A planned schedule lowers the rate to 0 by the last epoch, so that the loss has levelled off.
     if result.reason not in limits or LEARNING_RATES[learning_rate].planned:
         return False
     losses = np.asarray(result.loss_curve)
-    if result.validations and early_stopping:  # for them to say when to stop
+    if result.validations and early_stopping:  # Early stopping judges by validation losses.
         losses = np.minimum.accumulate([seen.loss for seen in result.validations])
     if len(losses) < 2:
         return True
     recent = losses[-1 - len(losses) // 2] - losses[-1]
     noise = 0.0 if solver == "lbfgs" else tol
-    if len(losses) >= _TELLING_EPOCHS:  # fewer say nothing of levelling off
+    if len(losses) >= _MIN_EPOCHS_FOR_TREND:
         fallen = losses[0] - losses[-1]
-        noise = max(noise, _OF_WHAT_IS_LEFT * losses[-1], _OF_THE_DECREASE * fallen)
+        noise = max(
+            noise, _MIN_GAIN_PER_FINAL_LOSS * losses[-1], _MIN_GAIN_PER_TOTAL_DECREASE * fallen
+        )
     return bool(recent > noise)
 
 
 def remedy(network: Any, result: SolverResult, learning_rate: str) -> str | None:
-    """Return what to do about how training ended, if there is anything to do."""
+    """Return advice about the end of training, or None if there is nothing to advise."""
     if network._worse_than_guessing(result):
         return f"Its loss of {result.value:.3g} is worse than guessing: {_gentler(network)}."
     if result.reason is StopReason.INTERRUPTED:
@@ -211,7 +214,7 @@ def remedy(network: Any, result: SolverResult, learning_rate: str) -> str | None
 
 
 def _gentler(network: Any, how: str = "lower") -> str:
-    """Say what may help, of what this solver and these features leave to do."""
+    """Return advice that suits the solver and the scaling of the features."""
     if not network.standardize:
         return "scale the features, as standardize=True does"
     if network.solver_ == "lbfgs":
@@ -222,9 +225,10 @@ def _gentler(network: Any, how: str = "lower") -> str:
 def starting_point(
     network: Any, recipe: Recipe, classes: Array, previous: Any, random_state: np.random.RandomState
 ) -> Callable[[Inputs], Array]:
-    """Return what gives initial parameters, for the features as they are scaled.
+    """Return a function from the scaling of the features to initial parameters.
 
-    Those drawn are the same for each scaling; the previous ones are the same network.
+    Random parameters are the same for each scaling. With a warm start, the parameters are converted
+    to the scaling, so that the network is the previous one.
     """
     if previous is None:
         params = recipe.draw(random_state)
@@ -252,7 +256,7 @@ def starting_point(
 
 
 def rows_to_validate_on(network: Any, X: Any, y: Any, sample_weight: Any) -> HeldOutRows:
-    """Validate rows that were given to validate on."""
+    """Check validation rows that were passed to `fit`, and return them with their score."""
     if X is None or y is None:
         raise ValueError("X_val and y_val must be given together.")
     try:

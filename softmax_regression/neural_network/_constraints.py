@@ -1,4 +1,4 @@
-"""What the parameters of `SmallMLP` may be."""
+"""The constraints of the parameters of `SmallMLP`."""
 
 from __future__ import annotations
 

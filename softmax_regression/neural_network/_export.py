@@ -1,4 +1,4 @@
-"""`SmallMLP` as scikit-learn's `MLPClassifier`."""
+"""The conversion of `SmallMLP` to scikit-learn's `MLPClassifier`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import InvalidParameterError, validate_para
 
 from softmax_regression._estimators.export import Layers, copy_of_data_facts, layers_of
 
-_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # those of scikit-learn
+_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")  # The activations of scikit-learn.
 _RECORDS = (
     "n_layers_",
     "n_outputs_",
@@ -38,7 +38,7 @@ def mlp_classifier(estimator: Any) -> MLPClassifier:
     )
     copy_of_data_facts(estimator, other)
     other._label_binarizer = LabelBinarizer().fit(other.classes_)
-    other._label_binarizer.classes_ = other.classes_  # of their own dtype
+    other._label_binarizer.classes_ = other.classes_  # LabelBinarizer changes the dtype.
     for name in _RECORDS:
         setattr(other, name, getattr(estimator, name))
     other.loss_curve_ = list(estimator.loss_curve_)
@@ -49,7 +49,7 @@ def mlp_classifier(estimator: Any) -> MLPClassifier:
 
 
 def shared_parameters(estimator: Any) -> dict[str, Any]:
-    """Return the parameters that both have, where `MLPClassifier` knows their values."""
+    """Return the parameters of both classes whose values `MLPClassifier` accepts."""
     constraints = MLPClassifier._parameter_constraints
     shared = {}
     for name, value in estimator.get_params(deep=False).items():
@@ -59,7 +59,7 @@ def shared_parameters(estimator: Any) -> dict[str, Any]:
                     {name: constraints[name]}, {name: value}, caller_name="MLPClassifier"
                 )
             except InvalidParameterError:
-                continue  # such as alpha="auto"
+                continue  # An example is alpha="auto".
             shared[name] = value
     return shared
 
@@ -67,7 +67,7 @@ def shared_parameters(estimator: Any) -> dict[str, Any]:
 def _known_activation(layers: Layers) -> str:
     """Return the activation by scikit-learn's name, or raise if it has none."""
     if len(layers.weights) == 1:
-        return "identity"  # no hidden layer applies it
+        return "identity"  # There is no hidden layer that applies the activation.
     if layers.activation not in _ACTIVATIONS:
         raise ValueError(
             f"MLPClassifier has no activation={layers.activation!r}, only "
@@ -78,7 +78,7 @@ def _known_activation(layers: Layers) -> str:
 
 
 def _prepare_for_partial_fit(other: MLPClassifier) -> None:
-    """Set what `partial_fit` and a warm start go on from."""
+    """Set the attributes that `partial_fit` and a warm start of `MLPClassifier` need."""
     other._no_improvement_count = 0
     other._best_coefs = [weights.copy() for weights in other.coefs_]
     other._best_intercepts = [intercepts.copy() for intercepts in other.intercepts_]

@@ -1,7 +1,7 @@
 """`SmallMLP`: a feed-forward network with softmax output as a scikit-learn estimator.
 
-This file speaks scikit-learn: parameters, validation, fitted attributes. What a fit does is in
-`_training.py`, back-propagation in `objectives/`, the loop in `solvers/`.
+This file holds parameters, validation and fitted attributes. Training is in `_training.py`,
+back-propagation in `_objectives/network/`, and the loop over minibatches in `_solvers/minibatch/`.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ from softmax_regression.neural_network._export import mlp_classifier
 from softmax_regression.neural_network._training import Recipe, Score, Training
 from softmax_regression.neural_network._weights import NetworkWeights
 
-# Parameters that training takes as they are.
-_AS_THEY_ARE = (
+# These parameters are passed to training unchanged.
+_TRAINING_PARAMETERS = (
     "label_smoothing",
     "standardize",
     "dtype",
@@ -101,184 +101,193 @@ class SmallMLP(NetworkWeights):
     r"""A small feed-forward network (multi-layer perceptron) with softmax output.
 
     Each hidden layer multiplies by its weights, adds intercepts and applies the activation; the
-    scores of the last layer go through softmax. Minimises the mean cross-entropy plus
-    ``alpha / (2 n) * ||weights||²``, with n the batch size times the mean weight of a row (for
-    'lbfgs' the summed weight of all), as scikit-learn's `MLPClassifier` does; parameters and
-    attributes have its names and meanings.
+    probabilities are the softmax of the scores of the last layer. Training minimises the mean
+    cross-entropy plus ``alpha / (2 n) * ||weights||²``, where n is the batch size times the mean
+    weight of a row (for 'lbfgs' the sum of all weights), as scikit-learn's `MLPClassifier` does;
+    parameters and attributes have its names and meanings.
 
     Parameters
     ----------
     hidden_layer_sizes : int, array-like of int or 'auto', default='auto'
-        Number of units in each hidden layer. An empty list is softmax regression. 'auto' is (100,).
-        In `fit`, with another solver than 'lbfgs', it is (400,) for a *small table*, of fewer than
-        2500 rows and at most 400 features, and (128, 128) for a *large table*: one of more rows
-        whose features are encoded (see `numeric_encoding`).
+        The number of units in each hidden layer. An empty list is softmax regression. 'auto' is
+        (100,). In `fit`, with another solver than 'lbfgs', it is (400,) for a *small table*, which
+        has fewer than 2500 rows and at most 400 features, and (128, 128) for a *large table*, which
+        has more rows and whose features are encoded (see `numeric_encoding`).
     activation : str or Activation, default='relu'
-        Activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
+        The activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
         which are 'identity', 'logistic' or 'sigmoid', 'tanh', 'relu', 'leaky_relu', 'elu',
-        'softplus', 'silu' and 'gelu'; or one of your own, a
+        'softplus', 'silu' and 'gelu'; or an activation of your own, which is a
         `softmax_regression.functional.Activation`.
     solver : {'auto', 'adam', 'sgd', 'lbfgs'}, default='auto'
-        'adam' and 'sgd' train on minibatches, 'lbfgs' on all rows at a time, which suits small
-        data. 'auto' is 'lbfgs' for fewer than 150 rows, unless an option is given that it doesn't
-        have, else 'adam'.
+        'adam' and 'sgd' train on minibatches, and 'lbfgs' on all rows at a time, which suits small
+        data. 'auto' is 'lbfgs' for fewer than 150 rows, unless an option is given that it does not
+        support, and otherwise 'adam'.
     alpha : float or 'auto', default='auto'
-        Strength of the L2 penalty on the weights, not on the intercepts. Sample weights count as
-        numbers of rows: small ones make it stronger. 'auto' is 0.03, for a large table 0.1, and for
-        'lbfgs' 3 or, if that is less, 0.03 n; there, weights of a mean below 1 are scaled up to it.
+        The strength of the L2 penalty on the weights; intercepts are not penalised. Sample weights
+        count as numbers of rows, so that small weights make the penalty stronger. 'auto' is 0.03,
+        for a large table 0.1, and for 'lbfgs' the smaller of 3 and 0.03 n; with 'auto', sample
+        weights whose mean is below 1 are scaled to a mean of 1.
     weight_decay : float, default=0.0
-        By what share of themselves, times the learning rate, weights shrink in each step of 'adam'
-        or 'sgd' (decoupled weight decay: with 'adam', AdamW). Not for 'lbfgs'.
+        Decoupled weight decay: in each step of 'adam' (AdamW) or 'sgd', weights shrink by this
+        fraction of themselves times the learning rate. It is not supported by 'lbfgs'.
     batch_size : int or 'auto', default='auto'
-        Rows in a minibatch; 'auto' is a fiftieth of all, but at least 32 and at most 256, or for a
-        large table a hundredth, but at least 128 and at most 256.
+        The number of rows in a minibatch. 'auto' is a fiftieth of all rows, but at least 32 and at
+        most 256, or for a large table a hundredth of all rows, but at least 128 and at most 256.
     learning_rate : str, default='auto'
         How the step size of 'sgd' and 'adam' changes. 'auto' is 'warm-restarts' for a large table
-        with early stopping, else 'constant'.
+        with early stopping, and otherwise 'constant'.
 
-        - 'constant': not at all;
-        - 'invscaling': as ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
-        - 'adaptive': divided by 5 whenever the loss (or the validation's) has stopped improving; in
-          `partial_fit`, ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)`` with t the
-          number of steps since the stream began or last changed;
-        - 'cosine': along half a cosine to 0 at the end of `max_iter` epochs;
-        - 'one-cycle': up in the first tenth of them, and then so down. These two always take
-          `max_iter` epochs;
-        - 'warm-restarts': such a cycle of 3 epochs, then one of 6, of 12 and so on. Early stopping
-          ends training with a cycle that has lowered the loss on the validation rows by less than
-          3 %, or by less than 8 % to more than that on the rows trained on. `max_iter` leaves out a
-          cycle that it would cut short.
+        - 'constant': it does not change;
+        - 'invscaling': it is ``learning_rate_init / (n_rows_seen + 1) ** power_t``;
+        - 'adaptive': it is divided by 5 when the loss (or the validation score) has stopped
+          improving. In `partial_fit`, which has no epochs, it is
+          ``min(learning_rate_init, (learning_rate_init / t) ** 0.5)``, where t is the number of
+          steps since the stream began or last changed;
+        - 'cosine': it follows half a cosine to 0 at the end of `max_iter` epochs;
+        - 'one-cycle': it rises in the first tenth of `max_iter` epochs, and then falls likewise.
+          'cosine' and 'one-cycle' always take `max_iter` epochs;
+        - 'warm-restarts': it follows such a cycle of 3 epochs, then one of 6, of 12 and so on.
+          Early stopping ends training after a cycle that has lowered the loss on the validation
+          rows by less than 3 %, or by less than 8 % if that loss is above the loss on the training
+          rows. A cycle that `max_iter` would cut short is left out.
     learning_rate_init : float or 'auto', default='auto'
-        The first step size; of 'one-cycle' the largest. 'auto' is 0.003 where no layer has more
-        than 100 inputs, else that times ``(100 / n_inputs) ** 0.5`` of the layer with the most: the
-        more inputs move together, the farther a step of each goes. For the 400 units of a small
-        table it is 0.003 too, and for a large table 0.01.
+        The first step size, or the largest for 'one-cycle' and 'warm-restarts'. 'auto' is 0.003 if
+        no layer has more than 100 inputs, and otherwise 0.003 times ``(100 / n_inputs) ** 0.5`` for
+        the layer with the most inputs, because steps of more inputs add up to larger changes. For
+        the 400 units of a small table it is 0.003 too, and for a large table 0.01.
     power_t : float, default=0.5
         The exponent of 'invscaling'.
     max_iter : int, default=200
-        Most epochs, or iterations of 'lbfgs'.
+        The largest number of epochs, or of iterations of 'lbfgs'.
     shuffle : bool, default=True
-        Whether to take the rows in a new order in each epoch.
+        Whether 'sgd' and 'adam' take the rows in a new order in each epoch.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, the order of rows, and the validation split.
     tol : float, default=1e-4
-        Least improvement of the mean loss (or of the validation score) that counts; for 'lbfgs',
-        the largest entry of the gradient at which to stop.
+        The smallest improvement of the mean loss (or of the validation score) that counts; for
+        'lbfgs', the largest entry of the gradient at which it stops.
     verbose : int or bool, default=False
         Whether to print a line for each epoch.
     warm_start : bool, default=False
-        Whether `fit` begins at the previous solution.
+        Whether `fit` starts from the previous solution.
     {optimizers}
     early_stopping : bool or 'auto', default='auto'
         Whether to stop when `scoring` on validation rows has not improved for `n_iter_no_change`
-        epochs; the best epoch's parameters are kept. Validation rows are those given to `fit`, or
-        else set aside. 'auto' sets none of fewer than 150 rows aside, and trains up to 10,000 anew
-        when it is known which epoch is best: on all of them, for as many epochs (where
-        `learning_rate` is 'constant' or 'invscaling', by which an epoch is the same in both, and
-        `warm_start` is off). `loss_curve_` and `n_iter_` are then of that training, what
-        validation found of the first. Not for 'lbfgs'.
+        epochs; the parameters of the best epoch are kept. Validation rows are those passed to
+        `fit`, or otherwise some that are set aside. 'auto' sets no rows aside if there are fewer
+        than 150. With up to 10,000 rows it trains again, on all of them, for as many epochs as were
+        best, if `learning_rate` is 'constant' or 'invscaling', so that epochs of both trainings
+        are alike, and `warm_start` is off. Then `loss_curve_` and `n_iter_` belong to the second
+        training, and the validation results to the first. It is not supported by 'lbfgs'.
     validation_fraction : float, default=0.1
-        The share of rows set aside, in the proportions of the classes.
+        The fraction of rows that are set aside, stratified by class.
     scoring : 'loss', str, callable or None, default='loss'
-        What early stopping goes by: the loss on the validation rows, None for the accuracy, or
-        any of scikit-learn's scorers, by name or as a function of (estimator, X, y); most of
-        these want labels, not class probabilities.
+        The criterion of early stopping: 'loss' is the loss on the validation rows, None is the
+        accuracy, and other values are scikit-learn's scorers, by name or as a function of
+        (estimator, X, y); most of these need labels, not class probabilities.
     {adam}
     n_iter_no_change : int or inf, default=10
         Epochs without enough improvement after which training ends.
     max_fun : int, default=15000
-        Most evaluations of 'lbfgs'.
+        The largest number of evaluations of the objective by 'lbfgs'.
     max_time : float, default=None
-        Seconds after which no other epoch is begun.
+        Seconds after which no further iteration or epoch begins.
     max_grad_norm : float, default=None
-        Longer gradients of a minibatch are shortened to this Euclidean norm. Not for 'lbfgs'.
+        The Euclidean norm to which longer gradients of a minibatch are clipped. It is not supported
+        by 'lbfgs'.
     {class_weight}
     dropout : float or array-like of float, default=0.0
-        The probability with which a hidden unit is left out of a training step; or one for the
-        features and one for each hidden layer. Below 1. Not for 'lbfgs'.
+        The probability, below 1, with which a hidden unit is left out of a training step; or a
+        sequence of probabilities for the features and for each hidden layer. It is not supported by
+        'lbfgs'.
     label_smoothing : float, default=0.0
-        The share of every row's probability that is given to all classes alike, from 0 to 1.
+        The fraction of each row's probability, from 0 to 1, that is spread evenly over all classes.
     standardize : bool, default=True
-        Whether to train on features less their means, divided by their standard deviations (sparse
-        ones: divided by their root mean squares). The scaling ends up in the first layer's weights:
-        prediction, `coefs_` and `intercepts_` are for X as it is.
+        Whether to train on standardised features: less their means and divided by their standard
+        deviations, or, if X is sparse, divided by their root mean squares. The scaling is absorbed
+        into the weights of the first layer, so that prediction, `coefs_` and `intercepts_` are for
+        X in its own units.
     average : float, default=1.0
-        Over the steps of how many last epochs 'adam' and 'sgd' average the parameters, with weights
-        that fade; 0 for no average. `partial_fit` averages over all steps since the stream began or
-        last changed, weighted by their numbers, after the first ``1 / learning_rate_init``.
+        The number of last epochs over whose steps 'adam' and 'sgd' average the parameters, with
+        decaying weights; 0 for no average. `partial_fit` averages over all steps since the stream
+        began or last changed, weighted by their numbers, except for the first
+        ``1 / learning_rate_init`` steps.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
-        The precision to train in: 'auto' is float32, but for X of up to 10,000 values, which take
-        no longer in float64. Parameters and predictions have that of X.
+        The precision of training. 'auto' is float64 for X of up to 10,000 values, which takes no
+        longer than float32, and otherwise float32. Parameters and predictions have the dtype of X.
     numeric_encoding : {'auto', 'linear', 'piecewise'} or int, default='auto'
-        How features of numbers enter the first layer. 'linear' multiplies each by the weights of
-        the units. 'piecewise' gives each a function of its own in every unit, made of 16 straight
-        lines between quantiles of the feature, or those between all its values if these are no
-        more; beyond the outer ones it is constant, so that no outlier does harm. An integer is
-        'piecewise' with so many lines. 'auto' is 'piecewise' for 2500 rows or more of at most 60
-        features: of fewer rows, no more than straight lines can be learned well. Sparse X stays
-        linear.
-        `partial_fit` takes the quantiles of the first call.
+        How numeric features enter the first layer. 'linear' multiplies each by the weights of the
+        units. 'piecewise' gives each a piecewise linear function of its own in every unit, with 16
+        pieces between quantiles of the feature, or with the pieces between all its values if there
+        are no more. Beyond the outermost quantiles it is constant, so that outliers have little
+        effect. An integer is 'piecewise' with so many pieces. 'auto' is 'piecewise' for at least
+        2500 rows and at most 60 features, because fewer rows do not determine more than a linear
+        function well, and otherwise 'linear'. Sparse X is always linear.
+        `partial_fit` uses the quantiles of the first call.
     categorical_features : 'from_dtype', None or array-like, default='from_dtype'
-        Which features are categories: with 'from_dtype' the columns of a DataFrame that hold
-        categories or text; or their names, their positions, or a mask. Each level has weights of
-        its own, levels of fewer than 4 rows share them. NaN and None are missing values, which
-        have weights of their own too. What was missing nowhere in training, and levels that were
-        not seen, are taken for missing in prediction, which then counts as the mean of the feature.
-        None takes all features for numbers and refuses NaN.
+        Which features are categorical: with 'from_dtype' the columns of a DataFrame that hold
+        categories or text; otherwise their names, their positions, or a mask. Each level has
+        weights of its own, except that levels of fewer than 4 rows share them. NaN and None are
+        missing values, which have weights of their own too. In prediction, levels that did not
+        occur in training count as missing, and missing values of a feature that had none in
+        training count as the mean of the feature. With None, all features are numeric and NaN is
+        refused.
     n_members : int, default=1
-        How many networks to train side by side, from initial weights of their own on the same
-        minibatches, and with the same features left out by `dropout`. Their probabilities are
-        averaged, and it is by these that training is stopped early. Not for 'lbfgs'.
+        The number of networks to train side by side, from different initial weights, on the same
+        minibatches and with the same features left out by `dropout`. The prediction is the mean of
+        their probabilities, and early stopping uses it too. It is not supported by 'lbfgs'.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels; for class probabilities, the names of their columns. They are sorted, and the
-        columns of all that is returned are in their order.
+        The sorted labels, or for class probabilities the sorted names of their columns. The columns
+        of predictions are in this order.
     coefs_ : list of ndarray of shape (n_inputs, n_units) or (n_inputs, n_members, n_units)
-        Weights of each layer, with an axis for members if there are several. Where features are
-        encoded, those of the first are the tables that `feature_tables` returns, one below the
-        other.
+        The weights of each layer, with an axis for members if there are several. If features are
+        encoded, the weights of the first layer are the tables that `feature_tables` returns, one
+        below the other.
     intercepts_ : list of ndarray of shape (n_units,) or (n_members, n_units)
-        Intercepts of each layer.
+        The intercepts of each layer.
     loss_ : float
-        The mean loss of the last epoch; of several members their mean, as in `loss_curve_`.
+        The mean loss of the last epoch, averaged over members, as in `loss_curve_`.
     best_loss_ : float or None
-        The smallest of any epoch; None with early stopping.
+        The smallest mean loss of any epoch; None with early stopping.
     loss_curve_ : list of float
-        The mean loss of each epoch or iteration, those of earlier fits included in a warm start
-        or stream.
+        The mean loss of each epoch or iteration. With a warm start or in a stream, those of earlier
+        fits come first.
     validation_loss_curve_ : list of float or None
-        The mean loss on the validation rows after each epoch; None without any.
+        The mean loss on the validation rows after each epoch; None without validation rows.
     validation_scores_ : list of float or None
-        Likewise the score: accuracy, or what `scoring` names.
+        The score on the validation rows after each epoch, which is the accuracy or that of
+        `scoring`; None without validation rows.
     best_validation_score_ : float or None
-        The best of them.
+        The best of `validation_scores_`.
     temperature_ : float
-        What all scores were divided by in the end, a large table's by what suits the validation
-        rows best, if early stopping goes by their loss; 1.0 otherwise. It is in the last layer's
-        weights, not in the losses above.
+        The temperature that scores were divided by after training. For a large table it is the one
+        with the smallest loss on the validation rows, if `scoring` is 'loss'; otherwise it is 1.0.
+        It is absorbed into the weights of the last layer, and does not affect the losses above.
     solver_ : str
-        The solver that ran.
+        The solver that was used, never 'auto'.
     n_iter_ : int
-        Epochs or iterations of the last call of `fit` or `partial_fit`.
+        The number of epochs or iterations of the last call of `fit` or `partial_fit`.
     t_ : int
-        Rows seen in training, likewise counted on in a warm start or stream.
+        The number of rows seen in training, including earlier fits with a warm start or in a
+        stream.
     n_layers_ : int
-        Number of layers, input and output included.
+        The number of layers, including input and output.
     n_outputs_ : int
-        Number of scores: n_classes, or 1 for two classes.
+        The number of scores: n_classes, or 1 for two classes.
     out_activation_ : str
         'softmax', or 'logistic' for two classes.
     n_features_in_ : int
-        Number of features.
+        The number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if X had names that are all strings.
+        The names of the features, if X had names that are all strings.
 
     See Also
     --------
-    SoftmaxRegression : The same without hidden layers; its minimum is unique.
-    sklearn.neural_network.MLPClassifier : scikit-learn's.
+    SoftmaxRegression : The model without hidden layers, whose minimum is unique.
+    sklearn.neural_network.MLPClassifier : The network of scikit-learn.
 
     References
     ----------
@@ -399,16 +408,17 @@ class SmallMLP(NetworkWeights):
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            Training data; see `categorical_features` for what may be missing or no number.
+            Training data; see `categorical_features` for categories and missing values.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels; or class probabilities, rows that sum to 1, whose columns are the classes: those
-            of a DataFrame by their names, in any order, those of an array 0, 1, 2, ….
+            Labels, or class probabilities. The latter have rows that sum to 1, and a column for
+            each class; the classes are the names of the columns of a DataFrame, in any order, or
+            0, 1, 2, … for an array.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. A weight of 0 is the same as leaving the row out.
+            Non-negative weights. A weight of 0 is equivalent to leaving the row out.
         X_val, y_val, sample_weight_val : array-likes, default=None
-            Rows to validate on after each epoch, in the place of some set aside. Class
-            probabilities in a DataFrame are found by their names, those in an array are in the
-            order of `classes_`.
+            Rows to validate on after each epoch, so that none are set aside. Columns of class
+            probabilities are found by their names in a DataFrame, and are in the order of
+            `classes_` in an array.
 
         Returns
         -------
@@ -418,15 +428,16 @@ class SmallMLP(NetworkWeights):
         Raises
         ------
         ValueError, TypeError
-            For data or parameters out of range; the estimator is then as it was before.
+            If data or parameters are invalid; the estimator is then left unchanged.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter`, `max_fun` or `max_time` cut training short (the last half of the epochs
-            lowered the loss, with early stopping that on the validation rows, by more than a tenth
-            of what it is at the end and more than a fiftieth of its whole decrease), if the loss
-            ended above that of guessing, or if training was interrupted.
+            If `max_iter`, `max_fun` or `max_time` cut training short, if the loss ended above that
+            of guessing, or if training was interrupted. Training was cut short if the last half of
+            the epochs lowered the loss by more than a tenth of its final value and more than a
+            fiftieth of its total decrease; with early stopping this is the loss on the validation
+            rows.
         """
         watched = Watched(self, X, y, sample_weight, self._most_epochs())
         with self._unchanged_on_failure():
@@ -471,13 +482,14 @@ class SmallMLP(NetworkWeights):
                     targets,
                     self.validation_fraction,
                     lambda rows: self._score_on(X, y, rows),
-                    # rows that a warm start has trained on would be no test of the next
+                    # With a warm start, rows that all were trained on could not validate the next
+                    # fit.
                     anew=self.early_stopping == "auto" and not self.warm_start,
                 )
             else:
                 result = training.on(design, targets)
             self._stream: dict[str, Any] = state_of(vars(Stream(self._model_parameters())))
-            # scikit-learn counts on in a warm start
+            # As in scikit-learn, a warm start continues the loss curve and the count of rows.
             before = {} if previous is None else vars(self)
             earlier, seen = before.get("loss_curve_", []), before.get("t_", 0)
             self._store(result)
@@ -493,22 +505,24 @@ class SmallMLP(NetworkWeights):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Update the network by one pass over some rows, in minibatches.
 
-        The network is an average of the parameters that the steps lead to, unless `average` is 0.
-        Where the latest parameters make new rows more likely by a factor of e²⁰, the stream has
-        changed, and the average begins anew.
+        The parameters are the average over the steps, unless `average` is 0. If the latest
+        parameters make new rows more likely than the average by a factor of e²⁰, the stream counts
+        as changed, and the average starts again.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The next rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Their labels, or class probabilities: columns of a DataFrame are found by their names.
+            The labels of the rows, or class probabilities. Columns of a DataFrame are found by
+            their names.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
         classes : array-like of shape (n_classes,), default=None
-            All classes of the stream: needed in the first call (unless y holds probabilities). With
-            class probabilities in an array, whose columns have no names, they name these, here and
-            from then on; by default these are in the order of `classes_`.
+            All classes of the stream, which are needed in the first call, unless y holds
+            probabilities. If y is an array of class probabilities, whose columns have no names,
+            `classes` names the columns, in this call and the following ones; by default they are in
+            the order of `classes_`.
 
         Returns
         -------
@@ -518,7 +532,7 @@ class SmallMLP(NetworkWeights):
         Raises
         ------
         ValueError, TypeError
-            For data or parameters out of range; the estimator is then as it was before.
+            If data or parameters are invalid; the estimator is then left unchanged.
         """
         watched = Watched(self, X, y, sample_weight, 0)
         with self._unchanged_on_failure():
@@ -539,7 +553,7 @@ class SmallMLP(NetworkWeights):
             recipe = self._recipe(USUAL)
             scaling = stream.scaling or recipe.scaling(design, targets)
             if isinstance(scaling, InputScaling):
-                stream.scaling = scaling  # the first piece's serves for the whole stream
+                stream.scaling = scaling  # The whole stream uses the scaling of its first piece.
             objective = recipe.objective(design, targets, scaling, stream.random_state)
             previous = None if first else self._solution()
             start = starting_point(self, recipe, targets.classes, previous, stream.random_state)
@@ -569,26 +583,26 @@ class SmallMLP(NetworkWeights):
         return self
 
     def to_sklearn(self) -> MLPClassifier:
-        """The same network as an estimator of scikit-learn, for where this package is not.
+        """Return the network as an estimator of scikit-learn, which does not need this package.
 
         Returns
         -------
         sklearn.neural_network.MLPClassifier
-            A fitted one with the same classes, weights and names of features. Its predictions are
-            the same to the rounding of the dtype of X: `coefs_` take X as it is, with
-            ``standardize=True`` too. It has the values of the parameters that both have, and its
-            own defaults in the place of 'auto'.
+            A fitted estimator with the same classes, weights and names of features. Its predictions
+            are the same up to rounding in the dtype of X: `coefs_` take X in its own units, with
+            ``standardize=True`` too. Parameters that both classes have keep their values, and its
+            own defaults replace 'auto'.
 
         Raises
         ------
         ValueError
             If there are hidden layers with an activation that scikit-learn does not have.
         sklearn.exceptions.NotFittedError
-            Before `fit`.
+            If the estimator is not fitted.
 
         See Also
         --------
-        softmax_regression.onnx.register_converters : ONNX takes all activations.
+        softmax_regression.onnx.register_converters : Export to ONNX, with all activations.
 
         Examples
         --------
@@ -599,7 +613,7 @@ class SmallMLP(NetworkWeights):
         """
         return mlp_classifier(self)
 
-    # -- pieces ------------------------------------------------------------------------------------
+    # -- parts of a fit ----------------------------------------------------------------------------
 
     def _model_parameters(self) -> dict[str, Any]:
         return {
@@ -611,7 +625,7 @@ class SmallMLP(NetworkWeights):
         }
 
     def _sizes(self, design: Design, classes: Array, defaults: Defaults) -> list[int]:
-        """Return the sizes of all layers, the input and the output included."""
+        """Return the sizes of all layers, including input and output."""
         return [
             self._n_inputs(design.n_columns),
             *hidden_sizes(self.hidden_layer_sizes, defaults.hidden_layer_sizes),
@@ -619,7 +633,7 @@ class SmallMLP(NetworkWeights):
         ]
 
     def _recipe(self, defaults: Defaults) -> Recipe:
-        """Say how to train, with what was left open decided."""
+        """Return the training configuration, with the defaults in the place of 'auto'."""
         encoding = self._known_encoding()
         encoded = None if encoding is None else EncodedInputs(encoding)
         layer_sizes = self._trained_layout().sizes
@@ -646,7 +660,7 @@ class SmallMLP(NetworkWeights):
             optimizer=lambda: self._optimizer(self.solver_),
             deal=deal,
             report=self._report(),
-            **{name: getattr(self, name) for name in _AS_THEY_ARE},
+            **{name: getattr(self, name) for name in _TRAINING_PARAMETERS},
         )
 
     def _dropout_rates(self) -> Any:
@@ -654,11 +668,11 @@ class SmallMLP(NetworkWeights):
         return self.dropout if np.ndim(self.dropout) else [0.0, *n_hidden * [self.dropout]]
 
     def _most_epochs(self) -> int | None:
-        """Return the most epochs of a fit, where it is known before."""
+        """Return the largest number of epochs of a fit, or None if it is not known in advance."""
         return None if self.early_stopping == "auto" else self.max_iter
 
     def _score_on(self, X: Any, y: Any, rows: NDArray[np.intp]) -> Score | None:
-        """Return what scores parameters on some rows, by `scoring`: it wants them as they came."""
+        """Return a function that scores parameters on some rows of X and y as they were given."""
         if self.scoring in ("loss", None):
             return None
         X = _safe_indexing(X.tocsr() if issparse(X) else X, rows)

@@ -1,4 +1,4 @@
-"""How `SmallMLP` takes X: as an array of numbers, or as a table with categories and holes."""
+"""The input of `SmallMLP`: arrays of numbers, or tables with categories and missing values."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from softmax_regression._estimators.tables import Levels, as_numbers, learn_leve
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 
-MANY_ROWS = 2_500  # With fewer, what is gained by finer functions is lost to noise.
-_PIECEWISE_FEATURES = 60  # With more, as of images, a number as it is does better.
-_BINS = 16
+MANY_ROWS = 2_500  # With fewer rows, piecewise linear functions mostly fit noise.
+_MAX_PIECEWISE_FEATURES = 60  # With more features, as in images, linear features do better.
+_DEFAULT_BINS = 16
 
 
 class TableInput(BaseSoftmaxClassifier):
-    """A classifier whose X may hold categories and be missing values."""
+    """A classifier whose X may have categories and missing values."""
 
-    # What it takes of the estimator.
+    # The estimator defines these attributes.
     numeric_encoding: str | int
     categorical_features: Any
     warm_start: bool
@@ -44,19 +44,19 @@ class TableInput(BaseSoftmaxClassifier):
     _fills: Array | None
 
     def feature_tables(self) -> dict[Any, pd.DataFrame]:
-        """What each feature adds to the units of the first hidden layer.
+        """Return the contribution of each feature to the units of the first hidden layer.
 
-        Without hidden layers these are the scores of the classes.
+        Without hidden layers the units are the scores of the classes.
 
         Returns
         -------
         dict
-            By the name of the feature, or its position if it has none, a DataFrame with a column
-            for each unit, of one member after the other. Its rows are what a feature of categories
-            adds at each level; or one of numbers at each point, with straight lines between them. A
-            number that is taken as it is has two points, of which the line goes on. The last row,
-            of None or NaN, is what is added where the feature is missing. All are up to what the
-            intercepts make up for.
+            A DataFrame for each feature, by its name, or its position if it has none. It has a
+            column for each unit, member after member. The rows are the contributions of a
+            categorical feature at each level, or of a numeric feature at each point, with linear
+            interpolation between points. A feature that is linear has two points, which determine
+            its line everywhere. The last row, at None or NaN, is the contribution of a missing
+            value. All contributions are relative to the intercepts.
         """
         self._check_parts()
         weights = np.asarray(self.coefs_[0])
@@ -76,8 +76,8 @@ class TableInput(BaseSoftmaxClassifier):
         }
 
     def _validate_rows(self, X: Any, *, reset: bool) -> Design:
-        """Return X as an array of numbers, NaN where something is missing and that is allowed."""
-        # A warm start goes on with the levels of the last fit.
+        """Return X as an array of numbers, with NaN for missing values if they are allowed."""
+        # A warm start uses the levels of the last fit.
         anew = reset and not (self.warm_start and self._has_model())
         if self.categorical_features is None or issparse(X):
             if anew:
@@ -108,7 +108,7 @@ class TableInput(BaseSoftmaxClassifier):
             if reset:
                 validate_data(self, X, reset=True, skip_check_array=True)
             return np.asarray(values)
-        with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+        with np.errstate(invalid="ignore"):  # scikit-learn sums all values, which may overflow.
             return np.asarray(
                 validated(X, lambda X: validate_data(self, X, reset=reset, **options))
             )
@@ -117,9 +117,9 @@ class TableInput(BaseSoftmaxClassifier):
         return self.coefs_, self.intercepts_
 
     def _layers(self) -> Layers:
-        """Return what other libraries can hold of the network: all of it, unless it has codes.
+        """Return the layers in a form that other libraries can represent.
 
-        Or unless it is several.
+        This raises an error for encoded features, and for several members.
         """
         if self._n_members > 1:
             raise ValueError(
@@ -138,7 +138,7 @@ class TableInput(BaseSoftmaxClassifier):
         return Layers(weights, intercepts, self._activation)
 
     def _learn_encoding(self, design: Design, targets: Targets) -> None:
-        """Choose how features are encoded, and what stands for missing numbers if they are not."""
+        """Choose the encoding of features, or the values of missing numbers without encoding."""
         self._fills = None
         weights = targets.row_weights()
         encoding = self._choose_encoding(design, weights)
@@ -164,20 +164,22 @@ class TableInput(BaseSoftmaxClassifier):
         return TableEncoding.learn(design.X, weights, categorical, n_features * [most_bins])
 
     def _most_bins(self, n_rows: int, n_features: int) -> int:
-        """Return into how many bins a number is cut at most; 0 for none."""
+        """Return the largest number of bins of a numeric feature, or 0 for a linear feature."""
         if self.numeric_encoding == "linear":
             return 0
         if self.numeric_encoding == "auto":
-            many = n_rows >= MANY_ROWS and n_features <= _PIECEWISE_FEATURES
-            return _BINS if many else 0
-        return _BINS if isinstance(self.numeric_encoding, str) else int(self.numeric_encoding)
+            many = n_rows >= MANY_ROWS and n_features <= _MAX_PIECEWISE_FEATURES
+            return _DEFAULT_BINS if many else 0
+        return (
+            _DEFAULT_BINS if isinstance(self.numeric_encoding, str) else int(self.numeric_encoding)
+        )
 
     def _n_inputs(self, n_features: int) -> int:
         """Return the number of inputs of the first layer."""
         return n_features if self._encoding is None else int(self._encoding["n_states"])
 
     def _known_encoding(self) -> TableEncoding | None:
-        """Return the encoding of the features; None if the first layer takes them as they are."""
+        """Return the encoding of the features, or None if they are not encoded."""
         if self._encoding is None:
             return None
         encoding = object.__new__(TableEncoding)
@@ -185,7 +187,7 @@ class TableInput(BaseSoftmaxClassifier):
         return encoding
 
     def _scores_of_table(self, scores: Callable[[Any], Array]) -> Callable[[Design], Array]:
-        """Return scores of rows of X, given those of what the first layer takes."""
+        """Return the function from rows of X to scores, from that of inputs of the first layer."""
         encoding = self._known_encoding()
         if encoding is None:
             return scores
@@ -199,5 +201,5 @@ class TableInput(BaseSoftmaxClassifier):
 
 
 def _index(values: list[Any], name: Any) -> pd.Index:
-    """Return an index in which None stays None among the levels that it stands after."""
+    """Return an index, of dtype object if its last value is None, so that None is kept."""
     return pd.Index(values, name=name, dtype=object if values[-1] is None else np.float64)

@@ -1,7 +1,7 @@
-"""How `SmallMLP` is trained: in which coordinates and precision, on which rows, and how often.
+"""The training of `SmallMLP`: coordinates, precision, validation rows and final refit.
 
-Training is a `Recipe` applied to rows. Where some are set aside to say when to stop, it is applied
-once to the others, and then, if they are few, anew to all.
+Training applies a configuration, the `Recipe`, to rows. If some rows are set aside for validation,
+it is first applied to the others, and then, if there are few rows, once more to all of them.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ from softmax_regression._solvers.time_limit import deadline_after
 from softmax_regression.functional import Activation
 
 Inputs = InputScaling | EncodedInputs
-Score = Callable[[Array], float]  # of the network with some parameters
+Score = Callable[[Array], float]  # The score of the network as a function of its parameters.
 
-_MANY_ROWS = 10_000  # rows: so many that a tenth of them will not be missed
-_LITTLE = 10_000  # values of X
+_MAX_REFIT_ROWS = 10_000  # With more rows, a refit that includes validation rows gains little.
+_MAX_FLOAT64_VALUES = 10_000  # X with at most so many values takes no longer in float64.
 
 
 @dataclass(frozen=True)
 class NetworkResult(SolverResult):
-    """The end of training, in the coordinates of X.
+    """The result of training, with parameters in the coordinates of X.
 
     Parameters
     ----------
     n_rows : int
-        Rows that an epoch saw.
+        The number of rows of an epoch.
     temperature : float
-        What the scores were divided by.
+        The temperature that the scores were divided by.
     """
 
     n_rows: int = 0
@@ -68,45 +68,45 @@ class NetworkResult(SolverResult):
 
     @property
     def n_rows_seen(self) -> int:
-        """By all epochs."""
+        """The number of rows seen in all epochs."""
         return self.n_iter * self.n_rows
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`SmallMLP`'s parameters, as training needs them.
+    """The training configuration, made from the parameters of `SmallMLP`.
 
     Parameters
     ----------
     solver : {'adam', 'sgd', 'lbfgs'}
-        What minimises.
+        The solver.
     layer_sizes : sequence of int
-        Inputs as they are trained on, units of each hidden layer, outputs.
+        The numbers of inputs in training, of units of each hidden layer, and of outputs.
     n_members : int
-        How many networks of these layers to train side by side.
+        The number of networks of these layers to train side by side.
     encoded : EncodedInputs or None
-        The codes of the features to train on; None for the features as they are.
+        The codes of the features to train on, or None for features that are not encoded.
     dropout : sequence of float
-        Rates for the inputs and for each hidden layer.
+        The dropout rates of the inputs and of each hidden layer.
     alpha : float
-        Strength of the penalty, in scikit-learn's units.
+        The strength of the penalty, in scikit-learn's units.
     most_l2 : float or None
-        The most that the penalty on ``||weights||² / 2`` beside the mean loss may be, where rows
-        count as 1 at least on the mean; None for an `alpha` that was given, for which weights are
-        numbers of rows however small they are.
+        The largest strength of the penalty ``||weights||² / 2`` relative to the mean loss, which
+        applies to an `alpha` of 'auto'; sample weights whose mean is below 1 then count as if it
+        were 1. With None, for a given `alpha`, sample weights count as numbers of rows.
     dtype : str or dtype
-        The precision, or 'auto'.
+        The precision of training, or 'auto'.
     optimizer : callable
-        Makes the rule for a step.
+        A function that returns a new optimizer.
     deal : callable
-        Gives the batches for a number of rows, and what draws their order.
+        A function that returns the minibatches for a number of rows and a random state.
     calibrates : bool
-        Whether scores are divided by the temperature that suits the rows held out best.
+        Whether scores are divided by the temperature with the smallest loss on held-out rows.
     report : callable or None
-        Takes a line of text after each epoch.
+        A function that is called with a line of text after each epoch.
     activation, learning_rate, learning_rate_init, power_t, max_iter, max_fun, max_time, tol, \
 n_iter_no_change, label_smoothing, standardize, average
-        As `SmallMLP`'s.
+        The parameters of `SmallMLP` of these names.
     """
 
     solver: str
@@ -136,11 +136,11 @@ n_iter_no_change, label_smoothing, standardize, average
 
     @property
     def layout(self) -> Layout:
-        """Where parameters lie."""
+        """The layout of the parameters in training."""
         return Layout(self.layer_sizes, self.n_members)
 
     def draw(self, random_state: np.random.RandomState) -> Array:
-        """Draw initial parameters (Glorot and Bengio)."""
+        """Draw initial parameters by the method of Glorot and Bengio."""
         layout = self.layout
         params = np.empty(layout.n_params)
         factor = 2.0 if self.activation.name == "logistic" else 6.0
@@ -167,10 +167,10 @@ n_iter_no_change, label_smoothing, standardize, average
         scaling: Inputs,
         random_state: np.random.RandomState,
     ) -> NetworkCrossEntropy:
-        """Return what is minimised for some rows."""
+        """Return the objective of training for some rows."""
         dtype = self._precision(design)
         loss = targets.loss(dtype, self.label_smoothing)
-        # scikit-learn's penalty is divided by the weight of the rows that a step looks at
+        # scikit-learn divides its penalty by the number of rows of a step, a batch or all rows.
         n_counted = len(loss.rows)
         size = n_counted if self.solver == "lbfgs" else self.deal(n_counted, random_state).size
         return NetworkCrossEntropy(
@@ -183,7 +183,7 @@ n_iter_no_change, label_smoothing, standardize, average
         )
 
     def _l2(self, factor: float, targets: Targets, dtype: Any) -> float:
-        """Return the strength of the penalty beside a mean."""
+        """Return the strength of the penalty relative to the mean loss."""
         if self.most_l2 is not None:
             n_counted = float(np.count_nonzero(targets.row_weights()))
             n_rows = max(n_counted, as_float(targets.total_weight))
@@ -198,17 +198,17 @@ n_iter_no_change, label_smoothing, standardize, average
         return l2
 
     def rate(self) -> LearningRate:
-        """Make the schedule."""
+        """Return a new schedule of the learning rate."""
         return LEARNING_RATES[self.learning_rate](self.learning_rate_init, self.power_t)
 
     def _precision(self, design: Design) -> np.dtype[Any]:
-        """Return the precision to train in; for little data the higher one takes no longer."""
+        """Return the precision of training, which for 'auto' depends on the size of X."""
         if self.dtype != "auto":
             return np.dtype(self.dtype)
-        return np.dtype(np.float64 if design.n_values <= _LITTLE else np.float32)
+        return np.dtype(np.float64 if design.n_values <= _MAX_FLOAT64_VALUES else np.float32)
 
     def _drop(self, random_state: np.random.RandomState) -> Dropout | None:
-        """Return what leaves units out, if any are."""
+        """Return the masks of dropout, or None if all rates are 0."""
         if not any(self.dropout):
             return None
         return Dropout(self.dropout, random_state.randint(np.iinfo(np.int32).max))
@@ -216,16 +216,16 @@ n_iter_no_change, label_smoothing, standardize, average
 
 @dataclass(frozen=True)
 class HeldOutRows:
-    """Rows to validate on.
+    """Rows that are held out for validation.
 
     Parameters
     ----------
     design : Design
-        Their features.
+        The features of the rows.
     targets : Targets
-        Of the same rows.
+        The targets of the rows.
     score : callable or None
-        Scores parameters on them; None for the accuracy.
+        The score of parameters on the rows; None for the accuracy.
     """
 
     design: Design
@@ -235,24 +235,24 @@ class HeldOutRows:
 
 @dataclass(frozen=True)
 class Training:
-    """A recipe and what goes with it in one call of `fit`.
+    """A training configuration and the state of one call of `fit`.
 
     Parameters
     ----------
     recipe : Recipe
-        How.
+        The training configuration.
     start : callable
-        Gives the initial parameters, for the features as they are scaled.
+        A function from the scaling of the features to the initial parameters.
     random_state : RandomState
-        Where the order of rows, masks and the choice of those held out come from.
+        The random numbers for the order of rows, dropout, and the choice of held-out rows.
     watched : Watched
-        The callbacks.
+        The callbacks of the fit.
     refuse : callable
-        Raises if it is given a result that diverged.
+        A function that raises an error for a result that diverged.
     stop_early : bool
-        Whether rows that are held out say when to stop.
+        Whether training stops early by held-out rows.
     by_loss : bool
-        Whether they say so by their loss, rather than their score.
+        Whether early stopping uses the loss on held-out rows rather than their score.
     """
 
     recipe: Recipe
@@ -271,7 +271,7 @@ class Training:
         n_epochs: int | None = None,
         max_time: float | None = None,
     ) -> NetworkResult:
-        """Train on some rows, stopping by others or after so many epochs."""
+        """Train on some rows, with early stopping by held-out rows or for `n_epochs`."""
         scaling = self.recipe.scaling(design, targets)
         objective = self.recipe.objective(design, targets, scaling, self.random_state)
         params = self.start(scaling).astype(objective.dtype)
@@ -313,18 +313,18 @@ class Training:
         score_on: Callable[[NDArray[np.intp]], Score | None],
         anew: bool,
     ) -> NetworkResult:
-        """Train with some rows set aside; of a few, all get to train in the end.
+        """Train with some rows held out; if there are few rows, train again on all of them.
 
         Parameters
         ----------
         design, targets
             All rows.
         fraction : float
-            How many of them to set aside.
+            The fraction of the rows to hold out.
         score_on : callable
-            Gives what scores parameters on some rows.
+            A function from row indices to the score of parameters on these rows.
         anew : bool
-            Whether to train on all in the end, if they are few.
+            Whether to train again on all rows, if there are few.
         """
         began = monotonic()
         rows, others = split(targets, fraction, self.random_state)
@@ -332,7 +332,7 @@ class Training:
         result = self.on(design[rows], targets.of(rows), held_out)
         known_pace = self.recipe.learning_rate in ("constant", "invscaling")
         ended = result.reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
-        if not (anew and len(rows) <= _MANY_ROWS and known_pace and ended):
+        if not (anew and len(rows) <= _MAX_REFIT_ROWS and known_pace and ended):
             return result
         max_time = self.recipe.max_time
         left = None if max_time is None else max_time - (monotonic() - began)
@@ -343,7 +343,7 @@ class Training:
     def _anew(
         self, design: Design, targets: Targets, result: NetworkResult, max_time: float | None
     ) -> NetworkResult:
-        """Train on all rows for the best number of epochs; if that can't be, keep the result."""
+        """Train on all rows for the best number of epochs; if it fails, keep the first result."""
         n_epochs = result.best_epoch
         try:
             anew = self.on(design, targets, n_epochs=n_epochs, max_time=max_time)
@@ -351,7 +351,7 @@ class Training:
             return replace(result, reason=StopReason.INTERRUPTED)
         if anew.reason is not StopReason.MAX_ITER:
             return replace(result, reason=anew.reason)
-        # It was for the held-out rows to say when to stop.
+        # The held-out rows of the first training determined when to stop.
         return replace(anew, validations=result.validations, reason=result.reason)
 
     def _validation(
@@ -361,7 +361,7 @@ class Training:
         objective: NetworkCrossEntropy,
         in_x: Callable[[Array], Array],
     ) -> Callable[[Array], Validation] | None:
-        """Return what looks at parameters after each epoch."""
+        """Return a function that validates the parameters after each epoch."""
         if rows is None or held_out is None:
             return None
 
@@ -375,7 +375,7 @@ class Training:
     def _minimize(
         self, objective: NetworkCrossEntropy, params: Array, watch: Watch | None
     ) -> SolverResult:
-        """Run L-BFGS."""
+        """Minimise the objective by L-BFGS."""
         recipe = self.recipe
         stopping = Stopping(
             GradientNorm(),
@@ -397,7 +397,7 @@ class Training:
         n_epochs: int | None,
         max_time: float | None,
     ) -> SolverResult:
-        """Run a solver on minibatches."""
+        """Minimise the objective by a solver on minibatches."""
         recipe = self.recipe
         max_time = recipe.max_time if max_time is None else max_time
         n_rows = len(objective.rows)

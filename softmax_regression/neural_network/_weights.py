@@ -1,4 +1,4 @@
-"""How `SmallMLP` holds its weights: as lists of arrays in public, in one vector while it trains."""
+"""The weights of `SmallMLP`: public lists of arrays, and one flat vector in training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from softmax_regression.neural_network._table_input import TableInput
 
 
 class NetworkWeights(TableInput):
-    """A classifier made of the layers of one network or of several members."""
+    """A classifier that consists of the layers of one network or of several members."""
 
     _layer_sizes: list[int]
 
@@ -40,7 +40,7 @@ class NetworkWeights(TableInput):
         return Layout.joined(*([*map(np.asarray, arrays)] for arrays in self._arrays()))
 
     def _keep(self, params: Array) -> None:
-        """Make a vector the parameters of the network."""
+        """Set the weights and intercepts from a vector of all parameters."""
         self.coefs_: list[Array]
         self.intercepts_: list[Array]
         self.coefs_, self.intercepts_ = self._layout().arrays(params)
@@ -49,7 +49,7 @@ class NetworkWeights(TableInput):
         return Layout(self._layer_sizes, self._n_members)
 
     def _trained_layout(self) -> Layout:
-        """Return the layout in training, where the first layer takes codes if there are some."""
+        """Return the layout in training, in which the first layer may take codes."""
         encoding = self._known_encoding()
         n_inputs = self._layer_sizes[0] if encoding is None else encoding.basis.n_codes
         return Layout([n_inputs, *self._layer_sizes[1:]], self._n_members)
@@ -68,12 +68,12 @@ class NetworkWeights(TableInput):
         return (coefs, intercepts), (needed, [shape[1:] for shape in needed])
 
     def _solution(self) -> tuple[Layout, Array, Array]:
-        """Return layers, classes and parameters to go on from."""
+        """Return layout, classes and parameters, from which a warm start continues."""
         return self._layout(), np.asarray(self.classes_), self._parameters()
 
 
 def _shape(array: Any) -> tuple[int, ...] | None:
     try:
         return array.shape if isinstance(array, np.ndarray) else np.shape(array)
-    except ValueError:  # ragged
+    except ValueError:  # The array is ragged.
         return None
