@@ -1,4 +1,4 @@
-"""Who computes: the threads of this process, chunk by chunk, or the workers of a cluster."""
+"""Schedulers of Dask tasks: the threads of this process, or the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import dask
 
-_POLL = 1.0  # Seconds between looks at whether the cluster is still there.
-_MEMORY_SHARE = 0.5  # Of the workers' memory that chunks may take.
+_POLL_SECONDS = 1.0  # The interval at which the connection to the cluster is checked.
+_MAX_MEMORY_FRACTION = 0.5  # Chunks may take at most this fraction of the workers' memory.
 _RUNNING = "running"
 
 
@@ -20,7 +20,7 @@ class LostClientError(RuntimeError):
 
 
 class Scheduler(ABC):
-    """Computes tasks.
+    """The base class of schedulers, which compute Dask tasks.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Cluster(Scheduler):
 
     def keep(self, chunks: Sequence[Any], n_bytes: int) -> list[Any]:
         self._check()
-        if n_bytes > _MEMORY_SHARE * self._memory():
+        if n_bytes > _MAX_MEMORY_FRACTION * self._memory():
             return list(chunks)
         return list(self.client.persist(list(chunks)))
 
@@ -85,7 +85,7 @@ class Cluster(Scheduler):
         """Wait for a result, and look now and then whether the cluster is still there."""
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
-        while not (future.done() or done.wait(_POLL)):
+        while not (future.done() or done.wait(_POLL_SECONDS)):
             self._check()
         try:
             return future.result()

@@ -90,7 +90,7 @@ def softmax_path(
         exactly 0; see `SoftmaxRegression`.
     {path_penalty_grouping}
     penalty_weights : array-like of shape (n_features,), default=None
-        How much the penalty of each feature counts, as of `SoftmaxRegression`.
+        The weight of each feature's penalty, as in `SoftmaxRegression`.
     standardize : bool, default=False
         Whether the coefficients of standardised features are penalised.
     fit_intercept : bool, default=True
@@ -104,9 +104,9 @@ def softmax_path(
     tol : float, default=1e-6
         The relative optimality gap to reach for each C.
     max_iter : int, default=1000
-        Most iterations for each C.
+        The largest number of iterations for each C.
     verbose : int or bool, default=0
-        Whether to print a line for each C; 2, one for each iteration, too.
+        Whether to print a line for each C; 2 also prints a line for each iteration.
     classes : array-like of shape (n_classes,), default=None
         The classes, if they are known; by default those that the first pass finds.
     client : distributed.Client, default=None
@@ -123,7 +123,7 @@ def softmax_path(
     Raises
     ------
     ValueError, TypeError
-        For data or parameters out of range; of data, the message names the chunk.
+        If data or parameters are invalid; for invalid data the message names the chunk.
     LostClientError
         A RuntimeError, if the client of the cluster is closed or has lost its scheduler.
 
@@ -136,7 +136,7 @@ def softmax_path(
     See Also
     --------
     softmax_regression.softmax_path : The same in memory.
-    softmax_regression.inspection.RegularizationPathDisplay : Draws one.
+    softmax_regression.inspection.RegularizationPathDisplay : Plots such a path.
 
     Examples
     --------

@@ -75,19 +75,20 @@ class DaskSoftmaxRegression(SoftmaxRegression):
     Parameters
     ----------
     C : float, default=1.0
-        Inverse strength of the penalty: positive, larger for less penalty, ``inf`` for none.
+        Inverse strength of the penalty: positive, larger for less penalty, ``inf`` for none. The
+        intercept is never penalised.
     l1_ratio : float, default=0.0
         ρ, between 0 (ridge) and 1 (lasso).
     penalty_grouping : {'none', 'features'}, default='none'
-        Of which coefficients the penalty makes zeros: each by itself, or all of a feature together.
+        Which coefficients are set to zero together: none, or those of a feature in all classes.
     penalty_weights : array-like of shape (n_features,), default=None
-        How much the penalty of each feature counts, as of `SoftmaxRegression`.
+        The weight of each feature's penalty, as in `SoftmaxRegression`.
     standardize : bool, default=False
         Whether the coefficients of standardised features are penalised.
     bounds : (lower, upper) or None, default=None
-        Bounds of the coefficients, as of `SoftmaxRegression`.
+        Bounds of the coefficients, as in `SoftmaxRegression`.
     prior_mean, bias_reduction : None
-        Parameters of `SoftmaxRegression` that there are only in memory: other values are refused.
+        Parameters of `SoftmaxRegression` that need all rows in memory; `fit` refuses other values.
     fit_intercept : bool, default=True
         Whether to add an intercept b to the scores.
     {class_weight}
@@ -97,11 +98,11 @@ class DaskSoftmaxRegression(SoftmaxRegression):
     tol : float, default=1e-6
         The fit stops once the objective provably lies within this fraction of the minimum.
     max_iter : int, default=1000
-        Most iterations.
+        The largest number of iterations.
     max_time : float, default=None
-        Seconds after which no other iteration is begun.
+        Seconds after which no further iteration begins.
     warm_start : bool, default=False
-        Whether `fit` begins at the previous solution.
+        Whether `fit` starts from the previous solution.
     random_state, batch_size, learning_rate, learning_rate_init, power_t, shuffle : default
         Parameters of minibatches, of which there are none here: `fit` refuses other values than
         the defaults of `SoftmaxRegression`.
@@ -127,21 +128,21 @@ class DaskSoftmaxRegression(SoftmaxRegression):
     intercept_ : ndarray of shape (n_classes,), or (1,) for two classes
         b; zeros without intercept.
     n_iter_ : ndarray of shape (1,)
-        Iterations done.
+        The number of iterations.
     n_passes_ : int
-        How often the fit has gone through all rows.
+        The number of passes through all rows.
     n_features_in_ : int
-        Number of features.
+        The number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if X is a DataFrame whose names are all strings.
+        The names of the features, if X is a DataFrame whose names are all strings.
     objective_ : float
         The objective above at `coef_` and `intercept_`.
     optimality_gap_ : float
-        How far `objective_` can at most lie above the minimum, as a fraction of itself.
+        The largest amount by which `objective_` can lie above the minimum, as a fraction of itself.
     loss_curve_ : list of float
-        After each iteration, the objective divided by C times the sum of weights.
+        The objective after each iteration, divided by C times the sum of weights.
     solver_ : str
-        The solver that ran.
+        The solver that was used, never 'auto'.
     client_ : distributed.Client or None
         The client of the last fit; None if this process computed. Not part of a pickle.
 
@@ -278,7 +279,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         Raises
         ------
         ValueError, TypeError
-            For data or parameters out of range; of data, the message names the chunk.
+            If data or parameters are invalid; for invalid data the message names the chunk.
         LostClientError
             A RuntimeError, if the client of the cluster is closed or has lost its scheduler. After
             any of these the estimator is as it was before.
@@ -423,7 +424,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         Returns
         -------
         SoftmaxRegression
-            With the same parameters and fitted attributes.
+            An estimator with the same parameters and fitted attributes.
         """
         self._check_parts()
         parameters = self.get_params(deep=False)
@@ -435,7 +436,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             setattr(local, name, vars(self)[name])
         return local
 
-    # -- pieces ------------------------------------------------------------------------------------
+    # -- parts of a fit ----------------------------------------------------------------------------
 
     def _refuse_minibatches(self) -> None:
         """Raise for parameters that only minibatches have a use for, unless at their defaults."""
@@ -449,7 +450,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
                 )
 
     def _refuse_what_is_in_memory(self) -> None:
-        """Raise for what takes more of the rows than chunks have."""
+        """Raise for options that need all rows in memory."""
         for name in ("prior_mean", "bias_reduction"):
             if (value := getattr(self, name)) is not None:
                 raise ValueError(

@@ -173,7 +173,7 @@ def test_a_client_that_is_lost_is_told_within_seconds(collections):
 
 
 def test_a_result_that_is_late_is_waited_for(client, collections, monkeypatch):
-    monkeypatch.setattr("softmax_regression.dask._schedulers._POLL", 0.01)
+    monkeypatch.setattr("softmax_regression.dask._schedulers._POLL_SECONDS", 0.01)
     model = DaskSoftmaxRegression(client=client).fit(*collections)
     np.testing.assert_allclose(model.coef_, DaskSoftmaxRegression().fit(*collections).coef_)
 
