@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,14 +86,11 @@ def cuts(n_rows: int, n_chunks: int) -> np.ndarray:
 
 def in_chunks(X: Any, y: np.ndarray, bounds: np.ndarray) -> tuple[Any, Any]:
     """Return rows in memory, dense or sparse, as Dask arrays."""
-    import dask
     import dask.array as da
 
-    parts = []
-    for begin, end in pairwise(bounds):
-        part = dask.delayed(X[begin:end], traverse=False)
-        parts.append(da.from_delayed(part, (end - begin, X.shape[1]), X.dtype, meta=X[:0]))
-    return da.concatenate(parts), da.from_array(y, chunks=(tuple(np.diff(bounds).tolist()),))
+    rows = tuple(np.diff(bounds).tolist())
+    chunks = da.from_array(X, chunks=(rows, X.shape[1:]), asarray=False)
+    return chunks, da.from_array(y, chunks=(rows,))
 
 
 def tolerance(X: Any) -> float:

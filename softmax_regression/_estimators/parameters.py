@@ -125,6 +125,26 @@ _DESCRIPTIONS = {
     "path_penalty_grouping": """\
     penalty_grouping : {'none', 'features'}, default='none'
         Which coefficients are set to zero together: none, or those of a feature in all classes.""",
+    "path_l1_ratio": """\
+    l1_ratio : float, default=0.0
+        The share of the L1 penalty, between 0 and 1. Above 0, some coefficients are exactly 0; see
+        `SoftmaxRegression`.""",
+    "path_fit_intercept": """\
+    fit_intercept : bool, default=True
+        Whether to add an intercept b to the scores. It is not penalised.""",
+    "path_class_weight": """\
+    class_weight : dict or 'balanced', default=None
+        Weights ``{label: weight}`` that multiply the sample weights, 1 for classes that are not
+        named. 'balanced' gives all classes the same total.""",
+    "path_tol": """\
+    tol : float, default=1e-6
+        The relative optimality gap to reach for each C.""",
+    "path_max_iter": """\
+    max_iter : int, default=1000
+        The largest number of iterations for each C.""",
+    "path_verbose": """\
+    verbose : int or bool, default=0
+        Whether to print a line for each C; 2 also prints a line for each iteration.""",
 }
 
 

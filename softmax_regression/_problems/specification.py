@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from softmax_regression._data.dataset import Dataset, RowBlocks
 from softmax_regression._data.design import Design
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
@@ -84,10 +85,14 @@ class Specification:
         total_weight : Fraction, default=None
             The sum of the rows' weights, which multiplies C; by default that of the targets.
         """
-        strength = l2_of(C, targets.total_weight if total_weight is None else total_weight)
-        loss = targets.loss(design.dtype)
-        l2 = (1 - self.l1_ratio) * strength
-        return self.weighted(LinearCrossEntropy(design, loss, l2, self.fit_intercept))
+        rows = Dataset(design, targets.loss(design.dtype))
+        total = targets.total_weight if total_weight is None else total_weight
+        return self.objective_of(rows, C, total)
+
+    def objective_of(self, rows: RowBlocks, C: float, total_weight: Fraction) -> LinearCrossEntropy:
+        """Return the same for rows wherever they are stored."""
+        l2 = (1 - self.l1_ratio) * l2_of(C, total_weight)
+        return self.weighted(LinearCrossEntropy.of_rows(rows, l2, self.fit_intercept))
 
     def weighted(self, objective: LinearCrossEntropy) -> LinearCrossEntropy:
         """Return an objective, in the coordinates of X, with the feature weights in its ridge."""

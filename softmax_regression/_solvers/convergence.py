@@ -136,8 +136,8 @@ class CriterionTest(ConvergenceTest):
         descent, value = self.descent, point.value
         remaining = _relative(value - self._least_value, value)
         brought, self._last_value = self._last_value - value, value
-        # The point counts as far from the minimum only if the last step also brought the decrease
-        # that it promised, because rounding errors may keep decrements large.
+        # Rounding errors may keep the decrease that a step promises large even at a minimum. So the
+        # minimum counts as far only if the last step also lowered the value by a large share.
         is_far = self._promised > self._near and brought / max(value, _TINY) > self._near
         waits = not may_end or is_far or (descent.exact and self._steps_prove)
         if remaining > self.tol and (is_last or (descent.settled and not waits)):

@@ -15,7 +15,13 @@ from softmax_regression.dask._collections import is_array, raw_chunks
 from softmax_regression.dask._rows import DaskClassesWithWeight, SurveyedRows, survey
 from softmax_regression.dask._schedulers import scheduler_of
 from softmax_regression.dask._softmax_regression import DaskSoftmaxRegression
-from softmax_regression.inference._information import Likelihood, likelihood_of, model_of
+from softmax_regression.inference._information import (
+    Likelihood,
+    check_several,
+    l2_of_differences,
+    likelihood_of,
+    model_of,
+)
 
 
 class DaskLikelihood(Likelihood):
@@ -46,8 +52,7 @@ class DaskLikelihood(Likelihood):
         self._rows = rows
         given = as_float(rows.targets.total_weight)
         strength = 0.0 if np.isinf(model.C) else total_weight / (given * model.C)
-        # Two scores, of which differences are taken, share out the penalty of one.
-        l2 = (2 if len(model.coef_) == 1 else 1) * strength / total_weight
+        l2 = l2_of_differences(strength, total_weight, len(model.coef_) == 1)
         # Results keep the rows: so that nothing stays with the workers, neither do chunks.
         data = rows.blocks(classes, scheduler_of(model.client), persist=False)
         base = LinearCrossEntropy.of_rows(data, l2, model.fit_intercept)
@@ -95,10 +100,7 @@ def _(
     rows = survey(raw, scheduler, np.asarray(model.classes_), model.class_weight, name)
     rows = rows.with_a_score_for_each()
     classes = DaskClassesWithWeight(rows.targets, model.fit_intercept)
-    if classes.is_one:
-        raise ValueError(
-            "All rows of positive weight belong to one class: there is nothing to infer."
-        )
+    check_several(classes)
     given = as_float(rows.targets.total_weight)
     total = float(rows.n_rows_of_weight) if sampling else given
     likelihood = DaskLikelihood(rows, model, classes, total)

@@ -21,7 +21,6 @@ from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import Targets, check_more_than_one_class
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.classes_with_weight import ClassesWithWeight
-from softmax_regression._problems.objective_scale import l2_of
 from softmax_regression._problems.smooth import SOLVERS
 from softmax_regression._problems.specification import Specification
 from softmax_regression.dask._collections import is_array, raw_chunks
@@ -85,28 +84,20 @@ def softmax_path(
         stands for so many of them with equal ratios: from 1e-4 to 1e4; with `l1_ratio` above 0,
         from the largest at which all coefficients are 0 to 1000 times that. They count beside the
         sum over all rows: on ten times as many rows, a tenth of C is the same balance.
-    l1_ratio : float, default=0.0
-        The share of the penalty that is not squared, between 0 and 1: above 0, coefficients become
-        exactly 0; see `SoftmaxRegression`.
+    {path_l1_ratio}
     {path_penalty_grouping}
     penalty_weights : array-like of shape (n_features,), default=None
         The weight of each feature's penalty, as in `SoftmaxRegression`.
     standardize : bool, default=False
         Whether the coefficients of standardised features are penalised.
-    fit_intercept : bool, default=True
-        Whether to add an intercept b to the scores. It is not penalised.
-    class_weight : dict or 'balanced', default=None
-        Weights ``{label: weight}`` that multiply the sample weights, 1 for classes that are not
-        named. 'balanced' gives all classes the same total.
+    {path_fit_intercept}
+    {path_class_weight}
     sample_weight : Dask array or Series of shape (n_samples,), default=None
         Non-negative weights s.
     {path_solver}
-    tol : float, default=1e-6
-        The relative optimality gap to reach for each C.
-    max_iter : int, default=1000
-        The largest number of iterations for each C.
-    verbose : int or bool, default=0
-        Whether to print a line for each C; 2 also prints a line for each iteration.
+    {path_tol}
+    {path_max_iter}
+    {path_verbose}
     classes : array-like of shape (n_classes,), default=None
         The classes, if they are known; by default those that the first pass finds.
     client : distributed.Client, default=None
@@ -186,6 +177,5 @@ class DaskSpecification(Specification):
     def objective(
         self, design: Any, targets: Targets, C: float, total_weight: Fraction | None = None
     ) -> LinearCrossEntropy:
-        strength = l2_of(C, targets.total_weight if total_weight is None else total_weight)
-        l2 = (1 - self.l1_ratio) * strength
-        return self.weighted(LinearCrossEntropy.of_rows(design, l2, self.fit_intercept))
+        total = targets.total_weight if total_weight is None else total_weight
+        return self.objective_of(design, C, total)

@@ -24,15 +24,11 @@ from softmax_regression._estimators.types import (
 )
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.targets import check_more_than_one_class
-from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 from softmax_regression._problems.choice import (
     SOLVERS,
     SPARSE_SOLVER,
 )
-from softmax_regression._problems.classes_with_weight import ClassesWithWeight
-from softmax_regression._problems.objective_scale import l2_of, objective_of
-from softmax_regression._problems.specification import Specification
-from softmax_regression.dask._blocks import DaskBlocks
+from softmax_regression._problems.objective_scale import objective_of
 from softmax_regression.dask._collections import is_array, raw_chunks
 from softmax_regression.dask._prediction import accuracy, predicted
 from softmax_regression.dask._rows import (
@@ -305,7 +301,7 @@ class DaskSoftmaxRegression(SoftmaxRegression):
             classes = DaskClassesWithWeight(rows.targets, self.fit_intercept)
             data = rows.blocks(classes, scheduler, self.persist)
             specification = self._specification().of(classes)
-            base = self._base(data, classes, specification)
+            base = specification.objective_of(data, self.C, classes.targets.total_weight)
             result = self._fit_rows(specification, base, classes, previous, watched)
             self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
             self.loss_curve_ = result.loss_curve
@@ -462,14 +458,6 @@ class DaskSoftmaxRegression(SoftmaxRegression):
         """Set the number of features and their names."""
         example = np.empty((1, X.shape[1])) if is_array(X) else X._meta_nonempty
         validate_data(self, example, skip_check_array=True, reset=True)
-
-    def _base(
-        self, data: DaskBlocks, classes: ClassesWithWeight, specification: Specification
-    ) -> LinearCrossEntropy:
-        """Return the smooth part of the objective."""
-        l2 = (1 - self.l1_ratio) * l2_of(self.C, classes.targets.total_weight)
-        base = LinearCrossEntropy.of_rows(data, l2, self.fit_intercept)
-        return specification.weighted(base)
 
     def __sklearn_clone__(self) -> Self:
         """Return an unfitted estimator with the same parameters, and the same client."""

@@ -119,8 +119,7 @@ class Likelihood:
         bias_reduced: bool = False,
         feature_weights: FeatureWeights | None = None,
     ):
-        # Two scores, of which differences are taken, share out the penalty of one.
-        l2 = (2 if one_score else 1) * strength / total_weight
+        l2 = l2_of_differences(strength, total_weight, one_score)
         offset = None if targets.offset is None else offset_of_each(targets.offset)
         loss = replace(targets, score_each=True, offset=offset).loss(np.float64)
         base = LinearCrossEntropy(design, loss, l2, fit_intercept)
@@ -394,10 +393,7 @@ def likelihood_of(
     model._check_shapes(design.n_columns)
     targets = model._encode(y, design, sample_weight, np.asarray(model.classes_), offset)
     classes = ClassesWithWeight(targets, model.fit_intercept)
-    if classes.is_one:
-        raise ValueError(
-            "All rows of positive weight belong to one class: there is nothing to infer."
-        )
+    check_several(classes)
     given = as_float(targets.total_weight)
     total = given
     if sampling:
@@ -416,6 +412,20 @@ def likelihood_of(
     )
     u = likelihood.unknowns(*classes.restrict_model(coef, intercept))
     return likelihood, u, total / given
+
+
+def l2_of_differences(strength: float, total_weight: float, one_score: bool) -> float:
+    """Return the strength of the ridge beside a mean, where differences of scores are fitted."""
+    # Two scores, of which differences are taken, share out the penalty of one.
+    return (2 if one_score else 1) * strength / total_weight
+
+
+def check_several(classes: ClassesWithWeight) -> None:
+    """Raise if a single class has weight."""
+    if classes.is_one:
+        raise ValueError(
+            "All rows of positive weight belong to one class: there is nothing to infer."
+        )
 
 
 def model_of(model: Any) -> tuple[Array, Array]:

@@ -118,27 +118,19 @@ def softmax_path(
         Inverse strengths of the penalty, positive, ``inf`` for no penalty, in any order. An integer
         is a number of values with equal ratios: from 1e-4 to 1e4, or with `l1_ratio` above 0 from
         the largest value at which all coefficients are 0 to 1000 times that.
-    l1_ratio : float, default=0.0
-        The share of the L1 penalty, between 0 and 1. Above 0, some coefficients are exactly 0; see
-        `SoftmaxRegression`.
+    {path_l1_ratio}
     {path_penalty_grouping}
     {penalty_weights}
-    fit_intercept : bool, default=True
-        Whether to add an intercept b to the scores. It is not penalised.
-    class_weight : dict or 'balanced', default=None
-        Weights ``{label: weight}`` that multiply the sample weights, 1 for classes that are not
-        named. 'balanced' gives all classes the same total.
+    {path_fit_intercept}
+    {path_class_weight}
     sample_weight : array-like of shape (n_samples,), default=None
         Non-negative weights s.
     offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
         Known scores of the rows, as in `SoftmaxRegression.fit`.
     {path_solver}
-    tol : float, default=1e-6
-        The relative optimality gap to reach for each C.
-    max_iter : int, default=1000
-        The largest number of iterations for each C.
-    verbose : int or bool, default=0
-        Whether to print a line for each C; 2 also prints a line for each iteration.
+    {path_tol}
+    {path_max_iter}
+    {path_verbose}
 
     Returns
     -------

@@ -102,12 +102,9 @@ class TableInput(BaseSoftmaxClassifier):
         }
 
         if self._levels is not None:
-            if not reset:  # Columns in another order are told of before what they hold.
-                validate_data(self, X, reset=False, skip_check_array=True)
-            values = check_array(as_numbers(X, self._levels), estimator=self, **options)
-            if reset:
-                validate_data(self, X, reset=True, skip_check_array=True)
-            return np.asarray(values)
+            # An error for columns in another order comes before those for their values.
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return np.asarray(check_array(as_numbers(X, self._levels), estimator=self, **options))
         with np.errstate(invalid="ignore"):  # scikit-learn sums all values, which may overflow.
             return np.asarray(
                 validated(X, lambda X: validate_data(self, X, reset=reset, **options))
