@@ -287,11 +287,17 @@ class ConjugateGradientDescent(NewtonDescent):
             self._n_allowed = n_allowed
 
     def _is_outdone(self, value: float, residual: Array, enough: float) -> bool:
-        """Return whether the next stage's matrix would save more products than making it costs."""
+        """Return whether the next stage's matrix would save more products than making it costs.
+
+        After a warm start the matrix may serve other problems too, as along a path. There the
+        products spent so far, also on earlier problems, are the estimate of those to come.
+        """
         if self._n_spent < self._n_allowed:
             return False
         costs = self.source.n_products(self._stage, self._stage + 1)
         self._n_allowed = self._n_spent + costs
+        if self._warm_started:
+            return True
         return not self._n_saved(value, residual, enough) <= costs  # NaN counts as more.
 
     def _make(self, stage: int, evaluation: Evaluation) -> None:
