@@ -176,7 +176,8 @@ class HessianPreconditioner:
             return [self._stage(HessianFactor, order, 1, 1, self._n_affordable(order))]
         stages = [whole if order <= _MAX_FACTOR_ORDER else blocks]
         if _fits_by_rows(self.objective):
-            operations = WoodburyFactor.operations(self.objective) + n_classes * _CALLS_OF_FACTOR
+            operations = WoodburyFactor.operations(self.objective) / _UPDATE_SPEED
+            operations += n_classes * _CALLS_OF_FACTOR
             solving = _solve_cost(n_columns) * 8 * n_classes * n_columns**2
             solving += _solve_cost(n_rows) * 2 * n_rows**2
             if order > _MAX_FACTOR_ORDER or operations < whole.operations:

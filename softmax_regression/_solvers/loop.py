@@ -32,7 +32,7 @@ from softmax_regression._solvers.warm_start import Preconditioner
 _MAX_IDLE_ITERATIONS = 5  # Successive iterations that change no more than rounding errors.
 # A run stalls if after so many iterations the value and the least that the criterion was are
 # still above these shares of what they were before.
-_STALL_ITERATIONS = 100
+_STALL_ITERATIONS = 50
 _STALL_VALUE_SHARE = 0.99
 _STALL_REMAINING_SHARE = 0.5
 _RELATIVE_ROUNDING = 16 * float(np.finfo(np.float64).eps)

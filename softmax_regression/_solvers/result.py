@@ -29,7 +29,7 @@ class StopReason(Enum):
         "the coefficients and intercepts, rounded to the precision of X, are not at the minimum"
     )
     UNRESOLVED = "the features are combinations of each other but for their last digits"
-    STALLED = "its last 100 iterations brought less than 1 %"
+    STALLED = "its last 50 iterations brought less than 1 %"
     SEPARABLE = "the classes can be told apart perfectly, so that no finite optimum exists"
     STOPPED = "the callbacks asked it to"
     MAX_TIME = "it used up its time (max_time)"

@@ -40,7 +40,7 @@ from softmax_regression._solvers.minibatch.minibatch import (
     run_epoch,
 )
 from softmax_regression._solvers.minibatch.optimizers import SGD, Adam, Optimizer
-from softmax_regression._solvers.newton.descent import CholeskyDescent
+from softmax_regression._solvers.newton.descent import CholeskyDescent, ConjugateGradientDescent
 from softmax_regression._solvers.newton.equations import NewtonEquations
 from softmax_regression._solvers.newton.line_search import LineSearch
 from softmax_regression._solvers.newton.newton import minimize_newton
@@ -277,6 +277,67 @@ def test_separable_classes_without_penalty_are_reported(solver, n_classes, fit_i
     assert result.reason is StopReason.SEPARABLE
     assert result.value <= 1e-9
     assert result.finite
+
+
+def separated_at_random():
+    """A table of so few rows that any labels of 20 classes can be told apart."""
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(300, 60)), rng.integers(20, size=300)
+    base = LinearCrossEntropy(as_design(X), make_loss(labels, None, 20), 0.0, True)
+    return base.standardized()
+
+
+@pytest.mark.parametrize("solver", ["newton-cg", "newton-cholesky"])
+def test_parameters_that_separate_the_classes_are_enlarged(solver):
+    # Newton steps gain about one nat each, which takes as many iterations as nats.
+    result = solve(separated_at_random(), solver)
+    assert result.reason is StopReason.SEPARABLE
+    assert result.value <= 1e-9
+    assert result.n_iter <= 9
+
+
+def test_bounds_end_the_growth_of_parameters_that_separate_the_classes():
+    X, y = np.repeat(np.eye(3), 20, axis=0), np.repeat(np.arange(3), 20)
+    model = SoftmaxRegression(C=np.inf, bounds=(-4, 4)).fit(X, y)
+    assert model.optimality_gap_ <= model.tol
+    np.testing.assert_allclose(model.predict_proba(np.eye(3)).max(1), 1 / (1 + 2 * np.exp(-8)))
+
+
+class ScriptedSource:
+    """Makes the identity, and after it a matrix that rounding errors have spoiled."""
+
+    n_stages = 2
+
+    def __init__(self):
+        self.made = []
+
+    def n_products(self, stage, made):
+        return 1.0
+
+    def make(self, stage, at):
+        self.made.append(stage)
+        return IdentityTimes(1e-30 if stage else 1.0)
+
+
+class IdentityTimes:
+    def __init__(self, inverse):
+        self.inverse = inverse
+
+    def solve(self, gradient):
+        return self.inverse * gradient
+
+
+def test_a_spoiled_preconditioner_gives_way_to_a_simpler_one():
+    objective = CountedProducts(np.diag(np.logspace(-4, 0, 50)))
+    objective.last_step = lambda *_: None
+    objective.likely_gap = lambda residual: 0.0
+    objective.has_dual = True
+    source = ScriptedSource()
+    descent = ConjugateGradientDescent(objective, objective, source)
+    point = evaluate(objective, np.ones(50))
+    proposal = descent(point, 0.0)
+    assert source.made == [1, 0]
+    assert point.gradient @ proposal.direction < 0
 
 
 @every_solver

@@ -57,14 +57,14 @@ def run(value, remaining, max_iter=450, descent=None):
 
 
 def falling(share):
-    """A value of which so much is left after each 100 iterations."""
-    return lambda iteration: share ** (iteration / 100)
+    """A value of which so much is left after each 50 iterations."""
+    return lambda iteration: share ** (iteration / 50)
 
 
-def test_a_run_that_gets_nowhere_ends_after_100_iterations():
+def test_a_run_that_gets_nowhere_ends_after_50_iterations():
     result = run(falling(0.995), lambda iteration: 0.5)
     assert result.reason is StopReason.STALLED
-    assert result.n_iter == len(result.loss_curve) == 100
+    assert result.n_iter == len(result.loss_curve) == 50
 
 
 def test_a_run_that_stalls_later_ends_where_it_does():
@@ -72,29 +72,29 @@ def test_a_run_that_stalls_later_ends_where_it_does():
         lambda iteration: max(falling(0.5)(iteration), 0.25 - 1e-9 * iteration), lambda _: 1
     )
     assert result.reason is StopReason.STALLED
-    assert result.n_iter == 300
+    assert result.n_iter == 150
 
 
 class Promising(Descent):
-    """Its decrement falls at every 100th iteration, and nowhere else."""
+    """Its decrement falls at every 50th iteration, and nowhere else."""
 
     def __call__(self, evaluation, enough):
         iteration = int(evaluation.params[0])
-        share = 0.3 ** (iteration / 100) if iteration % 100 == 0 else 0.01
+        share = 0.3 ** (iteration / 50) if iteration % 50 == 0 else 0.01
         return Proposal(np.ones(1), share * evaluation.value)
 
 
 def test_a_decrement_that_goes_up_and_down_is_no_progress():
     result = run(falling(0.995), None, descent=Promising())
     assert result.reason is StopReason.STALLED
-    assert result.n_iter == 200
+    assert result.n_iter == 100
 
 
 @pytest.mark.parametrize(
     ("value", "remaining"),
     [
         (falling(0.985), lambda iteration: 0.5),
-        (falling(0.999), lambda iteration: 0.5 * 0.4 ** (iteration / 100)),
+        (falling(0.999), lambda iteration: 0.5 * 0.4 ** (iteration / 50)),
     ],
     ids=["the value falls", "what remains is halved"],
 )
@@ -104,6 +104,6 @@ def test_a_run_that_gets_somewhere_goes_on(value, remaining):
     assert result.n_iter == 450
 
 
-def test_what_is_reached_after_100_iterations_may_be_a_solution():
-    result = run(falling(0.995), lambda iteration: 0.5 if iteration < 100 else 1e-7)
+def test_what_is_reached_after_50_iterations_may_be_a_solution():
+    result = run(falling(0.995), lambda iteration: 0.5 if iteration < 50 else 1e-7)
     assert result.reason is StopReason.CONVERGED

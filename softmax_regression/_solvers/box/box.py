@@ -61,7 +61,7 @@ class BoxDescent(NewtonDescent):
         self._sampler = RowSampler(objective.smooth)
         self._promised = np.inf  # By the last model: about what is left to gain.
 
-    def __call__(self, point: Evaluation, enough: float) -> Proposal:
+    def _newton(self, point: Evaluation, enough: float) -> Proposal:
         objective = self.objective
         entries = objective.chosen(point.params, point.gradient)
         chosen = entries.ravel()

@@ -36,12 +36,19 @@ _FINAL_STEP_DECREMENT = 1e-3
 _FINAL_STEP_SHARE = 0.1
 # A preconditioner of the next stage is expected to serve for this many directions.
 _SERVED_DIRECTIONS = 2.0
+# Parameters that separate the classes are enlarged once the rows with most of the loss are this far
+# from being confused, in nats.
+_SAFE_MARGIN = 3.0
 _LEAST_PRODUCTS = 20  # Each run of conjugate gradients may make at least this many products.
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class NewtonDescent(ABC):
     """A `Descent` that proposes a Newton direction at each point.
+
+    If the classes are separated and there is no penalty, F falls to 0 along the ray through the
+    parameters. Newton's method would take many short steps there: rows that are far from being
+    confused have no curvature left to hold them.
 
     Parameters
     ----------
@@ -70,9 +77,24 @@ class NewtonDescent(ABC):
         """The last approximation of the Hessian, for a warm start; None if there is none."""
         return None
 
-    @abstractmethod
     def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
         """Return a direction from a point; see `Descent`."""
+        if self._is_on_a_ray(evaluation):
+            return Proposal(evaluation.params, evaluation.value)
+        return self._newton(evaluation, enough)
+
+    @abstractmethod
+    def _newton(self, evaluation: Evaluation, enough: float) -> Proposal:
+        """Return a Newton direction from a point."""
+
+    def _is_on_a_ray(self, at: Evaluation) -> bool:
+        """Return whether F falls to 0 if the parameters grow."""
+        objective, params = self.objective, at.params
+        if objective.has_dual or objective.max_step(params, params) < np.inf:
+            return False
+        # The slope along the ray is minus the sum of the margins, each times about its loss.
+        is_steep = float(at.gradient @ params) < -_SAFE_MARGIN * at.value
+        return bool(is_steep and objective.separates(params))
 
     def gap(self, evaluation: Evaluation, proposal: Proposal, decrement: float) -> float:
         """Bound F − min F by means of a direction that is as precise as rounding allows."""
@@ -130,7 +152,7 @@ class CholeskyDescent(NewtonDescent):
         """The factor in use."""
         return None if self._current is None else Preconditioner(self._current)
 
-    def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
+    def _newton(self, evaluation: Evaluation, enough: float) -> Proposal:
         gradient = evaluation.gradient
         square = float(gradient @ gradient)
         if self._current is not None and self.costly and enough > 0:
@@ -188,7 +210,7 @@ class ConjugateGradientDescent(NewtonDescent):
         Whether one step is expected to lead to the minimum.
     first : Preconditioner, default=None
         The preconditioner of the first step, from a warm start.
-    max_products : int, default=500
+    max_products : int, default=200
         The number of products with the Hessian after which a direction is used, whatever its
         precision.
     """
@@ -201,7 +223,7 @@ class ConjugateGradientDescent(NewtonDescent):
         *,
         warm_started: bool = False,
         first: Preconditioner | None = None,
-        max_products: int = 500,
+        max_products: int = 200,
     ):
         super().__init__(objective)
         self.products = products
@@ -238,7 +260,7 @@ class ConjugateGradientDescent(NewtonDescent):
             self._products_when_new,
         )
 
-    def __call__(self, evaluation: Evaluation, enough: float) -> Proposal:
+    def _newton(self, evaluation: Evaluation, enough: float) -> Proposal:
         if self.products is not self.objective:
             # Probabilities that the evaluation keeps have another precision than the products.
             evaluation = evaluation.without_rows()
@@ -253,7 +275,17 @@ class ConjugateGradientDescent(NewtonDescent):
                 self._make(self._stage + 1, evaluation)
             elif equations.n_products >= self.max_products:
                 break
+        if self._is_spoiled(equations):
+            self._make(self._stage - 1, evaluation)
+            self._solve(equations, enough)
         return Proposal(equations.step, equations.decrement)
+
+    def _is_spoiled(self, equations: NewtonEquations) -> bool:
+        """Return whether rounding errors spoil the matrix here, so that a simpler one is needed.
+
+        Then the first direction has no curvature compared with what the matrix says.
+        """
+        return self._stage > 0 and bool(equations.residual.any()) and not equations.step.any()
 
     def _n_saved(self, value: float, residual: Array, enough: float) -> float:
         """Estimate how many products a preconditioner of the next stage could save.
