@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.protocols import PreconditionerSource, Solve
@@ -36,6 +37,19 @@ class Preconditioner:
     n_spent: float = 0.0
     n_wasted: float = 0.0
     products_when_new: float | None = None
+
+    def after(self, n_products: int, progress: float) -> Self:
+        """Return the record after a run that reduced the residual by a factor of e^progress."""
+        when_new = self.products_when_new
+        if when_new is None and n_products > 0:
+            when_new = n_products / progress
+        wasted = 0.0 if when_new is None else max(n_products - when_new * progress, 0.0)
+        return replace(
+            self,
+            n_spent=self.n_spent + n_products,
+            n_wasted=self.n_wasted + wasted,
+            products_when_new=when_new,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -231,34 +232,24 @@ class ConjugateGradientDescent(NewtonDescent):
         self.max_products = max_products
         self._warm_started = warm_started
         self._best_stage = source.n_stages - 1
-        self._current: Solve | None = None
-        self._stage = -1
-        self._n_spent = self._n_wasted = 0.0
+        self._in_use: Preconditioner | None = None
         self._n_allowed = np.inf  # After this many products of a stage, the next is considered.
-        self._products_when_new: float | None = None
         self._n_of_direction = self._n_of_last = 0  # Products of this direction and the one before.
         self._products_lately = np.inf  # Products for each factor of e in the last run's residual.
         if first is not None:
-            self._current = first.matrix
-            self._stage = self._best_stage if first.stage is None else first.stage
-            self._n_spent, self._n_wasted = first.n_spent, first.n_wasted
-            if self._stage < self._best_stage:
-                self._n_allowed = source.n_products(self._stage, self._stage + 1)
-            self._products_when_new = first.products_when_new
+            stage = self._best_stage if first.stage is None else first.stage
+            self._in_use = replace(first, source=source, stage=stage)
+            self._n_allowed = self._n_before_next(stage)
 
     @property
     def preconditioner(self) -> Preconditioner | None:
         """The preconditioner in use."""
-        if self._current is None:
-            return None
-        return Preconditioner(
-            self._current,
-            self.source,
-            self._stage,
-            self._n_spent,
-            self._n_wasted,
-            self._products_when_new,
-        )
+        return self._in_use
+
+    @property
+    def _stage(self) -> int:
+        """The stage of the preconditioner in use; -1 if there is none."""
+        return -1 if self._in_use is None or self._in_use.stage is None else self._in_use.stage
 
     def _newton(self, evaluation: Evaluation, enough: float) -> Proposal:
         if self.products is not self.objective:
@@ -294,8 +285,8 @@ class ConjugateGradientDescent(NewtonDescent):
         the products of a few directions. Near the minimum it can save those that the current one
         would take to reach the tolerance.
         """
-        assert self._current is not None
-        left = 0.5 * float(residual @ self._current.solve(residual))
+        assert self._in_use is not None
+        left = 0.5 * float(residual @ self._in_use.matrix.solve(residual))
         if left > (enough * value) ** 0.5:
             return _SERVED_DIRECTIONS * max(self._n_of_direction, self._n_of_last)
         digits = 0.5 * float(np.log(max(left / enough, 1.0)))
@@ -304,18 +295,17 @@ class ConjugateGradientDescent(NewtonDescent):
     def _prepare(self, evaluation: Evaluation, enough: float) -> None:
         """Make another preconditioner before a direction is computed, if that pays."""
         stage, best = self._stage, self._best_stage
-        if self._current is None or enough == 0:
+        if self._in_use is None or enough == 0:
             # With `enough` 0 the distance from the minimum is asked for as precisely as possible,
             # which takes the best preconditioner.
-            stage = best if enough == 0 else 0
-            if self._current is None or self._stage < stage:
-                self._make(stage, evaluation)
+            wanted = best if enough == 0 else 0
+            if stage < wanted:
+                self._make(wanted, evaluation)
         elif self._is_outdone(evaluation.value, evaluation.gradient, enough):
             self._make(stage + 1, evaluation)
-        elif self._n_wasted >= self.source.n_products(stage, stage):
-            n_spent, n_allowed = self._n_spent, self._n_allowed
-            self._make(stage, evaluation)
-            self._n_spent += n_spent + self.source.n_products(stage, stage)
+        elif self._in_use.n_wasted >= self.source.n_products(stage, stage):
+            n_spent, n_allowed = self._in_use.n_spent, self._n_allowed
+            self._make(stage, evaluation, n_spent + self.source.n_products(stage, stage))
             self._n_allowed = n_allowed
 
     def _is_outdone(self, value: float, residual: Array, enough: float) -> bool:
@@ -324,33 +314,32 @@ class ConjugateGradientDescent(NewtonDescent):
         After a warm start the matrix may serve other problems too, as along a path. There the
         products spent so far, also on earlier problems, are the estimate of those to come.
         """
-        if self._n_spent < self._n_allowed:
+        assert self._in_use is not None
+        if self._in_use.n_spent < self._n_allowed:
             return False
-        costs = self.source.n_products(self._stage, self._stage + 1)
-        self._n_allowed = self._n_spent + costs
+        costs = self._n_before_next(self._stage)
+        self._n_allowed = self._in_use.n_spent + costs
         if self._warm_started:
             return True
         return not self._n_saved(value, residual, enough) <= costs  # NaN counts as more.
 
-    def _make(self, stage: int, evaluation: Evaluation) -> None:
-        self._current = self.source.make(stage, evaluation)
-        self._stage, self._n_allowed = stage, np.inf
-        if stage < self._best_stage:
-            self._n_allowed = self.source.n_products(stage, stage + 1)
-        self._n_spent, self._n_wasted, self._products_when_new = 0.0, 0.0, None
+    def _n_before_next(self, stage: int) -> float:
+        """Return the cost of the matrix of the next stage, in products; inf after the last."""
+        return self.source.n_products(stage, stage + 1) if stage < self._best_stage else np.inf
+
+    def _make(self, stage: int, evaluation: Evaluation, n_spent: float = 0.0) -> None:
+        matrix = self.source.make(stage, evaluation)
+        self._in_use = Preconditioner(matrix, self.source, stage, n_spent)
+        self._n_allowed = self._n_before_next(stage)
 
     def _solve(self, equations: NewtonEquations, enough: float) -> bool:
-        assert self._current is not None
-        allowed = min(self._n_allowed - self._n_spent, self.max_products)
+        assert self._in_use is not None
+        allowed = min(self._n_allowed - self._in_use.n_spent, self.max_products)
         limit = max(_LEAST_PRODUCTS, round(allowed))
         before = equations.n_products
-        done = equations.solve(self._current, enough, limit)
+        done = equations.solve(self._in_use.matrix, enough, limit)
         n_products, progress = equations.n_products - before, max(equations.progress, _TINY)
         self._products_lately = n_products / progress
-        if self._products_when_new is None and n_products > 0:
-            self._products_when_new = self._products_lately
         self._n_of_direction += n_products
-        self._n_spent += n_products
-        if self._products_when_new is not None:
-            self._n_wasted += max(n_products - self._products_when_new * progress, 0.0)
+        self._in_use = self._in_use.after(n_products, progress)
         return done
