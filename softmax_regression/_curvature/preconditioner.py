@@ -26,7 +26,6 @@ from softmax_regression._curvature.sampling import RowSampler
 from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._linalg.cholesky import INVERTED_ORDER
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
@@ -42,8 +41,6 @@ _MOST_MULTIPLICATIONS = 1e10
 _LEAST_FLOAT32_PIVOT = 1e-3
 # A matrix that takes at most this many multiplications is summed over all rows instead of a sample.
 _NEGLIGIBLE_MULTIPLICATIONS = 10_000_000
-# No cheaper stage precedes a matrix that takes no longer than this many products with the Hessian.
-_FEW_PRODUCTS = 20
 # A symmetric update makes this many multiplications in the time that a product needs for one.
 _UPDATE_SPEED = 3.0
 # The function calls around one product, and around making one factor, take as long as this many
@@ -51,8 +48,6 @@ _UPDATE_SPEED = 3.0
 _CALLS_OF_PRODUCT, _CALLS_OF_FACTOR = 250_000, 3_000_000
 # All eigenvectors of a matrix take this many multiplications, times the cube of its order.
 _EIGENVECTOR_COST = 10
-# A multiplication takes this many times as long if the factor has to be read from memory.
-_MEMORY_COST = 3.0
 
 
 @dataclass
@@ -178,12 +173,9 @@ class HessianPreconditioner:
         if _fits_by_rows(self.objective):
             operations = WoodburyFactor.operations(self.objective) / _UPDATE_SPEED
             operations += n_classes * _CALLS_OF_FACTOR
-            solving = _solve_cost(n_columns) * 8 * n_classes * n_columns**2
-            solving += _solve_cost(n_rows) * 2 * n_rows**2
+            solving = 8 * n_classes * n_columns**2 + 2 * n_rows**2
             if order > _MAX_FACTOR_ORDER or operations < whole.operations:
                 stages = [blocks, _Stage(WoodburyFactor, operations, solving, None)]
-        if stages[-1].operations <= _FEW_PRODUCTS * self._product:
-            return stages[-1:]
         # With very many classes, the Kronecker factor takes longer than a block for each class.
         n_drawn = self._n_drawn(n_columns, 1)
         of_pairs = n_drawn * n_classes**2 + _EIGENVECTOR_COST * n_classes**3
@@ -201,8 +193,7 @@ class HessianPreconditioner:
         n_drawn = n_drawn or self._n_drawn(order, repeats)
         multiplications = n_drawn * order**2 + order**3 / 3
         operations = repeats * (multiplications / _UPDATE_SPEED + _CALLS_OF_FACTOR)
-        solving = 2 * n_solved * order**2
-        return _Stage(kind, operations, _solve_cost(order) * solving, n_drawn)
+        return _Stage(kind, operations, 2 * n_solved * order**2, n_drawn)
 
     def _n_drawn(self, order: int, repeats: int) -> int:
         """Return over how many rows `repeats` matrices of an order are summed by default."""
@@ -225,14 +216,6 @@ class HessianPreconditioner:
     def draw(self, params: Array, n_rows: int) -> Sample | None:
         """Draw rows by their share of the trace of the Hessian; see `RowSampler.draw`."""
         return self._sampler.draw(params, n_rows)
-
-
-def _solve_cost(order: int) -> float:
-    """Return the cost of a multiplication in a solution with a factor of some order.
-
-    Factors up to `INVERTED_ORDER` are small enough for the cache.
-    """
-    return 1.0 if order <= INVERTED_ORDER else _MEMORY_COST
 
 
 def _fits_by_rows(objective: LinearCrossEntropy) -> bool:

@@ -25,7 +25,7 @@ from softmax_regression._linalg.threads import blas_threads, share_out, usable_t
 RELATIVE_JITTER = 1e-14
 # Factors up to this order are inverted, because multiplying by a small inverse takes less time than
 # calls that solve triangular equations.
-INVERTED_ORDER = 128
+_INVERTED_ORDER = 128
 JITTER_GROWTH = 100  # The jitter is multiplied by this after a factorization that failed.
 
 
@@ -71,7 +71,7 @@ class CholeskyFactor:
 
     def prepare(self) -> Self:
         """Invert a small L, which speeds up many calls of `forward` and `back`; return self."""
-        if len(self._lower) <= INVERTED_ORDER:
+        if len(self._lower) <= _INVERTED_ORDER:
             self._inverse_root = self.inverse_root()
         return self
 
@@ -142,7 +142,7 @@ class SeparateFactors:
         self._factors = [factor for run in runs for factor in run]
         self.least_pivot = min(factor.least_pivot for factor in self._factors)
         self._inverses: Array | None = None
-        if order <= INVERTED_ORDER:
+        if order <= _INVERTED_ORDER:
             self._inverses = np.stack([factor.inverse_root() for factor in self._factors])
 
     def forward(self, rows: Array) -> Array:

@@ -95,9 +95,10 @@ def test_a_matrix_of_the_order_of_the_rows_undoes_the_hessian(problem):
     [
         ((40, 60, 8), ["KroneckerFactor", "HessianFactor"]),
         ((200, 60, 40), ["KroneckerFactor", "BlockFactor", "WoodburyFactor"]),
-        ((3000, 20, 10), ["HessianFactor", "HessianFactor"]),  # from a sample, and from all rows
-        ((3000, 20, 2), ["HessianFactor"]),
-        ((4000, 60, 80), ["BlockFactor"]),  # rows and unknowns are too many
+        # The Hessian comes from a sample of the rows, and then from all.
+        ((3000, 20, 10), ["KroneckerFactor", "HessianFactor", "HessianFactor"]),
+        ((3000, 20, 2), ["BlockFactor", "HessianFactor"]),
+        ((4000, 60, 80), ["KroneckerFactor", "BlockFactor"]),  # rows and unknowns are too many
         ((30, 4000, 3), ["Diagonal"]),
         ((4000, 3, 900), ["BlockFactor"]),  # sooner made than what so many classes share
         ((1500, 3, 300), ["KroneckerFactor", "HessianFactor"]),

@@ -88,7 +88,11 @@ def as_if_large(request, monkeypatch):
     """No copy of X, a sample of its rows, and each matrix that may stand for a large Hessian."""
     monkeypatch.setattr(_full_batch, "is_small", lambda design: False)
     monkeypatch.setattr(_preconditioner, "_NEGLIGIBLE_MULTIPLICATIONS", 0)
-    monkeypatch.setattr(_preconditioner, "_FEW_PRODUCTS", np.inf)  # No cheaper matrices before it.
+    kind, choose = (
+        _preconditioner.HessianPreconditioner,
+        _preconditioner.HessianPreconditioner._choose,
+    )
+    monkeypatch.setattr(kind, "_choose", lambda self: choose(self)[-1:])  # No cheaper ones first.
     monkeypatch.setattr(_preconditioner, "_ROWS_PER_UNKNOWN", 3)
     largest = {"HessianFactor": 3000, "BlockFactor": 6, "Diagonal": 1}[request.param]
     monkeypatch.setattr(_preconditioner, "_MAX_FACTOR_ORDER", largest)

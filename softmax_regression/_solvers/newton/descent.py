@@ -28,8 +28,6 @@ from softmax_regression._solvers.warm_start import Preconditioner
 
 # A factor is used again if the Newton decrement has fallen to at most this share of the last one.
 _DECREMENT_LEFT = 0.03
-# A factor is used again only if the squared gradient has fallen by this factor since it was made.
-_GRADIENT_FALL = 10.0
 # A warm-started step is expected to be the last if its decrement is below this share of the value.
 _FINAL_STEP_DECREMENT = 1e-3
 # From a cold start, a step is expected to be the last if its decrement is below this share of the
@@ -146,7 +144,6 @@ class CholeskyDescent(NewtonDescent):
         self._promised = 1.0  # The last direction predicted a decrease by this share of the value.
         self._current = first
         self._last_decrement = np.inf  # The current factor predicted this decrease last.
-        self._first_square = np.inf  # The squared gradient where the current factor was made.
 
     @property
     def preconditioner(self) -> Preconditioner | None:
@@ -154,25 +151,19 @@ class CholeskyDescent(NewtonDescent):
         return None if self._current is None else Preconditioner(self._current)
 
     def _newton(self, evaluation: Evaluation, enough: float) -> Proposal:
-        gradient = evaluation.gradient
-        square = float(gradient @ gradient)
         if self._current is not None and self.costly and enough > 0:
-            proposal = self._by_old_factor(self._current, evaluation, square)
+            proposal = self._by_old_factor(self._current, evaluation)
             if proposal is not None:
                 return proposal
         made = self.factor(evaluation, self._promised if enough > 0 else 0.0)
-        self._current, self._first_square, self.exact = made, square, made.exact
+        self._current, self.exact = made, made.exact
         direction, decrement = _newton_direction(made, evaluation)
         self._last_decrement = decrement
         self._promised = min(max(decrement, 0.0) / max(evaluation.value, _TINY), 1.0)
         return Proposal(direction, decrement, made.exact)
 
-    def _by_old_factor(
-        self, factor: Solve, evaluation: Evaluation, square: float
-    ) -> Proposal | None:
+    def _by_old_factor(self, factor: Solve, evaluation: Evaluation) -> Proposal | None:
         """Propose a direction by a factor from an earlier point, or None if it is too inexact."""
-        if square * _GRADIENT_FALL > self._first_square:
-            return None
         direction, decrement = _newton_direction(factor, evaluation)
         if not 0 < decrement <= _DECREMENT_LEFT * self._last_decrement:
             return None
