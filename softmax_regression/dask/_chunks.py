@@ -32,6 +32,7 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.threads import blas_held_to_one_thread
 from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._losses.targets import Targets, class_totals
+from softmax_regression.dask._worker_memory import kept_memory
 
 _LONGEST_TABLE = 1 << 16  # Entries, for labels that are integers near each other.
 
@@ -105,7 +106,7 @@ class FirstLook:
 @blas_held_to_one_thread
 def survey_chunk(index: int, X: Any, y: Any, sample_weight: Any, look: FirstLook) -> ChunkSurvey:
     """Check a chunk, and return what is worth knowing of it."""
-    with naming_chunk(index):
+    with naming_chunk(index), kept_memory():
         design = _design(X, look.n_columns)
         n_rows = design.n_rows
         weight = _weights(sample_weight, n_rows)
@@ -380,7 +381,7 @@ class Request:
 @blas_held_to_one_thread
 def apply_kernel(chunk: Chunk, request: Request) -> Any:
     """Apply a kernel to the rows of a chunk."""
-    with np.errstate(**request.handling):
+    with np.errstate(**request.handling), kept_memory():
         design = request.view(chunk.design)
         pieces = design.blocks(request.width)
         block = Block(design.in_turn(), chunk.loss, pieces, chunk.first)
