@@ -92,9 +92,12 @@ class RowSampler:
         mean = found.total / data.n_rows
         chances = _Chances.of(at, mean, share)
         if found.largest_mean > _CANDIDATES_PER_SHARE * mean:  # Some block returned too few.
-            return Sample(*data.map_reduce(_draw, chances, width=width, reduce=join))
+            rows, factor = data.map_reduce(_draw, chances, width=width, reduce=join)
+            order = np.argsort(rows)
+            return Sample(rows[order], factor[order])
         of_each = chances(found.importances)
         drawn = np.flatnonzero(found.numbers < of_each)
+        drawn = drawn[np.argsort(found.rows[drawn])]
         factor = 1 / of_each[drawn]
         rows = found.data.take(Sample(drawn, factor))
         return Sample(found.rows[drawn], factor, rows)

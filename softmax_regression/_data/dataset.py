@@ -148,7 +148,7 @@ class RowBlocks(ABC):
         kept : object, default=None
             What `values_of_rows` has returned; each block gets its part.
         reduce : callable, default=add_up
-            Combines the results of the blocks, which are in the order of the rows.
+            Combines the results of the blocks, in any order.
         """
 
     @abstractmethod

@@ -17,7 +17,7 @@ from softmax_regression._data.make import as_design
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import Sample, add_up
 from softmax_regression._linalg.arrays import Array
-from softmax_regression.dask._chunks import Request, View, apply_kernel, combine
+from softmax_regression.dask._chunks import Request, View, apply_to_chunks, combine
 from softmax_regression.dask._schedulers import Scheduler
 
 _PARTS_OF_A_SUM = 8  # Results that a task of the tree puts together.
@@ -65,8 +65,8 @@ class Facts:
 class DaskBlocks(RowBlocks):
     """Rows in chunks, each of which a task of Dask makes.
 
-    A pass is a task for each chunk, and a tree of tasks that put the results together, so that one
-    small result comes back. Nothing is remembered of single rows: tasks may be done again, on other
+    A pass is a task for each chunk, or for those that a worker keeps, and a tree of tasks that put
+    the results together, so that one small result comes back. Nothing is remembered of single rows: tasks may be done again, on other
     workers, and a chunk that is not kept takes no memory between passes.
 
     Parameters
@@ -132,10 +132,10 @@ class DaskBlocks(RowBlocks):
         name, token = task_name(request.kernel), uuid4().hex
         # A task of its own, so that it goes to each worker once.
         sent = delayed(request, name=f"softmax-parameters-{token}", traverse=False)
-        apply, together = delayed(apply_kernel), delayed(combine)
+        apply, together = delayed(apply_to_chunks), delayed(combine)
         parts = [
-            apply(chunk, sent, dask_key_name=f"{name}-{token}-{i}")
-            for i, chunk in enumerate(self.chunks)
+            apply(group, sent, reduce, dask_key_name=f"{name}-{token}-{i}")
+            for i, group in enumerate(self.scheduler.groups(self.chunks))
         ]
         level = 0
         while len(parts) > 1 or not level:
@@ -164,8 +164,8 @@ class DaskBlocks(RowBlocks):
         return super().moments()
 
     def take(self, sample: Sample) -> Dataset:
-        taken: Dataset = self.map_reduce(taken_rows, sample.rows, reduce=Dataset.joined)
-        return Dataset(taken.design, taken.loss.take(slice(None), sample.factor))
+        taken: Dataset = self.map_reduce(taken_rows, sample, reduce=Dataset.joined)
+        return taken
 
     def astype(self, dtype: Any) -> Self:
         return self._seen(replace(self.view, dtype=np.dtype(dtype)))
@@ -187,9 +187,9 @@ def task_name(kernel: Callable[..., Any]) -> str:
     return "softmax-" + words.replace("_", "-")
 
 
-def taken_rows(block: Block, numbers: NDArray[np.intp]) -> Dataset:
-    """Return the rows of a block that are among some numbers."""
+def taken_rows(block: Block, sample: Sample) -> Dataset:
+    """Return the rows of a block that are in a sample."""
     first = block.first + block.rows.start
-    begin, end = np.searchsorted(numbers, [first, block.first + block.rows.stop])
-    rows = numbers[begin:end] - block.first
-    return Dataset(block.design[rows], block.loss.take(rows))
+    begin, end = np.searchsorted(sample.rows, [first, block.first + block.rows.stop])
+    rows = sample.rows[begin:end] - block.first
+    return Dataset(block.design[rows], block.loss.take(rows, sample.factor[begin:end]))

@@ -378,6 +378,16 @@ class Request:
     handling: Mapping[str, Any]
 
 
+def apply_to_chunks(
+    chunks: Sequence[Chunk], request: Request, reduce: Callable[[Sequence[Any]], Any]
+) -> Any:
+    """Apply a kernel to some chunks, one after the other, and put the results together."""
+    result = apply_kernel(chunks[0], request)
+    for chunk in chunks[1:]:
+        result = reduce([result, apply_kernel(chunk, request)])
+    return result
+
+
 @blas_held_to_one_thread
 def apply_kernel(chunk: Chunk, request: Request) -> Any:
     """Apply a kernel to the rows of a chunk."""

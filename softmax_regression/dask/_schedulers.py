@@ -12,6 +12,7 @@ import dask
 
 _POLL_SECONDS = 1.0  # The interval at which the connection to the cluster is checked.
 _MAX_MEMORY_FRACTION = 0.5  # Chunks may take at most this fraction of the workers' memory.
+_MAX_ANSWER_SECONDS = 10.0  # How long the scheduler may take to say who holds which chunk.
 _RUNNING = "running"
 
 
@@ -37,6 +38,10 @@ class Scheduler(ABC):
     def keep(self, chunks: Sequence[Any], n_bytes: int) -> list[Any]:
         """Return chunks that stay in memory where there is room for them."""
         return list(chunks)
+
+    def groups(self, chunks: Sequence[Any]) -> list[list[Any]]:
+        """Return the chunks in groups, for each of which a pass has one task."""
+        return [[chunk] for chunk in chunks]
 
 
 class Threads(Scheduler):
@@ -74,6 +79,27 @@ class Cluster(Scheduler):
             return list(chunks)
         return list(self.client.persist(list(chunks)))
 
+    def groups(self, chunks: Sequence[Any]) -> list[list[Any]]:
+        """Group the chunks that a worker keeps, as many groups as it has threads.
+
+        A task costs the scheduler and the worker some milliseconds each, whatever it does.
+        """
+        self._check()
+        keys = [chunk.key for chunk in chunks]
+        try:
+            holders = self.client.run_on_scheduler(
+                _holders, keys=keys, callback_timeout=_MAX_ANSWER_SECONDS
+            )
+        except OSError:  # The connection is lost: whoever computes the tasks reports it.
+            return super().groups(chunks)
+        groups: dict[Any, list[Any]] = {}
+        for i, (chunk, workers) in enumerate(zip(chunks, holders, strict=True)):
+            threads = [(name, k) for name, n_threads in workers.items() for k in range(n_threads)]
+            # Of chunks that are kept by several workers or nowhere, the former even out the groups.
+            chosen = min(threads or [i], key=lambda place: len(groups.get(place, [])))
+            groups.setdefault(chosen, []).append(chunk)
+        return list(groups.values())
+
     def _check(self) -> None:
         if self.client.status != _RUNNING:
             raise LostClientError(
@@ -101,6 +127,15 @@ class Cluster(Scheduler):
 
 def _memory_limits(dask_scheduler: Any) -> list[int]:
     return [worker.memory_limit for worker in dask_scheduler.workers.values()]
+
+
+def _holders(keys: Sequence[Any], dask_scheduler: Any) -> list[dict[str, int]]:
+    """Return for each key the workers that hold its result, with their numbers of threads."""
+    known = [dask_scheduler.tasks.get(key) for key in keys]
+    return [
+        {worker.address: worker.nthreads for worker in (task and task.who_has) or ()}
+        for task in known
+    ]
 
 
 def scheduler_of(client: Any) -> Scheduler:
