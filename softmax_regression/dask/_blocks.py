@@ -43,6 +43,8 @@ class Facts:
         The share of each class in the weighted targets.
     moments : Moments or None
         Of the columns, where the first pass has found them.
+    target_means : ndarray of shape (n_outputs, n_columns) or None
+        The weighted mean of y xᵀ, where the first pass has found it.
     target_entropy : float or None
         The mean entropy of the targets, where it is known.
     n_passes : int
@@ -58,6 +60,7 @@ class Facts:
     n_classes: int
     class_shares: Array
     moments: Moments | None = None
+    target_means: Array | None = None
     target_entropy: float | None = None
     n_passes: int = field(default=1)
 
@@ -66,8 +69,9 @@ class DaskBlocks(RowBlocks):
     """Rows in chunks, each of which a task of Dask makes.
 
     A pass is a task for each chunk, or for those that a worker keeps, and a tree of tasks that put
-    the results together, so that one small result comes back. Nothing is remembered of single rows: tasks may be done again, on other
-    workers, and a chunk that is not kept takes no memory between passes.
+    the results together, so that one small result comes back. Nothing is remembered of single rows:
+    tasks may be done again, on other workers, and a chunk that is not kept takes no memory between
+    passes.
 
     Parameters
     ----------
@@ -89,9 +93,12 @@ class DaskBlocks(RowBlocks):
         self.n_columns = facts.n_columns if view.columns is None else len(view.columns)
         self.dtype = view.dtype
         self.n_outputs, self.n_classes = facts.n_outputs, facts.n_classes
-        self._moments = facts.moments
-        if facts.moments is not None and view.columns is not None:
-            self._moments = facts.moments.select(view.columns)
+        self._moments, self._target_means = facts.moments, facts.target_means
+        if view.columns is not None:
+            if facts.moments is not None:
+                self._moments = facts.moments.select(view.columns)
+            if facts.target_means is not None:
+                self._target_means = facts.target_means[:, view.columns]
         empty = np.empty((0, self.n_columns))
         self._example = as_design(csr_array(empty) if facts.is_sparse else empty)
 
@@ -176,8 +183,8 @@ class DaskBlocks(RowBlocks):
 
     def _seen(self, view: View) -> Self:
         other = type(self)(self.chunks, self.facts, self.scheduler, view)
-        if other._moments is None and view.columns is self.view.columns:
-            other._moments = self._moments
+        if view.columns is self.view.columns:
+            other._moments = other._moments or self._moments
         return other
 
 

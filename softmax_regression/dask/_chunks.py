@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 from sklearn.utils import check_array
 
-from softmax_regression._data.dataset import Block
+from softmax_regression._data.dataset import Block, target_sums
 from softmax_regression._data.design import Design
 from softmax_regression._data.make import as_design
 from softmax_regression._data.moments import Moments
@@ -35,6 +35,7 @@ from softmax_regression._losses.targets import Targets, class_totals
 from softmax_regression.dask._worker_memory import kept_memory
 
 _LONGEST_TABLE = 1 << 16  # Entries, for labels that are integers near each other.
+_MAX_SENT_SUMS = 1 << 16  # Entries of the sums of classes that each chunk sends.
 
 # -- the first look --------------------------------------------------------------------------------
 
@@ -59,12 +60,17 @@ class ChunkSurvey:
         The classes in y, sorted.
     largest : float
         The power of two up to the largest weight; the numbers below are in units of it.
-    totals : ndarray
+    totals : ndarray of shape (n_classes,)
         The weight of each of the classes.
+    products : ndarray of shape (n_classes, n_classes) or None
+        The weighted sum of y yᵀ over class probabilities y; None for labels.
     entropy : float
         The weighted sum of the entropies of the targets.
-    moments : Moments
-        Of the columns of X.
+    moments : Moments or None
+        The moments of the columns of X; None for a chunk without rows.
+    target_sums : ndarray of shape (n_classes, n_columns) or None
+        The weighted sum of the rows of X of each class; None if it has too many entries to be sent
+        for each chunk.
     """
 
     index: int
@@ -80,8 +86,10 @@ class ChunkSurvey:
     classes: Array
     largest: float
     totals: Array
+    products: Array | None
     entropy: float
     moments: Moments | None
+    target_sums: Array | None
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,14 @@ def survey_chunk(index: int, X: Any, y: Any, sample_weight: Any, look: FirstLook
         else:
             targets = Targets(np.empty(0), np.empty(0, dtype=np.intp), None, Fraction(0))
         encoded = targets.encoded
-        entropy = 0.0
+        entropy, products = 0.0, None
         if encoded.ndim == 2:
+            products = (encoded.T * relative) @ encoded
             entropy = float(relative @ entr(encoded).sum(axis=1))
         with np.errstate(over="ignore", invalid="ignore"):
             moments = None if not n_rows else column_moments(design, relative)
+            weights = None if weight is None else relative
+            totals = None if not n_rows else _sums_of_classes(design, targets, weights)
         return ChunkSurvey(
             index,
             n_rows,
@@ -136,14 +147,27 @@ def survey_chunk(index: int, X: Any, y: Any, sample_weight: Any, look: FirstLook
             targets.classes,
             largest,
             class_totals(encoded, relative, len(targets.classes)),
+            products,
             entropy,
             moments,
+            totals,
         )
 
 
 def column_moments(design: Design, weights: Array) -> Moments:
     """Return the moments of the columns of some rows."""
     return Moments.pooled(design[rows].moments(weights[rows]) for rows in design.blocks(1))
+
+
+def _sums_of_classes(design: Design, targets: Targets, weights: Array | None) -> Array | None:
+    """Return the weighted sum of the rows of each class, unless it has too many entries."""
+    n_classes = len(targets.classes)
+    if n_classes * design.n_columns > _MAX_SENT_SUMS:
+        return None
+    loss = replace(targets, weight=weights, score_each=True).loss(np.float64)
+    pieces = (precise := design.astype(np.float64)).blocks(n_classes)
+    (totals,) = target_sums(Block(precise.in_turn(), loss, pieces), None)
+    return totals
 
 
 @contextmanager

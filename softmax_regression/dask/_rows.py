@@ -109,6 +109,7 @@ class SurveyedRows:
             n_classes=n_classes,
             class_shares=totals / totals.sum(),
             moments=self._moments(),
+            target_means=self._target_means(classes, 1 if one_score else n_classes),
             target_entropy=None if one.is_soft else 0.0,
         )
 
@@ -124,6 +125,20 @@ class SurveyedRows:
             for moments, unit in parts
             if moments is not None
         )
+
+    def _target_means(self, classes: ClassesWithWeight, n_outputs: int) -> Array | None:
+        """Return the weighted mean of y xᵀ, unless chunks did not send the sums for it."""
+        encoding = self.encoding
+        of_rows = self.surveys[0].is_soft and not (encoding.factors == 1).all()
+        totals = np.zeros((len(encoding.classes), self.surveys[0].n_columns))
+        for survey in self.surveys:
+            if of_rows or survey.target_sums is None:
+                return None
+            unit = survey.largest / encoding.largest
+            totals[np.searchsorted(encoding.classes, survey.classes)] += unit * survey.target_sums
+        totals *= encoding.factors[:, None] / (encoding.mean_weight or 1.0)
+        n_rows = sum(survey.n_rows for survey in self.surveys)
+        return totals[classes.fitted][-n_outputs:] / n_rows
 
 
 def survey(
@@ -205,7 +220,7 @@ def _weighed(
     factors, unit, of_each = np.ones(len(classes)), Fraction(largest), np.arange(len(classes))
     if class_weight is not None:
         factors, of_factors = class_factors(class_weight, classes, of_each, totals)
-        unit, totals = unit * of_factors, totals * factors
+        unit, totals = unit * of_factors, _totals_with_factors(surveys, totals, factors, largest)
         if not totals.any():
             raise ValueError(
                 f"class_weight={class_weight!r} and sample_weight leave no row with a positive "
@@ -226,6 +241,23 @@ def _weighed(
         look.estimator,
     )
     return Targets(classes, of_each, totals, total_weight), encoding
+
+
+def _totals_with_factors(
+    surveys: Sequence[ChunkSurvey], totals: Array, factors: Array, largest: float
+) -> Array:
+    """Return the weight of each class if rows are weighted by the factors of their classes.
+
+    A row of class probabilities y has the factor y · factors, and so much of it belongs to each of
+    its classes as y says.
+    """
+    if not surveys[0].is_soft:
+        return totals * factors
+    products = sum(
+        one.products * (one.largest / largest) for one in surveys if one.products is not None
+    )
+    weighted: Array = products @ factors
+    return weighted
 
 
 def given_classes(classes: Any) -> Array | None:

@@ -93,10 +93,12 @@ class Cluster(Scheduler):
         except OSError:  # The connection is lost: whoever computes the tasks reports it.
             return super().groups(chunks)
         groups: dict[Any, list[Any]] = {}
-        for i, (chunk, workers) in enumerate(zip(chunks, holders, strict=True)):
-            threads = [(name, k) for name, n_threads in workers.items() for k in range(n_threads)]
+        for chunk, workers in zip(chunks, holders, strict=True):
+            threads: list[Any] = [
+                (name, k) for name, n_threads in workers.items() for k in range(n_threads)
+            ]
             # Of chunks that are kept by several workers or nowhere, the former even out the groups.
-            chosen = min(threads or [i], key=lambda place: len(groups.get(place, [])))
+            chosen = min(threads or [chunk.key], key=lambda place: len(groups.get(place, [])))
             groups.setdefault(chosen, []).append(chunk)
         return list(groups.values())
 

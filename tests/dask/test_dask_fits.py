@@ -18,7 +18,12 @@ from dask.utils import key_split
 from dask_zoo import left_behind
 
 from softmax_regression import SoftmaxRegression
+from softmax_regression._data.dataset import target_sums
+from softmax_regression._objectives.linear.kernels import gradient_sums, share_sums
 from softmax_regression.dask import DaskSoftmaxRegression
+from softmax_regression.dask._collections import raw_chunks
+from softmax_regression.dask._rows import DaskClassesWithWeight, survey
+from softmax_regression.dask._schedulers import Cluster, Threads
 
 MODELS = [
     {},
@@ -296,7 +301,8 @@ def test_tasks_have_names(data):
 
     X, y = da.from_array(data.X, chunks=(200, -1)), _cut(data.y)
     with Callback(pretask=note):
-        DaskSoftmaxRegression().fit(X, y)
+        for solver in ("newton-cholesky", "lbfgs"):
+            DaskSoftmaxRegression(solver=solver).fit(X, y)
     wanted = {"survey", "chunk", "gradient", "hessian", "sum"}
     assert {f"softmax-{name}" for name in wanted} <= names
 
@@ -361,3 +367,37 @@ def test_rows_that_are_on_the_workers_already(client, data):
     for persist in (True, False):
         model = DaskSoftmaxRegression(client=client, persist=persist).fit(X, y)
         fitted_alike(SoftmaxRegression().fit(rows.X, rows.y), model)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("weights", [{}, {"class_weight": {0: 2.0, 2: 0.5}}])
+def test_the_first_pass_finds_the_means_that_certificates_need(data, soft, weights):
+    data = data()
+    y = data.shares if soft else data.y
+    X, y = da.from_array(data.X, chunks=(200, -1)), da.from_array(y, chunks=200)
+    raw = raw_chunks(X, y, da.from_array(data.weight, chunks=200))
+    rows = survey(raw, Threads(), None, weights.get("class_weight"), "test")
+    blocks = rows.blocks(DaskClassesWithWeight(rows.targets, True), Threads(), persist=False)
+    (sums,) = blocks.map_reduce(target_sums, width=3)
+    np.testing.assert_allclose(blocks.target_means(), sums / blocks.n_rows, rtol=1e-12)
+    totals, _ = blocks.map_reduce(share_sums, np.zeros((3, 5)), width=3)
+    assert totals.sum() == pytest.approx(blocks.n_rows, rel=1e-12)
+    (_, gradient) = blocks.map_reduce(gradient_sums, np.zeros((3, 6)), width=3)
+    shares = (totals - gradient[:, -1]) / blocks.n_rows
+    np.testing.assert_allclose(blocks.class_shares, shares, rtol=1e-12)
+
+
+def test_a_pass_has_a_task_for_each_thread_that_keeps_chunks(client, data):
+    data = data()
+    raw = raw_chunks(da.from_array(data.X, chunks=(100, -1)), da.from_array(data.y, chunks=100))
+    cluster = Cluster(client)
+    rows = survey(raw, cluster, None, None, "test")
+    for persist, most in ((True, 2), (False, 9)):
+        blocks = rows.blocks(DaskClassesWithWeight(rows.targets, True), cluster, persist=persist)
+        blocks.map_reduce(target_sums, width=3)  # After which the chunks are where they are kept.
+        groups = cluster.groups(blocks.chunks)
+        assert len(groups) <= most
+        assert sorted(chunk.key for group in groups for chunk in group) == sorted(
+            chunk.key for chunk in blocks.chunks
+        )
+    assert len(groups) == 9

@@ -509,6 +509,21 @@ def test_float32_sums_over_many_blocks_are_in_float64():
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-6)
 
 
+@every_problem
+def test_without_coefficients_sums_are_those_over_the_rows(problem):
+    objective = problem.linear()
+    rng = np.random.default_rng(3)
+    for same in (objective, objective.standardized()):
+        matrix = np.zeros((same.width, same.n_columns))
+        matrix[:, same.layout.n_features :] = rng.normal(size=(same.width, 1))
+        value, gradient = same.value_and_gradient(matrix.ravel())
+        nearby = matrix.copy()
+        nearby[:, : same.layout.n_features] = 1e-200  # Every row enters the sums.
+        of_rows, slopes_of_rows = same.value_and_gradient(nearby.ravel())
+        assert value == pytest.approx(of_rows, rel=1e-13)
+        np.testing.assert_allclose(gradient, slopes_of_rows, rtol=1e-11, atol=1e-14)
+
+
 @pytest.mark.parametrize("problem", variants(**DATA))
 def test_null_model_is_nearly_the_best_without_features(problem):
     objective = problem.linear()

@@ -47,7 +47,7 @@ from softmax_regression._objectives.linear.kernels import (
 )
 from softmax_regression._objectives.linear.layout import LinearLayout, centred
 from softmax_regression._objectives.linear.newton_dual import gap_by_newton_dual
-from softmax_regression._objectives.linear.null_model import null_model
+from softmax_regression._objectives.linear.null_model import null_model, null_sums
 from softmax_regression._penalties.ridge import Ridge
 
 # Probabilities are kept if they are at most as many as this share of the values of X, or as this
@@ -223,9 +223,18 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return self.data.laid_out(self.layout.matrix(params.astype(self.dtype, copy=False)))
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        total, gradient = self._summed(gradient_sums, self.for_rows(params))
+        coef, intercept = self.to_model(params)
+        if self._ignores_rows(coef):
+            total, gradient = null_sums(self.data, self.layout, intercept)
+        else:
+            total, gradient = self._summed(gradient_sums, self.for_rows(params))
         gradient = gradient.ravel()
         return self._finish(params, total, gradient, 1 / self.data.n_rows), gradient
+
+    def _ignores_rows(self, coef: Array) -> bool:
+        """Return whether all rows have the same scores, because W = 0."""
+        of_ones = self.data.n_columns > self.layout.n_features  # X has a column for the intercept.
+        return not (coef.any() or self.data.has_offset or of_ones)
 
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array

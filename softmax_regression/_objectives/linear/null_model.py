@@ -31,6 +31,29 @@ def null_model(data: RowBlocks, layout: LinearLayout) -> tuple[Array, Array]:
     return coef, intercept - data.offset_means() if data.has_offset else intercept
 
 
+def null_sums(data: RowBlocks, layout: LinearLayout, intercept: Array) -> tuple[float, Array]:
+    """Return Σ s_i CE_i and its gradient where W = 0, in the coordinates of X.
+
+    There all rows have the probabilities p = softmax(b), so that the means of x and of y xᵀ tell
+    both: the gradient in W is the sum of the weights times p x̄ᵀ − mean(y xᵀ).
+    """
+    shares, n_outputs = data.class_shares, layout.n_outputs
+    logits = np.zeros(len(shares))
+    if layout.fit_intercept:
+        logits[-n_outputs:] = intercept
+    largest = float(logits.max())
+    exponentials = np.exp(logits - largest)
+    total = float(np.add.reduce(exponentials))
+    p = (exponentials / total)[-n_outputs:]
+    value = float(np.log(total)) + float(shares @ (largest - logits))
+    gradient = np.empty((n_outputs, layout.n_columns))
+    means, of_targets = data.moments().means, data.target_means()
+    gradient[:, : layout.n_features] = p[:, None] * means[: layout.n_features]
+    gradient[:, : layout.n_features] -= of_targets[:, : layout.n_features]
+    gradient[:, layout.n_features :] = (p - shares[-n_outputs:])[:, None]
+    return value * data.n_rows, gradient * data.n_rows
+
+
 def null_slopes(objective: ObjectiveOfRows) -> Array:
     """Return the gradient in W of the mean loss where W = 0 and b is the best for it.
 
