@@ -1,4 +1,4 @@
-"""Rows in the chunks of Dask collections: the storage that objectives see."""
+"""`DaskBlocks`: rows in the chunks of Dask collections, as the storage of objectives."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from softmax_regression._linalg.arrays import Array
 from softmax_regression.dask._chunks import Request, View, apply_to_chunks, combine
 from softmax_regression.dask._schedulers import Scheduler
 
-_PARTS_OF_A_SUM = 8  # Results that a task of the tree puts together.
+_TREE_FAN_IN = 8  # The number of results that one task of the reduction tree combines.
 
 
 @dataclass
 class Facts:
-    """What is known of all rows.
+    """The properties of all rows together, which need no further pass.
 
     Parameters
     ----------
     n_rows, n_columns : int
         The shape of X.
     n_values : int
-        How many numbers of X are stored.
+        The number of stored values of X.
     stored_dtype : dtype
-        The precision of X.
+        The precision in which X is stored.
     is_sparse : bool
         Whether X is sparse.
     n_outputs, n_classes : int
-        How many scores a row has, and how many classes there are.
+        The number of scores of a row, and the number of classes.
     class_shares : ndarray of shape (n_classes,)
         The share of each class in the weighted targets.
     moments : Moments or None
-        Of the columns, where the first pass has found them.
+        The moments of the columns, if the first pass has computed them.
     target_means : ndarray of shape (n_outputs, n_columns) or None
-        The weighted mean of y xᵀ, where the first pass has found it.
+        The weighted mean of y xᵀ, if the first pass has computed it.
     target_entropy : float or None
-        The mean entropy of the targets, where it is known.
+        The weighted mean of the entropies of the targets, if it is known.
     n_passes : int
-        How often all rows have been gone through.
+        The number of passes over all rows so far.
     """
 
     n_rows: int
@@ -66,23 +66,23 @@ class Facts:
 
 
 class DaskBlocks(RowBlocks):
-    """Rows in chunks, each of which a task of Dask makes.
+    """Rows in chunks, each of which is the result of a Dask task.
 
-    A pass is a task for each chunk, or for those that a worker keeps, and a tree of tasks that put
-    the results together, so that one small result comes back. Nothing is remembered of single rows:
-    tasks may be done again, on other workers, and a chunk that is not kept takes no memory between
-    passes.
+    In a pass, one task applies a kernel to each chunk, or to all chunks that a thread of a worker
+    keeps. A tree of further tasks combines the results, so that one small result is returned. No
+    values of single rows are kept between passes: Dask may repeat a task on another worker, and a
+    chunk that is not persisted takes no memory between passes.
 
     Parameters
     ----------
     chunks : sequence of Delayed
-        Each makes a `Chunk`.
+        The tasks whose results are of class `Chunk`.
     facts : Facts
-        What is known of all rows; the views of the same rows share them.
+        The properties of all rows, which all views of the same rows share.
     scheduler : Scheduler
-        Who computes.
+        The scheduler that computes the tasks.
     view : View
-        In which precision products are computed, and which columns there are.
+        The precision of products and the columns that are used.
     """
 
     remembers_rows = False
@@ -104,7 +104,7 @@ class DaskBlocks(RowBlocks):
 
     @property
     def design(self) -> Self:
-        """Itself: whoever chooses a problem asks for shapes alone."""
+        """The object itself, because code that chooses a problem uses only the shape of X."""
         return self
 
     @property
@@ -135,27 +135,27 @@ class DaskBlocks(RowBlocks):
         return result
 
     def _pass(self, request: Request, reduce: Callable[[Sequence[Any]], Any]) -> Any:
-        """Return the last task of a pass: on the dashboard, its tasks have the kernel's name."""
+        """Return the last task of a pass, whose tasks carry the name of the kernel."""
         name, token = task_name(request.kernel), uuid4().hex
-        # A task of its own, so that it goes to each worker once.
+        # As a task of its own, the request is sent to each worker only once.
         sent = delayed(request, name=f"softmax-parameters-{token}", traverse=False)
-        apply, together = delayed(apply_to_chunks), delayed(combine)
+        apply, reduction = delayed(apply_to_chunks), delayed(combine)
         parts = [
             apply(group, sent, reduce, dask_key_name=f"{name}-{token}-{i}")
             for i, group in enumerate(self.scheduler.groups(self.chunks))
         ]
         level = 0
         while len(parts) > 1 or not level:
-            groups = [parts[i : i + _PARTS_OF_A_SUM] for i in range(0, len(parts), _PARTS_OF_A_SUM)]
+            groups = [parts[i : i + _TREE_FAN_IN] for i in range(0, len(parts), _TREE_FAN_IN)]
             parts = [
-                together(group, reduce, dask_key_name=f"softmax-sum-{token}-{level}-{i}")
+                reduction(group, reduce, dask_key_name=f"softmax-sum-{token}-{level}-{i}")
                 for i, group in enumerate(groups)
             ]
             level += 1
         return parts[0]
 
     def values_of_rows(self, n_values: int, dtype: Any) -> Any:
-        raise NotImplementedError("Nothing is remembered of single rows.")
+        raise NotImplementedError("Values of single rows are not kept.")
 
     def laid_out(self, coef: Array) -> Array:
         return self._example.laid_out(coef)
@@ -171,17 +171,19 @@ class DaskBlocks(RowBlocks):
         return super().moments()
 
     def take(self, sample: Sample) -> Dataset:
-        taken: Dataset = self.map_reduce(taken_rows, sample, reduce=Dataset.joined)
+        taken: Dataset = self.map_reduce(sampled_rows, sample, reduce=Dataset.joined)
         return taken
 
     def astype(self, dtype: Any) -> Self:
-        return self._seen(replace(self.view, dtype=np.dtype(dtype)))
+        return self._with_view(replace(self.view, dtype=np.dtype(dtype)))
 
     def select(self, columns: NDArray[np.intp]) -> Self:
         known = self.view.columns
-        return self._seen(replace(self.view, columns=columns if known is None else known[columns]))
+        return self._with_view(
+            replace(self.view, columns=columns if known is None else known[columns])
+        )
 
-    def _seen(self, view: View) -> Self:
+    def _with_view(self, view: View) -> Self:
         other = type(self)(self.chunks, self.facts, self.scheduler, view)
         if view.columns is self.view.columns:
             other._moments = other._moments or self._moments
@@ -189,12 +191,12 @@ class DaskBlocks(RowBlocks):
 
 
 def task_name(kernel: Callable[..., Any]) -> str:
-    """Return what the tasks of a kernel are called: ``softmax-gradient`` for `gradient_sums`."""
+    """Return the name of the tasks of a kernel, ``softmax-gradient`` for `gradient_sums`."""
     words = kernel.__name__.strip("_").removesuffix("_sums")
     return "softmax-" + words.replace("_", "-")
 
 
-def taken_rows(block: Block, sample: Sample) -> Dataset:
+def sampled_rows(block: Block, sample: Sample) -> Dataset:
     """Return the rows of a block that are in a sample."""
     first = block.first + block.rows.start
     begin, end = np.searchsorted(sample.rows, [first, block.first + block.rows.stop])

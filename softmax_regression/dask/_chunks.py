@@ -1,9 +1,8 @@
-"""What is done with one chunk, where it is: on a worker, or in a thread.
+"""The functions that Dask tasks apply to chunks of rows, on a worker or in a thread.
 
-A chunk is looked at once by `survey_chunk`, which refuses what cannot be fitted in words that name
-the chunk. From then on `encode_chunk` makes a `Chunk` of it, to which `apply_kernel` applies the
-kernels of the objective. All of this is called by tasks of Dask: functions and what they are given
-can be pickled.
+`survey_chunk` validates a chunk in the first pass and raises errors that name the chunk.
+`encode_chunk` then converts it to a `Chunk`, to which `apply_kernel` applies the kernels of the
+objective. All functions and their arguments can be pickled.
 """
 
 from __future__ import annotations
@@ -34,34 +33,36 @@ from softmax_regression._losses.pointwise import PointwiseLoss
 from softmax_regression._losses.targets import Targets, class_totals
 from softmax_regression.dask._worker_memory import kept_memory
 
-_LONGEST_TABLE = 1 << 16  # Entries, for labels that are integers near each other.
-_MAX_SENT_SUMS = 1 << 16  # Entries of the sums of classes that each chunk sends.
+_MAX_TABLE_ENTRIES = 1 << 16  # The largest number of entries of a lookup table of labels.
+# The largest number of entries of the sums of each class's rows that a chunk returns.
+_MAX_CLASS_SUMS_ENTRIES = 1 << 16
 
-# -- the first look --------------------------------------------------------------------------------
+# -- the first pass --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ChunkSurvey:
-    """What is known of a chunk after the first look.
+    """The properties of a chunk that the first pass finds.
 
     Parameters
     ----------
     index : int
         The number of the chunk.
     n_rows, n_columns, n_values, n_bytes : int
-        The shape of its X, how many numbers of it are stored, and in how many bytes with y.
+        The shape of X in this chunk, the number of its stored values, and the bytes of X and y.
     n_rows_of_weight : int
-        How many of its rows have a weight above 0.
+        The number of rows of positive weight.
     dtype : dtype
-        The precision of X.
+        The precision in which X is stored.
     is_sparse, is_soft, is_weighted : bool
-        Whether X is sparse, y holds probabilities, and there are weights.
+        Whether X is sparse, whether y holds class probabilities, and whether rows have weights.
     classes : ndarray
-        The classes in y, sorted.
+        The sorted classes that occur in y.
     largest : float
-        The power of two up to the largest weight; the numbers below are in units of it.
+        The largest power of two that does not exceed the largest weight. The weighted sums below
+        are in units of this number.
     totals : ndarray of shape (n_classes,)
-        The weight of each of the classes.
+        The total weight of each class.
     products : ndarray of shape (n_classes, n_classes) or None
         The weighted sum of y yᵀ over class probabilities y; None for labels.
     entropy : float
@@ -93,17 +94,17 @@ class ChunkSurvey:
 
 
 @dataclass(frozen=True)
-class FirstLook:
-    """What the first look at all chunks goes by.
+class SurveyRequest:
+    """The parameters of the first pass, which are the same for all chunks.
 
     Parameters
     ----------
     n_columns : int
-        How many columns X should have.
+        The number of columns that X must have.
     classes : ndarray or None
-        The classes, if they are given.
+        The classes, if the user has given them.
     estimator : str
-        The name that messages carry.
+        The name of the estimator in error messages.
     """
 
     n_columns: int
@@ -112,16 +113,18 @@ class FirstLook:
 
 
 @blas_held_to_one_thread
-def survey_chunk(index: int, X: Any, y: Any, sample_weight: Any, look: FirstLook) -> ChunkSurvey:
-    """Check a chunk, and return what is worth knowing of it."""
-    with naming_chunk(index), kept_memory():
-        design = _design(X, look.n_columns)
+def survey_chunk(
+    index: int, X: Any, y: Any, sample_weight: Any, request: SurveyRequest
+) -> ChunkSurvey:
+    """Validate a chunk and return its properties."""
+    with errors_naming_chunk(index), kept_memory():
+        design = _design(X, request.n_columns)
         n_rows = design.n_rows
         weight = _weights(sample_weight, n_rows)
         largest = 1.0 if weight is None else _power_of_two(float(weight.max(initial=0.0)))
         relative = np.ones(n_rows) if weight is None else weight / largest
         if n_rows:
-            targets = _targets(y, n_rows, look.classes, look.estimator)
+            targets = _targets(y, n_rows, request.classes, request.estimator)
         else:
             targets = Targets(np.empty(0), np.empty(0, dtype=np.intp), None, Fraction(0))
         encoded = targets.encoded
@@ -162,7 +165,7 @@ def column_moments(design: Design, weights: Array) -> Moments:
 def _sums_of_classes(design: Design, targets: Targets, weights: Array | None) -> Array | None:
     """Return the weighted sum of the rows of each class, unless it has too many entries."""
     n_classes = len(targets.classes)
-    if n_classes * design.n_columns > _MAX_SENT_SUMS:
+    if n_classes * design.n_columns > _MAX_CLASS_SUMS_ENTRIES:
         return None
     loss = replace(targets, weight=weights, score_each=True).loss(np.float64)
     pieces = (precise := design.astype(np.float64)).blocks(n_classes)
@@ -171,8 +174,8 @@ def _sums_of_classes(design: Design, targets: Targets, weights: Array | None) ->
 
 
 @contextmanager
-def naming_chunk(index: int) -> Iterator[None]:
-    """Have the messages of errors begin with the number of a chunk."""
+def errors_naming_chunk(index: int) -> Iterator[None]:
+    """Begin the messages of errors with the number of a chunk."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -182,7 +185,7 @@ def naming_chunk(index: int) -> Iterator[None]:
 
 def _design(X: Any, n_columns: int, *, check_finite: bool = True) -> Design:
     """Return the design of a chunk's X."""
-    if hasattr(X, "tocsr"):  # of pydata's sparse, too
+    if hasattr(X, "tocsr"):  # Matrices of PyData's package sparse have this method, too.
         X = X.tocsr()
     validate = partial(
         check_array,
@@ -192,7 +195,7 @@ def _design(X: Any, n_columns: int, *, check_finite: bool = True) -> Design:
         ensure_min_samples=0,
         input_name="X",
     )
-    with np.errstate(invalid="ignore"):  # of a sum of all values, which may overflow
+    with np.errstate(invalid="ignore"):  # The validation sums all values, which may overflow.
         design = as_design(validated(X, validate))
     if design.n_columns != n_columns:
         raise ValueError(f"X has {design.n_columns} columns here, and {n_columns} by its shape.")
@@ -200,7 +203,7 @@ def _design(X: Any, n_columns: int, *, check_finite: bool = True) -> Design:
 
 
 def _weights(sample_weight: Any, n_rows: int) -> Array | None:
-    """Return the weights of a chunk, all of which may be 0; None for none."""
+    """Return the weights of the rows of a chunk, which may all be 0; None if there are none."""
     if sample_weight is None:
         return None
     weight: Array = check_array(
@@ -221,7 +224,7 @@ def _weights(sample_weight: Any, n_rows: int) -> Array | None:
 
 
 def _power_of_two(weight: float) -> float:
-    """Return the largest one up to a weight, by which weights are divided exactly; 1 for 0."""
+    """Return the largest power of two up to a weight, by which division is exact; 1 for 0."""
     return float(np.ldexp(1.0, np.frexp(weight)[1] - 1)) if weight else 1.0
 
 
@@ -236,24 +239,24 @@ def _targets(y: Any, n_rows: int, classes: Array | None, estimator: str) -> Targ
     )
 
 
-def _known_targets(y: Any, n_rows: int, encoding: Encoding) -> Targets:
-    """Return targets that have been looked at, so that labels need no more than be found."""
+def _targets_after_survey(y: Any, n_rows: int, encoding: Encoding) -> Targets:
+    """Return the targets of a chunk that has been validated, whose labels are only looked up."""
     if is_soft(y):
         return _targets(y, n_rows, encoding.classes, encoding.estimator)
     encoded = _positions(as_labels(y), encoding.classes)
-    if len(encoded) != n_rows or encoded.min(initial=0) < 0:  # which the usual words are for
+    if len(encoded) != n_rows or encoded.min(initial=0) < 0:  # Full validation raises the error.
         return _targets(y, n_rows, encoding.classes, encoding.estimator)
     return Targets(encoding.classes, encoded, None, Fraction(n_rows))
 
 
 def _positions(labels: Array, classes: Array) -> Array:
-    """Return where labels are among the classes, -1 for those that are not.
+    """Return the positions of labels among the classes, and -1 for labels of other classes.
 
-    Small integers are looked up in a table, all others by hashing.
+    Integers from a small range are looked up in a table, other labels in a hash table.
     """
     if labels.dtype.kind == "i" and classes.dtype.kind == "i":
         lowest, highest = int(classes[0]), int(classes[-1])
-        if highest - lowest < _LONGEST_TABLE and len(labels):
+        if highest - lowest < _MAX_TABLE_ENTRIES and len(labels):
             inside = lowest <= labels.min() and labels.max() <= highest
             table = np.full(highest - lowest + 1, -1, dtype=np.intp)
             # Differences of small integers may overflow in their own dtype.
@@ -266,31 +269,31 @@ def _positions(labels: Array, classes: Array) -> Array:
     return found
 
 
-# -- chunks that kernels are applied to ------------------------------------------------------------
+# -- encoded chunks and kernels --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How targets and weights of all chunks are encoded.
+    """The parameters by which the targets and weights of all chunks are encoded.
 
     Parameters
     ----------
     n_columns : int
         The number of columns of X.
     classes : ndarray of shape (n_classes,)
-        All classes, sorted.
+        The sorted classes of all chunks.
     fitted : ndarray of bool, shape (n_classes,)
-        Those that are fitted.
+        Which classes are fitted, those of positive weight.
     factors : ndarray of shape (n_classes,)
-        The weights of the classes.
+        The class weights.
     mean_weight : float or None
-        The mean weight of a row, in units of `largest`; None where no row is weighted.
+        The mean weight of a row in units of `largest`, or None if no row is weighted.
     largest : float
-        The power of two up to the largest sample weight.
+        The largest power of two up to the largest sample weight.
     estimator : str
-        The name that messages carry.
+        The name of the estimator in error messages.
     score_each : bool, default=False
-        Whether two classes have a score each.
+        Whether each of two classes has a score of its own.
     """
 
     n_columns: int
@@ -305,16 +308,16 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows as kernels want them.
+    """The rows of a chunk, encoded for kernels.
 
     Parameters
     ----------
     design : Design
-        X.
+        The rows of X.
     loss : PointwiseLoss
-        Targets and weights.
+        Their targets and weights.
     first : int
-        The number of the first row among all.
+        The position of the first row in the whole data set.
     """
 
     design: Design
@@ -322,7 +325,7 @@ class Chunk:
     first: int
 
     def __sizeof__(self) -> int:
-        """Return the bytes of its arrays, by which Dask knows what a worker holds."""
+        """Return the bytes of the arrays, by which Dask measures the memory of a worker."""
         arrays = self.design.bytes_per_row() * self.design.n_rows + self.loss.targets.nbytes
         return arrays + (0 if self.loss.weight is None else self.loss.weight.nbytes)
 
@@ -330,15 +333,15 @@ class Chunk:
 def encode_chunk(
     survey: ChunkSurvey, first: int, X: Any, y: Any, sample_weight: Any, encoding: Encoding
 ) -> Chunk:
-    """Make a chunk of what has been surveyed: what was checked then is not checked again."""
-    with naming_chunk(survey.index):
+    """Encode a chunk after the first pass, which has validated it."""
+    with errors_naming_chunk(survey.index):
         design = _design(X, encoding.n_columns, check_finite=False)
         if design.n_rows != survey.n_rows:
             raise ValueError(
                 f"it has {design.n_rows} rows, and had {survey.n_rows} when it was first read. "
                 "What it is computed from must not change: persist it, or write it to a file."
             )
-        targets = _known_targets(y, design.n_rows, encoding)
+        targets = _targets_after_survey(y, design.n_rows, encoding)
         weight = None
         if encoding.mean_weight is not None:
             known = _weights(sample_weight, design.n_rows)
@@ -357,55 +360,55 @@ def encode_chunk(
 
 @dataclass(frozen=True)
 class View:
-    """How the rows of all chunks are looked at.
+    """The precision and the columns in which kernels use the rows of all chunks.
 
     Parameters
     ----------
     dtype : dtype
-        The precision in which products with X are computed.
+        The precision of products with X.
     columns : ndarray of int, default=None
-        Which columns; by default all.
+        The columns that are used; by default all.
     """
 
     dtype: np.dtype[Any]
     columns: NDArray[np.intp] | None = None
 
     def __call__(self, design: Design) -> Design:
-        """Return the design of a chunk so."""
+        """Return the design of a chunk in this precision, with these columns."""
         chosen = design if self.columns is None else design.select(self.columns)
         return chosen if chosen.dtype == self.dtype else chosen.astype(self.dtype)
 
 
 @dataclass(frozen=True)
 class Request:
-    """A kernel, and what it is given beside a block: the same for all chunks.
+    """A kernel with its parameters, which are the same for all chunks.
 
     Parameters
     ----------
     kernel : callable
-        Takes a block and `params`.
+        The function of a block and `params`.
     params : object
-        What all blocks get.
+        The parameters of the kernel.
     width : int
-        How many multiplications a number of X takes part in, which the size of pieces depends on.
+        The number of multiplications for each value of X, on which the size of pieces depends.
     view : View
-        How the rows are looked at.
-    handling : mapping
-        What NumPy does about overflow, underflow and so on, as `numpy.geterr` has it where the
-        request is made.
+        The precision and the columns of X.
+    error_handling : mapping
+        How NumPy treats floating-point errors, as `numpy.geterr` returns it in the process that
+        makes the request.
     """
 
     kernel: Callable[[Block, Any], Any]
     params: Any
     width: int
     view: View
-    handling: Mapping[str, Any]
+    error_handling: Mapping[str, Any]
 
 
 def apply_to_chunks(
     chunks: Sequence[Chunk], request: Request, reduce: Callable[[Sequence[Any]], Any]
 ) -> Any:
-    """Apply a kernel to some chunks, one after the other, and put the results together."""
+    """Apply a kernel to some chunks, one after the other, and combine the results."""
     result = apply_kernel(chunks[0], request)
     for chunk in chunks[1:]:
         result = reduce([result, apply_kernel(chunk, request)])
@@ -415,7 +418,7 @@ def apply_to_chunks(
 @blas_held_to_one_thread
 def apply_kernel(chunk: Chunk, request: Request) -> Any:
     """Apply a kernel to the rows of a chunk."""
-    with np.errstate(**request.handling), kept_memory():
+    with np.errstate(**request.error_handling), kept_memory():
         design = request.view(chunk.design)
         pieces = design.blocks(request.width)
         block = Block(design.in_turn(), chunk.loss, pieces, chunk.first)
@@ -423,9 +426,9 @@ def apply_kernel(chunk: Chunk, request: Request) -> Any:
 
 
 def combine(parts: Sequence[Any], reduce: Callable[[Sequence[Any]], Any]) -> Any:
-    """Put the results of some chunks together.
+    """Combine the results of several tasks.
 
-    Sums are made in the arrays of the first part. That is copied, as Dask may use a result again:
-    where a worker is lost, or one task's result serves two.
+    Sums are accumulated in the arrays of the first result. It is copied before, because Dask may
+    use the result of a task again, for instance after a worker is lost.
     """
     return reduce([copy.deepcopy(parts[0]), *parts[1:]])

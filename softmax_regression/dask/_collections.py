@@ -1,4 +1,4 @@
-"""Dask collections as chunks of rows: which rows of X, y and the weights belong together."""
+"""Chunks of Dask collections: the same rows of X, y and the weights for each chunk."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RawChunks:
-    """The chunks of some rows as they were given, none of them computed.
+    """The chunks of X, y and the weights as lazy tasks.
 
     Parameters
     ----------
     X : list of Delayed
-        A matrix or DataFrame each.
+        A task for each chunk, whose result is a matrix or DataFrame.
     y : list of Delayed
-        Their targets.
+        The targets of each chunk.
     sample_weight : list of Delayed or None
-        Their weights; None each where there are none.
+        The weights of each chunk, or a list of None.
     n_columns : int
-        How many columns X has, by what Dask knows of it.
+        The number of columns of X that Dask knows.
     """
 
     X: list[Any]
@@ -35,24 +35,26 @@ class RawChunks:
 
 
 def is_array(collection: Any) -> bool:
-    """Whether something is a Dask array."""
+    """Return whether an object is a Dask array."""
     return isinstance(collection, da.Array)
 
 
 def is_frame(collection: Any) -> bool:
-    """Whether something is a Dask DataFrame or Series: told without importing these."""
+    """Return whether an object is a Dask DataFrame or Series, without importing these."""
     return (
-        not is_array(collection) and hasattr(collection, "npartitions") and _can_delay(collection)
+        not is_array(collection)
+        and hasattr(collection, "npartitions")
+        and _has_partitions(collection)
     )
 
 
 def is_collection(collection: Any) -> bool:
-    """Whether something is a Dask array, DataFrame or Series."""
+    """Return whether an object is a Dask array, DataFrame or Series."""
     return is_array(collection) or is_frame(collection)
 
 
 def whole_rows(X: Any) -> Any:
-    """Return a matrix with all columns in one chunk."""
+    """Return X with all columns of a row in one chunk."""
     check_matrix(X)
     return X.rechunk({1: -1}) if is_array(X) and X.numblocks[1] > 1 else X
 
@@ -62,7 +64,7 @@ def check_matrix(X: Any) -> None:
     if not is_collection(X):
         raise TypeError(
             f"X must be a Dask array or DataFrame, got {type(X).__name__}: pass "
-            "dask.array.from_array(X), or take SoftmaxRegression for what is in memory."
+            "dask.array.from_array(X), or use SoftmaxRegression for data in memory."
         )
     if X.ndim != 2:
         raise ValueError(f"X must have rows and columns, got {X.ndim} dimension(s).")
@@ -71,27 +73,29 @@ def check_matrix(X: Any) -> None:
 
 
 def raw_chunks(X: Any, y: Any, sample_weight: Any = None) -> RawChunks:
-    """Return the chunks of X, and of y and the weights for the same rows.
+    """Return the chunks of X, and the chunks of y and the weights for the same rows.
 
     Parameters
     ----------
     X : Dask array or DataFrame of shape (n_samples, n_features)
-        Its chunks or partitions are the chunks.
+        Its chunks or partitions determine the chunks.
     y : Dask array, DataFrame or Series, or array-like
-        Targets; what is no collection is cut up as X is.
+        The targets; an array in memory is divided like X.
     sample_weight : Dask array or Series, or array-like, default=None
-        Weights.
+        The weights.
     """
     X = whole_rows(X)
     rows = _delayed(X)
     weights = (
-        [None] * len(rows) if sample_weight is None else _beside(X, sample_weight, "sample_weight")
+        [None] * len(rows)
+        if sample_weight is None
+        else _aligned_chunks(X, sample_weight, "sample_weight")
     )
-    return RawChunks(rows, _beside(X, y, "y"), weights, X.shape[1])
+    return RawChunks(rows, _aligned_chunks(X, y, "y"), weights, X.shape[1])
 
 
-def _beside(X: Any, other: Any, name: str) -> list[Any]:
-    """Return the chunks of another collection for the rows of those of X."""
+def _aligned_chunks(X: Any, other: Any, name: str) -> list[Any]:
+    """Return the chunks of another collection that hold the same rows as the chunks of X."""
     if other is None:
         raise ValueError(f"{name} must be given, and is None.")
     known = is_array(X) and bool(np.isfinite(X.chunks[0]).all())
@@ -103,7 +107,7 @@ def _beside(X: Any, other: Any, name: str) -> list[Any]:
             )
         other = da.from_array(np.asarray(other), chunks=-1)
     if is_array(other):
-        other = _cut_as(X, other, name) if known else other
+        other = _rechunked_like(X, other, name) if known else other
         if other.ndim == 2 and other.numblocks[1] > 1:
             other = other.rechunk({1: -1})
     chunks = _delayed(other)
@@ -115,8 +119,8 @@ def _beside(X: Any, other: Any, name: str) -> list[Any]:
     return chunks
 
 
-def _cut_as(X: Any, other: Any, name: str) -> Any:
-    """Return an array with chunks of the same rows as X, if its own lengths are known."""
+def _rechunked_like(X: Any, other: Any, name: str) -> Any:
+    """Return an array, rechunked to the rows of the chunks of X if its own lengths are known."""
     if not np.isfinite(other.chunks[0]).all():
         return other
     if other.shape[0] != X.shape[0]:
@@ -131,10 +135,10 @@ def _delayed(collection: Any) -> list[Any]:
     """Return the chunks of a collection as Delayed objects."""
     chunks = list(np.ravel(collection.to_delayed()))
     if chunks and not len(chunks[0].dask):
-        # Dask's optimisation may leave out chunks that are in the memory of workers already.
+        # Dask's optimisation may drop the chunks that are already in the memory of workers.
         chunks = list(np.ravel(collection.to_delayed(optimize_graph=False)))
     return chunks
 
 
-def _can_delay(collection: Any) -> bool:
+def _has_partitions(collection: Any) -> bool:
     return hasattr(collection, "to_delayed") and hasattr(collection, "partitions")

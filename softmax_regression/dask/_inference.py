@@ -1,4 +1,4 @@
-"""What coefficients fitted to Dask collections are worth: `infer`, by sums over the chunks."""
+"""Statistical inference for models of Dask collections: `infer`, by sums over the chunks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from softmax_regression.inference._information import (
 
 
 class DaskLikelihood(Likelihood):
-    """The likelihood of rows in chunks, which are read in each pass.
+    """The likelihood of rows in chunks, which are computed in each pass.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class DaskLikelihood(Likelihood):
     classes : DaskClassesWithWeight
         The classes that were fitted.
     total_weight : float
-        What the weights sum to.
+        The sum of the weights.
     """
 
     covariances = ("nonrobust", "HC0", "HC1")
@@ -53,7 +53,7 @@ class DaskLikelihood(Likelihood):
         given = as_float(rows.targets.total_weight)
         strength = 0.0 if np.isinf(model.C) else total_weight / (given * model.C)
         l2 = l2_of_differences(strength, total_weight, len(model.coef_) == 1)
-        # Results keep the rows: so that nothing stays with the workers, neither do chunks.
+        # The chunks are not persisted, because results hold them for as long as they live.
         data = rows.blocks(classes, scheduler_of(model.client), persist=False)
         base = LinearCrossEntropy.of_rows(data, l2, model.fit_intercept)
         weights = feature_weights(model.penalty_weights, model.standardize, data.n_columns)
@@ -64,7 +64,7 @@ class DaskLikelihood(Likelihood):
         return self._rows.n_rows_of_weight
 
     def sum_of(self, sample_weight: Any) -> float:
-        return self.total_weight  # which is not rounded but by being summed up
+        return self.total_weight  # It has no other rounding errors than those of the sum.
 
     def row_weights(self, rows: slice) -> NoReturn:
         self._refuse()
@@ -89,7 +89,7 @@ def _(
     offset: Any = None,
     sampling: bool = False,
 ) -> tuple[Likelihood, Array, float]:
-    """Return the same as `likelihood_of` for Dask collections, from which the rows are read."""
+    """Return the likelihood of rows in Dask collections, as `likelihood_of` does in memory."""
     if offset is not None:
         raise ValueError("offset is not for Dask collections: fit SoftmaxRegression in memory.")
     raw, name = raw_chunks(X, y, sample_weight), "infer"

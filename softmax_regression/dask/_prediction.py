@@ -1,4 +1,4 @@
-"""Predictions of a model for Dask collections: lazy collections with the same chunks."""
+"""Predictions for Dask collections, which are lazy collections with the same chunks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from dask import delayed
 
 from softmax_regression._linalg.arrays import Array
-from softmax_regression.dask._chunks import naming_chunk
+from softmax_regression.dask._chunks import errors_naming_chunk
 from softmax_regression.dask._collections import (
     RawChunks,
     check_matrix,
@@ -23,25 +23,25 @@ from softmax_regression.dask._schedulers import Scheduler
 
 
 def predicted(model: Any, method: str, X: Any) -> Any:
-    """Return what a method of a model in memory gives for each row of X.
+    """Apply a prediction method of a model in memory to each row of X.
 
     Parameters
     ----------
     model : SoftmaxRegression
-        The model.
+        The fitted model.
     method : str
-        The method.
+        The name of the method.
     X : Dask array or DataFrame, or array-like
-        Rows; what is no collection is predicted at once.
+        The rows. Predictions for rows in memory are computed at once.
 
     Returns
     -------
     Dask array
-        For an array, with its chunks.
+        For a Dask array, with the same chunks.
     Dask DataFrame or Series
-        For a DataFrame, with its index and partitions; columns are the classes.
+        For a Dask DataFrame, with the same index and partitions; columns are the classes.
     ndarray
-        For what is in memory.
+        For rows in memory.
     """
     if not is_collection(X):
         return getattr(model, method)(X)
@@ -49,7 +49,7 @@ def predicted(model: Any, method: str, X: Any) -> Any:
     if not is_array(X):
         meta = _predicted_frame(X._meta_nonempty, model, method).iloc[:0]
         return X.map_partitions(_predicted_frame, model, method, meta=meta)
-    # What one row gives tells the dtype and the number of columns.
+    # The prediction for one row shows the dtype and the number of columns.
     example = getattr(model, method)(np.zeros((1, X.shape[1]), dtype=X.dtype))
     lazy = whole_rows(X).map_blocks(
         _predicted_array,
@@ -64,10 +64,10 @@ def predicted(model: Any, method: str, X: Any) -> Any:
 
 
 def _predicted_array(X: Any, model: Any, method: str) -> Array:
-    """Return predictions for a chunk, a row for each of its own."""
+    """Return the predictions for a chunk, with one row for each row of X."""
     if hasattr(X, "tocsr"):
         X = X.tocsr()
-    if not X.shape[0]:  # scikit-learn's validation refuses no rows
+    if not X.shape[0]:  # scikit-learn's validation refuses an X without rows.
         return _predicted_array(np.zeros((1, X.shape[1])), model, method)[:0]
     result: Array = getattr(model, method)(X)
     return result[:, None] if result.ndim == 1 else result
@@ -84,18 +84,18 @@ def _predicted_frame(X: pd.DataFrame, model: Any, method: str) -> pd.DataFrame |
 
 
 def accuracy(model: Any, raw: RawChunks, scheduler: Scheduler) -> float:
-    """Return the weighted share of rows that a model in memory gets right.
+    """Return the accuracy of a model in memory, weighted by the rows.
 
     Parameters
     ----------
     model : SoftmaxRegression
         The model.
     raw : RawChunks
-        Rows, targets and weights.
+        The rows, their targets and weights.
     scheduler : Scheduler
-        Who computes.
+        The scheduler that computes the tasks.
     """
-    task, token = delayed(_right), uuid4().hex
+    task, token = delayed(_correct_weight), uuid4().hex
     sent = delayed(model, traverse=False)
     chunks = zip(raw.X, raw.y, raw.sample_weight, strict=True)
     parts: Sequence[tuple[float, float]] = scheduler.compute(
@@ -110,9 +110,11 @@ def accuracy(model: Any, raw: RawChunks, scheduler: Scheduler) -> float:
     return float(right / total)
 
 
-def _right(index: int, X: Any, y: Any, sample_weight: Any, model: Any) -> tuple[float, float]:
-    """Return the weight of the rows of a chunk that are predicted right, and of all of them."""
-    with naming_chunk(index):
+def _correct_weight(
+    index: int, X: Any, y: Any, sample_weight: Any, model: Any
+) -> tuple[float, float]:
+    """Return the weight of the correctly predicted rows of a chunk, and of all its rows."""
+    with errors_naming_chunk(index):
         n_rows = X.shape[0]
         total = float(n_rows if sample_weight is None else np.sum(np.asarray(sample_weight)))
         if not n_rows or total == 0:

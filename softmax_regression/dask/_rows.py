@@ -1,4 +1,4 @@
-"""From Dask collections to rows that can be fitted: the first pass, and what follows from it."""
+"""The first pass over Dask collections, and the encoded rows that are made with its results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from softmax_regression.dask._blocks import DaskBlocks, Facts
 from softmax_regression.dask._chunks import (
     ChunkSurvey,
     Encoding,
-    FirstLook,
+    SurveyRequest,
     View,
     encode_chunk,
     survey_chunk,
@@ -35,18 +35,18 @@ from softmax_regression.inference._suspicion import no_finite_minimum
 
 @dataclass(frozen=True)
 class SurveyedRows:
-    """All rows after the first pass.
+    """The results of the first pass over all rows.
 
     Parameters
     ----------
     raw : RawChunks
-        The chunks as they were given.
+        The chunks of the collections that the user has passed.
     surveys : list of ChunkSurvey
-        What is known of each that has rows.
+        The properties of each chunk that has rows.
     targets : Targets
-        The classes and their weights: one row for each class stands for all of that class.
+        The classes with their weights, as a single row for each class.
     encoding : Encoding
-        How chunks are encoded where all classes are fitted.
+        The parameters by which chunks are encoded if all classes are fitted.
     """
 
     raw: RawChunks
@@ -55,16 +55,16 @@ class SurveyedRows:
     encoding: Encoding
 
     def blocks(self, classes: ClassesWithWeight, scheduler: Scheduler, persist: bool) -> DaskBlocks:
-        """Return the rows with the classes that are fitted.
+        """Return the rows, encoded with the classes that are fitted.
 
         Parameters
         ----------
         classes : ClassesWithWeight
-            Those.
+            The classes that are fitted.
         scheduler : Scheduler
-            Who computes.
+            The scheduler that computes the tasks.
         persist : bool
-            Whether chunks are to stay in memory where there is room.
+            Whether a cluster keeps the chunks in memory, if they fit.
         """
         encoding = replace(self.encoding, fitted=classes.fitted)
         token = uuid4().hex
@@ -85,13 +85,13 @@ class SurveyedRows:
 
     @property
     def n_rows_of_weight(self) -> int:
-        """How many rows have a weight above 0, of themselves and of their class."""
+        """The number of rows whose sample weight and class weight are positive."""
         if (self.encoding.factors > 0).all():
             return sum(survey.n_rows_of_weight for survey in self.surveys)
         raise ValueError("class_weight must be positive for each class where rows are counted.")
 
     def with_a_score_for_each(self) -> SurveyedRows:
-        """Return them with a score for each of two classes, as each of more has."""
+        """Return the rows with a score for each of two classes, instead of a single score."""
         targets = replace(self.targets, score_each=True)
         return replace(self, targets=targets, encoding=replace(self.encoding, score_each=True))
 
@@ -114,7 +114,7 @@ class SurveyedRows:
         )
 
     def _moments(self) -> Moments | None:
-        """Return the moments of the columns, unless weights of classes would change them."""
+        """Return the moments of the columns, or None if class weights change them."""
         encoding = self.encoding
         if not (encoding.factors == 1).all():
             return None
@@ -127,7 +127,7 @@ class SurveyedRows:
         )
 
     def _target_means(self, classes: ClassesWithWeight, n_outputs: int) -> Array | None:
-        """Return the weighted mean of y xᵀ, unless chunks did not send the sums for it."""
+        """Return the weighted mean of y xᵀ, or None if the chunks returned no sums of classes."""
         encoding = self.encoding
         of_rows = self.surveys[0].is_soft and not (encoding.factors == 1).all()
         totals = np.zeros((len(encoding.classes), self.surveys[0].n_columns))
@@ -144,24 +144,24 @@ class SurveyedRows:
 def survey(
     raw: RawChunks, scheduler: Scheduler, classes: Array | None, class_weight: Any, estimator: str
 ) -> SurveyedRows:
-    """Go through all rows for the first time.
+    """Validate all rows in a first pass, and find classes, weights and moments.
 
     Parameters
     ----------
     raw : RawChunks
         The chunks.
     scheduler : Scheduler
-        Who computes.
+        The scheduler that computes the tasks.
     classes : ndarray or None
-        The classes, sorted; by default those that are found.
+        The sorted classes; by default those that occur in y.
     class_weight : dict, 'balanced' or None
-        Weights of the classes.
+        The class weights.
     estimator : str
-        The name that messages carry.
+        The name of the estimator in error messages.
     """
-    look = FirstLook(raw.n_columns, classes, estimator)
+    request = SurveyRequest(raw.n_columns, classes, estimator)
     token = uuid4().hex
-    sent = delayed(look, name=f"softmax-first-look-{token}", traverse=False)
+    sent = delayed(request, name=f"softmax-survey-request-{token}", traverse=False)
     task = delayed(survey_chunk)
     tasks = [
         task(i, X, y, weight, sent, dask_key_name=f"softmax-survey-{token}-{i}")
@@ -173,12 +173,12 @@ def survey(
     for found in surveys[1:]:
         _check_same_kind(found, surveys[0])
     known = _all_classes(surveys) if classes is None else classes
-    targets, encoding = _weighed(surveys, known, class_weight, look)
+    targets, encoding = _weighted_targets(surveys, known, class_weight, request)
     return SurveyedRows(raw, surveys, targets, encoding)
 
 
 def _check_same_kind(one: ChunkSurvey, first: ChunkSurvey) -> None:
-    """Raise unless a chunk is of the same kind as the first."""
+    """Raise unless a chunk has the same kind of X and y as the first chunk."""
 
     def kind(found: ChunkSurvey) -> list[str]:
         return [
@@ -206,10 +206,10 @@ def _all_classes(surveys: Sequence[ChunkSurvey]) -> Array:
     return found
 
 
-def _weighed(
-    surveys: Sequence[ChunkSurvey], classes: Array, class_weight: Any, look: FirstLook
+def _weighted_targets(
+    surveys: Sequence[ChunkSurvey], classes: Array, class_weight: Any, request: SurveyRequest
 ) -> tuple[Targets, Encoding]:
-    """Return the weights of all classes, and how chunks are encoded."""
+    """Return the classes with their weights, and the parameters by which chunks are encoded."""
     n_rows, weighted = sum(one.n_rows for one in surveys), any(one.is_weighted for one in surveys)
     largest = max(one.largest for one in surveys) if weighted else 1.0
     totals = np.zeros(len(classes))
@@ -232,13 +232,13 @@ def _weighed(
         mean, total_weight = total / n_rows, Fraction(total) * unit
         totals = totals / mean
     encoding = Encoding(
-        look.n_columns,
+        request.n_columns,
         classes,
         np.ones(len(classes), dtype=bool),
         factors,
         mean,
         largest,
-        look.estimator,
+        request.estimator,
     )
     return Targets(classes, of_each, totals, total_weight), encoding
 
@@ -246,10 +246,10 @@ def _weighed(
 def _totals_with_factors(
     surveys: Sequence[ChunkSurvey], totals: Array, factors: Array, largest: float
 ) -> Array:
-    """Return the weight of each class if rows are weighted by the factors of their classes.
+    """Return the total weight of each class after rows are multiplied by class weights.
 
-    A row of class probabilities y has the factor y · factors, and so much of it belongs to each of
-    its classes as y says.
+    A row of class probabilities y is multiplied by y · factors, so that the totals are the weighted
+    sum of y yᵀ times the factors.
     """
     if not surveys[0].is_soft:
         return totals * factors
@@ -261,7 +261,7 @@ def _totals_with_factors(
 
 
 def given_classes(classes: Any) -> Array | None:
-    """Return the classes that are given, sorted; None if they are to be found."""
+    """Return the sorted classes that the user has given, or None."""
     if classes is None:
         return None
     known: Array = np.unique(as_labels(classes, "classes"))
@@ -280,26 +280,26 @@ def proved_separation(
     fit_intercept: bool,
     names: Any,
 ) -> str | None:
-    """Say why there is no finite minimum, where that is proved.
+    """Return a text that says why there is no finite minimum, or None if that is not proved.
 
     Parameters
     ----------
     reason : StopReason
-        Why the fit ended.
+        The reason why the fit ended.
     data : DaskBlocks
         The rows.
     classes : ClassesWithWeight
         The classes that were fitted.
     coef, intercept : ndarray
-        W and b where the fit ended.
+        W and b at the end of the fit.
     fit_intercept : bool
         Whether the model has an intercept.
     names : array-like or None
-        What the features are called.
+        The names of the features.
     """
     if reason is not StopReason.SEPARABLE:
         return None
-    design: Any = data  # Of which no more than its shape is asked.
+    design: Any = data  # Only the shape of the design is used.
     return no_finite_minimum(
         design,
         classes.targets,
@@ -315,26 +315,26 @@ def proved_separation(
 
 
 class DaskClassesWithWeight(ClassesWithWeight):
-    """Which classes are fitted, and how the others come back: by a pass over all chunks."""
+    """Classes of positive weight; a pass over all chunks puts the others back into the model."""
 
     def _least_lead(self, coef: Array, intercept: Array, design: Any) -> Array:
-        model = _Model(coef.astype(design.dtype), intercept, self.fitted)
+        model = _ModelOfAllClasses(coef.astype(design.dtype), intercept, self.fitted)
         least: Array = design.map_reduce(
             least_leads, model, width=len(coef), reduce=np.minimum.reduce
         )
         return least
 
 
-class _Model(NamedTuple):
-    """W and b of all classes, and which of them are fitted."""
+class _ModelOfAllClasses(NamedTuple):
+    """W and b of all classes, and the mask of those that are fitted."""
 
     coef: Array
     intercept: Array
     fitted: Array
 
 
-def least_leads(block: Block, model: _Model) -> Array:
-    """Return by how much the best fitted class at least leads before each of the others."""
+def least_leads(block: Block, model: _ModelOfAllClasses) -> Array:
+    """Return the smallest lead of the best fitted class over each of the other classes."""
     least = np.full(int((~model.fitted).sum()), np.inf)
     for rows in block.pieces:
         scores = scores_of(block.design[rows], model.coef) + model.intercept[:, None]
