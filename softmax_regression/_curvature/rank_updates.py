@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from softmax_regression._linalg.arrays import Array
 
 # Up to this many rows, a general product is quicker than a symmetric update with half of the work.
 SHORT_SIDE = 16
+# A triangle of z diag(w) zᵀ is made in strips of at least so many columns, and of at most so many
+# strips. More strips would compute less of the other triangle, in products too narrow for BLAS.
+_MIN_STRIP_COLUMNS, _MAX_STRIPS = 8, 8
 
 
 def add_weighted_square(out: Array, z: Array, weight: Array) -> None:
@@ -37,9 +41,34 @@ def add_square(out: Array, factor: float, a: Array) -> None:
     syrk(factor, a.T, beta=1.0, c=out.T, trans=True, lower=True, overwrite_c=True)
 
 
-def mirror(matrix: Array) -> None:
-    """Copy the upper triangle of a matrix to its lower triangle."""
-    np.copyto(matrix, matrix.T, where=_below_diagonal(len(matrix)))
+def add_weighted_squares(out: Array, z: Array, weights: Array) -> None:
+    """Add z diag(w_k) zᵀ to the upper triangle of each out[k], in place.
+
+    Parameters
+    ----------
+    out : ndarray of shape (n_weights, n_columns, n_columns)
+        The matrices. Entries below their diagonals are left undefined.
+    z : ndarray of shape (n_columns, n_rows)
+        Rows of X, transposed.
+    weights : ndarray of shape (n_weights, n_rows)
+        The weights w_k of the rows.
+    """
+    products = weights[:, None] * z
+    for first, end in pairwise(_strip_bounds(len(z))):
+        out[:, :end, first:end] += np.matmul(products[:, :end], z[first:end].T)
+
+
+@lru_cache(maxsize=4)
+def _strip_bounds(n_columns: int) -> list[int]:
+    """Return the bounds of strips of columns of about equal width."""
+    width = max(_MIN_STRIP_COLUMNS, -(-n_columns // _MAX_STRIPS))
+    return [*range(0, n_columns, width), n_columns]
+
+
+def mirror(matrices: Array) -> None:
+    """Copy the upper triangle of a matrix, or of each of several, to its lower triangle."""
+    transposed = matrices.swapaxes(-2, -1)
+    np.copyto(matrices, transposed, where=_below_diagonal(matrices.shape[-1]))
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softmax_regression._data.dataset import Block
+from softmax_regression._data.dataset import Block, cut
+from softmax_regression._data.design import Design
 from softmax_regression._data.sums import Sample, join
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
@@ -21,7 +22,7 @@ from softmax_regression._objectives.linear.kernels import probabilities_of
 Add = Callable[[Array, Array, Any], None]
 
 # The rows of one rank-k update have about this many values, so that they fit the cache.
-_UPDATE_VALUES = 1 << 19
+_UPDATE_VALUES = 1 << 18
 _MIN_UPDATE_ROWS = 64  # Updates of fewer rows would spend their time on function calls.
 # An update makes this many multiplications in the time that a product with X needs for one.
 _UPDATE_PER_PRODUCT = 4
@@ -70,9 +71,10 @@ def sum_over_rows(
     at = as_evaluation(at)
     at_once = objective.rows_at_once(at) if sample is None else None
     if at_once is not None:
-        z, p = at_once
+        z, p = (values.astype(dtype, copy=False) for values in at_once)
         sums = tuple([np.zeros(shape, dtype) for shape in shapes])
-        add(z.astype(dtype, copy=False), p.astype(dtype, copy=False), sums)
+        for rows in cut(slice(0, z.shape[1]), _rows_at_a_time(shapes)):
+            add(z[:, rows], p[:, rows], sums)
         return sums
     data, kept = objective.data, objective.known_probabilities(at)
     if sample is not None:
@@ -92,25 +94,54 @@ def request_of(
     dtype: Any,
 ) -> HessianRequest:
     """Return the request for `hessian_sums` at some parameters."""
-    largest = max(shapes, key=prod)
-    n_rows = max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
-    matrix = objective.for_rows(params)
+    n_rows, matrix = _rows_at_a_time(shapes), objective.for_rows(params)
     return HessianRequest(add, matrix, objective.row_map, shapes, dtype, n_rows)
+
+
+def _rows_at_a_time(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Return the number of rows whose products, as large sums need them, fit the cache."""
+    largest = max(shapes, key=prod)
+    return max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
 
 
 def hessian_sums(block: Block, request: HessianRequest) -> tuple[Array, ...]:
     """Return the sums that `request.add` makes over the rows of a block."""
-    dtype, weight = request.dtype, block.loss.weight
-    sums = tuple([np.zeros(shape, dtype) for shape in request.shapes])
-    memory = np.empty(request.row_map.n_columns * min(request.n_rows, block.design.n_rows))
+    sums = ChunkSums(block, request)
     for rows in block.regrouped(request.n_rows):
         X = block.design[rows]
-        p = probabilities_of(block, rows, X, request.matrix)
-        z = request.row_map(X, memory)
-        if weight is not None:
-            z = z * np.sqrt(weight[rows])
-        request.add(z.astype(request.dtype, copy=False), p.astype(request.dtype, copy=False), sums)
-    return sums
+        sums.add(X, rows, probabilities_of(block, rows, X, request.matrix))
+    return sums.totals
+
+
+class ChunkSums:
+    """Sums over the rows of a block, to which chunks of rows are added.
+
+    Parameters
+    ----------
+    block : Block
+        The rows.
+    request : HessianRequest
+        The sums; at most `request.n_rows` rows can be added at a time.
+
+    Attributes
+    ----------
+    totals : tuple of ndarray
+        The sums.
+    """
+
+    def __init__(self, block: Block, request: HessianRequest):
+        self.totals = tuple([np.zeros(shape, request.dtype) for shape in request.shapes])
+        self._request, self._weight = request, block.loss.weight
+        n_rows = min(request.n_rows, block.design.n_rows)
+        self._memory = np.empty(request.row_map.n_columns * n_rows)
+
+    def add(self, X: Design, rows: slice, p: Array) -> None:
+        """Add some rows, given by X and their positions, with their probabilities."""
+        dtype = self._request.dtype
+        z = self._request.row_map(X, self._memory)
+        if self._weight is not None:
+            z = z * np.sqrt(self._weight[rows])
+        self._request.add(z.astype(dtype, copy=False), p.astype(dtype, copy=False), self.totals)
 
 
 def weighted_rows(objective: LinearCrossEntropy, at: Array | Evaluation) -> tuple[Array, Array]:

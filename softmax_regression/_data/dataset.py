@@ -66,16 +66,20 @@ class Block(NamedTuple):
 
     def regrouped(self, n_rows: int) -> Sequence[slice]:
         """Return pieces of `n_rows` rows each that make up the same rows."""
-        rows = self.rows
-        if rows.stop - rows.start <= n_rows:
-            return (rows,)
-        first, last = rows.start, rows.stop
-        return [slice(a, min(a + n_rows, last)) for a in range(first, last, n_rows)]
+        return cut(self.rows, n_rows)
 
     @property
     def rows(self) -> slice:
         """The rows of `design` that belong to the block."""
         return slice(self.pieces[0].start, self.pieces[-1].stop) if self.pieces else slice(0, 0)
+
+
+def cut(rows: slice, n_rows: int) -> Sequence[slice]:
+    """Return consecutive slices of at most `n_rows` rows each that make up a slice of rows."""
+    first, last = rows.start, rows.stop
+    if last - first <= n_rows:
+        return (rows,)
+    return [slice(start, min(start + n_rows, last)) for start in range(first, last, n_rows)]
 
 
 class RowBlocks(ABC):

@@ -29,6 +29,7 @@ from scipy.special import softmax, xlogy
 from softmax_regression._curvature.bias_reduced import BiasReducedCrossEntropy
 from softmax_regression._curvature.full_hessian import hessian_matrix
 from softmax_regression._curvature.rank_updates import add_square, mirror
+from softmax_regression._curvature.with_hessian import with_hessian
 from softmax_regression._data.dataset import Block
 from softmax_regression._data.dense import DenseDesign
 from softmax_regression._data.design import Design
@@ -152,9 +153,13 @@ class Likelihood:
     @cached_property
     def objective(self) -> LinearCrossEntropy | BiasReducedCrossEntropy:
         """The objective whose value times the total weight is F."""
-        if not self.bias_reduced:
-            return self.loss
-        return BiasReducedCrossEntropy(self.loss, 1 / self.total_weight)
+        return self._with_hessian if self.bias_reduced else self.loss
+
+    @cached_property
+    def _with_hessian(self) -> LinearCrossEntropy | BiasReducedCrossEntropy:
+        """The same objective, whose evaluations include the sums of the Hessian."""
+        loss = with_hessian(self.loss)
+        return BiasReducedCrossEntropy(loss, 1 / self.total_weight) if self.bias_reduced else loss
 
     @property
     def width(self) -> int:
@@ -256,7 +261,7 @@ class Likelihood:
 
     def evaluate(self, u: Array) -> Evaluation:
         """Return F and its derivatives at some unknowns."""
-        at = self.objective.evaluate(self._params(u))
+        at = self._with_hessian.evaluate(self._params(u))
         of_loss = at.inner if self.bias_reduced and at.inner is not None else at
         matrix = self.loss.matrix(of_loss.params)
         penalty = 0.5 * float(np.vdot(self.loss.ridge * matrix, matrix))

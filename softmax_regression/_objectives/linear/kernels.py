@@ -58,10 +58,14 @@ def write_gradient(
     matrix: Array,
     out: Array,
     scratch: Array | None = None,
+    keep: Array | None = None,
 ) -> float:
-    """Return Σ s_i CE_i over some rows, given by X and their positions, and write its gradient."""
+    """Return Σ s_i CE_i over some rows, given by X and their positions, and write its gradient.
+
+    The probabilities of the rows are written to `keep` if it is given.
+    """
     scores = scores_of(X, matrix, scratch)
-    total = loss.value_and_residual(scores, rows)
+    total = loss.value_and_residual(scores, rows, keep)
     write_products(X, scores, out)
     return total
 
