@@ -216,7 +216,9 @@ def _encode_labels(y: Any, classes: Array | None, estimator: str) -> tuple[Array
             "call of partial_fit."
         )
     known = np.sort(classes)
-    return known, np.searchsorted(known, y).astype(np.intp, copy=False)
+    if len(found) < len(known):
+        encoded = np.searchsorted(known, found)[encoded]
+    return known, encoded.astype(np.intp, copy=False)
 
 
 def _close_integers(y: Array) -> tuple[Array, Array] | None:

@@ -143,11 +143,13 @@ class Likelihood:
         self.fit_intercept, self.bias_reduced = base.fit_intercept, bias_reduced
         if feature_weights is not None:
             base = feature_weights.weighted(base)
-        self.varies = spreads(base.data.moments(), base.fit_intercept) > 0
+        moments = base.data.moments()
+        self.varies = spreads(moments, base.fit_intercept) > 0
         standardized = base.standardized()
         coordinates = standardized.coordinates
         assert coordinates is not None
         self.coordinates, self.row_map = coordinates, standardized.row_map
+        self._moments = coordinates.moments(moments)
         self.loss = in_float64(standardized)
 
     @cached_property
@@ -290,9 +292,30 @@ class Likelihood:
             sample = Sample(rows, np.full(len(rows), self.design.n_rows / len(rows)))
         return self.total_weight * hessian_matrix(self.loss, self._params(u), sample)
 
+    def changes_less(self, step: Array, limit: float) -> bool:
+        """Return whether a step changes each difference of two scores of each row by less.
+
+        A pass over the rows is needed only if a bound by the moments of X does not decide it.
+        """
+        return self._change_bound(step) < limit or self.largest_change(step) < limit
+
     def largest_change(self, step: Array) -> float:
-        """Return the largest change that a step makes to the scores of any row."""
+        """Return the largest change that a step makes to a difference of two scores of any row."""
         return self.loss.largest_change(self._params(step))
+
+    def _change_bound(self, step: Array) -> float:
+        """Return an upper bound of `largest_change`, or infinity if rows have weights.
+
+        No value of a column differs from the mean by more than √n_rows times the deviation.
+        """
+        if self.targets.weight is not None:
+            return np.inf
+        deviations = self._moments.deviations
+        largest = np.abs(self._moments.means) + np.sqrt(self.loss.data.n_rows) * deviations
+        if self.fit_intercept:
+            largest = np.append(largest, self.row_map.intercept_entry)
+        changes = np.append(step, np.zeros(self.width)).reshape(-1, self.width)
+        return float(np.ptp(changes, axis=0) @ largest)
 
     def meat(self, u: Array, *, squared_weights: bool) -> Array:
         """Return the sum of the outer products of the rows' scores.

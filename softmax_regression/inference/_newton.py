@@ -120,14 +120,14 @@ def maximize(
         step, square = curvature.step(at)
         is_settled = square <= enough
         if basis is None and square <= _FULL_STEP_SQUARED_DECREMENT:
-            change = likelihood.largest_change(step)
-            is_settled |= change <= _SCORE_CHANGE_TOLERANCE and not likelihood.bias_reduced
+            if not (is_settled or likelihood.bias_reduced):
+                is_settled = likelihood.changes_less(step, _SCORE_CHANGE_TOLERANCE)
             if may_lack:
                 fell = (
                     before < _FULL_STEP_SQUARED_DECREMENT
                     and square <= _MAX_REGULAR_DECREMENT_RATIO * before
                 )
-                regular = fell or change < CALM
+                regular = fell or likelihood.changes_less(step, CALM)
         if is_settled and (regular or square == 0):
             gain = 0.5 * square
             return Maximum(u + step, at, at.value - gain, at.log_likelihood + gain, True)

@@ -91,7 +91,7 @@ def _is_calm(likelihood: Likelihood, u: Array) -> bool:
         information = _sampled_information(likelihood, u)
         if not (np.isfinite(gradient).all() and np.isfinite(information).all()):
             return True  # Values that overflow decide nothing.
-        if likelihood.largest_change(-factored(information).solve(gradient)) < CALM:
+        if likelihood.changes_less(-factored(information).solve(gradient), CALM):
             return True
     except SingularInformationError:
         pass

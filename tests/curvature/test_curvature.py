@@ -19,16 +19,18 @@ from zoo import (
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature import class_blocks as _class_blocks
 from softmax_regression._curvature import preconditioner as _preconditioner
+from softmax_regression._curvature import row_sums as _row_sums
 from softmax_regression._curvature import schedule as _factors
 from softmax_regression._curvature.class_blocks import BlockFactor
 from softmax_regression._curvature.diagonal import Diagonal
-from softmax_regression._curvature.full_hessian import HessianFactor
+from softmax_regression._curvature.full_hessian import HessianFactor, hessian_matrix
 from softmax_regression._curvature.kronecker import KroneckerFactor
 from softmax_regression._curvature.preconditioner import HessianPreconditioner
+from softmax_regression._curvature.rank_updates import add_weighted_squares, mirror
 from softmax_regression._curvature.row_sums import weighted_rows
 from softmax_regression._curvature.schedule import HessianSchedule
 from softmax_regression._curvature.whitened import WhitenedObjective
-from softmax_regression._curvature.with_hessian import CrossEntropyWithHessian
+from softmax_regression._curvature.with_hessian import CrossEntropyWithHessian, with_hessian
 from softmax_regression._curvature.woodbury import WoodburyFactor
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.cholesky import CholeskyFactor, StackedFactors
@@ -438,6 +440,37 @@ def test_a_hessian_that_comes_along_is_the_one_asked_for(problem):
     for sums, before in zip(both.hessian, kept, strict=True):
         np.testing.assert_array_equal(sums, before)
     assert both.without_rows().hessian is None
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 5, 6])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_hessian_does_not_depend_on_how_rows_are_cut(monkeypatch, n_classes, weighted):
+    problem = Problem(n_rows=1000, n_columns=9, n_classes=n_classes, weighted=weighted)
+    objective, params, _ = at_random(problem)
+    expected = hessian_matrix(objective, params)
+    # The unknowns are differences from the last class, and parameters sum to 0 over classes.
+    units = [objective.centred(unit) for unit in np.eye(len(params))[: len(expected)]]
+    products = np.array([hessian_product(objective, params, unit) for unit in units])
+    np.testing.assert_allclose(expected, products @ np.transpose(units), atol=1e-12)
+    monkeypatch.setattr(_row_sums, "_UPDATE_VALUES", 1)
+    for same in (objective, SmallCrossEntropy(objective), OneBlockCrossEntropy(objective)):
+        np.testing.assert_allclose(hessian_matrix(same, params), expected, atol=1e-13)
+        at = with_hessian(same).evaluate(params)
+        np.testing.assert_allclose(hessian_matrix(same, at), expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("n_columns", [0, 1, 8, 9, 40, 100])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weighted_squares_are_added_to_upper_triangles(n_columns, dtype):
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((n_columns, 50)).astype(dtype)
+    weights = rng.random((3, 50)).astype(dtype)
+    out = np.ones((3, n_columns, n_columns), dtype)
+    add_weighted_squares(out, z, weights)
+    mirror(out)
+    for found, weight in zip(out, weights, strict=True):
+        expected = 1 + (z * weight).astype(np.float64) @ z.T
+        np.testing.assert_allclose(found, expected, atol=500 * np.finfo(dtype).eps)
 
 
 def test_stages_of_a_source_of_more_rows_are_found_by_kind(monkeypatch):

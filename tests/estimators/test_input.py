@@ -1235,3 +1235,19 @@ def test_labels_are_encoded_as_numpy_does(labels):
     assert targets.classes.dtype == labels.dtype.newbyteorder("=")
     np.testing.assert_array_equal(targets.encoded, positions)
     assert targets.encoded.dtype == np.intp
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2, 3], [3, 1, 0, 2], ["a", "b", "c", "d"]])
+def test_known_classes_keep_their_positions_where_y_lacks_some(classes):
+    classes = np.array(classes)
+    labels = np.sort(classes)[[2, 0, 2, 2, 0]]
+    targets = encode_targets(
+        labels,
+        len(labels),
+        classes=classes,
+        sample_weight=None,
+        class_weight=None,
+        estimator="SoftmaxRegression",
+    )
+    np.testing.assert_array_equal(targets.classes, np.sort(classes))
+    np.testing.assert_array_equal(targets.encoded, [2, 0, 2, 2, 0])

@@ -151,6 +151,25 @@ def test_a_rough_model_is_refined():
     np.testing.assert_allclose(infer(rough, X, y).params, inferred(X, y).params, rtol=1e-9)
 
 
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_whether_a_step_is_small_is_decided_as_by_its_largest_change(fit_intercept, weighted):
+    rng = np.random.default_rng(0)
+    X, y = random_table(n_classes=3)
+    X = X.to_numpy() * [1, 10, 0.1] + [3, 0, 1]
+    weight = rng.integers(1, 4, size=len(X)) if weighted else None
+    model = SoftmaxRegression(C=np.inf, fit_intercept=fit_intercept).fit(X, y, weight)
+    likelihood = infer(model, X, y, weight)._likelihood
+    for _ in range(20):
+        step = rng.standard_normal(likelihood.n_params) * rng.random(likelihood.n_params) ** 9
+        z = likelihood.rows(X)
+        changes = np.vstack([step.reshape(-1, likelihood.width) @ z, np.zeros(len(X))])
+        largest = np.ptp(changes, axis=0).max()
+        assert likelihood.largest_change(step) == pytest.approx(largest, rel=1e-9)
+        for factor in (0.5, 0.99, 1.01, 2, 1000):
+            assert likelihood.changes_less(step, factor * largest) == (factor > 1)
+
+
 def test_clusters_of_one_row_are_hc0():
     X, y = random_table()
     n, k = len(y), 8
