@@ -1,15 +1,18 @@
-r"""X through tables: what a row contributes is looked up for each feature, and interpolated.
+r"""A design whose rows are weighted sums of the rows of a table of states.
 
-A feature has *states*: the points between which its numbers lie, or its levels, and last of all
-"missing". A row is between two states of each feature: x = (1 − f) q_k + f q_{k+1} has the weights
-1 − f and f there. With the weights of a row in S, n_rows × n_states, of which few are not 0, the
-product of a table T of all states with S is a gather and an interpolation.
+Each feature has *states*. Those of a numeric feature are the points q_0 < q_1 < … between which its
+values lie, and those of a categorical feature are its levels; the last state of each feature stands
+for a missing value. A value x = (1 − f) q_k + f q_{k+1} has the weight 1 − f in state k and f in
+state k + 1, and a level has the weight 1 in its state. The sparse matrix S, n_rows × n_states,
+holds the weights of all rows. So S T, for a table T with a row for each state, takes two look-ups
+and one interpolation for each value.
 
-To train in T itself would be to learn every state apart from its neighbours. So the columns of the
-design are *codes*, of which T = B W is a fixed linear function, feature by feature: those of
-numbers are piecewise linear, code k the share of the way from q_k to q_{k+1} that x has gone
-(Gorishniy, Rubachev and Babenko, "On embeddings for numerical features in tabular deep learning",
-NeurIPS 2022), those of levels are their indicators; each less its mean, divided by its deviation.
+If T held the parameters, each state would be learned separately from its neighbours. Instead the
+columns of the design are *codes*, and T = B W for a fixed block-diagonal matrix B with a block for
+each feature. The codes of a numeric feature are piecewise linear: code k is the fraction of the
+interval from q_k to q_{k+1} that lies below x (Gorishniy, Rubachev and Babenko, "On embeddings for
+numerical features in tabular deep learning", NeurIPS 2022). The codes of a categorical feature are
+the indicators of its levels. All codes are standardised.
 
     times(W) = S (B W),    transposed_times(Δ) = Bᵀ (Sᵀ Δ)
 """
@@ -30,25 +33,24 @@ from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array, Rows
 
-_FEW_ROWS = (
-    16  # For so few, making a sparse matrix of them takes longer than a copy of their tables.
-)
+# Up to this many rows, copying their rows of the table is quicker than making a sparse matrix.
+_MAX_COPIED_ROWS = 16
 
 
 class Basis:
-    """The linear function B, block by block.
+    """The block-diagonal matrix B, of shape (n_states, n_codes).
 
     Parameters
     ----------
     blocks : sequence of ndarray
-        In the order of states and codes: of shape (n_features, n_states, n_codes) for so many
-        features in a row, or of shape (n_codes,) for one whose states are its codes times these
-        numbers, and "missing", which is 0.
+        The blocks, in the order of the states and codes. An array of shape (n_features, n_states,
+        n_codes) holds the blocks of consecutive features. An array of shape (n_codes,) is the
+        diagonal of the block of one feature, whose last row, that of the missing state, is 0.
     """
 
     def __init__(self, blocks: Sequence[Array]):
         self.blocks = blocks
-        self._parts: list[tuple[Array, slice, slice]] = []  # Each with its states and codes.
+        self._parts: list[tuple[Array, slice, slice]] = []  # Blocks, states and codes.
         self.n_states = self.n_codes = 0
         for block in blocks:
             n_states, n_codes = len(block) + 1, len(block)
@@ -60,11 +62,11 @@ class Basis:
             self.n_states, self.n_codes = states.stop, codes.stop
 
     def astype(self, dtype: Any) -> Self:
-        """Return it in some precision."""
+        """Return the same matrix in another dtype."""
         return type(self)([block.astype(dtype, copy=False) for block in self.blocks])
 
     def tables(self, weights: Array) -> Array:
-        """Return T = B W, (n_states, n_units)."""
+        """Return the table T = B W, of shape (n_states, n_units)."""
         tables = np.empty((self.n_states, weights.shape[1]), weights.dtype)
         for block, states, codes in self._parts:
             if block.ndim == 3:
@@ -77,7 +79,7 @@ class Basis:
         return tables
 
     def pulled(self, slopes: Array, out: Array) -> Array:
-        """Write Bᵀ applied to slopes in T, (n_codes, n_units)."""
+        """Write Bᵀ slopes, the gradient in W for the gradient in T, to `out`; return `out`."""
         for block, states, codes in self._parts:
             if block.ndim == 3:
                 turned = block.transpose(0, 2, 1)
@@ -87,17 +89,18 @@ class Basis:
         return out
 
     def solved(self, tables: Array, ends: Sequence[int]) -> tuple[Array, Array]:
-        """Return W and c such that B W + c is nearest to T, of which c is the same for all rows.
+        """Return W and c for which B W + c is nearest to T by least squares.
 
-        A row's weights in the states of a feature between points or of levels sum to 1: what all of
-        these have in common adds to every row.
+        The weights of a row in the states of a feature sum to 1, unless the feature is linear.
+        Therefore a constant that is added to all states of a feature is added to each row of S T,
+        and c, of shape (n_units,), is the sum of these constants over features.
 
         Parameters
         ----------
         tables : ndarray of shape (n_states, n_units)
-            T.
+            The table T.
         ends : sequence of int
-            After how many states those of each feature end, in increasing order.
+            For each feature the number of its last state plus 1, in increasing order.
         """
         weights = np.zeros((self.n_codes, tables.shape[1]))
         shift = np.zeros(tables.shape[1])
@@ -116,7 +119,7 @@ class Basis:
 
 
 def _least_squares(matrix: Array, table: Array) -> tuple[Array, Any]:
-    """Return W and c for one feature; states that W has no part in are left out."""
+    """Return W and c for one feature, by its states of which not all entries of B are 0."""
     seen = matrix.any(axis=1)
     matrix, table = matrix[seen][:, matrix.any(axis=0)], table[seen]
     solution, _, rank, _ = np.linalg.lstsq(matrix, table, rcond=None)
@@ -127,23 +130,23 @@ def _least_squares(matrix: Array, table: Array) -> tuple[Array, Any]:
 
 
 def _stacked(values: Array, block: Array) -> Array:
-    """Return rows by feature: a view."""
+    """Return a view with axes (feature, row of the feature, unit)."""
     return values.reshape(len(block), -1, values.shape[1])
 
 
 class EncodedDesign(Design):
-    """Rows as states and weights.
+    """The design X = S B, with the nonzero entries of S for each row.
 
     Parameters
     ----------
     states : ndarray of int32 of shape (n_rows, n_entries)
-        Which states each row has a weight in.
+        The states in which each row has a weight.
     weights : ndarray of shape (n_rows, n_entries)
-        Those weights.
+        The weights of each row in these states.
     basis : Basis
-        B, in the precision of the weights.
+        The matrix B, in the dtype of the weights.
     features : ndarray of int of shape (n_entries,)
-        The feature that each entry of a row belongs to.
+        The feature to which each entry of a row belongs.
     """
 
     is_scaled = True
@@ -153,8 +156,8 @@ class EncodedDesign(Design):
         self.features = features
         self.n_rows, self.n_columns = len(states), basis.n_codes
         self.dtype = weights.dtype
-        self._entries: Any = None  # S, made when it is first asked for, and its transpose.
-        self._turned_entries: Any = None
+        self._matrix: Any = None  # S and its transpose are made when they are first used.
+        self._transposed_matrix: Any = None
 
     @property
     def stored_dtype(self) -> np.dtype[Any]:
@@ -188,18 +191,18 @@ class EncodedDesign(Design):
     def masked(self, draw: Callable[[Array], None]) -> Self:
         mask = np.empty((self.n_rows, self.features.max(initial=-1) + 1), self.dtype)
         draw(mask)
-        self.weights *= mask[:, self.features]  # a feature is left out as a whole
+        self.weights *= mask[:, self.features]  # Dropout leaves out all entries of a feature.
         return self
 
     def times(self, matrix: Array, out: Array | None = None) -> Array:
-        product = self._matrix() @ self.basis.tables(matrix)
+        product = self._weight_matrix() @ self.basis.tables(matrix)
         if out is None:
             return product
         out[...] = product
         return out
 
     def transposed_times(self, matrix: Array, out: Array | None = None) -> Array:
-        slopes = self._turned() @ np.ascontiguousarray(matrix)
+        slopes = self._transposed_weight_matrix() @ np.ascontiguousarray(matrix)
         if out is None:
             out = np.empty((self.n_columns, matrix.shape[1]), slopes.dtype)
         return self.basis.pulled(slopes, out)
@@ -233,28 +236,28 @@ class EncodedDesign(Design):
     def _with(self, states: Array, weights: Array) -> Self:
         return type(self)(states, weights, self.basis, self.features)
 
-    def _matrix(self) -> Any:
-        """Return S, which shares its memory with states and weights."""
-        if self._entries is None:
+    def _weight_matrix(self) -> Any:
+        """Return S, which shares its memory with `states` and `weights`."""
+        if self._matrix is None:
             shape = self.n_rows, self.basis.n_states
-            self._entries = _with_entries(csr_array(shape, dtype=self.dtype), self)
-        return self._entries
+            self._matrix = _with_entries(csr_array(shape, dtype=self.dtype), self)
+        return self._matrix
 
-    def _turned(self) -> Any:
-        """Return Sᵀ, likewise."""
-        if self._turned_entries is None:
+    def _transposed_weight_matrix(self) -> Any:
+        """Return Sᵀ, which shares its memory with `states` and `weights`."""
+        if self._transposed_matrix is None:
             shape = self.basis.n_states, self.n_rows
-            self._turned_entries = _with_entries(csc_array(shape, dtype=self.dtype), self)
-        return self._turned_entries
+            self._transposed_matrix = _with_entries(csc_array(shape, dtype=self.dtype), self)
+        return self._transposed_matrix
 
 
 class LookedUpRows:
-    """Rows as states and weights, for products with tables of all states: for prediction.
+    """Rows of S, whose products with tables of all states give predictions.
 
     Parameters
     ----------
     states, weights : ndarrays of shape (n_rows, n_entries), or (n_entries,) for a single row
-        As in `EncodedDesign`.
+        The states in which each row has a weight, and the weights, as in `EncodedDesign`.
     """
 
     def __init__(self, states: Array, weights: Array):
@@ -265,16 +268,16 @@ class LookedUpRows:
         """Return S T, of shape (n_rows, n_units), or (n_units,) for a single row."""
         if self.states.ndim == 1:
             return self.weights.dot(tables.take(self.states, axis=0))
-        if len(self.states) <= _FEW_ROWS:
+        if len(self.states) <= _MAX_COPIED_ROWS:
             return np.matmul(self.weights[:, None], tables.take(self.states, axis=0))[:, 0]
         matrix = csr_array((len(self.states), len(tables)), dtype=self.dtype)
         return np.asarray(_with_entries(matrix, self) @ np.ascontiguousarray(tables))
 
 
 def _with_entries(matrix: Any, rows: EncodedDesign | LookedUpRows) -> Any:
-    """Return an empty sparse array with the entries of some rows.
+    """Return an empty sparse array after filling in the entries of some rows.
 
-    They are set one by one, because SciPy's constructors look at every entry and may copy them.
+    Its three arrays are assigned, because SciPy's constructors check all entries and may copy them.
     """
     n_rows, n_entries = rows.states.shape
     matrix.data, matrix.indices = rows.weights.reshape(-1), rows.states.reshape(-1)

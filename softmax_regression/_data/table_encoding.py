@@ -1,9 +1,11 @@
-"""Which states the features of a table have, and where a row is among them.
+"""The encoding of a table: the states of its features, and the states and weights of its rows.
 
-A table is an array of numbers in which NaN is what is missing, and a feature of categories holds
-the positions of its levels. Features are encoded in one of three ways: by their levels; by the
-points between which a number lies, quantiles of what was seen; or by the number itself,
-standardised, whose state is its slope. See `encoded` for what becomes of states.
+A table is an array of numbers in which NaN stands for a missing value, and a categorical feature
+holds the positions of its levels. A feature has one of three encodings, which is chosen from the
+rows of the fit. A categorical feature has a state for each level. A piecewise linear feature has a
+state for each of some quantiles, and its values lie between two of them. A linear feature has a
+single state, whose weight is the standardised value. See `encoded.py` for the design that these
+states and weights make up.
 """
 
 from __future__ import annotations
@@ -20,50 +22,56 @@ from scipy.linalg import block_diag
 from softmax_regression._data.encoded import Basis, EncodedDesign, LookedUpRows
 from softmax_regression._linalg.arrays import Array
 
-_FEWEST_ROWS_OF_LEVEL = 4  # With fewer, levels share a state: nothing can be learnt of each.
-_MOST_LEVELS = 1000  # The others, which occur least, share a state.
-_MOST_CENTRED_LEVELS = 64  # With more, none is frequent enough for its mean to matter.
-_ROWS_AT_A_TIME = 4096
-_FEW_ROWS = 64  # For so few, one search in the cells of all features is quicker than one for each.
-_JOINED_STATES = 96  # Of neighbours that one product serves, zeros between them included.
-# Of a cell in which a feature has one state, of weight 1.
-_CELL = np.array([[1.0], [0.0], [np.inf]])
-_LEAST_DEVIATION = 0.1  # What indicators are divided by at least: rare levels are to move little.
+# Levels with fewer rows share a state, because too little can be learned about each of them.
+_MIN_LEVEL_ROWS = 4
+_MAX_LEVELS = 1000  # The levels beyond this number, which are the least frequent, share a state.
+# With more levels, none is frequent enough for the mean of its indicator to matter.
+_MAX_CENTRED_LEVELS = 64
+_CHUNK_ROWS = 4096  # Rows that are encoded at a time.
+# Up to this many rows, one search among the cells of all features is quicker than one for each.
+_MAX_JOINT_SEARCH_ROWS = 64
+# Blocks of B for consecutive features are joined into one matrix of at most this many states.
+_MAX_JOINED_STATES = 96
+# The numbers of a cell in which a feature has one state, of weight 1.
+_ONE_STATE_CELL = np.array([[1.0], [0.0], [np.inf]])
+# Indicators are divided by at least this deviation, so that steps in rare levels remain small.
+_MIN_DEVIATION = 0.1
 
 
 class TableEncoding:
-    """The states of all features.
+    """The states of all features, and the cells of values by which rows are encoded.
 
-    They are in the order of `order`: features of the same numbers of states and codes next to each
-    other.
+    States are ordered so that features with equal numbers of states and codes are adjacent. The
+    values of each feature are divided into *cells*, intervals in which its states are the same.
 
     Parameters
     ----------
     starts : ndarray of int of shape (n_features,)
         The first state of each feature.
     missing : ndarray of int of shape (n_features,)
-        The last, which is "missing".
+        The last state of each feature, that of a missing value.
     linear, centres, scales : ndarrays of shape (n_linear,)
-        Features that are numbers as they are, their means and deviations.
+        The linear features, their means and their standard deviations.
     levels : ndarray of int of shape (n_categorical,)
-        Features of categories.
+        The categorical features.
     level_states : list of ndarray of int
-        The state of each of their levels, counted from the feature's first.
+        For each categorical feature, the state of each level, relative to its first state.
     piecewise : ndarray of int of shape (n_piecewise,)
-        Features between points.
+        The piecewise linear features.
     points : list of ndarray
-        Their points, in increasing order, at least two.
+        The points of each piecewise linear feature, at least two, in increasing order.
     bounds : ndarray of complex of shape (n_cells,)
-        Where the cells of all features begin, each in one of which a number is: the feature beside
-        the number, which for the first cell of each is −inf. The last cells, one for each feature,
-        are those of what is missing.
+        The lower bounds of the cells of all features. The real part is the number of the feature,
+        and the imaginary part the bound, which is −inf for the first cell of a feature. The last
+        n_features cells are those of missing values.
     cells : ndarray of shape (3, 1 + n_cells)
-        What there is to know of each: with x in it, the weight in its state is the first of these
-        numbers less the share (x − second) / third, which is the weight in its other state.
+        Three numbers a, b and c for each cell. A value x in the cell has the weight
+        a − (x − b) / c in the state of the cell, and (x − b) / c in the second state. The first
+        column belongs to no cell.
     cell_states, other_states : ndarrays of int32 of shape (1 + n_cells,)
-        The state of each cell and, where there are two, the other.
+        The state of each cell, and the second state, which only piecewise linear features use.
     blocks : list of ndarray
-        Those of the basis.
+        The blocks of B, as `Basis` takes them.
     """
 
     def __init__(
@@ -97,7 +105,7 @@ class TableEncoding:
     def learn(
         cls, X: Array, weights: Array, categorical: NDArray[np.bool_], most_bins: Sequence[int]
     ) -> Self:
-        """Choose states by the rows of positive weight.
+        """Choose the states of all features from the rows of positive weight.
 
         Parameters
         ----------
@@ -106,15 +114,15 @@ class TableEncoding:
         weights : ndarray of shape (n_rows,)
             Weights of the rows.
         categorical : ndarray of bool of shape (n_features,)
-            Which features hold levels.
+            Which features are categorical.
         most_bins : sequence of int
-            Into how many bins, at most, each feature is cut; 0 for a number as it is.
+            The maximum number of intervals of each numeric feature; 0 for a linear feature.
         """
         counted = weights > 0
         columns = [
             _Levels(X[counted, j], weights[counted])
             if categorical[j]
-            else _number(X[counted, j], weights[counted], most_bins[j])
+            else _numeric(X[counted, j], weights[counted], most_bins[j])
             for j in range(X.shape[1])
         ]
         order = sorted(range(len(columns)), key=lambda j: (columns[j].rank, columns[j].shape))
@@ -143,37 +151,42 @@ class TableEncoding:
 
     @property
     def basis(self) -> Basis:
-        """B, in float64."""
+        """The matrix B, in float64."""
         return Basis(self.blocks)
 
     def solved(self, tables: Array) -> tuple[Array, Array]:
-        """Return weights of codes and a shift of all rows that are nearest to some tables."""
+        """Return the parameters of codes and the constant that are nearest to tables of states.
+
+        See `Basis.solved`.
+        """
         return self.basis.solved(tables, sorted(self.missing + 1))
 
     def features(self) -> NDArray[np.intp]:
-        """Return the feature of each entry of a row: all have one, those between points two."""
+        """Return the feature of each entry of a row; piecewise linear features have two entries."""
         return np.concatenate([np.arange(len(self.starts)), self.piecewise])
 
     def design(self, X: Array, dtype: Any) -> EncodedDesign:
-        """Return the rows of a table, with weights of some precision."""
+        """Return the design for the rows of a table, with weights in some dtype."""
         shape = len(X), len(self.starts) + len(self.piecewise)
         states, weights = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=dtype)
-        for start in range(0, len(X), _ROWS_AT_A_TIME):
-            rows = slice(start, start + _ROWS_AT_A_TIME)
+        for start in range(0, len(X), _CHUNK_ROWS):
+            rows = slice(start, start + _CHUNK_ROWS)
             states[rows], weights[rows] = self.encode(X[rows])
         return EncodedDesign(states, weights, self.basis.astype(dtype), self.features())
 
     def table(self, feature: int, tables: Array, levels: Array | None) -> tuple[list[Any], Array]:
-        """Return where the table of a feature has rows, and these: the last is of what is missing.
+        """Return the values at which the contribution of a feature is tabulated, and the table.
+
+        Between two numbers the contribution is linear. The last row is that of a missing value.
 
         Parameters
         ----------
         feature : int
-            Its number.
+            The number of the feature.
         tables : ndarray of shape (n_states, n_units)
-            Of all features.
+            The tables of all features.
         levels : ndarray or None
-            The names of its levels, if it has any.
+            The names of the levels of a categorical feature.
         """
         own = tables[self.starts[feature] : self.missing[feature] + 1]
         if feature in self.linear:
@@ -187,12 +200,12 @@ class TableEncoding:
         return [*self.points[at], np.nan], own
 
     def looked_up(self, X: Array, dtype: Any) -> LookedUpRows:
-        """Return the rows of a table, for products with tables of its states."""
+        """Return the rows of a table for products with tables of states, as in prediction."""
         states, weights = self.encode(X[0] if len(X) == 1 else X)
         return LookedUpRows(states, weights.astype(dtype, copy=False))
 
     def encode(self, X: Array) -> tuple[Array, Array]:
-        """Return the states of rows, or of a single one, and their weights: n_entries to a row."""
+        """Return the states and weights of rows, or of one row, of shape (..., n_entries)."""
         cells = self._cells_of(X)
         if isnan(np.vdot(X, X)):
             X = np.where(np.isnan(X), 0, X)
@@ -207,8 +220,8 @@ class TableEncoding:
         return np.concatenate((states, others), -1), np.concatenate((weights, shares), -1)
 
     def _cells_of(self, X: Array) -> NDArray[np.intp]:
-        """Return the cells of all features that rows are in, counted from 1."""
-        if X.ndim == 1 or len(X) <= _FEW_ROWS:
+        """Return the numbers, from 1, of the cells in which the values of rows lie."""
+        if X.ndim == 1 or len(X) <= _MAX_JOINT_SEARCH_ROWS:
             keys = np.empty(X.shape, dtype=np.complex128)
             keys.real, keys.imag = self.numbers, X
             return self.bounds.searchsorted(keys, side="right")
@@ -225,10 +238,20 @@ class TableEncoding:
 
 
 class _Column:
-    """One feature: the shape of its block, states × codes, and the block.
+    """The encoding of one feature.
 
-    And its cells: where they begin, but for the first; for each, the numbers that `cells` of the
-    encoding holds; and their states, counted from the feature's first.
+    Attributes
+    ----------
+    rank : int
+        The position of features of this kind in the order of states.
+    block : ndarray of shape (n_states, n_codes) or (n_codes,)
+        The block of B, as `Basis` takes it.
+    bounds : ndarray of shape (n_cells - 1,)
+        The lower bounds of the cells, without that of the first.
+    cells : ndarray of shape (3, n_cells)
+        The numbers of each cell, as in `TableEncoding`.
+    states : ndarray of int of shape (n_cells,)
+        The state of each cell, relative to the first state of the feature.
     """
 
     rank: int
@@ -245,7 +268,7 @@ class _Column:
 
 
 class _Linear(_Column):
-    """A number as it is; a constant one is left alone."""
+    """A feature whose contribution is linear; its scale is 1 if it is constant."""
 
     rank = 0
 
@@ -258,22 +281,22 @@ class _Linear(_Column):
         self.scale = deviation if deviation > noise else 1.0
         self.bounds, self.states = np.zeros(0), np.zeros(1, dtype=np.intp)
         self.cells = np.array([[0.0], [self.centre], [-self.scale]])
-        # The first state is a slope, which missing numbers have no part in.
+        # The first state has the standardised value as its weight, which a missing value lacks.
         self.block = np.zeros((2, 1 if present.all() else 2))
         self.block[0, 0] = 1
         if not present.all():
-            self.block[1, 1] = 1 / max(float(np.std(present)), _LEAST_DEVIATION)
+            self.block[1, 1] = 1 / max(float(np.std(present)), _MIN_DEVIATION)
 
 
 class _Piecewise(_Column):
-    """A number between points."""
+    """A feature whose contribution is piecewise linear between points."""
 
     rank = 1
 
     def __init__(self, x: Array, weights: Array, points: Array):
         self.points = self.bounds = points
         self.states = np.concatenate([[0], np.arange(len(points))])
-        self.cells = _CELL.repeat(len(points) + 1, axis=1)
+        self.cells = _ONE_STATE_CELL.repeat(len(points) + 1, axis=1)
         self.cells[1:, 1:-1] = points[:-1], np.diff(points)
         present = ~np.isnan(x)
         x, w = x[present].astype(np.float64), weights[present]
@@ -292,7 +315,7 @@ class _Piecewise(_Column):
 
 
 class _Levels(_Column):
-    """Categories; those that are rare share a state."""
+    """A categorical feature, whose rare levels share a state."""
 
     rank = 2
 
@@ -300,50 +323,51 @@ class _Levels(_Column):
         present = ~np.isnan(x)
         positions, w = x[present].astype(np.intp), weights[present]
         n_rows = np.bincount(positions, minlength=1)
-        frequent = np.argsort(-n_rows, kind="stable")[:_MOST_LEVELS]
-        kept = np.sort(frequent[n_rows[frequent] >= _FEWEST_ROWS_OF_LEVEL])
+        frequent = np.argsort(-n_rows, kind="stable")[:_MAX_LEVELS]
+        kept = np.sort(frequent[n_rows[frequent] >= _MIN_LEVEL_ROWS])
         self.states = np.full(len(n_rows), len(kept), dtype=np.intp)
         self.states[kept] = np.arange(len(kept))
         self.bounds = np.arange(1.0, len(n_rows))
-        self.cells = _CELL.repeat(len(n_rows), axis=1)
+        self.cells = _ONE_STATE_CELL.repeat(len(n_rows), axis=1)
         n_levels = max(len(kept) + bool(len(kept) < len(n_rows)), 1)
         shares = np.bincount(self.states[positions], w, minlength=n_levels) / max(w.sum(), 1e-300)
         deviations = np.sqrt(shares * (1 - shares))
-        if n_levels > _MOST_CENTRED_LEVELS:
-            self.block = 1 / np.maximum(deviations, _LEAST_DEVIATION)
+        if n_levels > _MAX_CENTRED_LEVELS:
+            self.block = 1 / np.maximum(deviations, _MIN_DEVIATION)
             return
         codes = np.eye(n_levels)
         if n_levels == 2:
             codes, shares, deviations = codes[:, 1:], shares[1:], deviations[1:]
-        deviations = np.maximum(deviations, _LEAST_DEVIATION)
+        deviations = np.maximum(deviations, _MIN_DEVIATION)
         self.block = _with_missing(codes, shares, deviations, present, weights)
 
 
-def _number(x: Array, weights: Array, most_bins: int) -> _Column:
-    """Choose the points of a feature of numbers, or take it as it is."""
+def _numeric(x: Array, weights: Array, most_bins: int) -> _Column:
+    """Return a piecewise linear feature, or a linear one if it has too few different values."""
     x = x.astype(np.float64, copy=False)
     ordered = np.sort(x[~np.isnan(x)])
     if most_bins == 0 or len(ordered) == 0:
         return _Linear(x, weights)
-    values = _different(ordered)
+    values = _distinct(ordered)
     if len(values) > most_bins + 1:
         at = np.linspace(0, len(ordered) - 1, most_bins + 1).round().astype(np.intp)
-        values = _different(ordered[at])
+        values = _distinct(ordered[at])
     if len(values) < 2 or not np.isfinite(np.diff(values)).all():
         return _Linear(x, weights)
     return _Piecewise(x, weights, values)
 
 
-def _different(ordered: Array) -> Array:
+def _distinct(ordered: Array) -> Array:
     return ordered[np.append(True, ordered[1:] > ordered[:-1])]
 
 
 def _with_missing(
     codes: Array, means: Array, deviations: Array, present: NDArray[np.bool_], weights: Array
 ) -> Array:
-    """Return the block of standardised codes, with a state and, if it was seen, a code for missing.
+    """Return the block of standardised codes, with a state for missing values.
 
-    What is missing has the means of all codes, and that of its own.
+    A missing value has the means of all codes. If there were missing values in the fit, another
+    code indicates them.
     """
     scales = np.where(deviations > 0, deviations, 1.0)
     block = np.zeros((len(codes) + 1, codes.shape[1]))
@@ -351,7 +375,7 @@ def _with_missing(
     share = float(np.average(~present, weights=weights)) if len(weights) else 0.0
     if share == 0:
         return block
-    scale = max((share * (1 - share)) ** 0.5, _LEAST_DEVIATION)
+    scale = max((share * (1 - share)) ** 0.5, _MIN_DEVIATION)
     flag = np.full((len(block), 1), -share / scale)
     flag[-1] = (1 - share) / scale
     return np.hstack([block, flag])
@@ -360,23 +384,33 @@ def _with_missing(
 def _cells(
     columns: Sequence[_Column], starts: Array, missing: Array
 ) -> tuple[Array, Array, NDArray[np.int32], NDArray[np.int32]]:
-    """Return where the cells of all features begin, what there is to know of them, their states.
+    """Return `bounds`, `cells`, `cell_states` and `other_states` of `TableEncoding`.
 
-    The first cell of the latter two is none, so that a search from the right finds others.
+    All but `bounds` begin with an entry that belongs to no cell, because a search for a value among
+    the bounds returns the number of its cell plus 1.
     """
     n_features = len(columns)
     bounds = [np.append(-np.inf, column.bounds) for column in columns]
     keys = np.empty(sum(map(len, bounds)) + n_features, dtype=np.complex128)
     keys.real = [*np.arange(n_features).repeat([*map(len, bounds)]), *range(n_features)]
     keys.imag = np.concatenate([*bounds, np.full(n_features, np.nan)])
-    cells = np.hstack([_CELL, *(column.cells for column in columns), _CELL.repeat(n_features, 1)])
+    cells = np.hstack(
+        [
+            _ONE_STATE_CELL,
+            *(column.cells for column in columns),
+            _ONE_STATE_CELL.repeat(n_features, 1),
+        ]
+    )
     states = [column.states + start for column, start in zip(columns, starts, strict=True)]
     state = np.concatenate([[0], *states, missing]).astype(np.int32)
     return keys, cells, state, np.minimum(state + 1, missing.max()).astype(np.int32)
 
 
 def _grouped(blocks: Sequence[Array]) -> list[Array]:
-    """Stack neighbours of the same shape, and join small ones: a few products are quickest."""
+    """Return blocks in which equal shapes are stacked and small blocks joined.
+
+    A few products with larger blocks take less time than one for each feature.
+    """
     groups: list[list[Array]] = []
     for block in blocks:
         if block.ndim == 2 and groups and groups[-1][0].shape == block.shape:
@@ -387,7 +421,7 @@ def _grouped(blocks: Sequence[Array]) -> list[Array]:
     for group in groups:
         last = joined[-1] if joined else [np.zeros(0)]
         n_states = sum(len(block) for block in (*last, *group))
-        if last[0].ndim == group[0].ndim == 2 and n_states <= _JOINED_STATES:
+        if last[0].ndim == group[0].ndim == 2 and n_states <= _MAX_JOINED_STATES:
             joined[-1] = [block_diag(*last, *group)]
         else:
             joined.append(group)

@@ -1,34 +1,34 @@
 """Softmax, cross-entropy, entropy, the sigmoid and activations, with their derivatives.
 
-Plain functions on arrays: no state, nothing to fit. The estimators minimise the cross-entropy that
-is documented here, and their activations are these.
+These are functions on arrays, without state. The estimators of this package minimise the
+cross-entropy that is documented here, and use these activations.
 
-The whole of softmax regression is in three lines. A model gives every class a score z_k, softmax
-turns the scores into probabilities, and cross-entropy is minus the log-probability of what
-happened::
+Softmax regression consists of three formulas. A model computes a score z_k for every class, softmax
+turns the scores into probabilities, and cross-entropy is minus the log-probability of the class
+that was observed::
 
     p_k = exp(z_k) / sum_j exp(z_j)
     L   = -sum_k y_k log p_k = log(sum_j exp(z_j)) - sum_k y_k z_k      (y sums to 1)
     dL/dz_k = p_k - y_k
 
-The last line is why the two belong together: on its own softmax has the full Jacobian
-``p_i (delta_ij - p_j)``, which vanishes wherever the model is sure, be it right or wrong; taking
-the logarithm cancels the ``p_i``, and what remains is the plain difference of prediction and
-target.
+The last line shows why the two are used together. The Jacobian of softmax alone,
+``p_i (delta_ij - p_j)``, vanishes where a probability is close to 1, whether the prediction is
+right or wrong. The logarithm cancels the factor ``p_i``, so that the gradient is the difference of
+prediction and target.
 
-Conventions. Functions work over the last axis unless ``axis`` says otherwise (as in SciPy an axis,
-several, or None for all) and over any number of leading axes. float16, float32 and float64 come
-back as they went in (float16 is computed in float32); integers and bools become float64. The
-largest score of a row is subtracted before anything is exponentiated, so scores may be of any size;
-a score of −inf is a class that cannot happen and gets probability 0, and a score of +inf is a class
-that is certain (several of them share). A row of nothing but −inf has no softmax and gives NaN.
+Conventions. Classes are along the last axis, or along the axes given by ``axis``, as in SciPy an
+integer, a tuple, or None for all axes. Results have the dtype of the arguments for float16, float32
+and float64, and float64 for integers and bools; float16 is computed in float32. The largest score
+of a row is subtracted before exponentials are taken, so that scores of any size are allowed. A
+class with the score −inf has probability 0, and one with the score +inf has probability 1, which
+several such classes share equally. The softmax of a row whose scores are all −inf is NaN.
 
-Scores are not probabilities, and no function can tell which of the two it was given: [0.9, 0.1] may
-be either. Probabilities in the place of scores go through softmax a second time. As they are at
-most 1 apart, what comes out is nearly uniform, with no class above e / (e + n_classes − 1); the
-cross-entropy cannot fall below minus the logarithm of that, and its gradient is wrong. Of
-probabilities p give ``log(p)``, whose softmax is p. The other way round, `entropy` and
-`kl_divergence` want probabilities, and refuse what does not sum to 1.
+Scores are not probabilities, and a function cannot determine which of the two its arguments are:
+[0.9, 0.1] may be either. If probabilities are passed as scores, softmax is applied to them a second
+time. Because they differ by at most 1, the result is nearly uniform, with no class above
+e / (e + n_classes − 1), the cross-entropy is at least minus the logarithm of that, and its gradient
+is wrong. For probabilities p pass ``log(p)``, whose softmax is p. Conversely, `entropy` and
+`kl_divergence` require probabilities, and raise ValueError if these do not sum to 1.
 """
 
 from softmax_regression.functional._activations import (

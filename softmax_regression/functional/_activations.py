@@ -1,4 +1,4 @@
-"""The sigmoid, and a registry of activations with their slopes."""
+"""The sigmoid, and activation functions with their derivatives."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def sigmoid(z: ArrayLike) -> Array:
 
     .. math:: \sigma(z) = \frac{1}{1 + e^{-z}} = \mathrm{softmax}(0, z)_2
 
-    Softmax only sees differences of scores, so with two classes one number is enough: the score of
-    the second class when the first one's is held at 0.
+    Softmax depends on differences of scores alone, so that with two classes one number is enough:
+    the score of the second class relative to that of the first.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def sigmoid(z: ArrayLike) -> Array:
     Returns
     -------
     ndarray of the shape and floating dtype of `z`
-        Numbers between 0 and 1, exact to rounding in both tails.
+        Numbers between 0 and 1, accurate up to rounding in both tails.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def sigmoid(z: ArrayLike) -> Array:
 
 
 def sigmoid_derivative(z: ArrayLike) -> Array:
-    r"""The slope of the sigmoid.
+    r"""The derivative of the sigmoid.
 
     .. math:: \sigma'(z) = \sigma(z) (1 - \sigma(z)) = \frac{e^{-|z|}}{(1 + e^{-|z|})^2}
 
@@ -55,7 +55,7 @@ def sigmoid_derivative(z: ArrayLike) -> Array:
     Returns
     -------
     ndarray of the shape and floating dtype of `z`
-        At most 1/4, at 0; the same for z and −z.
+        The derivative. It is largest at 0, where it is 1/4, and the same for z and −z.
 
     Examples
     --------
@@ -68,25 +68,25 @@ def sigmoid_derivative(z: ArrayLike) -> Array:
 
 
 class Activation:
-    """An elementwise function and its slope.
+    """An elementwise function f and its derivative.
 
-    Calling the object is the same as its :meth:`value`. The registry :data:`ACTIVATIONS` holds one
-    for each name that `SmallMLP` knows; `SmallMLP` takes any other as its `activation`.
+    Calling the object is the same as calling :meth:`value`. The mapping :data:`ACTIVATIONS` holds
+    the activations that `SmallMLP` accepts by name. It accepts any other `Activation` as well.
 
     Parameters
     ----------
     value : callable
-        f, of an array of any shape: an array of the same shape.
+        The function f. It takes an array of any shape and returns an array of that shape.
     derivative : callable
-        f', likewise.
+        The derivative f', which takes and returns arrays as `value` does.
     name : str, default='custom'
-        What messages call it.
+        The name of the activation in error messages.
 
     Raises
     ------
     ValueError
-        If `derivative` is not the slope of `value`, by differences of it at 60 places between −4
-        and 4, or if they return arrays of another shape.
+        If `derivative` differs from finite differences of `value` at one of 60 points between −4
+        and 4, or if one of them returns an array of another shape.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class Activation:
         vars(self).update(name=name, _functions=functions)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse: fitted models share it."""
+        """Raise AttributeError, because fitted models share the object."""
         raise AttributeError(f"cannot assign to {name!r} of an Activation: make another.")
 
     def value_into(self, z: Array, out: Array) -> None:
@@ -124,7 +124,7 @@ class Activation:
         Parameters
         ----------
         z, out : ndarrays of the same shape
-            From where and to where.
+            The arguments, and the array for the values.
         """
         out[...] = self._functions[0](z)
 
@@ -134,13 +134,13 @@ class Activation:
         Parameters
         ----------
         z, a, out : ndarrays of the same shape
-            z, f(z), and where to write; the function may use whichever of the first two is cheaper.
+            The arguments z, the values f(z), and the array for the derivatives.
         """
         out[...] = self._functions[1](z)
 
     def _check_slope(self) -> None:
-        """Raise unless the second function is the slope of the first."""
-        z = np.linspace(-4, 4, 60) + 0.01 * np.pi  # kinks are at round numbers
+        """Raise unless the second function is the derivative of the first."""
+        z = np.linspace(-4, 4, 60) + 0.01 * np.pi  # Kinks are usually at round numbers.
         step = 1e-5
         functions = zip(("value", "derivative"), self._functions, strict=True)
         for name, function in functions:
@@ -162,17 +162,17 @@ class Activation:
             )
 
     def __eq__(self, other: object) -> bool:
-        """Whether two are of the same name and functions."""
+        """Return whether two activations have the same name and functions."""
         if not isinstance(other, Activation):
             return NotImplemented
         return (self.name, self._functions) == (other.name, other._functions)
 
     def __hash__(self) -> int:
-        """By name and functions."""
+        """Return a hash of name and functions."""
         return hash((self.name, self._functions))
 
     def __repr__(self) -> str:
-        """The name."""
+        """Return the name in angle brackets."""
         return f"<activation {self.name}>"
 
     def __call__(self, z: ArrayLike) -> Array:
@@ -180,7 +180,7 @@ class Activation:
         return self.value(z)
 
     def value(self, z: ArrayLike) -> Array:
-        """f(z).
+        """Return f(z).
 
         Parameters
         ----------
@@ -192,13 +192,15 @@ class Activation:
         ndarray of the shape and floating dtype of `z`
         """
         z, dtype = as_floating(z, "z")
-        flat = z.reshape(-1)  # so that a lone number is an array to write to, too
+        flat = z.reshape(-1)  # A scalar becomes an array that can be written to.
         value = np.empty_like(flat)
         self.value_into(flat, value)
         return value.reshape(z.shape).astype(dtype, copy=False)
 
     def derivative(self, z: ArrayLike) -> Array:
-        """f'(z), to rounding of its largest values; at a kink, the slope from the left.
+        """Return f'(z); at a kink, the derivative from the left.
+
+        Errors are of the size of rounding errors of the largest values of f'.
 
         Parameters
         ----------
@@ -218,7 +220,7 @@ class Activation:
 
 
 class _BuiltIn(Activation):
-    """One of the registry: its functions write their results."""
+    """An activation of `ACTIVATIONS`, whose functions write their results to an array."""
 
     def __init__(
         self,
@@ -235,8 +237,8 @@ class _BuiltIn(Activation):
         self._functions[1](z, a, out)
 
 
-_WIDEST = 4096  # layer for which zeros are kept
-_LEAK = 0.01  # slope of leaky_relu on the left, PyTorch's and Keras's usual value
+_MAX_CACHED_ZEROS = 4096  # Largest number of units of a layer for which zeros are cached.
+_LEAK = 0.01  # Slope of leaky_relu below 0, which is PyTorch's default.
 
 
 def _identity(z: Array, out: Array) -> None:
@@ -248,7 +250,7 @@ def _identity_slope(z: Array, a: Array, out: Array) -> None:
 
 
 def _sigmoid_into(z: Array, out: Array) -> None:
-    # exp(min(z, 0)) / (1 + exp(-|z|)): neither exponent is positive, so neither tail overflows.
+    # This is exp(min(z, 0)) / (1 + exp(-|z|)), in which no exponent is positive and overflows.
     denominator = np.abs(z)
     np.negative(denominator, out=denominator)
     np.exp(denominator, out=denominator)
@@ -274,7 +276,10 @@ def _tanh_slope(z: Array, a: Array, out: Array) -> None:
 
 @lru_cache
 def _zeros(length: int, dtype: np.dtype[Any]) -> Array:
-    """Return so many: NumPy compares an array with an array several times faster than with 0."""
+    """Return an array of zeros.
+
+    NumPy's maximum of two arrays is several times as fast as that of an array and a number.
+    """
     zeros = np.zeros(length, dtype)
     zeros.flags.writeable = False
     return zeros
@@ -282,7 +287,7 @@ def _zeros(length: int, dtype: np.dtype[Any]) -> Array:
 
 def _relu(z: Array, out: Array) -> None:
     width = z.shape[-1]
-    np.maximum(z, _zeros(width, z.dtype) if width <= _WIDEST else 0, out=out)
+    np.maximum(z, _zeros(width, z.dtype) if width <= _MAX_CACHED_ZEROS else 0, out=out)
 
 
 def _relu_slope(z: Array, a: Array, out: Array) -> None:
@@ -322,13 +327,13 @@ def _softplus_slope(z: Array, a: Array, out: Array) -> None:
 
 def _silu(z: Array, out: Array) -> None:
     gate = np.empty_like(z)
-    z = np.maximum(z, -800)  # exactly 0 from there on, and -inf times 0 would be NaN
+    z = np.maximum(z, -800)  # The value is 0 below, where -inf times 0 would be NaN.
     _sigmoid_into(z, gate)
     np.multiply(z, gate, out=out)
 
 
 def _silu_slope(z: Array, a: Array, out: Array) -> None:
-    # s + z s (1 - s), all from the tail exp(-|z|), which is 0 where z is clipped
+    # This is s + z s (1 - s) in terms of exp(-|z|), which is 0 where z is clipped.
     tail = np.exp(-np.abs(z))
     slope = np.clip(z, -800, 800) * tail / np.square(1 + tail)
     np.divide(np.where(z > 0, 1, tail), 1 + tail, out=out)
@@ -336,21 +341,21 @@ def _silu_slope(z: Array, a: Array, out: Array) -> None:
 
 
 def _gelu(z: Array, out: Array) -> None:
-    z = np.maximum(z, -40)  # the normal distribution function is exactly 0 there
+    z = np.maximum(z, -40)  # The normal distribution function is 0 below.
     np.multiply(z, ndtr(z), out=out)
 
 
 def _gelu_slope(z: Array, a: Array, out: Array) -> None:
-    clipped = np.clip(z, -40, 40)  # the normal density is exactly 0 outside
+    clipped = np.clip(z, -40, 40)  # The normal density is 0 outside.
     density = np.exp(-0.5 * np.square(clipped)) / np.sqrt(2 * np.pi).astype(z.dtype)
     np.add(ndtr(clipped), clipped * density, out=out)
 
 
 class Activations(Mapping[str, Activation]):
-    r"""The activations by name, each a function with its slope.
+    r"""A read-only mapping of names to activations, which are functions with their derivatives.
 
     ``ACTIVATIONS["relu"](z)`` is f(z) and ``ACTIVATIONS["relu"].derivative(z)`` is f'(z); both take
-    arrays of any shape. The names are what `SmallMLP` takes as its `activation`. With
+    arrays of any shape. The names are values of the parameter `activation` of `SmallMLP`. With
     σ(z) = 1 / (1 + exp(−z)) and Φ, φ the distribution function and density of the standard normal
     distribution:
 
@@ -368,7 +373,7 @@ class Activations(Mapping[str, Activation]):
     gelu         z Φ(z)                          Φ(z) + z φ(z)
     ===========  ==============================  ================================
 
-    'sigmoid' is another name of 'logistic'. The mapping is read-only.
+    'sigmoid' is another name of 'logistic'.
 
     Examples
     --------

@@ -13,12 +13,12 @@ from softmax_regression.functional._softmax import Axis, as_scores
 
 
 def entropy(probabilities: ArrayLike, *, axis: Axis = -1) -> Array:
-    r"""The entropy of probabilities, in nats: how undecided they are.
+    r"""The entropy of probabilities, in nats.
 
     .. math:: H(p) = -\sum_k p_k \log p_k, \qquad 0 \log 0 = 0
 
-    It is 0 where one class is certain and log(n_classes), the largest possible, where all are
-    alike. Divide by log(2) for bits.
+    The entropy measures uncertainty. It is 0 if one class has probability 1, and has its maximum
+    log(n_classes) if all classes are equally probable. Divide by log(2) for bits.
 
     Parameters
     ----------
@@ -37,13 +37,12 @@ def entropy(probabilities: ArrayLike, *, axis: Axis = -1) -> Array:
     TypeError
         If `probabilities` is complex or not numeric.
     ValueError
-        If the probabilities have no axis `axis`, are negative or NaN, or do not sum to 1, as
-        scores do not.
+        If the probabilities have no axis `axis`, are negative or NaN, or do not sum to 1.
 
     See Also
     --------
-    kl_divergence : How far one distribution is from another.
-    cross_entropy : The same with the logarithm of a model's probabilities, from scores.
+    kl_divergence : The divergence of one distribution from another.
+    cross_entropy : The mean negative log-probability of targets, computed from scores.
 
     References
     ----------
@@ -54,7 +53,8 @@ def entropy(probabilities: ArrayLike, *, axis: Axis = -1) -> Array:
     >>> entropy([[1.0, 0.0], [0.9, 0.1], [0.5, 0.5]]).round(3)
     array([0.   , 0.325, 0.693])
 
-    Of scores take softmax first; where a class is nearly certain, this keeps more digits:
+    Apply softmax to scores first. If one class is nearly certain, the function is more precise than
+    the formula:
 
     >>> from softmax_regression.functional import log_softmax, softmax
     >>> z = np.array([50.0, 0.0])
@@ -71,23 +71,23 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: Axis = -1) -> Array:
 
     .. math:: D(p \,\|\, q) = \sum_k p_k \log \frac{p_k}{q_k}
 
-    What it costs to predict q where p is true, beyond the entropy of p, which no prediction can
-    avoid: the cross-entropy of q under p is H(p) + D(p‖q). It is 0 only where the two are the same,
-    and it is not symmetric.
+    The cross-entropy of predictions q under the true distribution p is H(p) + D(p‖q), so that the
+    divergence is its excess over the minimum H(p). It is 0 only if p and q are equal, and it is not
+    symmetric.
 
     Parameters
     ----------
     p : array-like of shape (..., n_classes)
-        Probabilities of what happens.
+        The true probabilities.
     q : array-like, broadcastable with `p`
-        Probabilities that are predicted.
+        The predicted probabilities.
     axis : int, tuple of int or None, default=-1
         The axes that hold the classes, as in :func:`entropy`.
 
     Returns
     -------
     ndarray of the floating dtype that `p` and `q` have in common
-        One number for each row, at least 0; +inf where a class that happens is given probability 0.
+        A number for each row, at least 0; +inf if q is 0 for a class for which p is positive.
 
     Raises
     ------
@@ -99,8 +99,8 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: Axis = -1) -> Array:
 
     See Also
     --------
-    cross_entropy : Of scores, which is finite where a softmax rounds to 0:
-        ``cross_entropy(scores, p) - entropy(p)`` is the divergence of softmax(scores).
+    cross_entropy : The divergence of softmax(scores) is ``cross_entropy(scores, p) - entropy(p)``,
+        which is finite even if a probability of softmax(scores) rounds to 0.
 
     References
     ----------
@@ -125,7 +125,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: Axis = -1) -> Array:
             f"p of shape {p.shape} and q of shape {q.shape} cannot be broadcast against each other."
         ) from None
     axes = as_scores(terms, axis)[1]
-    # Rounding can take the sum below 0 where p and q are nearly the same.
+    # Rounding errors can make the sum negative if p and q are nearly equal.
     return np.maximum(terms.sum(axis=axes), 0).astype(np.result_type(p_dtype, q_dtype))
 
 

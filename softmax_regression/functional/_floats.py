@@ -1,4 +1,4 @@
-"""Which dtype a function computes in, and which it returns."""
+"""Conversion of arguments to the floating dtype in which a function computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 def as_floating(values: ArrayLike, name: str) -> tuple[Array, np.dtype[Any]]:
-    """`values` in the dtype to compute in, and the dtype to return."""
+    """Return values in the dtype in which to compute, and the dtype of the result."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}.")

@@ -1,4 +1,4 @@
-"""Losses of scores against targets, and their gradients in the scores."""
+"""Losses of scores and targets, and their gradients with respect to the scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from softmax_regression.functional._softmax import as_scores, log_total, shift, 
 
 
 def one_hot(labels: ArrayLike, n_classes: int | None = None, *, dtype: Any = np.float64) -> Array:
-    """Rows that hold a 1 in the column of the label and 0 elsewhere.
+    """Return rows that hold 1 in the column of the label and 0 elsewhere.
 
     Parameters
     ----------
@@ -26,6 +26,7 @@ def one_hot(labels: ArrayLike, n_classes: int | None = None, *, dtype: Any = np.
     Returns
     -------
     ndarray of shape ``(*labels.shape, n_classes)``
+        The encoded labels.
 
     Raises
     ------
@@ -64,14 +65,14 @@ def cross_entropy(
     Parameters
     ----------
     scores : array-like of shape (..., n_classes)
-        Scores (logits), not probabilities, which would go through softmax a second time: of
-        probabilities p give ``log(p)``.
+        Scores (logits). For probabilities p pass ``log(p)``, because softmax is applied to the
+        scores.
     targets : array-like of int of shape (...,) or of float of shape (..., n_classes)
         Labels from 0 to n_classes − 1, or rows of class probabilities.
     sample_weight : array-like of shape (...,), default=None
         Non-negative weights s, one per row, not all zero; by default all 1.
     label_smoothing : float, default=0.0
-        Between 0 and 1: the share of each target that is spread evenly over the classes,
+        The share a, between 0 and 1, of each target that is distributed equally over the classes:
         ``y ← (1 − a) y + a / n_classes`` (Szegedy et al., 2016).
 
     Returns
@@ -89,9 +90,9 @@ def cross_entropy(
 
     See Also
     --------
-    cross_entropy_gradient : Its gradient in the scores, p − y.
-    squared_error : What one might minimise instead, and why not.
-    entropy, kl_divergence : What it cannot fall below, and the rest.
+    cross_entropy_gradient : Its gradient with respect to the scores, p − y.
+    squared_error : Another loss, and its disadvantages.
+    entropy, kl_divergence : The minimum of the cross-entropy, and its excess over the minimum.
 
     References
     ----------
@@ -105,7 +106,7 @@ def cross_entropy(
     >>> round(cross_entropy(scores, [[0.9, 0.1, 0.0], [0.0, 0.5, 0.5]]), 4)
     0.7455
 
-    A confident mistake costs as much as the score was wrong by, and never infinity by rounding:
+    The loss of a confident mistake is the difference of the scores, and not infinite by rounding:
 
     >>> cross_entropy([[0.0, 1000.0]], [0])
     1000.0
@@ -124,7 +125,7 @@ def cross_entropy_gradient(
     sample_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
 ) -> Array:
-    r"""Gradient of :func:`cross_entropy` in the scores: prediction minus target.
+    r"""Gradient of :func:`cross_entropy` with respect to the scores: prediction minus target.
 
     .. math:: \frac{\partial L}{\partial z_{ik}} = \frac{s_i}{\sum_j s_j} (p_{ik} - y_{ik})
 
@@ -139,6 +140,7 @@ def cross_entropy_gradient(
     Returns
     -------
     ndarray of the shape and floating dtype of `scores`
+        The gradient.
 
     Examples
     --------
@@ -159,8 +161,8 @@ def squared_error(
 
     .. math:: L = \frac{\sum_i s_i \, \tfrac12 \| p_i - y_i \|^2}{\sum_i s_i}
 
-    Here for comparison. It is bounded by 1 a row, it is not convex in the scores, and it is flat
-    where the model is sure and wrong, which is where learning is needed most.
+    This loss serves for comparison. The loss of a row is at most 1, and it is not convex in the
+    scores. Its gradient vanishes for confident mistakes, which a model should learn from most.
 
     Parameters
     ----------
@@ -174,11 +176,11 @@ def squared_error(
 
     See Also
     --------
-    squared_error_gradient : Its gradient in the scores.
+    squared_error_gradient : Its gradient with respect to the scores.
 
     Examples
     --------
-    The worse of two mistakes costs hardly more, and pulls far less:
+    The worse of two mistakes has hardly more loss, and a much smaller gradient:
 
     >>> [round(squared_error([[0.0, z]], [0]), 4) for z in (3.0, 30.0)]
     [0.9074, 1.0]
@@ -194,11 +196,12 @@ def squared_error(
 def squared_error_gradient(
     scores: ArrayLike, targets: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> Array:
-    r"""Gradient of :func:`squared_error` in the scores: the Jacobian of softmax times p − y.
+    r"""Gradient of :func:`squared_error` with respect to the scores.
 
     .. math:: \frac{\partial L}{\partial z_i} = \frac{s_i}{\sum_j s_j} J(z_i) \, (p_i - y_i)
 
-    The factor J is what cross-entropy cancels: it goes to 0 as the probabilities go to 0 and 1.
+    J is the Jacobian of softmax, which approaches 0 as the probabilities approach 0 and 1. The
+    gradient of the cross-entropy does not have this factor.
 
     Parameters
     ----------
@@ -208,6 +211,7 @@ def squared_error_gradient(
     Returns
     -------
     ndarray of the shape and floating dtype of `scores`
+        The gradient.
 
     Examples
     --------
@@ -237,7 +241,7 @@ def _check_labels(labels: Array, n_classes: int | None) -> Array:
 def _check_targets(
     scores: Array, targets: ArrayLike, sample_weight: ArrayLike | None, label_smoothing: float
 ) -> tuple[Array, Array | None]:
-    """Labels (integer) or probabilities (of the scores' dtype) and weights, checked."""
+    """Validate targets and weights; return labels or probabilities, and weights or None."""
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must lie between 0 and 1, got {label_smoothing!r}.")
     targets = np.asarray(targets)
@@ -280,7 +284,7 @@ def _check_weight(sample_weight: ArrayLike | None, shape: tuple[int, ...]) -> Ar
 
 
 def _smoothed(targets: Array, n_classes: int, label_smoothing: float) -> Array:
-    """Targets as rows of probabilities, smoothed."""
+    """Return targets as rows of probabilities after label smoothing."""
     probabilities = one_hot(targets, n_classes) if targets.dtype.kind == "i" else targets
     if label_smoothing:
         probabilities = (1 - label_smoothing) * probabilities + label_smoothing / n_classes
@@ -290,12 +294,12 @@ def _smoothed(targets: Array, n_classes: int, label_smoothing: float) -> Array:
 def _cross_entropy_rows(
     shifted: Array, targets: Array, log_total: Array, label_smoothing: float
 ) -> Array:
-    """Cross-entropy of each row, from shifted scores and the log of their summed exponentials."""
+    """Return the cross-entropy of each row from shifted scores and their log-sum-exp."""
     if targets.dtype.kind == "i" and not label_smoothing:
         return (log_total - np.take_along_axis(shifted, targets[..., None], axis=-1))[..., 0]
     probabilities = _smoothed(targets, shifted.shape[-1], label_smoothing)
     losses = np.zeros(shifted.shape, dtype=np.float64)
-    # An impossible class (−inf) costs nothing where the target gives it nothing: 0 log 0 = 0.
+    # A class with probability 0 adds no loss if its target is 0 too, because 0 log 0 = 0.
     np.multiply(probabilities, log_total - shifted, out=losses, where=probabilities != 0)
     return losses.sum(axis=-1)
 
@@ -303,21 +307,21 @@ def _cross_entropy_rows(
 def _weighted_mean(losses: Array, weight: Array | None) -> float:
     if weight is None:
         return float((losses / max(1, losses.size)).sum(dtype=np.float64))
-    counted = weight > 0  # a row of weight 0 is no row, even one with an infinite loss
+    counted = weight > 0  # A row of weight 0 is left out even if its loss is infinite.
     losses, weight = losses[counted], weight[counted]
-    if np.isinf(losses).any():  # however small its weight
+    if np.isinf(losses).any():  # The product with a tiny weight might be NaN.
         return np.inf
     return float((losses * _relative(weight)).sum(dtype=np.float64))
 
 
 def _relative(weight: Array) -> Array:
-    """Weights divided by their sum, which neither overflows nor vanishes on the way."""
+    """Return weights divided by their sum, which is computed without overflow or underflow."""
     shares = weight / weight.max()
     return shares / shares.sum()
 
 
 def _weigh(gradient: Array, weight: Array | None) -> Array:
-    """Multiply each row's gradient by what it counts in the weighted mean."""
+    """Multiply the gradient of each row by its share of the sum of weights."""
     if weight is None:
         return gradient / max(1, int(np.prod(gradient.shape[:-1])))
     shares = _relative(weight)[..., None]

@@ -1,6 +1,6 @@
-"""Softmax, its logarithm, the log-sum-exp, and the derivative: the Jacobian and products with it.
+"""Softmax, its logarithm, the log-sum-exp, the Jacobian of softmax and products with it.
 
-Inside, the axes of the classes are a tuple of negative numbers, so that they remain the same where
+Internally the axes of the classes are a tuple of negative numbers, so that they remain the same if
 a temperature or a vector has more axes than the scores.
 """
 
@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 
 from softmax_regression.functional._floats import Array, as_floating
 
-Axis = int | tuple[int, ...] | None  # as NumPy has it
+Axis = int | tuple[int, ...] | None  # The values that NumPy's functions accept as `axis`.
 
 
 def softmax(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLike = 1.0) -> Array:
-    r"""Probabilities from scores: exponentiate, then divide by the sum.
+    r"""Convert scores to probabilities: exponentials divided by their sum.
 
     .. math:: p_k = \frac{\exp(z_k / T)}{\sum_j \exp(z_j / T)}
 
@@ -68,7 +68,7 @@ def softmax(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLike = 1.0)
     >>> bool((softmax([1001.0, 1002.0, 1003.0]) == softmax([1.0, 2.0, 3.0])).all())
     True
 
-    A high temperature evens out, a low one decides:
+    A high temperature makes probabilities more equal, a low one less:
 
     >>> softmax([1.0, 2.0, 3.0], temperature=10.0).round(3)
     array([0.301, 0.332, 0.367])
@@ -88,9 +88,9 @@ def log_softmax(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLike = 
 
     .. math:: \log p_k = \frac{z_k}{T} - \log \sum_j \exp(z_j / T)
 
-    Taking ``log(softmax(z))`` loses everything once a probability rounds to 0 or 1. Here the sum
-    leaves the largest term out and adds it back inside ``log1p``, so that even the log-probability
-    of a nearly certain class, about minus the sum of the others, keeps its digits.
+    ``log(softmax(z))`` is −inf or 0 if a probability rounds to 0 or 1. This function sums all terms
+    but the largest, and takes ``log1p`` of the sum, so that even the log-probability of a nearly
+    certain class, about minus the sum of the other probabilities, is precise.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ def logsumexp(scores: ArrayLike, *, axis: Axis = -1, keepdims: bool = False) -> 
     axis : int, tuple of int or None, default=-1
         The axes to sum over, as in :func:`softmax`.
     keepdims : bool, default=False
-        Whether the axes that are summed over stay, with size 1.
+        Whether to keep the axes that are summed over, with size 1.
 
     Returns
     -------
     ndarray of the floating dtype of `scores`
-        One number for each row of scores; −inf for a row of nothing but −inf.
+        A number for each row of scores; −inf if all scores of the row are −inf.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def logsumexp(scores: ArrayLike, *, axis: Axis = -1, keepdims: bool = False) -> 
     """
     scores, axes, dtype = as_scores(scores, axis)
     top = scores.max(axis=axes, keepdims=True)
-    # Where all are −inf, differences are not numbers; their sum of exponentials is 0 all the same.
+    # Differences of infinite scores are NaN; for 0 in their place, adding the maximum gives −inf.
     total = log_total(shift(np.where(top == -np.inf, 0, scores), axes), axes)
     total = (top + total).astype(dtype, copy=False)
     return total if keepdims else total.squeeze(axis=axes)
@@ -186,9 +186,8 @@ def softmax_jacobian(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLi
 
     .. math:: J_{ij} = \frac{\partial p_i}{\partial z_j} = \frac{p_i (\delta_{ij} - p_j)}{T}
 
-    That is ``diag(p) − p pᵀ``: symmetric, positive semi-definite, with rows and columns that sum
-    to 0 (raising all scores together changes nothing). No loss is involved. The off-diagonal
-    is negative: what one class gains the others lose.
+    The matrix (diag(p) − p pᵀ) / T is symmetric and positive semi-definite. Its rows and columns
+    sum to 0, because adding a constant to all scores does not change the probabilities.
 
     Parameters
     ----------
@@ -202,8 +201,8 @@ def softmax_jacobian(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLi
     Returns
     -------
     ndarray of shape (..., n_classes, n_classes)
-        One matrix per row of scores: the class axis is moved last and doubled. Several are moved
-        last, made one, and then doubled.
+        A matrix for each row of scores. The axis of the classes is moved to the end and repeated.
+        Several axes are moved to the end, merged into one, and repeated.
 
     See Also
     --------
@@ -218,9 +217,9 @@ def softmax_jacobian(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLi
     temperature = _as_temperature(temperature, scores, axes)
     p = _softmax(scores, axes, temperature)
     shape, p = p.shape, _in_rows(p, axes)
-    # p (1 - p) by the sum of the others: 1 - p would lose every digit of a nearly certain class.
+    # The diagonal is minus the sum of the other entries, because 1 - p is imprecise near p = 1.
     jacobian = -p[..., :, None] * p[..., None, :]
-    diagonal = np.einsum("...ii->...i", jacobian)  # a writable view
+    diagonal = np.einsum("...ii->...i", jacobian)  # This is a writable view.
     diagonal[...] = 0
     diagonal[...] = -jacobian.sum(axis=-1)
     of_rows = _of_rows(temperature, shape, axes)[..., None]
@@ -230,18 +229,19 @@ def softmax_jacobian(scores: ArrayLike, *, axis: Axis = -1, temperature: ArrayLi
 def softmax_jvp(
     scores: ArrayLike, tangent: ArrayLike, *, axis: Axis = -1, temperature: ArrayLike = 1.0
 ) -> Array:
-    r"""Jacobian times vector: how the probabilities move when the scores move along `tangent`.
+    r"""Jacobian times vector: the derivative of the probabilities along a direction of the scores.
 
     .. math:: (J v)_i = p_i \, (v_i - \textstyle\sum_j p_j v_j) / T
 
-    Forward-mode differentiation in n_classes operations a row instead of n_classes².
+    This is forward-mode differentiation. It takes a number of operations for each row proportional
+    to n_classes instead of n_classes².
 
     Parameters
     ----------
     scores : array-like of shape (..., n_classes)
         Scores (logits).
     tangent : array-like, broadcastable with `scores`
-        The direction in which the scores move.
+        The direction v.
     axis : int, tuple of int or None, default=-1
         The axes that hold the classes, as in :func:`softmax`.
     temperature : float or array-like, default=1.0
@@ -263,12 +263,12 @@ def softmax_jvp(
 def softmax_vjp(
     scores: ArrayLike, cotangent: ArrayLike, *, axis: Axis = -1, temperature: ArrayLike = 1.0
 ) -> Array:
-    r"""Vector times Jacobian: the gradient in the scores, given one in the probabilities.
+    r"""Vector times Jacobian: the gradient in the scores for a gradient in the probabilities.
 
     .. math:: (J^\top u)_j = p_j \, (u_j - \textstyle\sum_i p_i u_i) / T
 
-    The step of back-propagation through a softmax. The Jacobian is symmetric, so this equals
-    :func:`softmax_jvp`; both names exist because each stands for a different question.
+    This is the step of back-propagation through softmax. The Jacobian is symmetric, so that the
+    result equals that of :func:`softmax_jvp`; the two names tell which derivative is meant.
 
     Parameters
     ----------
@@ -288,7 +288,7 @@ def softmax_vjp(
 
     Examples
     --------
-    Cross-entropy's gradient in the probabilities is −y/p; through softmax it becomes p − y:
+    The gradient of cross-entropy is −y/p in the probabilities, and p − y in the scores:
 
     >>> z, y = np.array([1.0, 2.0, 0.5]), np.array([0.0, 1.0, 0.0])
     >>> np.allclose(softmax_vjp(z, -y / softmax(z)), softmax(z) - y)
@@ -305,8 +305,8 @@ def _jacobian_product(
     temperature = _as_temperature(temperature, scores, axes)
     p, vector = np.broadcast_arrays(_softmax(scores, axes, temperature), vector)
     shape, p, vector = p.shape, _in_rows(p, axes), _in_rows(vector, axes)
-    # Relative to the entry of the likeliest class, whose product is then minus the sum of the
-    # others: as 1 - p would, the plain formula loses the digits of a nearly certain class.
+    # Subtracting the entry of the most probable class changes nothing but rounding errors, which
+    # would be large relative to the product for a nearly certain class.
     vector = vector - np.take_along_axis(vector, p.argmax(axis=-1, keepdims=True), axis=-1)
     mean = (p * vector).sum(axis=-1, keepdims=True)
     product = _over(p * (vector - mean), _of_rows(temperature, shape, axes))
@@ -360,9 +360,9 @@ def as_scores(
 
 
 def _as_temperature(temperature: ArrayLike, scores: Array, axes: tuple[int, ...]) -> Array:
-    """Return the temperature in float64, with size 1 along the axes of the classes, if it has them.
+    """Return the temperature in float64, because it may lie outside the range of float32.
 
-    In float64, because it may lie outside the range of float32.
+    Along the axes of the classes, if it has them, its size must be 1.
     """
     array = as_floating(temperature, "temperature")[0].astype(np.float64)
     if not (np.isfinite(array) & (array > 0)).all():
@@ -393,10 +393,10 @@ _ONE: Array = np.ones(())
 
 
 def shift(scores: Array, axes: tuple[int, ...], temperature: Array = _ONE) -> Array:
-    """Scores over the temperature, minus their maximum: a new array, nowhere above 0."""
+    """Return scores divided by the temperature, less their maximum, in a new array."""
     top = scores.max(axis=axes, keepdims=True)
     certain = top == np.inf
-    if certain.any():  # +inf minus +inf is not a number; its limit is 0, and −inf for the rest
+    if certain.any():  # Shifted scores have the limit 0 for scores of +inf, and −inf for others.
         limit = np.where(scores == np.inf, 0, -np.inf).astype(scores.dtype)
         scores, top = np.where(certain, limit, scores), np.where(certain, 0, top)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -404,15 +404,16 @@ def shift(scores: Array, axes: tuple[int, ...], temperature: Array = _ONE) -> Ar
             return np.subtract(scores, top, dtype=scores.dtype)
         scores, top = scores.astype(np.float64), top.astype(np.float64)
         shifted: Array = (scores - top) / temperature
-        # The difference may have overflowed where the quotient does not.
+        # A difference may have overflowed although its quotient does not.
         overflowed = np.isinf(shifted) & np.isfinite(scores) & (temperature > 1)
         return np.where(overflowed, scores / temperature - top / temperature, shifted)
 
 
 def log_total(shifted: Array, axes: tuple[int, ...]) -> Array:
-    """log of the sum of exponentials: log1p of all but the largest, whose exponential is 1.
+    """Return the logarithm of the sum of exponentials of shifted scores.
 
-    A row of nothing but −inf, which is all NaN by now, has no largest, and stays so.
+    The exponential of the largest is 1, so that this is log1p of the sum of the others. Rows that
+    are NaN, because all of their scores were −inf, remain NaN.
     """
     largest = shifted == 0
     n_largest = largest.sum(axis=axes, keepdims=True, dtype=shifted.dtype)

@@ -1,4 +1,4 @@
-"""Displays that draw what was fitted, in scikit-learn's Display convention."""
+"""Displays of regularisation paths and of cross-validation, in scikit-learn's convention."""
 
 from softmax_regression.inspection._displays import (
     CrossValidationDisplay,

@@ -1,6 +1,6 @@
-"""Pictures of how a model is chosen: coefficients and scores against C.
+"""Displays of coefficients and of cross-validation scores against C.
 
-Matplotlib is imported when something is drawn, not before.
+Matplotlib is imported only when a display is drawn.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from softmax_regression.linear_model._softmax_regression_cv import SoftmaxRegressionCV
 
 
-# Of the features that are named in the legend.
+# Colours of the features that are named in the legend, and of all others.
 _COLORS = (*COLORS, "#8C6D31", "#7B4EA3")
-_PALE = "0.82"  # that of all others
+_OTHER_COLOR = "0.82"
 _PANELS_PER_ROW = 4
-_CHOSEN = "chosen C"
+_CHOSEN = "chosen C"  # The label of the line at the chosen C.
 _MARK = {"color": "0.35", "linestyle": "--", "linewidth": 1.0, "zorder": 1, "label": _CHOSEN}
 
 
-def _searched(estimator: Any, display: type) -> tuple[Any, Any]:
-    """Return a fitted `SoftmaxRegressionCV`, that of a pipeline too, and the names of features."""
+def _checked_estimator(estimator: Any, display: type) -> tuple[Any, Any]:
+    """Return a fitted `SoftmaxRegressionCV`, perhaps of a pipeline, and the names of features."""
     model, names = estimator, None
     if isinstance(estimator, Pipeline):
         model = estimator[-1]
@@ -47,7 +47,7 @@ def _searched(estimator: Any, display: type) -> tuple[Any, Any]:
 
 
 def _names_of_pipeline(pipeline: Pipeline) -> Array | None:
-    """Return what the last step's features are called, if all others know that."""
+    """Return the names of the features of the last step, or None if other steps lack them."""
     try:
         names: Array = pipeline[:-1].get_feature_names_out()
     except (AttributeError, ValueError):
@@ -56,36 +56,36 @@ def _names_of_pipeline(pipeline: Pipeline) -> Array | None:
 
 
 class RegularizationPathDisplay:
-    """Coefficients against C.
+    """Display of coefficients against C.
 
-    It is made by `from_path` or `from_estimator`.
+    Create it by `from_path` or `from_estimator`.
 
     Parameters
     ----------
     Cs : ndarray of shape (n_Cs,)
-        C, increasing.
+        The values of C, in increasing order.
     coefs : ndarray of shape (n_Cs, n_outputs, n_features)
-        W for each.
+        The coefficients for each C.
     classes : ndarray of shape (n_classes,)
         The labels.
     feature_names : ndarray of shape (n_features,)
-        What the features are called.
+        The names of the features.
     C : float, default=None
-        The C that was chosen, to be marked.
+        The chosen C, which is marked; by default none is.
 
     Attributes
     ----------
     ax_ : matplotlib Axes, or ndarray of them
-        With one panel the Axes, otherwise an array.
+        The Axes of a single panel, or the array of those of several.
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
-        The lines of the features, of one panel after the other.
+        The lines of the features, panel by panel.
 
     See Also
     --------
-    softmax_path : The coefficients.
-    CrossValidationDisplay : Scores against C.
+    softmax_path : Computes the coefficients.
+    CrossValidationDisplay : Display of scores against C.
 
     Examples
     --------
@@ -125,25 +125,26 @@ class RegularizationPathDisplay:
         ax: Any = None,
         **line_kw: Any,
     ) -> Self:
-        """Draw what `softmax_path` returned.
+        """Draw the coefficients that `softmax_path` returned.
 
         Parameters
         ----------
         path : SoftmaxPath
-            The models.
+            The models of the path.
         feature_names : array-like of shape (n_features,), default=None
-            What the features are called; by default their numbers.
+            The names of the features; by default their numbers.
         scale : array-like of shape (n_features,), default=None
-            By what the coefficients of each feature are multiplied: its standard deviation makes
-            them comparable.
+            A factor for the coefficients of each feature, such as its standard deviation, which
+            makes the coefficients of different features comparable; by default 1.
         C : float, default=None
-            A C to mark.
+            The C to mark; by default none is.
         kind : {'classes', 'norms'}, default='classes'
-            A panel for each class; or one, with the norm of each feature's coefficients.
+            With 'classes' there is a panel for each class. With 'norms' there is a single panel of
+            the norm of each feature's coefficients over classes.
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw in, one for each panel; by default those of a new figure.
         **line_kw : dict
-            For matplotlib's `plot`.
+            Keyword arguments for matplotlib's `plot`.
 
         Returns
         -------
@@ -166,32 +167,33 @@ class RegularizationPathDisplay:
     ) -> Self:
         """Draw the paths of a fitted `SoftmaxRegressionCV`, averaged over its folds.
 
-        The C that it chose is marked.
+        The chosen C is marked.
 
         Parameters
         ----------
         estimator : SoftmaxRegressionCV or Pipeline
             A fitted estimator, or a pipeline that ends in one.
         feature_names : array-like of shape (n_features,), default=None
-            What the features are called; by default as X had them, or the steps before in a
-            pipeline call them, or their numbers.
+            The names of the features; by default those of the columns of X, or those that the
+            preceding steps of a pipeline return, or else their numbers.
         scale : array-like of shape (n_features,), default=None
-            By what the coefficients of each feature are multiplied.
+            A factor for the coefficients of each feature; by default 1.
         kind : {'classes', 'norms'}, default='classes'
-            A panel for each class; or one, with the norm of each feature's coefficients.
+            With 'classes' there is a panel for each class. With 'norms' there is a single panel of
+            the norm of each feature's coefficients over classes.
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw in, one for each panel; by default those of a new figure.
         **line_kw : dict
-            For matplotlib's `plot`.
+            Keyword arguments for matplotlib's `plot`.
 
         Returns
         -------
         RegularizationPathDisplay
             The display.
         """
-        estimator, names = _searched(estimator, cls)
+        estimator, names = _checked_estimator(estimator, cls)
         n_features = estimator.n_features_in_
-        # Without refit, the folds may not agree on one.
+        # Without refit, `l1_ratio_` is a mean over folds, which need not be one of the grid.
         ratio = int(np.abs(estimator.l1_ratios_ - estimator.l1_ratio_).argmin())
         if feature_names is None:
             feature_names = names
@@ -220,16 +222,17 @@ class RegularizationPathDisplay:
         )
 
     def plot(self, *, kind: PathKind = "classes", ax: Any = None, **line_kw: Any) -> Self:
-        """Draw it.
+        """Draw the coefficients.
 
         Parameters
         ----------
         kind : {'classes', 'norms'}, default='classes'
-            A panel for each class; or one, with the norm of each feature's coefficients.
+            With 'classes' there is a panel for each class. With 'norms' there is a single panel of
+            the norm of each feature's coefficients over classes.
         ax : matplotlib Axes or array of them, default=None
-            Where to draw, one for each panel; by default in a new figure.
+            The Axes to draw in, one for each panel; by default those of a new figure.
         **line_kw : dict
-            For matplotlib's `plot`.
+            Keyword arguments for matplotlib's `plot`.
 
         Returns
         -------
@@ -245,7 +248,7 @@ class RegularizationPathDisplay:
         for axis, (title, values) in zip(axes, panels, strict=True):
             axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
             for feature, along in enumerate(values.T):
-                look = {"color": colors.get(feature, _PALE), "linewidth": 1.4}
+                look = {"color": colors.get(feature, _OTHER_COLOR), "linewidth": 1.4}
                 look["zorder"] = 2.5 if feature in colors else 2
                 self.lines_ += axis.plot(self.Cs, along, **(look | line_kw))
             _mark(axis, self.C)
@@ -253,7 +256,7 @@ class RegularizationPathDisplay:
             axis.label_outer()
         for axis in axes[::_PANELS_PER_ROW]:
             axis.set_ylabel("norm of the coefficients" if kind == "norms" else "coefficient")
-        for axis in axes[-_PANELS_PER_ROW:]:  # there may be no panel below
+        for axis in axes[-_PANELS_PER_ROW:]:  # Panels without another panel below.
             axis.set_xlabel("C")
             axis.tick_params(labelbottom=True)
         self._name(named, axes[-1], own=ax is None)
@@ -261,7 +264,7 @@ class RegularizationPathDisplay:
         return self
 
     def _name(self, features: Array, axis: Any, own: bool) -> None:
-        """Name features in a legend: outside the panels of a figure of our own, else in one."""
+        """Add a legend of features: outside the panels in a new figure, or in the last panel."""
         n_features = len(self.feature_names)
         lines = [self.lines_[feature] for feature in features]
         names = [str(self.feature_names[feature]) for feature in features]
@@ -276,13 +279,13 @@ class RegularizationPathDisplay:
         )
 
     def _sizes(self, values: Array) -> Array:
-        """Return what features are ranked by: coefficients at the C marked, or the largest ones."""
+        """Return absolute coefficients at the marked C, or else their maxima, to rank features."""
         if self.C is None or not np.isfinite(self.C):
             return np.abs(values).max(axis=0)
         return np.abs(values[np.abs(np.log(self.Cs / self.C)).argmin()])
 
     def _panels(self, kind: str) -> list[tuple[str, Array]]:
-        """Return title and values, of shape (n_Cs, n_features), of each panel."""
+        """Return the title of each panel, and its values of shape (n_Cs, n_features)."""
         if kind not in ("classes", "norms"):
             raise ValueError(f"kind must be 'classes' or 'norms', got {kind!r}.")
         if kind == "norms":
@@ -293,24 +296,24 @@ class RegularizationPathDisplay:
 
 
 class CrossValidationDisplay:
-    """Mean scores of a cross-validation against C, with their standard errors.
+    """Display of mean scores of a cross-validation against C, with their standard errors.
 
-    It is made by `from_estimator`.
+    Create it by `from_estimator`.
 
     Parameters
     ----------
     Cs : ndarray of shape (n_Cs,)
-        C, increasing.
+        The values of C, in increasing order.
     scores : ndarray of shape (n_l1_ratios, n_Cs)
-        Mean scores.
+        The mean scores.
     standard_errors : ndarray of shape (n_l1_ratios, n_Cs)
-        Their standard errors.
+        The standard errors of the mean scores.
     C : float
-        The C that was chosen.
+        The chosen C.
     name : str
-        What the score is called.
+        The name of the score.
     l1_ratios : ndarray of shape (n_l1_ratios,)
-        What each row of the scores belongs to.
+        The `l1_ratio` of each row of the scores.
 
     Attributes
     ----------
@@ -319,12 +322,12 @@ class CrossValidationDisplay:
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
-        The lines.
+        The line of each `l1_ratio`.
 
     See Also
     --------
     SoftmaxRegressionCV : Chooses C.
-    sklearn.model_selection.ValidationCurveDisplay : The same of any estimator and parameter.
+    sklearn.model_selection.ValidationCurveDisplay : The same for any estimator and parameter.
 
     Examples
     --------
@@ -371,21 +374,21 @@ class CrossValidationDisplay:
         estimator : SoftmaxRegressionCV or Pipeline
             A fitted estimator, or a pipeline that ends in one.
         negate_score : bool, default=None
-            Whether to draw minus the score; by default for scorers whose name begins with
-            ``'neg_'``, which are then called by what they negate.
+            Whether to draw the negated score. By default scores whose name begins with ``'neg_'``
+            are negated, and this prefix is removed from the name.
         label : str, default=None
-            What the line is called in a legend.
+            The label of the line in a legend; by default there is no legend for a single line.
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            The Axes to draw in; by default those of a new figure.
         **line_kw : dict
-            For matplotlib's `plot`.
+            Keyword arguments for matplotlib's `plot`.
 
         Returns
         -------
         CrossValidationDisplay
             The display.
         """
-        estimator, _ = _searched(estimator, cls)
+        estimator, _ = _checked_estimator(estimator, cls)
         name = _score_name(estimator.scoring)
         negated = name.startswith("neg_") if negate_score is None else negate_score
         if negated:
@@ -401,16 +404,16 @@ class CrossValidationDisplay:
         return display.plot(label=label, ax=ax, **line_kw)
 
     def plot(self, *, label: str | None = None, ax: Any = None, **line_kw: Any) -> Self:
-        """Draw it.
+        """Draw the scores.
 
         Parameters
         ----------
         label : str, default=None
-            What the line is called in a legend.
+            The label of the line in a legend; by default there is no legend for a single line.
         ax : matplotlib Axes, default=None
-            Where to draw; by default in a new figure.
+            The Axes to draw in; by default those of a new figure.
         **line_kw : dict
-            For matplotlib's `plot`.
+            Keyword arguments for matplotlib's `plot`.
 
         Returns
         -------
@@ -473,7 +476,7 @@ def _score_name(scoring: Any) -> str:
 
 
 def _axes(ax: Any, n_panels: int) -> tuple[Array, Any]:
-    """Return an array of panels along C, those given or new ones, and their figure."""
+    """Return an array of Axes with a logarithmic axis of C, given or new ones, and the figure."""
 
     def size(n_rows: int, n_columns: int) -> tuple[float, float]:
         return 1.8 + 2.8 * n_columns if n_panels > 1 else 6.4, 0.6 + 3.0 * n_rows
@@ -486,6 +489,6 @@ def _axes(ax: Any, n_panels: int) -> tuple[Array, Any]:
 
 
 def _mark(axis: Any, chosen: float | None, **look: Any) -> None:
-    """Mark the C that was chosen."""
+    """Draw a vertical line at the chosen C."""
     if chosen is not None and np.isfinite(chosen):
         axis.axvline(chosen, **(_MARK | look))

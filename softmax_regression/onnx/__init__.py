@@ -1,7 +1,7 @@
-"""Estimators of this package as ONNX, by skl2onnx.
+"""Conversion of the estimators to ONNX by skl2onnx.
 
-After `register_converters`, skl2onnx converts pipelines that end in them or contain them, as it
-does those of scikit-learn. It comes with the extra `onnx`: ``pip install
+After a call of `register_converters`, skl2onnx converts the estimators of this package, alone or in
+pipelines, as it converts those of scikit-learn. The extra `onnx` installs it: ``pip install
 "softmax-regression[onnx]"``.
 """
 

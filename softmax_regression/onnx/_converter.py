@@ -1,8 +1,9 @@
 """A network of affine layers as nodes of an ONNX graph.
 
-skl2onnx hands over a scope, which knows unused names, an operator with the estimator, its inputs
-and outputs, and a container for the nodes. All numbers are float64 between the input and the
-probabilities. The runtime lacks some activations in float64, so they are composed of what it has:
+skl2onnx calls a converter with a scope, which makes unique names, an operator with the estimator,
+its inputs and outputs, and a container for the nodes. All numbers between the input and the
+probabilities are float64. ONNX Runtime does not implement some activations in float64, so these
+are composed of operators that it does implement:
 
     leaky_relu(z) = max(z, 0.01 z)
     elu(z)        = max(z, 0) + exp(min(z, 0)) − 1
@@ -21,17 +22,17 @@ import numpy as np
 from softmax_regression._estimators.export import layers_of
 from softmax_regression._linalg.arrays import Array
 
-# Numbers of element types in the standard of ONNX.
+# Numbers of element types in the ONNX standard.
 _FLOAT, _INT64, _STRING, _DOUBLE = 1, 7, 8, 11
 
 
 class Graph:
-    """Nodes that are added one after the other, each under a name of its own.
+    """An ONNX graph to which nodes are added, each under a unique name.
 
     Parameters
     ----------
     scope, container : object
-        What skl2onnx hands to a converter.
+        The scope and the container that skl2onnx passes to a converter.
     """
 
     def __init__(self, scope: Any, container: Any):
@@ -53,7 +54,7 @@ class Graph:
         return output
 
     def constant(self, values: Any, kind: int = _DOUBLE) -> str:
-        """Add an array, and return its name."""
+        """Add a constant array, and return its name."""
         name = self._scope.get_unique_variable_name("constant")
         flat = np.ravel(values).tolist()
         if kind == _STRING:
@@ -75,7 +76,7 @@ def _softplus(graph: Graph, z: str) -> str:
 
 
 def _silu(graph: Graph, z: str) -> str:
-    """Not as z σ(z), which some versions of the runtime take for a GELU, and that for float32."""
+    # Some versions of ONNX Runtime replace z σ(z) by an operator that has no float64 version.
     return graph("Div", z, graph("Add", graph("Exp", graph("Neg", z)), graph.constant(1.0)))
 
 
@@ -86,7 +87,7 @@ def _gelu(graph: Graph, z: str) -> str:
     return graph("Mul", half, graph("Add", erf, graph.constant(1.0)))
 
 
-# By the names of activations, each adds nodes for f(z) and returns the name of the last.
+# For each activation a function that adds the nodes of f(z) and returns the name of the output.
 _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
     "identity": lambda graph, z: z,
     "logistic": lambda graph, z: graph("Sigmoid", z),
@@ -101,15 +102,18 @@ _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
 
 
 def declare_outputs(operator: Any) -> None:
-    """Declare labels and probabilities: the latter of the type of the inputs, but not in ZipMap.
+    """Declare the outputs, which are labels, and probabilities of the type of the inputs.
 
-    That is the operator of ONNX that makes dictionaries, of float32 alone.
+    With the option ``zipmap=True`` probabilities are float32, because ONNX's operator ZipMap, which
+    makes dictionaries of them, supports no other type.
     """
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
     from skl2onnx.common.utils_classifier import get_label_classes
 
-    _labels(get_label_classes(operator.scope_inst, operator.raw_operator))  # raises if it has none
+    _labels(
+        get_label_classes(operator.scope_inst, operator.raw_operator)
+    )  # Raises for other labels.
     calculate_linear_classifier_output_shapes(operator)
     options = operator.scope_inst.get_options(operator.raw_operator, {"zipmap": True})
     if options["zipmap"] is True:
@@ -118,7 +122,7 @@ def declare_outputs(operator: Any) -> None:
 
 
 def convert(scope: Any, operator: Any, container: Any) -> None:
-    """Add the nodes of a fitted estimator: its two outputs are labels and probabilities."""
+    """Add the nodes of a fitted estimator, whose outputs are labels and probabilities."""
     from skl2onnx.common.data_types import DoubleTensorType
     from skl2onnx.common.utils_classifier import get_label_classes
 
@@ -130,7 +134,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
             values = _ACTIVATIONS[layers.activation](graph, values)
         product = graph("MatMul", values, graph.constant(weights))
         values = graph("Add", product, graph.constant(intercepts))
-    if len(layers.intercepts[-1]) == 1:  # of two classes; the first has the score 0
+    if len(layers.intercepts[-1]) == 1:  # Of two classes the first has the score 0.
         values = graph("Concat", graph("Sub", values, values), values, axis=1)
     best = graph("ArgMax", values, axis=1, keepdims=0)
     labels, kind = _labels(get_label_classes(scope, operator.raw_operator))
@@ -141,12 +145,12 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _labels(classes: Array) -> tuple[Array, int]:
-    """Return labels as ONNX has them, and the number of their type."""
+    """Return labels in a type that ONNX supports, and the number of the type."""
     if all(isinstance(label, str) for label in classes):
         return classes, _STRING
     if classes.dtype.kind in "biuf" and (classes.astype(np.int64) == classes).all():
         return classes.astype(np.int64), _INT64
     raise ValueError(
-        f"ONNX knows labels that are strings or integers, got {classes.tolist()}: fit with such, "
-        "or convert with the option nocl=True, which gives their positions in classes_."
+        f"ONNX supports labels that are strings or integers, got {classes.tolist()}: fit with such "
+        "labels, or convert with the option nocl=True, which gives their positions in classes_."
     )

@@ -1,4 +1,4 @@
-"""What makes the estimators known to skl2onnx."""
+"""Registration of the estimators with skl2onnx."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _OPTIONS = {
 
 
 def register_converters() -> None:
-    """Make the estimators of this package known to skl2onnx.
+    """Register the estimators of this package with skl2onnx.
 
     Call it once before ``skl2onnx.to_onnx``, which then converts `SoftmaxRegression`,
     `SoftmaxRegressionCV` and `SmallMLP` with all of its activations, alone and within pipelines.
     Its options ``zipmap``, ``nocl`` and ``output_class_labels`` are those of scikit-learn's
     classifiers. Labels must be strings, bools or integers.
 
-    Scores are computed in float64, also where inputs and probabilities are float32: so features
-    that are far from 0 beside their deviation lose no digits. ('gelu' is the exception: the runtime
-    has its error function in float32 alone.) The numbers in the dictionaries that ``zipmap=True``
-    asks for are float32, as the runtime has no others; with ``zipmap=False`` they are of the dtype
-    of the inputs.
+    Scores are computed in float64 even if inputs and probabilities are float32, so that features
+    whose mean is large relative to their standard deviation lose no precision. The exception is
+    'gelu', because ONNX Runtime implements the error function in float32 only. Probabilities are
+    dictionaries of float32 numbers with ``zipmap=True``, the default of skl2onnx, and an array of
+    the dtype of the inputs with ``zipmap=False``.
 
     Raises
     ------
     ImportError
-        Without skl2onnx.
+        If skl2onnx is not installed.
 
     See Also
     --------
