@@ -138,7 +138,7 @@ def gram_matrix(objective: LinearCrossEntropy) -> Array:
     """Return the weighted mean of z zᵀ over the rows z of X."""
     shape = (objective.n_columns, objective.n_columns)
     (gram,) = sum_over_rows(
-        objective, np.zeros(objective.n_params), None, _add_row_squares, [shape]
+        objective, np.zeros(objective.n_params), None, _add_row_squares, (shape,)
     )
     mirror(gram)
     gram /= objective.data.n_rows

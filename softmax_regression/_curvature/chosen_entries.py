@@ -38,7 +38,7 @@ def hessian_of(
     """
     columns = [np.flatnonzero(row) for row in chosen]
     order = sum(map(len, columns))
-    shapes = [(order, order), *((len(entries), len(entries)) for entries in columns)]
+    shapes = ((order, order), *((len(entries), len(entries)) for entries in columns))
     add = partial(_add_to_chosen, columns)
     hessian, *blocks = sum_over_rows(objective, at, sample, add, shapes)
     mirror(hessian)

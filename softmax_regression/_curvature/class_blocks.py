@@ -50,7 +50,7 @@ def _class_blocks(
     objective: LinearCrossEntropy, at: Array | Evaluation, sample: Sample | None, dtype: Any
 ) -> Array:
     n_columns = objective.n_columns
-    shapes = [(objective.width, n_columns, n_columns)]
+    shapes = ((objective.width, n_columns, n_columns),)
     (blocks,) = sum_over_rows(objective, at, sample, _add_to_blocks, shapes, dtype)
     blocks = blocks.astype(np.float64, copy=False)
     if n_columns > SHORT_SIDE:

@@ -23,19 +23,27 @@ from numpy.typing import NDArray
 
 from softmax_regression._curvature.base import Curvature, jitter_of
 from softmax_regression._curvature.rank_updates import (
+    SHORT_SIDE,
     add_square,
     add_weighted_square,
     add_weighted_squares,
     mirror,
 )
-from softmax_regression._curvature.row_sums import Add, HessianRequest, request_of, sum_over_rows
+from softmax_regression._curvature.row_sums import (
+    Add,
+    HessianRequest,
+    Shapes,
+    request_of,
+    sum_over_rows,
+)
 from softmax_regression._data.sums import Sample
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._linalg.cholesky import CholeskyFactor
 from softmax_regression._objectives.evaluation import Evaluation, as_evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy
 
-# With more classes, one symmetric update is quicker than one for each pair of classes.
+# With more classes, or no more than `SHORT_SIDE` columns, one symmetric update is quicker than one
+# for each pair of classes.
 _MAX_CLASSES_BY_PAIRS = 5
 
 
@@ -107,7 +115,7 @@ def hessian_matrix(
     dtype: Any = np.float64,
 ) -> Array:
     """Return the Hessian without the last class, summed over all rows or a sample of them."""
-    kind = _sums_of(objective)
+    kind = _sums_of(objective.n_columns, objective.width)
     known = as_evaluation(at).hessian if sample is None else None
     sums = known or sum_over_rows(objective, at, sample, kind.add, kind.shapes, dtype)
     # The evaluation keeps its sums for later calls, so that they must not be changed in place.
@@ -128,7 +136,7 @@ def hessian_matrix(
 
 def hessian_request(objective: LinearCrossEntropy, params: Array, dtype: Any) -> HessianRequest:
     """Return the request for a pass over the rows that sums up the Hessian."""
-    kind = _sums_of(objective)
+    kind = _sums_of(objective.n_columns, objective.width)
     return request_of(objective, params, kind.add, kind.shapes, dtype)
 
 
@@ -137,7 +145,7 @@ class _Sums(NamedTuple):
 
     Parameters
     ----------
-    shapes : list of tuple of int
+    shapes : tuple of tuple of int
         The shapes of the sums. Of the first one only upper triangles are computed.
     add : callable
         The function that adds a chunk of rows to the sums.
@@ -146,21 +154,21 @@ class _Sums(NamedTuple):
         column, class, column). It may overwrite the first one, whose triangles are both filled.
     """
 
-    shapes: list[tuple[int, ...]]
+    shapes: Shapes
     add: Add
     assemble: Callable[..., Array]
 
 
-def _sums_of(objective: LinearCrossEntropy) -> _Sums:
-    """Return the sums that are quickest for the number of classes."""
-    n_columns, n_classes = objective.n_columns, objective.width
+@lru_cache(maxsize=8)
+def _sums_of(n_columns: int, n_classes: int) -> _Sums:
+    """Return the sums that are quickest for the numbers of columns and of classes."""
     square = (n_columns, n_columns)
     if n_classes == 1:
-        return _Sums([square], _add_single_score, _of_single_score)
-    if n_classes <= _MAX_CLASSES_BY_PAIRS:
-        return _Sums([(len(_class_pairs(n_classes)[0]), *square)], _add_pairs, _of_pairs)
+        return _Sums((square,), _add_single_score, _of_single_score)
+    if n_classes <= _MAX_CLASSES_BY_PAIRS and n_columns > SHORT_SIDE:
+        return _Sums(((len(_class_pairs(n_classes)[0]), *square),), _add_pairs, _of_pairs)
     order = (n_classes - 1) * n_columns
-    return _Sums([(order, order), (n_classes - 1, *square)], _add_classes, _of_classes)
+    return _Sums(((order, order), (n_classes - 1, *square)), _add_classes, _of_classes)
 
 
 def _of_all_classes(matrix: Array) -> Array:

@@ -145,7 +145,7 @@ def _moments_of_rows(
 ) -> tuple[Array, Array, _Counts]:
     """Return G, P, and the effective numbers of rows that they are made from."""
     n_columns, n_classes = objective.n_columns, objective.width
-    shapes = [(n_columns, n_columns), (n_classes, n_classes), (2, n_classes + 1)]
+    shapes = ((n_columns, n_columns), (n_classes, n_classes), (2, n_classes + 1))
     gram, spread, weights = sum_over_rows(objective, at, sample, _add_to_moments, shapes)
     mirror(gram)
     squares = np.maximum(weights[1], _TINY)

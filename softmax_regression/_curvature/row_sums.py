@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from softmax_regression._objectives.linear.kernels import probabilities_of
 # A function that takes a chunk of rows z, their probabilities, and the sums to which it adds. It
 # must be possible to pickle it.
 Add = Callable[[Array, Array, Any], None]
+Shapes = tuple[tuple[int, ...], ...]  # The shapes of the sums.
 
 # The rows of one rank-k update have about this many values, so that they fit the cache.
 _UPDATE_VALUES = 1 << 18
@@ -39,7 +41,7 @@ class HessianRequest(NamedTuple):
         (W, b) in the coordinates of X.
     row_map : RowMap
         The map from rows of X to the coordinates of the parameters.
-    shapes : sequence of tuple of int
+    shapes : tuple of tuple of int
         The shapes of the sums.
     dtype : dtype
         The dtype of the sums.
@@ -50,7 +52,7 @@ class HessianRequest(NamedTuple):
     add: Add
     matrix: Array
     row_map: RowMap
-    shapes: Sequence[tuple[int, ...]]
+    shapes: Shapes
     dtype: Any
     n_rows: int
 
@@ -60,7 +62,7 @@ def sum_over_rows(
     at: Array | Evaluation,
     sample: Sample | None,
     add: Add,
-    shapes: Sequence[tuple[int, ...]],
+    shapes: Shapes,
     dtype: Any = np.float64,
 ) -> tuple[Array, ...]:
     """Call ``add(z, p, sums)`` for chunks of all rows or of a sample, and return the sums.
@@ -71,7 +73,7 @@ def sum_over_rows(
     at = as_evaluation(at)
     at_once = objective.rows_at_once(at) if sample is None else None
     if at_once is not None:
-        z, p = (values.astype(dtype, copy=False) for values in at_once)
+        z, p = at_once[0].astype(dtype, copy=False), at_once[1].astype(dtype, copy=False)
         sums = tuple([np.zeros(shape, dtype) for shape in shapes])
         for rows in cut(slice(0, z.shape[1]), _rows_at_a_time(shapes)):
             add(z[:, rows], p[:, rows], sums)
@@ -90,7 +92,7 @@ def request_of(
     objective: LinearCrossEntropy,
     params: Array,
     add: Add,
-    shapes: Sequence[tuple[int, ...]],
+    shapes: Shapes,
     dtype: Any,
 ) -> HessianRequest:
     """Return the request for `hessian_sums` at some parameters."""
@@ -98,7 +100,8 @@ def request_of(
     return HessianRequest(add, matrix, objective.row_map, shapes, dtype, n_rows)
 
 
-def _rows_at_a_time(shapes: Sequence[tuple[int, ...]]) -> int:
+@lru_cache(maxsize=8)
+def _rows_at_a_time(shapes: Shapes) -> int:
     """Return the number of rows whose products, as large sums need them, fit the cache."""
     largest = max(shapes, key=prod)
     return max(_MIN_UPDATE_ROWS, _UPDATE_VALUES // prod(largest[:-1]))
