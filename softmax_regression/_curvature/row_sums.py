@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softmax_regression._data.dataset import Block, cut
+from softmax_regression._data.dataset import Block
 from softmax_regression._data.design import Design
 from softmax_regression._data.sums import Sample, join
 from softmax_regression._linalg.arrays import Array
@@ -75,8 +75,7 @@ def sum_over_rows(
     if at_once is not None:
         z, p = at_once[0].astype(dtype, copy=False), at_once[1].astype(dtype, copy=False)
         sums = tuple([np.zeros(shape, dtype) for shape in shapes])
-        for rows in cut(slice(0, z.shape[1]), _rows_at_a_time(shapes)):
-            add(z[:, rows], p[:, rows], sums)
+        add(z, p, sums)
         return sums
     data, kept = objective.data, objective.known_probabilities(at)
     if sample is not None:
