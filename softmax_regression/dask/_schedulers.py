@@ -80,27 +80,35 @@ class Cluster(Scheduler):
         return list(self.client.persist(list(chunks)))
 
     def groups(self, chunks: Sequence[Any]) -> list[list[Any]]:
-        """Group the chunks that a worker keeps, as many groups as it has threads.
+        """Return a group for each thread of a worker, with the chunks that the worker keeps.
 
-        A task costs the scheduler and the worker some milliseconds each, whatever it does.
+        Each task takes the scheduler and the worker some milliseconds, even if it does little.
+        Chunks that are not kept are groups by themselves, because a task holds its whole group in
+        memory.
         """
+        from distributed import futures_of  # It is optional, but there is a client here.
+
         self._check()
-        keys = [chunk.key for chunk in chunks]
-        try:
-            holders = self.client.run_on_scheduler(
-                _holders, keys=keys, callback_timeout=_MAX_ANSWER_SECONDS
-            )
-        except OSError:  # The connection is lost: whoever computes the tasks reports it.
-            return super().groups(chunks)
+        kept = {future.key for future in futures_of(list(chunks))}
+        keys = [chunk.key for chunk in chunks if chunk.key in kept]
+        threads = self._threads_with(keys) if keys else {}
         groups: dict[Any, list[Any]] = {}
-        for chunk, workers in zip(chunks, holders, strict=True):
-            threads: list[Any] = [
-                (name, k) for name, n_threads in workers.items() for k in range(n_threads)
-            ]
-            # Of chunks that are kept by several workers or nowhere, the former even out the groups.
-            chosen = min(threads or [chunk.key], key=lambda place: len(groups.get(place, [])))
+        for chunk in chunks:
+            # A chunk that several threads can use goes to the one that has the fewest chunks.
+            places = threads.get(chunk.key) or [chunk.key]
+            chosen = min(places, key=lambda place: len(groups.get(place, [])))
             groups.setdefault(chosen, []).append(chunk)
         return list(groups.values())
+
+    def _threads_with(self, keys: Sequence[Any]) -> dict[Any, list[Any]]:
+        """Return for each key the threads of the workers that hold its result."""
+        try:
+            found: dict[Any, list[Any]] = self.client.run_on_scheduler(
+                _threads_with, keys=keys, callback_timeout=_MAX_ANSWER_SECONDS
+            )
+        except OSError:  # The connection is lost, which `compute` reports.
+            return {}
+        return found
 
     def _check(self) -> None:
         if self.client.status != _RUNNING:
@@ -131,13 +139,17 @@ def _memory_limits(dask_scheduler: Any) -> list[int]:
     return [worker.memory_limit for worker in dask_scheduler.workers.values()]
 
 
-def _holders(keys: Sequence[Any], dask_scheduler: Any) -> list[dict[str, int]]:
-    """Return for each key the workers that hold its result, with their numbers of threads."""
-    known = [dask_scheduler.tasks.get(key) for key in keys]
-    return [
-        {worker.address: worker.nthreads for worker in (task and task.who_has) or ()}
-        for task in known
-    ]
+def _threads_with(keys: Sequence[Any], dask_scheduler: Any) -> dict[Any, list[tuple[str, int]]]:
+    """Return for each key the threads, as pairs of address and number, that can use its result."""
+    tasks = {key: dask_scheduler.tasks.get(key) for key in keys}
+    return {
+        key: [
+            (worker.address, number)
+            for worker in (task and task.who_has) or ()
+            for number in range(worker.nthreads)
+        ]
+        for key, task in tasks.items()
+    }
 
 
 def scheduler_of(client: Any) -> Scheduler:

@@ -1,10 +1,10 @@
-"""Memory that a worker keeps while a task runs.
+"""Freed memory that a worker keeps while a task runs.
 
 Dask starts workers with the environment variable ``MALLOC_TRIM_THRESHOLD_``, by which the C library
 gives memory back to the system as soon as it is free. A task that goes through its rows in pieces
 frees and allocates the same temporary arrays hundreds of times. Each time the system has to map and
 clear the pages anew, which takes up to half as long as the arithmetic. So the threshold is raised
-while tasks run, and set back after the last of them.
+while tasks run, and restored after the last of them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _mallopt() -> Callable[[int, int], int] | None:
     Without the environment variable the C library adapts its thresholds to what is allocated, and
     would cease to do so once they are set.
     """
-    if not _of_environment("MALLOC_TRIM_THRESHOLD_", 0):
+    if os.name != "posix" or not _of_environment("MALLOC_TRIM_THRESHOLD_", 0):
         return None
     return getattr(ctypes.CDLL(None), "mallopt", None)
 
