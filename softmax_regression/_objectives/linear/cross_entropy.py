@@ -223,18 +223,19 @@ class LinearCrossEntropy(Unconstrained, CrossEntropyObjective):
         return self.data.laid_out(self.layout.matrix(params.astype(self.dtype, copy=False)))
 
     def value_and_gradient(self, params: Array) -> tuple[float, Array]:
-        coef, intercept = self.to_model(params)
-        if self._ignores_rows(coef):
-            total, gradient = null_sums(self.data, self.layout, intercept)
+        if self._ignores_rows(params):
+            total, gradient = null_sums(self.data, self.layout, self.to_model(params)[1])
         else:
             total, gradient = self._summed(gradient_sums, self.for_rows(params))
         gradient = gradient.ravel()
         return self._finish(params, total, gradient, 1 / self.data.n_rows), gradient
 
-    def _ignores_rows(self, coef: Array) -> bool:
-        """Return whether all rows have the same scores, because W = 0."""
+    def _ignores_rows(self, params: Array) -> bool:
+        """Return whether W = 0, so that the means of X do for rows that would be read anew."""
         of_ones = self.data.n_columns > self.layout.n_features  # X has a column for the intercept.
-        return not (coef.any() or self.data.has_offset or of_ones)
+        if self.data.remembers_rows or self.data.has_offset or of_ones:
+            return False
+        return not self.to_model(params)[0].any()
 
     def batch_value_and_gradient(
         self, params: Array, rows: NDArray[np.intp], gradient: Array
