@@ -64,11 +64,11 @@ class TableEncoding:
         The lower bounds of the cells of all features. The real part is the number of the feature,
         and the imaginary part the bound, which is −inf for the first cell of a feature. The last
         n_features cells are those of missing values.
-    cells : ndarray of shape (3, 1 + n_cells)
+    cells : ndarray of shape (1 + n_cells, 3)
         Three numbers a, b and c for each cell. A value x in the cell has the weight
         a − (x − b) / c in the state of the cell, and (x − b) / c in the second state. The first
-        column belongs to no cell.
-    cell_states, other_states : ndarrays of int32 of shape (1 + n_cells,)
+        row belongs to no cell.
+    cell_states : ndarray of int of shape (1 + n_cells, 2)
         The state of each cell, and the second state, which only piecewise linear features use.
     blocks : list of ndarray
         The blocks of B, as `Basis` takes them.
@@ -88,16 +88,16 @@ class TableEncoding:
         bounds: Array,
         cells: Array,
         cell_states: Array,
-        other_states: Array,
         blocks: list[Array],
     ):
         self.starts, self.missing = starts, missing
         self.linear, self.centres, self.scales = linear, centres, scales
         self.levels, self.level_states = levels, level_states
         self.piecewise, self.points = piecewise, points
-        self.bounds, self.cells = bounds, cells
-        self.cell_states, self.other_states = cell_states, other_states
-        self.numbers = np.arange(len(starts))
+        self.bounds, self.cells, self.cell_states = bounds, cells, cell_states
+        # The keys of a row without its numbers, and which of its two states of each feature count.
+        self.keys = np.arange(len(starts), dtype=np.complex128)
+        self.entries = np.sort([*range(0, 2 * len(starts), 2), *(2 * piecewise + 1)])
         self.blocks = blocks
         self.n_states = int(missing.max(initial=-1)) + 1
 
@@ -201,33 +201,55 @@ class TableEncoding:
 
     def looked_up(self, X: Array, dtype: Any) -> LookedUpRows:
         """Return the rows of a table for products with tables of states, as in prediction."""
-        states, weights = self.encode(X[0] if len(X) == 1 else X)
+        states, weights = self._encode_row(X[0]) if len(X) == 1 else self.encode(X)
         return LookedUpRows(states, weights.astype(dtype, copy=False))
 
     def encode(self, X: Array) -> tuple[Array, Array]:
-        """Return the states and weights of rows, or of one row, of shape (..., n_entries)."""
+        """Return the states and weights of rows, both of shape (n_rows, n_entries)."""
         cells = self._cells_of(X)
         if isnan(np.vdot(X, X)):
             X = np.where(np.isnan(X), 0, X)
-        whole, start, width = self.cells
+        whole, start, width = self.cells.T
+        state, other = self.cell_states.T
         shares = X - start.take(cells)
         shares /= width.take(cells)
-        states, weights = self.cell_states.take(cells), whole.take(cells) - shares
+        states, weights = state.take(cells), whole.take(cells) - shares
         both = self.piecewise
         if len(both) < len(self.starts):
-            cells, shares = cells.take(both, axis=-1), shares.take(both, axis=-1)
-        others = self.other_states.take(cells)
-        return np.concatenate((states, others), -1), np.concatenate((weights, shares), -1)
+            cells, shares = cells.take(both, axis=1), shares.take(both, axis=1)
+        states = np.concatenate((states, other.take(cells)), 1, dtype=np.int32, casting="same_kind")
+        return states, np.concatenate((weights, shares), 1)
+
+    def _encode_row(self, x: Array) -> tuple[Array, Array]:
+        """Return what `encode` does of a single row, in another order, by as few calls as can be.
+
+        Each call of NumPy takes longer than its arithmetic on so few numbers.
+        """
+        keys = self.keys.copy()
+        keys.imag = x
+        cells = self.bounds.searchsorted(keys, "right")
+        if isnan(x.dot(x)):
+            x = np.where(np.isnan(x), 0, x)
+        whole, start, width = self.cells.take(cells, 0).T
+        weights = np.empty((len(x), 2))
+        shares = weights[:, 1]
+        np.subtract(x, start, shares)
+        shares /= width
+        np.subtract(whole, shares, weights[:, 0])
+        states, weights = self.cell_states.take(cells, 0).ravel(), weights.ravel()
+        if len(self.entries) < len(states):
+            return states.take(self.entries), weights.take(self.entries)
+        return states, weights
 
     def _cells_of(self, X: Array) -> NDArray[np.intp]:
         """Return the numbers, from 1, of the cells in which the values of rows lie."""
-        if X.ndim == 1 or len(X) <= _MAX_JOINT_SEARCH_ROWS:
+        if len(X) <= _MAX_JOINT_SEARCH_ROWS:
             keys = np.empty(X.shape, dtype=np.complex128)
-            keys.real, keys.imag = self.numbers, X
+            keys.real, keys.imag = self.keys.real, X
             return self.bounds.searchsorted(keys, side="right")
         cells = np.empty(X.shape, dtype=np.intp)
         n_features = X.shape[1]
-        ends = self.bounds.real[:-n_features].searchsorted(self.numbers, side="right")
+        ends = self.bounds.real[:-n_features].searchsorted(self.keys.real, side="right")
         for j, (first, end) in enumerate(pairwise([0, *ends])):
             bounds = self.bounds.imag[first:end].copy()
             cells[:, j] = first + bounds.searchsorted(X[:, j], side="right")
@@ -383,8 +405,8 @@ def _with_missing(
 
 def _cells(
     columns: Sequence[_Column], starts: Array, missing: Array
-) -> tuple[Array, Array, NDArray[np.int32], NDArray[np.int32]]:
-    """Return `bounds`, `cells`, `cell_states` and `other_states` of `TableEncoding`.
+) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Return `bounds`, `cells` and `cell_states` of `TableEncoding`.
 
     All but `bounds` begin with an entry that belongs to no cell, because a search for a value among
     the bounds returns the number of its cell plus 1.
@@ -402,8 +424,9 @@ def _cells(
         ]
     )
     states = [column.states + start for column, start in zip(columns, starts, strict=True)]
-    state = np.concatenate([[0], *states, missing]).astype(np.int32)
-    return keys, cells, state, np.minimum(state + 1, missing.max()).astype(np.int32)
+    state = np.concatenate([[0], *states, missing])
+    pairs = np.column_stack([state, np.minimum(state + 1, missing.max(initial=0))])
+    return keys, np.ascontiguousarray(cells.T), pairs
 
 
 def _grouped(blocks: Sequence[Array]) -> list[Array]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,32 +187,44 @@ class Network:
 
         For a single network the shape is (n_outputs, n_rows).
         """
-        first, *others = self.weights
-        last = self.weights[-1]
+        first, last = self.weights[0], self.weights[-1]
         dtype = last.dtype if block.dtype == last.dtype else np.result_type(block.dtype, last.dtype)
-        members = first.shape[1:-1]  # This is () for a single network.
-        if members:
-            first = first.reshape(len(first), -1)
-        if isinstance(block, Design):
-            block = in_needed_precision(block, first.T)
-        units = block.times(first)
-        if members:  # The units of all members, side by side, become a matrix for each member.
-            units = units.reshape(-1, *members, first.shape[1] // members[0]).transpose(1, 0, 2)
-            others = [weight.transpose(1, 0, 2) for weight in others]
-        for weight, intercept in zip(
-            others, self.intercepts, strict=False
-        ):  # The last layer follows.
-            units += intercept[..., None, :] if members else intercept
-            units = units.astype(dtype, copy=False)
+        if first.ndim == 2:
+            return self._scores_of_one(block, dtype)
+        members = first.shape[1:-1]
+        first = first.reshape(len(first), -1)
+        units = _inputs(block, first).times(first)
+        # The units of all members, side by side, become a matrix for each member.
+        units = units.reshape(-1, *members, first.shape[1] // members[0]).transpose(1, 0, 2)
+        hidden = zip(self.weights[1:], self.intercepts[:-1], strict=True)
+        for weight, intercept in hidden:
+            units = (units + intercept[:, None]).astype(dtype, copy=False)
             self.activation.value_into(units, units)
-            units = np.matmul(units, weight) if members else units.dot(weight)
-        intercept = self.intercepts[-1]
-        units += intercept[..., None, :] if members else intercept
-        if members:
-            units = np.moveaxis(units, -1, 0)
-        else:
-            units = units.T if units.ndim == 2 else units[:, None]
-        return np.ascontiguousarray(units, dtype=dtype)
+            units = np.matmul(units, weight.transpose(1, 0, 2))
+        units = units + self.intercepts[-1][:, None]
+        return np.ascontiguousarray(np.moveaxis(units, -1, 0), dtype=dtype)
+
+    def _scores_of_one(self, block: Design | LookedUpRows, dtype: Any) -> Array:
+        """Return the scores of a single network, in which every call counts for a single row."""
+        first, *others = self.weights
+        *hidden, last = self.intercepts
+        units = _inputs(block, first).times(first)
+        for weight, intercept in zip(others, hidden, strict=True):
+            units += intercept
+            if units.dtype != dtype:
+                units = units.astype(dtype)
+            self.activation.value_into(units, units)
+            units = units.dot(weight)
+        units += last
+        return np.ascontiguousarray(units.T if units.ndim == 2 else units[:, None], dtype=dtype)
+
+
+def _inputs(block: Design | LookedUpRows, weights: Array) -> Design | LookedUpRows:
+    """Return rows in the precision that their products with the first layer need."""
+    if type(block) is LookedUpRows:
+        return block
+    assert isinstance(block, Design)
+    return in_needed_precision(block, weights.T)
 
 
 def averaged(scores: Array) -> Array:
