@@ -236,10 +236,10 @@ class TableEncoding:
         np.subtract(x, start, shares)
         shares /= width
         np.subtract(whole, shares, weights[:, 0])
-        states, weights = self.cell_states.take(cells, 0).ravel(), weights.ravel()
-        if len(self.entries) < len(states):
+        states = self.cell_states.take(cells, 0)
+        if len(self.entries) < states.size:
             return states.take(self.entries), weights.take(self.entries)
-        return states, weights
+        return states.ravel(), weights.ravel()
 
     def _cells_of(self, X: Array) -> NDArray[np.intp]:
         """Return the numbers, from 1, of the cells in which the values of rows lie."""
