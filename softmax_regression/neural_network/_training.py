@@ -234,6 +234,28 @@ class HeldOutRows:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What is known before a training that stops after a given number of epochs.
+
+    Parameters
+    ----------
+    rate : LearningRate
+        The schedule of the learning rate.
+    n_epochs : int
+        The number of epochs.
+    temperature : float
+        The temperature to divide scores by after training.
+    max_time : float or None
+        Seconds after which no further epoch begins.
+    """
+
+    rate: LearningRate
+    n_epochs: int
+    temperature: float = 1.0
+    max_time: float | None = None
+
+
+@dataclass(frozen=True)
 class Training:
     """A training configuration and the state of one call of `fit`.
 
@@ -268,10 +290,9 @@ class Training:
         design: Design,
         targets: Targets,
         held_out: HeldOutRows | None = None,
-        n_epochs: int | None = None,
-        max_time: float | None = None,
+        plan: Plan | None = None,
     ) -> NetworkResult:
-        """Train on some rows, with early stopping by held-out rows or for `n_epochs`."""
+        """Train on some rows, with early stopping by held-out rows or according to a plan."""
         scaling = self.recipe.scaling(design, targets)
         objective = self.recipe.objective(design, targets, scaling, self.random_state)
         params = self.start(scaling).astype(objective.dtype)
@@ -285,7 +306,7 @@ class Training:
             return {"coefs_": weights, "intercepts_": intercepts}
 
         watch = self.watched.steps(task, attributes, lambda: params)
-        temperature = 1.0
+        temperature = 1.0 if plan is None else plan.temperature
         if self.recipe.solver == "lbfgs":
             result = self._minimize(objective, params, watch)
         else:
@@ -293,14 +314,14 @@ class Training:
             if held_out is not None:
                 seen = HeldOut(scaling.design(held_out.design, objective.dtype), held_out.targets)
             validate = self._validation(held_out, seen, objective, in_x)
-            result = self._minimize_batches(objective, params, validate, watch, n_epochs, max_time)
+            result = self._minimize_batches(objective, params, validate, watch, plan)
             self.refuse(result)
             if seen is not None and self.recipe.calibrates:
                 network = objective.network(result.params)
                 combine = unchanged if self.recipe.n_members == 1 else averaged
                 temperature = seen.temperature(network.scores_of_members, combine)
-                for parts in objective.layout.views(result.params):
-                    parts[-1][...] /= temperature
+            for parts in objective.layout.views(result.params):
+                parts[-1][...] /= temperature
         self.refuse(result)
         found = vars(result) | {"params": in_x(result.params)}
         return NetworkResult(**found, n_rows=len(objective.rows), temperature=temperature)
@@ -330,23 +351,22 @@ class Training:
         rows, others = split(targets, fraction, self.random_state)
         held_out = HeldOutRows(design[others], targets.of(others), score_on(others))
         result = self.on(design[rows], targets.of(rows), held_out)
-        known_pace = self.recipe.learning_rate in ("constant", "invscaling")
         ended = result.reason in (StopReason.NO_IMPROVEMENT, StopReason.MAX_ITER)
-        if not (anew and len(rows) <= _MAX_REFIT_ROWS and known_pace and ended):
+        schedule = self.recipe.rate().anew(result.best_epoch)
+        if not (anew and len(rows) <= _MAX_REFIT_ROWS and ended) or schedule is None:
             return result
         max_time = self.recipe.max_time
         left = None if max_time is None else max_time - (monotonic() - began)
         if left is not None and left <= 0:
             return result
-        return self._anew(design, targets, result, left)
+        return self._anew(design, targets, result, Plan(*schedule, result.temperature, left))
 
     def _anew(
-        self, design: Design, targets: Targets, result: NetworkResult, max_time: float | None
+        self, design: Design, targets: Targets, result: NetworkResult, plan: Plan
     ) -> NetworkResult:
-        """Train on all rows for the best number of epochs; if it fails, keep the first result."""
-        n_epochs = result.best_epoch
+        """Train on all rows according to a plan; if it fails, keep the first result."""
         try:
-            anew = self.on(design, targets, n_epochs=n_epochs, max_time=max_time)
+            anew = self.on(design, targets, plan=plan)
         except KeyboardInterrupt:
             return replace(result, reason=StopReason.INTERRUPTED)
         if anew.reason is not StopReason.MAX_ITER:
@@ -394,28 +414,31 @@ class Training:
         params: Array,
         validate: Callable[[Array], Validation] | None,
         watch: Watch | None,
-        n_epochs: int | None,
-        max_time: float | None,
+        plan: Plan | None,
     ) -> SolverResult:
         """Minimise the objective by a solver on minibatches."""
         recipe = self.recipe
-        max_time = recipe.max_time if max_time is None else max_time
         n_rows = len(objective.rows)
         batches = recipe.deal(n_rows, self.random_state)
         steps = recipe.optimizer()
         if recipe.average:
             steps = Averaging(steps, recipe.average * batches.number(n_rows))
-        rate = recipe.rate()
+        patience = recipe.n_iter_no_change
+        if plan is None:
+            rate = recipe.rate()
+            plan = Plan(rate, rate.most_epochs(recipe.max_iter), max_time=recipe.max_time)
+        else:
+            patience = np.inf
         return minimize_minibatch(
             objective,
             params,
             steps,
-            rate,
+            plan.rate,
             batches,
             tol=recipe.tol,
-            max_iter=n_epochs or rate.most_epochs(recipe.max_iter),
-            n_iter_no_change=np.inf if n_epochs else recipe.n_iter_no_change,
-            max_time=max_time,
+            max_iter=plan.n_epochs,
+            n_iter_no_change=patience,
+            max_time=plan.max_time,
             validate=validate,
             stop_early=self.stop_early,
             report=recipe.report,

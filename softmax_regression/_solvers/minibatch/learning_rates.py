@@ -69,6 +69,14 @@ class LearningRate:
         """Lower the rate as the loss has stopped improving; return whether that may help."""
         return False
 
+    def anew(self, epoch: int) -> tuple[LearningRate, int] | None:
+        """Return the schedule and the number of epochs of another training that leads as far.
+
+        It leads as far as this one did at an epoch, which is counted from 1. None means that
+        there is none, because the schedule depended on the losses or on the planned end.
+        """
+        return type(self)(self.initial, self.power_t), epoch
+
 
 class InverseScaling(LearningRate):
     """The schedule ``initial / (t + 1) ** power_t``, where t is the number of rows seen."""
@@ -91,6 +99,9 @@ class Adaptive(LearningRate):
             return False
         self.factor /= _ADAPTIVE_DIVISOR
         return True
+
+    def anew(self, epoch: int) -> tuple[LearningRate, int] | None:
+        return None
 
 
 class RootDecay(LearningRate):
@@ -136,6 +147,9 @@ class _Planned(LearningRate, ABC):
 
     def reduce(self) -> bool:
         return True  # The schedule lowers the rate in any case.
+
+    def anew(self, epoch: int) -> tuple[LearningRate, int] | None:
+        return None
 
     @abstractmethod
     def at(self, share: float) -> float:
@@ -200,6 +214,15 @@ class WarmRestarts(OneCycle):
 
     def reduce(self) -> bool:
         return False
+
+    def anew(self, epoch: int) -> tuple[LearningRate, int] | None:
+        """Return the cycle that an epoch belongs to: it begins far from where the last one ended.
+
+        A network that is trained from the start for one cycle is about as good as at the end of
+        that cycle, after all those before.
+        """
+        n_cycles = ((epoch - 1) // _FIRST_CYCLE_EPOCHS + 1).bit_length()
+        return OneCycle(self.initial), _FIRST_CYCLE_EPOCHS * 2 ** (n_cycles - 1)
 
 
 LEARNING_RATES: dict[str, type[LearningRate]] = {
