@@ -12,7 +12,9 @@ columns of the design are *codes*, and T = B W for a fixed block-diagonal matrix
 each feature. The codes of a numeric feature are piecewise linear: code k is the fraction of the
 interval from q_k to q_{k+1} that lies below x (Gorishniy, Rubachev and Babenko, "On embeddings for
 numerical features in tabular deep learning", NeurIPS 2022). The codes of a categorical feature are
-the indicators of its levels. All codes are standardised.
+the indicators of its levels. All codes are standardised. A numeric feature also has a code for the
+whole line from its first point to its last; beside it, the codes of the pieces are multiplied by a
+half, so that training begins with functions that are nearly linear.
 
     times(W) = S (B W),    transposed_times(Δ) = Bᵀ (Sᵀ Δ)
 """

@@ -34,6 +34,9 @@ _MAX_JOINT_SEARCH_ROWS = 64
 _MAX_JOINED_STATES = 96
 # The numbers of a cell in which a feature has one state, of weight 1.
 _ONE_STATE_CELL = np.array([[1.0], [0.0], [np.inf]])
+# Codes of pieces are multiplied by this beside that of the whole line, so that training begins with
+# functions that are nearly linear.
+_PIECE_SCALE = 0.5
 # Indicators are divided by at least this deviation, so that steps in rare levels remain small.
 _MIN_DEVIATION = 0.1
 
@@ -311,7 +314,11 @@ class _Linear(_Column):
 
 
 class _Piecewise(_Column):
-    """A feature whose contribution is piecewise linear between points."""
+    """A feature whose contribution is piecewise linear between points.
+
+    The codes of its pieces can add up to a line. The line has a code of its own nevertheless, of a
+    larger scale, so that training begins with functions that are nearly linear.
+    """
 
     rank = 1
 
@@ -333,6 +340,14 @@ class _Piecewise(_Column):
         means = above + part
         deviations = np.sqrt(np.maximum(above + squares - means**2, 0))
         codes = np.tri(n_bins + 1, n_bins, -1)
+        if n_bins > 1:
+            largest = np.abs(points).max()  # Squares of numbers relative to it do not overflow.
+            clipped = np.clip(x, points[0], points[-1]) / largest
+            mean = np.average(clipped, weights=w)
+            deviation = np.average((clipped - mean) ** 2, weights=w) ** 0.5
+            codes = np.column_stack([codes, points / largest])
+            means = np.append(means, mean)
+            deviations = np.append(deviations / _PIECE_SCALE, deviation)
         self.block = _with_missing(codes, means, deviations, present, weights)
 
 

@@ -111,7 +111,7 @@ class SmallMLP(NetworkWeights):
     hidden_layer_sizes : int, array-like of int or 'auto', default='auto'
         The number of units in each hidden layer. An empty list is softmax regression. 'auto' is
         (100,). In `fit`, with another solver than 'lbfgs', it is (400,) for a *small table*, which
-        has fewer than 2500 rows and at most 400 features, and (128, 128) for a *large table*, which
+        has fewer than 1200 rows and at most 400 features, and (128, 128) for a *large table*, which
         has more rows and whose features are encoded (see `numeric_encoding`).
     activation : str or Activation, default='relu'
         The activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,
@@ -177,7 +177,8 @@ class SmallMLP(NetworkWeights):
         `fit`, or otherwise some that are set aside. 'auto' sets no rows aside if there are fewer
         than 150. With up to 10,000 rows it trains again, on all of them, for as many epochs as were
         best, if `learning_rate` is 'constant' or 'invscaling', so that epochs of both trainings
-        are alike, and `warm_start` is off. Then `loss_curve_` and `n_iter_` belong to the second
+        are alike, or, if it is 'warm-restarts', for a single cycle of as many epochs as the best
+        one had; unless `warm_start` is on. Then `loss_curve_` and `n_iter_` belong to the second
         training, and the validation results to the first. It is not supported by 'lbfgs'.
     validation_fraction : float, default=0.1
         The fraction of rows that are set aside, stratified by class.
@@ -221,7 +222,7 @@ class SmallMLP(NetworkWeights):
         pieces between quantiles of the feature, or with the pieces between all its values if there
         are no more. Beyond the outermost quantiles it is constant, so that outliers have little
         effect. An integer is 'piecewise' with so many pieces. 'auto' is 'piecewise' for at least
-        2500 rows and at most 60 features, because fewer rows do not determine more than a linear
+        1200 rows and at most 60 features, because fewer rows do not determine more than a linear
         function well, and otherwise 'linear'. Sparse X is always linear.
         `partial_fit` uses the quantiles of the first call.
     categorical_features : 'from_dtype', None or array-like, default='from_dtype'

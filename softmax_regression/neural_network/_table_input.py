@@ -22,7 +22,7 @@ from softmax_regression._estimators.tables import Levels, as_numbers, learn_leve
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._losses.targets import Targets
 
-MANY_ROWS = 2_500  # With fewer rows, piecewise linear functions mostly fit noise.
+MANY_ROWS = 1_200  # With fewer rows, piecewise linear functions mostly fit noise.
 _MAX_PIECEWISE_FEATURES = 60  # With more features, as in images, linear features do better.
 _DEFAULT_BINS = 16
 
