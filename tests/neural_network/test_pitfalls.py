@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from softmax_regression import SmallMLP
+from softmax_regression._problems.held_out import HeldOut
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
 from softmax_regression._solvers.minibatch.minibatch import _Progress
 from softmax_regression.functional import ACTIVATIONS, Activation
@@ -145,6 +146,20 @@ def test_large_tables_are_trained_in_cycles_that_end():
     assert model.score(frame, labels) > 0.93
     few = SmallMLP(random_state=0, max_iter=4).fit(frame[:400], labels[:400])
     assert [W.shape[1] for W in few.coefs_] == [400, 1]
+
+
+def test_the_temperature_of_held_out_rows_is_that_of_the_last_training(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1500, 2))
+    labels = (X[:, 0] + rng.standard_normal(1500) > 0).astype(int)
+    scores = []
+    for temperature in (1.0, 2.0):
+        monkeypatch.setattr(HeldOut, "temperature", lambda *_, t=temperature: t)
+        model = SmallMLP(max_iter=3, random_state=0).fit(X, labels)
+        assert model.temperature_ == temperature
+        assert model.t_ == 3 * 1500  # The last training has taken all rows.
+        scores.append(model.decision_function(X))
+    np.testing.assert_allclose(2 * scores[1], scores[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("encoding", ["linear", "piecewise"])
