@@ -292,6 +292,10 @@ class Likelihood:
             sample = Sample(rows, np.full(len(rows), self.design.n_rows / len(rows)))
         return self.total_weight * hessian_matrix(self.loss, self._params(u), sample)
 
+    def separates(self, u: Array) -> bool:
+        """Return whether u tells all rows of positive weight apart."""
+        return self.loss.separates(self._params(u))
+
     def changes_less(self, step: Array, limit: float) -> bool:
         """Return whether a step changes each difference of two scores of each row by less.
 

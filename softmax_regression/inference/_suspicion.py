@@ -10,6 +10,7 @@ linear programming decides.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,22 @@ def no_finite_minimum(
     except UnsolvedProgramError:  # A failed diagnosis is no reason to lose a fit.
         return None
     return _sentence(found.kind, found.features) if found else None
+
+
+def tells_apart(
+    design: Design, targets: Targets, coef: Array, intercept: Array, *, fit_intercept: bool
+) -> bool:
+    """Return whether W and b alone, without offsets, tell all rows of positive weight apart.
+
+    The parameters are those of `no_finite_minimum`.
+    """
+    likelihood = Likelihood(
+        design,
+        replace(targets, offset=None),
+        total_weight=float(design.n_rows),
+        fit_intercept=fit_intercept,
+    )
+    return likelihood.separates(likelihood.unknowns(coef, intercept))
 
 
 def _sentence(kind: str, features: list[Any]) -> str:

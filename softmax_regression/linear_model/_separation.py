@@ -18,7 +18,7 @@ from softmax_regression._problems.classes_with_weight import ClassesWithWeight
 from softmax_regression._problems.progress import FitRecord, warn_unless_converged
 from softmax_regression._problems.specification import Specification
 from softmax_regression._solvers.result import StopReason
-from softmax_regression.inference._suspicion import no_finite_minimum
+from softmax_regression.inference._suspicion import no_finite_minimum, tells_apart
 
 
 def separation_at(
@@ -61,7 +61,8 @@ def separation_at(
         others = np.setdiff1d(np.arange(design.n_columns), columns)
         known = design.select(others).scores(coef[:, others].astype(design.dtype)).T
         targets = replace(targets, offset=known + (0 if targets.offset is None else targets.offset))
-        design, coef, proved = design.select(columns), coef[:, columns], False
+        design, coef = design.select(columns), coef[:, columns]
+        proved = tells_apart(design, classes.targets, coef, intercept, fit_intercept=fit_intercept)
         names = [f"x{j}" for j in columns] if names is None else names[columns]
     return no_finite_minimum(
         design,

@@ -239,6 +239,13 @@ def test_what_has_no_penalty_and_separates_is_named():
     assert sepals.optimality_gap_ <= 1e-6
 
 
+def test_a_loss_that_vanishes_is_known_to_be_separated():
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    # The fit goes on to the least positive number, where no curvature is left to judge by.
+    with pytest.warns(ConvergenceWarning, match="told apart perfectly.*'x0' grow"):
+        SoftmaxRegression(penalty_weights=[0, 1, 1, 1]).fit(X, X[:, 0] > 0)
+
+
 # -- standardize -----------------------------------------------------------------------------------
 
 
