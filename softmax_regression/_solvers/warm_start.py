@@ -8,6 +8,11 @@ from typing import Self
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.protocols import PreconditionerSource, Solve
 
+# At least this share of the products counts as wasted, because the first products with a matrix, by
+# which the others are judged, may have been unlucky. So a matrix is made anew at the latest when
+# that would have taken this share of the time.
+_LEAST_WASTE = 0.03
+
 
 @dataclass(frozen=True)
 class Preconditioner:
@@ -43,7 +48,9 @@ class Preconditioner:
         when_new = self.products_when_new
         if when_new is None and n_products > 0:
             when_new = n_products / progress
-        wasted = 0.0 if when_new is None else max(n_products - when_new * progress, 0.0)
+        wasted = _LEAST_WASTE * n_products
+        if when_new is not None:
+            wasted = max(n_products - when_new * progress, wasted)
         return replace(
             self,
             n_spent=self.n_spent + n_products,
