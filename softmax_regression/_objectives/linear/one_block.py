@@ -29,6 +29,8 @@ _ALL_ROWS = slice(None)
 # Multiplications of a pass over X, up to which all rows are one block.
 _ONE_BLOCK_MULTIPLICATIONS = 1_000_000
 _SHORT_PASS_MULTIPLICATIONS = 100_000  # Of a pass over X that takes no longer than its calls.
+# With more unknowns, BLAS takes two to four times as long if it has to transpose X for a gradient.
+_MAX_UNKNOWNS_OF_TRANSPOSE = 1000
 _MAX_WEIGHT_RATIO = 1e8  # Ratio of weights beyond which tiny losses of heavy rows matter.
 _COPIED_BYTES = 4 << 20  # Bytes in float64 of an X up to which it is copied.
 
@@ -117,7 +119,9 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         """Return the objective for products with the Hessian: in float32 where that saves time."""
         if not self.has_dual or self.design.n_values * self.width <= _SHORT_PASS_MULTIPLICATIONS:
             return self
-        rows = DenseDesign(self.design.X.astype(np.float32))
+        # The copy of the columns beside it is that of `OneBlock`.
+        many = self.n_columns * self.width > _MAX_UNKNOWNS_OF_TRANSPOSE
+        rows = DenseDesign(self.design.X.astype(np.float32, order="C" if many else "K"))
         return self._derived(OneBlock(rows, self.loss, self.data._moments))
 
     def for_rows(self, params: Array) -> Array:
