@@ -8,11 +8,6 @@ from typing import Self
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._solvers.protocols import PreconditionerSource, Solve
 
-# At least this share of the products counts as wasted, because the first products with a matrix, by
-# which the others are judged, may have been unlucky. So a matrix is made anew at the latest when
-# that would have taken this share of the time.
-_LEAST_WASTE = 0.03
-
 
 @dataclass(frozen=True)
 class Preconditioner:
@@ -44,19 +39,17 @@ class Preconditioner:
     products_when_new: float | None = None
 
     def after(self, n_products: int, progress: float) -> Self:
-        """Return the record after a run that reduced the residual by a factor of e^progress."""
-        when_new = self.products_when_new
-        if when_new is None and n_products > 0:
-            when_new = n_products / progress
-        wasted = _LEAST_WASTE * n_products
-        if when_new is not None:
-            wasted = max(n_products - when_new * progress, wasted)
-        return replace(
-            self,
-            n_spent=self.n_spent + n_products,
-            n_wasted=self.n_wasted + wasted,
-            products_when_new=when_new,
-        )
+        """Return the record after a run that reduced the residual by a factor of e^progress.
+
+        A first run with less progress than a factor of e was ended for other reasons than its
+        goal, and is no measure of the matrix.
+        """
+        n_spent, when_new = self.n_spent + n_products, self.products_when_new
+        if when_new is None:
+            when_new = n_products / max(progress, 1.0) if n_products > 0 else None
+            return replace(self, n_spent=n_spent, products_when_new=when_new)
+        wasted = max(n_products - when_new * progress, 0.0)
+        return replace(self, n_spent=n_spent, n_wasted=self.n_wasted + wasted)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ from softmax_regression._solvers.newton.line_search import LineSearch
 from softmax_regression._solvers.newton.newton import minimize_newton
 from softmax_regression._solvers.polish import polish
 from softmax_regression._solvers.result import SolverResult, StopReason
+from softmax_regression._solvers.warm_start import Preconditioner
 
 ZOO = {
     "two_classes": Problem(n_classes=2, n_rows=60),
@@ -338,6 +339,42 @@ def test_a_spoiled_preconditioner_gives_way_to_a_simpler_one():
     proposal = descent(point, 0.0)
     assert source.made == [1, 0]
     assert point.gradient @ proposal.direction < 0
+
+
+class ExactSource:
+    """Makes the Hessian itself, for the price of 40 products."""
+
+    n_stages = 1
+
+    def __init__(self, hessian):
+        self.hessian, self.n_made = hessian, 0
+
+    def n_products(self, stage, made):
+        return 40.0
+
+    def make(self, stage, at):
+        self.n_made += 1
+        return IdentityTimes(1 / self.hessian.diagonal())
+
+
+def test_a_preconditioner_is_made_anew_within_a_direction_if_it_has_become_bad():
+    hessian = np.diag(np.logspace(-8, 0, 400))
+    objective, source = CountedProducts(hessian), ExactSource(hessian)
+    objective.last_step = lambda *_: None
+    objective.likely_gap = lambda residual: 0.0
+    objective.has_dual = True
+    old = Preconditioner(IdentityTimes(1.0), stage=0, products_when_new=1.0)
+    descent = ConjugateGradientDescent(objective, objective, source, first=old)
+    point = evaluate(objective, np.ones(400))
+    proposal = descent(point, 1e-12)
+    assert source.n_made == 1
+    assert objective.n_products <= 70  # Without it there would be 200.
+    assert proposal.decrement == pytest.approx(point.value, rel=1e-3)
+
+
+def test_a_run_without_progress_is_no_measure_of_a_preconditioner():
+    used = Preconditioner(IdentityTimes(1.0)).after(30, 1e-300)
+    assert used.after(200, 2.0).n_wasted == 140
 
 
 @every_solver

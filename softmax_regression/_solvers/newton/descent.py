@@ -252,11 +252,11 @@ class ConjugateGradientDescent(NewtonDescent):
             final = _FINAL_STEP_DECREMENT * evaluation.value
         self._n_of_last, self._n_of_direction = self._n_of_direction, 0
         equations = NewtonEquations(self.products, evaluation, final)
-        while not self._solve(equations, enough) and self._stage < self._best_stage:
+        while not self._solve(equations, enough) and equations.n_products < self.max_products:
             if self._is_outdone(evaluation.value, equations.residual, enough):
                 self._make(self._stage + 1, evaluation)
-            elif equations.n_products >= self.max_products:
-                break
+            else:
+                self._renew(evaluation)
         if self._is_spoiled(equations):
             self._make(self._stage - 1, evaluation)
             self._solve(equations, enough)
@@ -294,10 +294,8 @@ class ConjugateGradientDescent(NewtonDescent):
                 self._make(wanted, evaluation)
         elif self._is_outdone(evaluation.value, evaluation.gradient, enough):
             self._make(stage + 1, evaluation)
-        elif self._in_use.n_wasted >= self.source.n_products(stage, stage):
-            n_spent, n_allowed = self._in_use.n_spent, self._n_allowed
-            self._make(stage, evaluation, n_spent + self.source.n_products(stage, stage))
-            self._n_allowed = n_allowed
+        else:
+            self._renew(evaluation)
 
     def _is_outdone(self, value: float, residual: Array, enough: float) -> bool:
         """Return whether the next stage's matrix would save more products than making it costs.
@@ -318,6 +316,15 @@ class ConjugateGradientDescent(NewtonDescent):
         """Return the cost of the matrix of the next stage, in products; inf after the last."""
         return self.source.n_products(stage, stage + 1) if stage < self._best_stage else np.inf
 
+    def _renew(self, evaluation: Evaluation) -> None:
+        """Make the matrix anew if as many products are wasted as that costs."""
+        assert self._in_use is not None
+        costs = self.source.n_products(self._stage, self._stage)
+        if self._in_use.n_wasted >= costs:
+            n_allowed = self._n_allowed
+            self._make(self._stage, evaluation, self._in_use.n_spent + costs)
+            self._n_allowed = n_allowed
+
     def _make(self, stage: int, evaluation: Evaluation, n_spent: float = 0.0) -> None:
         matrix = self.source.make(stage, evaluation)
         self._in_use = Preconditioner(matrix, self.source, stage, n_spent)
@@ -325,9 +332,12 @@ class ConjugateGradientDescent(NewtonDescent):
 
     def _solve(self, equations: NewtonEquations, enough: float) -> bool:
         assert self._in_use is not None
-        allowed = min(self._n_allowed - self._in_use.n_spent, self.max_products)
-        limit = max(_LEAST_PRODUCTS, round(allowed))
         before = equations.n_products
+        allowed = min(self._n_allowed - self._in_use.n_spent, self.max_products - before)
+        if self._in_use.products_when_new is not None:  # All of them may be wasted.
+            costs = self.source.n_products(self._stage, self._stage)
+            allowed = min(allowed, costs - self._in_use.n_wasted)
+        limit = max(_LEAST_PRODUCTS, round(allowed))
         done = equations.solve(self._in_use.matrix, enough, limit)
         n_products, progress = equations.n_products - before, max(equations.progress, _TINY)
         self._products_lately = n_products / progress
