@@ -227,7 +227,7 @@ class TableEncoding:
         keys = self.keys.copy()
         keys.imag = x
         cells = self.bounds.searchsorted(keys, "right")
-        if isnan(x.dot(x)):
+        if isnan(np.vdot(x, x)):  # Unlike `dot`, it does not warn if squares overflow.
             x = np.where(np.isnan(x), 0, x)
         whole, start, width = self.cells.take(cells, 0).T
         weights = np.empty((len(x), 2))

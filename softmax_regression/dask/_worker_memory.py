@@ -22,6 +22,7 @@ _DEFAULT_MMAP_THRESHOLD = 128 << 10  # Bytes.
 # Bytes of free memory, and of a single array, that are kept while a task runs. The C library allows
 # no larger single blocks.
 _KEPT_BYTES = 32 << 20
+_LARGEST_INT = 2**31 - 1
 _lock = threading.Lock()
 _n_running = 0
 
@@ -68,4 +69,5 @@ def _mallopt() -> Callable[[int, int], int] | None:
 def _of_environment(name: str, default: int) -> int:
     """Return a number of bytes that an environment variable holds."""
     text = os.environ.get(name, "")
-    return int(text) if text.isdigit() else default
+    # The C library takes an int; `isdigit` alone is true of digits that `int` refuses.
+    return min(int(text), _LARGEST_INT) if text.isascii() and text.isdigit() else default

@@ -315,14 +315,15 @@ class Training:
                 seen = HeldOut(scaling.design(held_out.design, objective.dtype), held_out.targets)
             validate = self._validation(held_out, seen, objective, in_x)
             result = self._minimize_batches(objective, params, validate, watch, plan)
-            self.refuse(result)
             if seen is not None and self.recipe.calibrates:
+                self.refuse(result)
                 network = objective.network(result.params)
                 combine = unchanged if self.recipe.n_members == 1 else averaged
                 temperature = seen.temperature(network.scores_of_members, combine)
             for parts in objective.layout.views(result.params):
                 parts[-1][...] /= temperature
-        self.refuse(result)
+        if plan is None:  # Otherwise there is the result of a first training.
+            self.refuse(result)
         found = vars(result) | {"params": in_x(result.params)}
         return NetworkResult(**found, n_rows=len(objective.rows), temperature=temperature)
 
@@ -355,11 +356,13 @@ class Training:
         schedule = self.recipe.rate().anew(result.best_epoch)
         if not (anew and len(rows) <= _MAX_REFIT_ROWS and ended) or schedule is None:
             return result
+        rate, n_epochs = schedule
         max_time = self.recipe.max_time
         left = None if max_time is None else max_time - (monotonic() - began)
         if left is not None and left <= 0:
             return result
-        return self._anew(design, targets, result, Plan(*schedule, result.temperature, left))
+        plan = Plan(rate, min(n_epochs, self.recipe.max_iter), result.temperature, left)
+        return self._anew(design, targets, result, plan)
 
     def _anew(
         self, design: Design, targets: Targets, result: NetworkResult, plan: Plan
@@ -369,6 +372,8 @@ class Training:
             anew = self.on(design, targets, plan=plan)
         except KeyboardInterrupt:
             return replace(result, reason=StopReason.INTERRUPTED)
+        if not (np.isfinite(anew.value) and np.isfinite(anew.params).all()):
+            return result
         if anew.reason is not StopReason.MAX_ITER:
             return replace(result, reason=anew.reason)
         # The held-out rows of the first training determined when to stop.

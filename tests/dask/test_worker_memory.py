@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("distributed", reason="needs the extra 'dask'")
 resource = pytest.importorskip("resource", reason="counts page faults")
 
-from softmax_regression.dask._worker_memory import kept_memory
+from softmax_regression.dask._worker_memory import _of_environment, kept_memory
 
 
 def page_faults(context):
@@ -32,3 +32,11 @@ def test_a_worker_keeps_memory_until_a_task_ends(client):
 def test_this_process_is_left_alone():
     before = page_faults(nullcontext)
     assert page_faults(kept_memory) <= before + 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "read"), [("", 7), ("65536", 65536), ("²", 7), ("-1", 7), ("9" * 23, 2**31 - 1)]
+)
+def test_odd_environments_are_no_error(monkeypatch, text, read):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", text)
+    assert _of_environment("MALLOC_TRIM_THRESHOLD_", 7) == read

@@ -148,6 +148,42 @@ def test_large_tables_are_trained_in_cycles_that_end():
     assert [W.shape[1] for W in few.coefs_] == [400, 1]
 
 
+@pytest.mark.parametrize("max_iter", [1, 2, 5])
+def test_no_training_is_longer_than_max_iter(max_iter):
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(1500, 5))
+    model = SmallMLP(max_iter=max_iter, random_state=0).fit(many, many[:, 0] * many[:, 1] > 0)
+    assert model.n_iter_ == len(model.loss_curve_) <= max_iter
+
+
+def test_a_last_training_that_diverges_leaves_the_first():
+    rng = np.random.default_rng(0)
+    few = rng.normal(size=(300, 5))
+    labels = few[:, 0] * few[:, 1] > 0
+    common = {
+        "hidden_layer_sizes": (20, 20),
+        "solver": "sgd",
+        "learning_rate": "warm-restarts",
+        "learning_rate_init": 100.0,
+        "max_iter": 12,
+        "random_state": 1,
+    }
+    first = SmallMLP(early_stopping=True, **common).fit(few, labels)
+    both = SmallMLP(early_stopping="auto", **common).fit(few, labels)
+    np.testing.assert_array_equal(both.predict_proba(few), first.predict_proba(few))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_single_row_of_huge_numbers_is_predicted_without_a_warning():
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(1500, 3))
+    model = SmallMLP(max_iter=7, random_state=0).fit(many, many[:, 0] + many[:, 1] > 0)
+    huge = np.array([[0.0, 1e200, -1e160]])
+    np.testing.assert_allclose(
+        model.predict_proba(huge), model.predict_proba(np.repeat(huge, 2, axis=0))[:1]
+    )
+
+
 def test_the_temperature_of_held_out_rows_is_that_of_the_last_training(monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1500, 2))
