@@ -12,7 +12,7 @@ import dask
 
 _POLL_SECONDS = 1.0  # The interval at which the connection to the cluster is checked.
 _MAX_MEMORY_FRACTION = 0.5  # Chunks may take at most this fraction of the workers' memory.
-_MAX_ANSWER_SECONDS = 10.0  # How long the scheduler may take to say who holds which chunk.
+_MAX_ANSWER_SECONDS = 10.0  # The scheduler's time to report who holds each chunk.
 _RUNNING = "running"
 
 
@@ -45,7 +45,7 @@ class Scheduler(ABC):
 
 
 class Threads(Scheduler):
-    """Threads of this process: as many chunks at a time are read, used and dropped."""
+    """Threads of this process, each of which reads, uses and drops one chunk at a time."""
 
     def compute(self, tasks: Sequence[Any]) -> list[Any]:
         return list(dask.compute(*tasks))

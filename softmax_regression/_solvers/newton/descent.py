@@ -265,7 +265,8 @@ class ConjugateGradientDescent(NewtonDescent):
     def _is_spoiled(self, equations: NewtonEquations) -> bool:
         """Return whether rounding errors spoil the matrix here, so that a simpler one is needed.
 
-        Then the first direction has no curvature compared with what the matrix says.
+        The sign of this is that the curvature along the first direction is negligible compared
+        with that of the matrix.
         """
         return self._stage > 0 and bool(equations.residual.any()) and not equations.step.any()
 
