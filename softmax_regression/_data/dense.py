@@ -7,11 +7,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from softmax_regression._data.design import Design
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array, Rows
 
+# BLAS has quicker kernels for products of up to this many multiplications, so that larger ones are
+# made of parts, each of some rows; of fewer rows than this there are none.
+_QUICK_MULTIPLICATIONS, _LEAST_PART_ROWS = 1_000_000, 8
 _NARROW_COLUMNS = 16  # Up to this number of columns, NumPy is slow along rows.
 # Bytes, and fewest rows, that are copied at a time from Fortran to C order.
 _COPIED_BYTES, _MIN_COPIED_ROWS = 1 << 18, 16
@@ -71,8 +75,20 @@ class DenseDesign(Design):
 
     def scores(self, coef: Any, out: Array | None = None) -> Array:
         if out is None:
-            return coef.dot(self.X.T)  # It is coef's method, as coef may be sparse.
-        return np.matmul(coef, self.X.T, out=out)
+            if issparse(coef) or len(coef) * self.X.size <= _QUICK_MULTIPLICATIONS:
+                return coef.dot(self.X.T)  # It is coef's method, as coef may be sparse.
+            out = np.empty((len(coef), self.n_rows), dtype=np.result_type(coef, self.X))
+        if not self._lies_in_rows:
+            for rows in self._parts(len(coef)):
+                np.matmul(coef, self.X[rows].T, out=out[:, rows])
+        elif 1 < len(coef) <= self.n_columns // 2:
+            # Only the small result is transposed, and X is not.
+            turned = np.ascontiguousarray(coef.T)
+            for rows in self._parts(len(coef)):
+                out[:, rows] = self.X[rows].dot(turned).T
+        else:
+            np.matmul(coef, self.X.T, out=out)
+        return out
 
     def times(self, matrix: Array, out: Array | None = None) -> Array:
         if out is None:
@@ -83,7 +99,25 @@ class DenseDesign(Design):
         return np.matmul(self.X.T, matrix, out=out)
 
     def weighted_sum(self, residuals: Array, out: Array | None = None) -> Array:
-        return np.matmul(residuals, self.X, out=out)
+        if not self._lies_in_rows:
+            return np.matmul(residuals, self.X, out=out)
+        first, *others = self._parts(len(residuals))
+        total: Array = np.matmul(residuals[:, first], self.X[first], out=out)
+        for rows in others:
+            total += residuals[:, rows].dot(self.X[rows])
+        return total
+
+    @property
+    def _lies_in_rows(self) -> bool:
+        """Whether the values of a row are contiguous."""
+        return bool(self.X.strides[1] == self.X.itemsize)
+
+    def _parts(self, n_outputs: int) -> list[slice]:
+        """Return slices of rows whose products with so many outputs are quick, or all rows."""
+        step = _QUICK_MULTIPLICATIONS // max(1, n_outputs * self.n_columns)
+        if step < _LEAST_PART_ROWS or step >= self.n_rows:
+            return [slice(0, self.n_rows)]
+        return [slice(start, start + step) for start in range(0, self.n_rows, step)]
 
     def standardized(self, means: Array, scales: Array, dtype: Any) -> Self:
         out = np.empty(self.X.shape, dtype=dtype)

@@ -345,3 +345,32 @@ def test_slices_in_turn_lie_in_the_same_memory_and_rows_that_are_drawn_do_not(la
     assert not np.shares_memory(first.X, drawn.X)
     whole = as_design(problem_of(layout).X)
     assert whole.in_turn() is whole
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_outputs", [1, 3, 40])
+@pytest.mark.parametrize("layout", ["by rows", "by columns", "every second row", "some columns"])
+def test_products_made_of_parts_are_those_of_all_rows(layout, n_outputs, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(9001, 90)).astype(dtype)
+    X = {
+        "by rows": X[:, :60].copy(),
+        "by columns": np.asfortranarray(X[:, :60]),
+        "every second row": X[::2, :60],
+        "some columns": X[:, 7:67],
+    }[layout]
+    design = DenseDesign(X)
+    coef = rng.normal(size=(n_outputs, 60)).astype(dtype)
+    residuals = rng.normal(size=(n_outputs, len(X))).astype(dtype)
+    scores, sums = np.einsum("kj,ij->ki", coef, X), np.einsum("ki,ij->kj", residuals, X)
+    precise = 1e-4 if dtype == np.float32 else 1e-11
+    np.testing.assert_allclose(design.scores(coef), scores, atol=precise, rtol=1e-3)
+    out = np.full((n_outputs, len(X)), np.nan, dtype)
+    assert design.scores(coef, out=out) is out
+    np.testing.assert_allclose(out, scores, atol=precise, rtol=1e-3)
+    assert design.scores(coef).dtype == dtype
+    np.testing.assert_allclose(design.weighted_sum(residuals), sums, atol=100 * precise, rtol=1e-3)
+    wide = np.full((n_outputs, 61), np.nan, dtype)
+    design.weighted_sum(residuals, out=wide[:, :-1])
+    np.testing.assert_allclose(wide[:, :-1], sums, atol=100 * precise, rtol=1e-3)
+    assert np.isnan(wide[:, -1]).all()
