@@ -146,10 +146,11 @@ class SmallMLP(NetworkWeights):
         - 'cosine': it follows half a cosine to 0 at the end of `max_iter` epochs;
         - 'one-cycle': it rises in the first tenth of `max_iter` epochs, and then falls likewise.
           'cosine' and 'one-cycle' always take `max_iter` epochs;
-        - 'warm-restarts': it follows such a cycle of 3 epochs, then one of 6, of 12 and so on.
+        - 'warm-restarts': it follows such a cycle of 2 epochs, then one of 4, of 8 and so on.
           Early stopping ends training after a cycle that has lowered the loss on the validation
-          rows by less than 3 %, or by less than 8 % if that loss is above the loss on the training
-          rows. A cycle that `max_iter` would cut short is left out.
+          rows by less than 3 %, or by less than 8 % and less than the percentage by which that loss
+          exceeds the loss on the training rows. A cycle that `max_iter` would cut short is left
+          out.
     learning_rate_init : float or 'auto', default='auto'
         The first step size, or the largest for 'one-cycle' and 'warm-restarts'. 'auto' is 0.003 if
         no layer has more than 100 inputs, and otherwise 0.003 times ``(100 / n_inputs) ** 0.5`` for

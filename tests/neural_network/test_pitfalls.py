@@ -10,7 +10,7 @@ from sklearn.datasets import load_iris
 from softmax_regression import SmallMLP
 from softmax_regression._problems.held_out import HeldOut
 from softmax_regression._solvers.minibatch.learning_rates import LEARNING_RATES
-from softmax_regression._solvers.minibatch.minibatch import _Progress
+from softmax_regression._solvers.minibatch.minibatch import _harmful_gain, _Progress
 from softmax_regression.functional import ACTIVATIONS, Activation
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -109,16 +109,16 @@ def test_cycles_double_and_end_with_a_rate_of_0():
     rate = LEARNING_RATES["warm-restarts"](0.1)
     rate.begin(200, 10)
     rates = []
-    for _ in range((3 + 6 + 12) * 10):
+    for _ in range((2 + 4 + 8) * 10):
         rates.append(rate.current)
         rate.step_ended()
-    ends = [29, 89, 209]
+    ends = [19, 59, 139]
     assert max(rates[i] for i in ends) < 1e-3
-    assert min(max(rates[a : a + 15]) for a in (0, 30, 90)) > 0.09
-    assert [e for e in range(1, 200) if rate.epoch_counts(e)] == [3, 9, 21, 45, 93, 189]
-    assert [rate.most_epochs(n) for n in (2, 3, 20, 21, 200)] == [2, 3, 9, 21, 189]
-    cycles = [rate.anew(epoch)[1] for epoch in (1, 3, 4, 9, 10, 21, 22)]
-    assert cycles == [3, 3, 6, 6, 12, 12, 24]
+    assert min(max(rates[a : a + 15]) for a in (0, 20, 60)) > 0.09
+    assert [e for e in range(1, 200) if rate.epoch_counts(e)] == [2, 6, 14, 30, 62, 126]
+    assert [rate.most_epochs(n) for n in (1, 2, 13, 14, 200)] == [1, 2, 6, 14, 126]
+    cycles = [rate.anew(epoch)[1] for epoch in (1, 2, 3, 6, 7, 14, 15)]
+    assert cycles == [2, 2, 4, 4, 8, 8, 16]
     assert LEARNING_RATES["constant"](0.1).anew(7)[1] == 7
     assert LEARNING_RATES["adaptive"](0.1).anew(7) is None
 
@@ -135,14 +135,21 @@ def test_progress_is_judged_where_it_counts():
     assert progress.out_of_patience()
 
 
+def test_overfitting_is_weighed_against_the_gain_of_a_cycle():
+    assert _harmful_gain(1.0, 1.2) < 0  # The training loss is higher: there is no overfitting.
+    assert _harmful_gain(1.0, 0.95) == pytest.approx(0.05)
+    assert _harmful_gain(1.0, 0.5) == 0.08
+    assert _harmful_gain(0.0, 0.0) == 0
+
+
 def test_large_tables_are_trained_in_cycles_that_end():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.standard_normal((3000, 3)))
     labels = (np.sin(3 * frame[0]) + frame[1] > 0).astype(int)
     model = SmallMLP(random_state=0).fit(frame, labels)
     assert [W.shape[1] for W in model.coefs_] == [128, 128, 1]
-    assert len(model.validation_loss_curve_) in (3, 9, 21, 45, 93, 189)
-    assert model.n_iter_ in (3, 6, 12, 24, 48, 96)  # of a single cycle
+    assert len(model.validation_loss_curve_) in (2, 6, 14, 30, 62, 126)
+    assert model.n_iter_ in (2, 4, 8, 16, 32, 64)  # of a single cycle
     assert model.score(frame, labels) > 0.93
     few = SmallMLP(random_state=0, max_iter=4).fit(frame[:400], labels[:400])
     assert [W.shape[1] for W in few.coefs_] == [400, 1]
@@ -191,9 +198,9 @@ def test_the_temperature_of_held_out_rows_is_that_of_the_last_training(monkeypat
     scores = []
     for temperature in (1.0, 2.0):
         monkeypatch.setattr(HeldOut, "temperature", lambda *_, t=temperature: t)
-        model = SmallMLP(max_iter=3, random_state=0).fit(X, labels)
+        model = SmallMLP(max_iter=2, random_state=0).fit(X, labels)
         assert model.temperature_ == temperature
-        assert model.t_ == 3 * 1500  # The last training has taken all rows.
+        assert model.t_ == 2 * 1500  # The last training has taken all rows.
         scores.append(model.decision_function(X))
     np.testing.assert_allclose(2 * scores[1], scores[0], rtol=1e-4, atol=1e-5)
 
@@ -234,7 +241,7 @@ def test_the_temperature_is_the_best_for_validation_rows():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((4000, 3))
     labels = (x[:, 0] + 0.5 * x[:, 1] ** 2 + rng.standard_normal(4000) > 0.5).astype(int)
-    model = SmallMLP(random_state=0, alpha=0.0, max_iter=45, numeric_encoding=32)
+    model = SmallMLP(random_state=2, alpha=0.0, max_iter=30, numeric_encoding=32)
     held_out = {"X_val": x[3000:], "y_val": labels[3000:]}
     model.fit(x[:3000], labels[:3000], **held_out)
     scores = model.decision_function(x[3000:]) * (2 * labels[3000:] - 1)

@@ -200,7 +200,9 @@ class Workspace:
             np.matmul(self._ones, delta, out=slopes)  # A product is faster than a sum.
             wide = self.deltas[layer - 1]
             upwards = self._stacked(weights[layer]).swapaxes(-1, -2)
-            np.matmul(delta, upwards, out=self._stacked(wide))
+            # NumPy's matmul calls no BLAS for an outer product, and its loop is slow.
+            product = np.multiply if delta.shape[-1] == 1 else np.matmul
+            product(delta, upwards, out=self._stacked(wide))
             delta = self._stacked(self._below(layer, wide))
         block.transposed_times(wide, out=weight_slopes[0])
         np.dot(self._ones, wide, out=intercept_slopes[0])

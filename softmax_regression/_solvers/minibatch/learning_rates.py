@@ -7,7 +7,7 @@ from math import cos, pi
 
 _MIN_ADAPTIVE_FACTOR = 1e-6  # An adaptive schedule ends when its factor has fallen to this.
 _ADAPTIVE_DIVISOR = 5.0  # An adaptive schedule divides the rate by this.
-_FIRST_CYCLE_EPOCHS = 3  # Each further cycle of warm restarts has twice as many epochs.
+_FIRST_CYCLE_EPOCHS = 2  # Each further cycle of warm restarts has twice as many epochs.
 _WARM_UP_STEP_FRACTION = (
     0.1  # The rate of a one-cycle schedule rises in this fraction of its steps.
 )
@@ -183,7 +183,7 @@ class OneCycle(_Planned):
 
 
 class WarmRestarts(OneCycle):
-    """One-cycle schedules that follow each other, of 3, 6, 12, … epochs.
+    """One-cycle schedules that follow each other, of 2, 4, 8, … epochs.
 
     At the end of a cycle the network is about as good as so many epochs allow. So the number of
     epochs can be doubled until that no longer helps, and need not be known in advance (Loshchilov

@@ -7,7 +7,7 @@ learning rate cannot be lowered further.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import monotonic
@@ -21,7 +21,6 @@ from softmax_regression._solvers.minibatch.optimizers import Optimizer
 from softmax_regression._solvers.protocols import MinibatchObjective
 from softmax_regression._solvers.result import Report, SolverResult, StopReason, Watch
 
-_MIN_EPOCHS_FOR_OVERFITTING = 3  # Overfitting is not looked for in the first epochs.
 _LARGE_RELATIVE_CYCLE_GAIN = 0.08  # With such a decrease of the loss, overfitting is harmless.
 _MIN_RELATIVE_CYCLE_GAIN = 0.03  # Another cycle follows if the loss fell by this fraction.
 
@@ -225,9 +224,7 @@ def minimize_minibatch(
                 break
             learning_rate.epoch_ended(epoch * len(objective.rows))
             over = progress.out_of_patience() and not learning_rate.reduce()
-            overfits = (
-                _knows_rows(validations, losses) and progress.gain < _LARGE_RELATIVE_CYCLE_GAIN
-            )
+            overfits = seen is not None and progress.gain < _harmful_gain(seen.loss, loss)
             if over or (learning_rate.in_cycles and counts and overfits):
                 reason = StopReason.NO_IMPROVEMENT
                 break
@@ -255,10 +252,13 @@ def _progress(learning_rate: LearningRate, tol: float, patience: float) -> _Prog
     return _Progress(tol, patience)
 
 
-def _knows_rows(validations: Sequence[Validation], losses: Sequence[float]) -> bool:
-    """Return whether training rows have a lower loss than validation rows: overfitting began."""
-    late = len(losses) > _MIN_EPOCHS_FOR_OVERFITTING
-    return late and bool(validations) and losses[-1] < validations[-1].loss
+def _harmful_gain(validation_loss: float, training_loss: float) -> float:
+    """Return the decrease of the validation loss in a cycle below which overfitting outweighs it.
+
+    It is the fraction by which the validation loss exceeds the training loss, up to a bound.
+    """
+    excess = 1 - training_loss / validation_loss if validation_loss > 0 else 0.0
+    return min(excess, _LARGE_RELATIVE_CYCLE_GAIN)
 
 
 def _line(epoch: int, loss: float, seen: Validation | None) -> str:
