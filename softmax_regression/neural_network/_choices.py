@@ -60,7 +60,7 @@ USUAL = Defaults((100,), "constant", 0.03, (50, 32, 256), 0.003)
 _LBFGS = replace(USUAL, alpha=3.0)
 _MAX_COLUMNS_OF_SMALL_TABLE = 400  # With more columns, a wide layer is slow.
 _SMALL_TABLE = replace(USUAL, hidden_layer_sizes=(400,), few_inputs=_MAX_COLUMNS_OF_SMALL_TABLE)
-_LARGE_TABLE = Defaults((128, 128), "warm-restarts", 0.1, (100, 128, 256), 0.01, calibrates=True)
+_LARGE_TABLE = Defaults((96, 96), "warm-restarts", 0.1, (100, 128, 256), 0.01, calibrates=True)
 
 
 def choose_defaults(

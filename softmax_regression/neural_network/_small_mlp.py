@@ -111,7 +111,7 @@ class SmallMLP(NetworkWeights):
     hidden_layer_sizes : int, array-like of int or 'auto', default='auto'
         The number of units in each hidden layer. An empty list is softmax regression. 'auto' is
         (100,). In `fit`, with another solver than 'lbfgs', it is (400,) for a *small table*, which
-        has fewer than 1200 rows and at most 400 features, and (128, 128) for a *large table*, which
+        has fewer than 1200 rows and at most 400 features, and (96, 96) for a *large table*, which
         has more rows and whose features are encoded (see `numeric_encoding`).
     activation : str or Activation, default='relu'
         The activation of the hidden layers: a name in `softmax_regression.functional.ACTIVATIONS`,

@@ -1149,7 +1149,7 @@ def test_the_default_rate_falls_with_the_widest_layer():
         (200, 3, "adam", [400]),
         (200, 401, "adam", [100]),
         (200, 3, "lbfgs", [100]),
-        (2600, 3, "adam", [128, 128]),
+        (2600, 3, "adam", [96, 96]),
         (2600, 61, "adam", [100]),
     ],
 )
