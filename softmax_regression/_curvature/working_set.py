@@ -27,8 +27,7 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 _PRODUCTS_PER_MATRIX = 50
 # A product takes as long for a value of X, and for a row, as this many multiplications of a matrix.
 _MULTIPLICATIONS_PER_VALUE, _MULTIPLICATIONS_PER_ROW = 8, 50
-# A sample has this many rows for each entry of the working set, and at least this many in all.
-_ROWS_PER_ENTRY, _MIN_SAMPLED_ROWS = 5, 2000
+_LEAST_SAMPLED_ORDER = 400  # A sample has as many rows as one for so many entries, or more.
 # Conjugate gradients end when the norm of the residual has fallen to this share of the first one.
 _RESIDUAL_LEFT = 0.1
 _MAX_PRODUCTS = 50  # One run of conjugate gradients makes at most this many products.
@@ -39,7 +38,7 @@ def working_set_hessian(
     at: Array | Evaluation,
     chosen: NDArray[np.bool_],
     damping: float,
-    rough: bool,
+    rows_per_entry: float = np.inf,
 ) -> WorkingSetHessian:
     """Return the Hessian plus damping for the entries of a working set, class by class.
 
@@ -53,8 +52,9 @@ def working_set_hessian(
         A mask of the entries of (W, b) in the working set.
     damping : float
         The number that is added to the diagonal.
-    rough : bool
-        Whether the Hessian may be summed over a sample of the rows.
+    rows_per_entry : float, default=inf
+        If this many rows for each entry of the working set are less than half of all, the Hessian
+        may be summed over a sample of so many rows.
     """
     at = as_evaluation(at)
     used = np.flatnonzero(chosen[:, : objective.data.n_columns].any(axis=0))
@@ -68,13 +68,13 @@ def working_set_hessian(
     product = objective.width * (
         _MULTIPLICATIONS_PER_VALUE * data.n_values + _MULTIPLICATIONS_PER_ROW * data.n_rows
     )
-    n_drawn = max(_ROWS_PER_ENTRY * order, _MIN_SAMPLED_ROWS)
-    sampled = rough and 2 * n_drawn < data.n_rows
+    n_drawn = rows_per_entry * max(order, _LEAST_SAMPLED_ORDER)
+    sampled = 2 * n_drawn < data.n_rows
     if (n_drawn if sampled else data.n_rows) * order**2 <= _PRODUCTS_PER_MATRIX * product:
-        sample = HessianPreconditioner(objective).draw(at.params, n_drawn) if sampled else None
+        sample = HessianPreconditioner(objective).draw(at.params, int(n_drawn)) if sampled else None
         matrix = hessian_of(objective, at, chosen, sample)
         matrix.flat[:: order + 1] += damping
-        return DenseHessian(matrix)
+        return DenseHessian(matrix, exact=not sampled)
     return HessianOperator(objective, at, chosen, damping)
 
 
@@ -87,10 +87,13 @@ class WorkingSetHessian(ABC):
         The diagonal of M.
     quick : bool
         Whether `solve` takes less time than the products of a run of conjugate gradients.
+    exact : bool
+        Whether the Hessian is that of all rows.
     """
 
     diagonal: Array
     quick: bool
+    exact: bool
 
     @abstractmethod
     def product(self, vector: Array) -> Array:
@@ -109,8 +112,8 @@ class DenseHessian(WorkingSetHessian):
 
     quick = True
 
-    def __init__(self, matrix: Array):
-        self.matrix = matrix
+    def __init__(self, matrix: Array, exact: bool = False):
+        self.matrix, self.exact = matrix, exact
         self.diagonal = matrix.diagonal().copy()
 
     def product(self, vector: Array) -> Array:
@@ -130,6 +133,7 @@ class HessianOperator(WorkingSetHessian):
     """
 
     quick = False
+    exact = True
 
     def __init__(
         self,

@@ -7,12 +7,14 @@ Each iteration of proximal Newton minimises a function
 The *active set* is the set of entries that are not 0, together with their signs in the case of the
 lasso. For a given active set q is smooth, and a Newton step leads to its minimum (`quadratic.py`).
 Close to the solution one or two such steps suffice. Newton steps are bad at finding an active set
-that differs much from the current one, and may cycle where M is singular. Therefore a Newton step
-that does not help is followed by accelerated proximal gradient steps until the active set stays the
-same. Each of these takes one product with M, and is scaled by the diagonal of M (A. Beck and M.
-Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse problems", SIAM J.
-Imaging Sciences 2, 2009; restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart
-for accelerated gradient schemes", Foundations of Computational Mathematics 15, 2015).
+that differs much from the current one, and may cycle where M is singular. There, steps of the first
+order do better. For the lasso with a dense M, these are sweeps of coordinate descent
+(`coordinate_descent.py`), which come first, since they take less time than a Newton step. Otherwise
+they are accelerated proximal gradient steps, until the active set stays the same. Each of these
+takes one product with M, and is scaled by the diagonal of M (A. Beck and M. Teboulle, "A fast
+iterative shrinkage-thresholding algorithm for linear inverse problems", SIAM J. Imaging Sciences 2,
+2009; restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart for accelerated
+gradient schemes", Foundations of Computational Mathematics 15, 2015).
 """
 
 from __future__ import annotations
@@ -21,9 +23,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softmax_regression._curvature.working_set import WorkingSetHessian
+from softmax_regression._curvature.working_set import DenseHessian, WorkingSetHessian
 from softmax_regression._linalg.arrays import Array
-from softmax_regression._solvers.proximal_newton.quadratic import FlatPenalty, Quadratic
+from softmax_regression._solvers.proximal_newton.coordinate_descent import CoordinateDescent
+from softmax_regression._solvers.proximal_newton.quadratic import (
+    FlatLasso,
+    FlatPenalty,
+    Quadratic,
+)
 
 # A Newton step helps if it reduces the norm of the subgradient to at most this share.
 _HELPFUL_FALL = 0.5
@@ -56,9 +63,9 @@ def minimize_model(
         help.
     """
     first = size = _size(model, penalty)
-    descent: AcceleratedDescent | None = None
-    # Where solving takes many products, proximal steps come first, because they take fewer.
-    newton = model.matrix.quick
+    descent: CoordinateDescent | AcceleratedDescent | None = None
+    # Where a Newton step takes longer than the steps of the first order, these come first.
+    newton = model.matrix.quick and not isinstance(penalty, FlatLasso)
     for _ in range(max_rounds):
         if size <= max(precision * first, _LEAST_SUBGRADIENT):
             return
@@ -68,10 +75,18 @@ def minimize_model(
             size = _size(model, penalty)
             helped = size <= max(_HELPFUL_FALL * before, precision * first)
         if not helped:
-            descent = descent or AcceleratedDescent(model, penalty)
-            descent.until_zeros_stay()
+            descent = descent or _first_order_descent(model, penalty)
+            descent.advance()
             size = _size(model, penalty)
         newton = True
+
+
+def _first_order_descent(
+    model: Quadratic, penalty: FlatPenalty
+) -> CoordinateDescent | AcceleratedDescent:
+    if isinstance(model.matrix, DenseHessian) and isinstance(penalty, FlatLasso):
+        return CoordinateDescent(model, model.matrix, penalty)
+    return AcceleratedDescent(model, penalty)
 
 
 def _size(model: Quadratic, penalty: FlatPenalty) -> float:
@@ -100,7 +115,7 @@ class AcceleratedDescent:
             self.model.matrix, self._metric, self.model.slope
         )
 
-    def until_zeros_stay(self) -> None:
+    def advance(self) -> None:
         """Take steps until the set of zeros has stayed the same for several steps."""
         at, slope = self.model.at, self.model.slope
         ahead, slope_ahead = at, slope

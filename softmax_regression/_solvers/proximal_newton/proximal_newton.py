@@ -12,9 +12,10 @@ iterations cheap and effective:
 - *Continuation.* A fit starts with Ω multiplied by a factor, which is nearly so large that all
   coefficients are 0, and falls to 1 with the iterations. So the working set grows along the path of
   solutions, steps stay so short that the model is accurate, and early Hessians are small.
-- *Rough models.* Early Hessians are summed over a sample of the rows (R. Byrd, G. Chin, W. Neveitt
-  and J. Nocedal, "On the use of stochastic Hessian information in optimization methods for machine
-  learning", SIAM J. Optimization 21, 2011), and large ones are operators (`working_set.py`).
+- *Rough models.* Hessians are summed over a sample of the rows until that does not serve (R. Byrd,
+  G. Chin, W. Neveitt and J. Nocedal, "On the use of stochastic Hessian information in optimization
+  methods for machine learning", SIAM J. Optimization 21, 2011), used again after secant updates
+  (`model_hessian.py`), and operators where they are large (`working_set.py`).
 - *Damping.* A multiple of the identity in proportion to the norm of the subgradient is added to
   the model's Hessian. So steps stay finite where the Hessian is singular, as in the directions that
   change all classes alike, and convergence remains quadratic (M.-C. Yue, Z. Zhou and A. So, "A
@@ -28,22 +29,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_regression._curvature.working_set import working_set_hessian
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.sparse import SparseCrossEntropy
-from softmax_regression._penalties.lasso import GroupLasso, Penalty
+from softmax_regression._penalties.lasso import Penalty
 from softmax_regression._solvers.convergence import Proposal
 from softmax_regression._solvers.loop import Stopping, minimize
 from softmax_regression._solvers.proximal_newton.active_set import minimize_model
-from softmax_regression._solvers.proximal_newton.quadratic import (
-    FlatGroupLasso,
-    FlatLasso,
-    FlatPenalty,
-    Quadratic,
+from softmax_regression._solvers.proximal_newton.model_hessian import (
+    ModelHessians,
+    Place,
+    flat_penalty,
 )
+from softmax_regression._solvers.proximal_newton.quadratic import Quadratic
 from softmax_regression._solvers.result import SolverResult
 
 # In the continuation, each iteration divides the factor of the penalty by at least this.
@@ -56,6 +55,7 @@ _LEAST_NEW_UNITS, _MOST_NEW_UNITS, _ROWS_PER_NEW_UNIT = 20, 200, 50
 _GROWTH_BY_PRODUCTS = 4
 # After the continuation, units whose slope exceeds this share of its bound are in the working set.
 _SLOPE_MARGIN = 0.9
+_NEARLY_ALL = 0.8  # A working set of a larger share of all units consists of all, and never grows.
 _DAMPING = 0.01  # The damping is this times the norm of the subgradient.
 _MOST_DAMPING = 0.01  # The damping in proportion to the subgradient is at most this.
 _LEAST_EXTRA_DAMPING = 0.01  # Extra damping starts with this after an inaccurate model.
@@ -142,6 +142,7 @@ class ProximalNewton:
     def __init__(self, objective: SparseCrossEntropy, start: Evaluation):
         self.objective = objective
         self.trust = TrustInModels()
+        self._hessians = ModelHessians(objective.smooth)
         # If Ω were multiplied by the largest of these ratios, no coefficient would leave 0.
         ratios = objective.penalty.ratios(objective.coef(start.gradient))
         ratios = ratios[np.isfinite(ratios)]  # Unpenalised units have no ratio.
@@ -162,13 +163,20 @@ class ProximalNewton:
         """Minimise the model of F + Ω over the coefficients of a working set."""
         objective, smooth, early = self.objective, self.objective.smooth, not self.settled
         penalty = objective.penalty.scaled(self._factor)
-        params, gradient = evaluation.params, evaluation.gradient
-        chosen = _working_set(objective, penalty, evaluation, early, self.trust.growth)
+        params, gradient = smooth.matrix(evaluation.params), smooth.matrix(evaluation.gradient)
+        place = Place(evaluation, params, gradient, penalty)
+        chosen, needed = _working_set(objective, penalty, evaluation, early, self.trust.growth)
+        held = self._hessians.earlier(place, needed)
+        if held is not None:
+            chosen = held.chosen
+        added = self.trust.damping(place.subgradient(chosen))
+        if held is not None:
+            curvature = self._hessians.damped(held, added)
+        else:
+            curvature = self._hessians.new(place, chosen, added, early)
         entries = np.nonzero(chosen)
-        flat = _flat(penalty, entries[1])
-        at, slope = smooth.matrix(params)[entries], smooth.matrix(gradient)[entries]
-        added = self.trust.damping(float(np.linalg.norm(flat.residual(at, slope))))
-        curvature = working_set_hessian(smooth, evaluation, chosen, added, rough=early)
+        flat = flat_penalty(penalty, entries[1])
+        at, slope = params[entries], gradient[entries]
         self.trust.growth = 1 if curvature.quick else _GROWTH_BY_PRODUCTS
         model = Quadratic(curvature, slope, at)
         precision, rounds = _DENSE_EFFORT if curvature.quick else _OPERATOR_EFFORT
@@ -181,13 +189,14 @@ class ProximalNewton:
     def search(self, evaluation: Evaluation, proposal: Proposal) -> Evaluation | None:
         """Halve the step until the value falls by a share of the predicted decrease.
 
-        During the continuation, the parameters stay as they are if there is no such point, and the
-        next iteration has a smaller penalty.
+        If there is no such point, the parameters stay as they are unless the model was exact. The
+        next iteration has a smaller penalty during the continuation, and an exact Hessian later.
         """
         assert isinstance(proposal, ModelStep)
         following = self._halve(evaluation, proposal)
-        if following is None and not self.settled:
+        if following is None and not (self.settled and self._hessians.exact):
             following = evaluation
+            self._hessians.distrust()
         self._factor = max(1.0, self._factor / self._fall)
         return following
 
@@ -246,10 +255,11 @@ def _working_set(
     evaluation: Evaluation,
     early: bool,
     growth: int,
-) -> Array:
-    """Return the working set as a mask of entries of (W, b).
+) -> tuple[Array, Array]:
+    """Return the working set as a mask of entries of (W, b), and a mask of those that it needs.
 
-    `early` says whether the continuation is still under way.
+    The entries that are needed are those which are not 0 or not penalised, and those whose slope
+    exceeds its bound. `early` says whether the continuation is still under way.
     """
     smooth = objective.smooth
     coef = objective.coef(evaluation.params)
@@ -266,26 +276,17 @@ def _working_set(
     least = 1.0 if early else _SLOPE_MARGIN
     if int((ratios >= least).sum()) > most:
         least = max(least, float(np.partition(ratios, -most, axis=None)[-most]))
-    units = ratios >= least
-    chosen = np.ones((smooth.width, smooth.n_columns), dtype=bool)
-    chosen[:, : coef.shape[1]] = penalty.with_units(units, smooth.width)
-    if smooth.fit_intercept and smooth.width > 1:
-        chosen[-1, -1] = False  # One intercept is redundant: adding to all changes nothing.
-    return chosen
-
-
-def _flat(penalty: Penalty, columns: NDArray[np.intp]) -> FlatPenalty:
-    """Return the penalty as a function of the vector of entries of a model."""
-    penalized = columns < len(penalty.weights)
-    if penalty.unpenalized is not None:
-        penalized[penalized] = ~penalty.unpenalized[columns[penalized]]
-    if not isinstance(penalty, GroupLasso):
-        weights = np.zeros(len(columns))
-        weights[penalized] = penalty.weights[columns[penalized]]
-        return FlatLasso(weights)
-    names = np.unique(columns[penalized])
-    groups = np.where(penalized, np.searchsorted(names, columns), len(names))
-    return FlatGroupLasso(penalty.weights[names], groups)
+    needed, units = ratios >= max(least, 1.0), ratios >= least
+    if not early and units.mean() > _NEARLY_ALL:
+        units[:] = True
+    masks = []
+    for some in (units, needed):
+        mask = np.ones((smooth.width, smooth.n_columns), dtype=bool)
+        mask[:, : coef.shape[1]] = penalty.with_units(some, smooth.width)
+        if smooth.fit_intercept and smooth.width > 1:
+            mask[-1, -1] = False  # One intercept is redundant: adding to all changes nothing.
+        masks.append(mask)
+    return masks[0], masks[1]
 
 
 def _shifted(objective: SparseCrossEntropy, penalty: Penalty, at: Evaluation) -> Evaluation:
