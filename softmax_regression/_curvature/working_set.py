@@ -70,11 +70,12 @@ def working_set_hessian(
     )
     n_drawn = rows_per_entry * max(order, _LEAST_SAMPLED_ORDER)
     sampled = 2 * n_drawn < data.n_rows
-    if (n_drawn if sampled else data.n_rows) * order**2 <= _PRODUCTS_PER_MATRIX * product:
+    cost = (n_drawn if sampled else data.n_rows) * order**2
+    if cost <= _PRODUCTS_PER_MATRIX * product:
         sample = HessianPreconditioner(objective).draw(at.params, int(n_drawn)) if sampled else None
         matrix = hessian_of(objective, at, chosen, sample)
         matrix.flat[:: order + 1] += damping
-        return DenseHessian(matrix, exact=not sampled)
+        return DenseHessian(matrix, cost, exact=not sampled)
     return HessianOperator(objective, at, chosen, damping)
 
 
@@ -108,12 +109,22 @@ class WorkingSetHessian(ABC):
 
 
 class DenseHessian(WorkingSetHessian):
-    """The Hessian M as a dense matrix; equations are solved by Cholesky factors."""
+    """The Hessian M as a dense matrix; equations are solved by Cholesky factors.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (order, order)
+        M.
+    cost : float, default=0
+        The number of multiplications that it took.
+    exact : bool, default=False
+        As for every `WorkingSetHessian`.
+    """
 
     quick = True
 
-    def __init__(self, matrix: Array, exact: bool = False):
-        self.matrix, self.exact = matrix, exact
+    def __init__(self, matrix: Array, cost: float = 0.0, exact: bool = False):
+        self.matrix, self.cost, self.exact = matrix, cost, exact
         self.diagonal = matrix.diagonal().copy()
 
     def product(self, vector: Array) -> Array:

@@ -347,7 +347,7 @@ def test_an_early_model_may_take_some_rows_for_all(monkeypatch):
     monkeypatch.setattr(
         HessianPreconditioner, "draw", lambda *args: drawn.append(args[-1]) or draw(*args)
     )
-    monkeypatch.setattr(_submatrix, "_MIN_SAMPLED_ROWS", 100)
+    monkeypatch.setattr(_submatrix, "_LEAST_SAMPLED_ORDER", 10)
     how = {"l1_ratio": 1.0, "tol": 1e-9}
     model = SoftmaxRegression(**how).fit(X, y)
     assert drawn

@@ -7,14 +7,14 @@ Each iteration of proximal Newton minimises a function
 The *active set* is the set of entries that are not 0, together with their signs in the case of the
 lasso. For a given active set q is smooth, and a Newton step leads to its minimum (`quadratic.py`).
 Close to the solution one or two such steps suffice. Newton steps are bad at finding an active set
-that differs much from the current one, and may cycle where M is singular. There, steps of the first
-order do better. For the lasso with a dense M, these are sweeps of coordinate descent
-(`coordinate_descent.py`), which come first, since they take less time than a Newton step. Otherwise
-they are accelerated proximal gradient steps, until the active set stays the same. Each of these
-takes one product with M, and is scaled by the diagonal of M (A. Beck and M. Teboulle, "A fast
-iterative shrinkage-thresholding algorithm for linear inverse problems", SIAM J. Imaging Sciences 2,
-2009; restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart for accelerated
-gradient schemes", Foundations of Computational Mathematics 15, 2015).
+that differs much from the current one, and may cycle where M is singular. Steps of the first
+order do better there. For the lasso with a dense M, these are sweeps of coordinate descent
+(`coordinate_descent.py`), which come first where zeros are to leave. Otherwise they are accelerated
+proximal gradient steps, until the active set stays the same. Each of these takes one product with
+M, and is scaled by the diagonal of M (A. Beck and M. Teboulle, "A fast iterative
+shrinkage-thresholding algorithm for linear inverse problems", SIAM J. Imaging Sciences 2, 2009;
+restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart for accelerated gradient
+schemes", Foundations of Computational Mathematics 15, 2015).
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def minimize_model(
     """
     first = size = _size(model, penalty)
     descent: CoordinateDescent | AcceleratedDescent | None = None
-    # Where a Newton step takes longer than the steps of the first order, these come first.
-    newton = model.matrix.quick and not isinstance(penalty, FlatLasso)
+    # Steps of the first order come first where a Newton step takes longer, or zeros have to leave.
+    newton = model.matrix.quick and penalty.keeps_zeros(model.at, model.slope)
     for _ in range(max_rounds):
         if size <= max(precision * first, _LEAST_SUBGRADIENT):
             return

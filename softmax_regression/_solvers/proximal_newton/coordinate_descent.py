@@ -76,8 +76,8 @@ class CoordinateDescent:
         to[self._penalized] = self._swept(model.at[self._penalized] * self._weights) / self._weights
         if len(self._free):
             to[self._free] = self._constant - self._response @ to[self._penalized]
-        change, slope = model.change(to)
-        if change + self._penalty.value(to) - self._penalty.value(model.at) < 0:
+        change, slope = self._penalty.change(model, to)
+        if change < 0:
             model.move(to, slope)
 
     def _swept(self, start: Array) -> Array:

@@ -9,7 +9,7 @@ which agrees with F along s and remains positive semidefinite (the BFGS update: 
 Wright, "Numerical Optimization", 2nd ed. 2006, ch. 6). Since M starts as a Hessian, a few updates
 suffice for a fast convergence, even if the Hessian was summed over a sample of the rows. So a new
 one is made only when the last model hardly reduced the subgradient, or when coefficients are needed
-that M lacks.
+that M lacks. Small Hessians are cheap, and are always made anew.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from softmax_regression._solvers.proximal_newton.quadratic import (
 
 # A Hessian serves well if the norm of the subgradient falls to at most this share in one iteration.
 _FALL_OF_GOOD_MODELS = 0.5
+# A Hessian of fewer multiplications is made for each model. They take about as long as an iteration
+# of a small problem.
+_COST_WORTH_KEEPING = 1e8
 # Rows drawn for each entry of the working set: during the continuation, when the final penalty is
 # reached, and the factor by which a sample grows that did not serve well.
 _EARLY_ROWS_PER_ENTRY, _ROWS_PER_ENTRY, _SAMPLE_GROWTH = 5.0, 10.0, 4.0
@@ -158,13 +161,13 @@ class ModelHessians:
     ) -> WorkingSetHessian:
         """Return a new Hessian plus damping.
 
-        `early` says that it is a model of the continuation, whose Hessian need not be accurate and
-        is not kept, since the next model needs other coefficients.
+        It is kept if it took long. `early` says that it is for a model of the continuation. This
+        need not be accurate, and is not kept, since the next model needs other coefficients.
         """
         rows = _EARLY_ROWS_PER_ENTRY if early else self._rows_per_entry
         new = working_set_hessian(self._smooth, place.evaluation, chosen, damping, rows)
         self._is_new, self.exact = True, new.exact
-        if isinstance(new, DenseHessian) and not early:
+        if isinstance(new, DenseHessian) and new.cost >= _COST_WORTH_KEEPING and not early:
             matrix = new.matrix.copy()
             matrix.flat[:: len(matrix) + 1] -= damping
             self._held = HeldHessian(matrix, chosen, place, place.subgradient(chosen))

@@ -72,6 +72,13 @@ class FlatPenalty(ABC):
         `slope` is the gradient of the smooth function there.
         """
 
+    def keeps_zeros(self, at: Array, slope: Array) -> bool:
+        """Return whether all entries that are 0 may stay so, as far as the slopes there say.
+
+        It counts for penalties whose Newton steps add entries to the active set.
+        """
+        return True
+
     @abstractmethod
     def majorized(self, metric: Array) -> Array:
         """Return a diagonal metric at least as large as another, as `proximal` needs it."""
@@ -104,6 +111,9 @@ class FlatLasso(FlatPenalty):
         beyond = np.sign(slope) * np.maximum(np.abs(slope) - self.weights, 0)
         return np.where(at == 0, beyond, slope + self.weights * np.sign(at))
 
+    def keeps_zeros(self, at: Array, slope: Array) -> bool:
+        return not ((at == 0) & (np.abs(slope) > self.weights)).any()
+
     def majorized(self, metric: Array) -> Array:
         return metric
 
@@ -117,11 +127,11 @@ class FlatLasso(FlatPenalty):
         crossing = (self.weights[entries] > 0) & ((u + step) * side < 0)
         to = model.at.copy()
         to[entries] = np.where(crossing, 0.0, u + step)
-        change, slope = self._change(model, to)
+        change, slope = self.change(model, to)
         if crossing.any():
             ray = model.at.copy()
             ray[entries] = self._lowest_on_ray(model, entries, step)
-            other_change, other_slope = self._change(model, ray)
+            other_change, other_slope = self.change(model, ray)
             if other_change < change:
                 change, slope, to = other_change, other_slope, ray
         if change < 0 or not crossing.any():
@@ -145,7 +155,8 @@ class FlatLasso(FlatPenalty):
                 return entries[~wrong], step[~wrong]
             entries = entries[~wrong]
 
-    def _change(self, model: Quadratic, to: Array) -> tuple[float, Array]:
+    def change(self, model: Quadratic, to: Array) -> tuple[float, Array]:
+        """Return the change of q from the current point to another, and the slope there."""
         change, slope = model.change(to)
         return change + float(self.weights @ (np.abs(to) - np.abs(model.at))), slope
 
