@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ def hessian_of(
     at: Array | Evaluation,
     chosen: NDArray[np.bool_],
     sample: Sample | None = None,
+    dtype: Any = np.float64,
 ) -> Array:
     """Return the rows and columns of the Hessian for chosen entries of (W, b), class by class.
 
@@ -35,12 +37,15 @@ def hessian_of(
         A mask of the entries of (W, b).
     sample : Sample, default=None
         A weighted sample of the rows; by default the Hessian is summed over all rows.
+    dtype : dtype, default=float64
+        The precision of the sums.
     """
     columns = [np.flatnonzero(row) for row in chosen]
     order = sum(map(len, columns))
     shapes = ((order, order), *((len(entries), len(entries)) for entries in columns))
     add = partial(_add_to_chosen, columns)
-    hessian, *blocks = sum_over_rows(objective, at, sample, add, shapes)
+    sums = sum_over_rows(objective, at, sample, add, shapes, dtype)
+    hessian, *blocks = [total.astype(np.float64, copy=False) for total in sums]
     mirror(hessian)
     for part, block in zip(_parts(columns), blocks, strict=True):
         hessian[part, part] += block
@@ -58,7 +63,7 @@ def _add_to_chosen(
     if len(p) == 1:
         add_square(hessian, 1.0, z[columns[0]] * np.sqrt(p * (1 - p)))
         return
-    products = np.empty((len(hessian), z.shape[1]))
+    products = np.empty((len(hessian), z.shape[1]), dtype=z.dtype)
     for part, entries, of_class, block in zip(_parts(columns), columns, p, blocks, strict=True):
         rows = z[entries]
         np.multiply(rows, of_class, out=products[part])

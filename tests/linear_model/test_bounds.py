@@ -497,9 +497,13 @@ def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, n_classes
     monkeypatch.setattr(_schedule, "_COSTLY_EVALUATIONS", 0)
     samples = []
 
-    def recorded(objective, at, chosen, sample):
+    def recorded(objective, at, chosen, sample, dtype=np.float64):
         samples.append(sample)
-        return hessian_of(objective, at, chosen, sample)
+        assert (dtype == np.float32) == (sample is not None)
+        precise = hessian_of(objective, at, chosen, sample)
+        hessian = hessian_of(objective, at, chosen, sample, dtype)
+        np.testing.assert_allclose(hessian, precise, atol=1e-5 * np.abs(precise).max())
+        return hessian
 
     monkeypatch.setattr(_box, "hessian_of", recorded)
     model = SoftmaxRegression(**options).fit(X, y)
@@ -508,4 +512,12 @@ def test_a_hessian_of_some_rows_does_far_from_the_minimum(monkeypatch, n_classes
     assert not drawn[-1]
     assert drawn == sorted(drawn, reverse=True)
     assert model.optimality_gap_ <= 1e-9
+    assert model.objective_ == pytest.approx(expected.objective_, rel=2e-9)
+
+    def overflows(objective, at, chosen, sample, dtype=np.float64):
+        hessian = hessian_of(objective, at, chosen, sample, dtype)
+        return hessian if dtype == np.float64 else hessian * np.inf
+
+    monkeypatch.setattr(_box, "hessian_of", overflows)
+    model = SoftmaxRegression(**options).fit(X, y)
     assert model.objective_ == pytest.approx(expected.objective_, rel=2e-9)

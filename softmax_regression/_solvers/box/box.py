@@ -18,6 +18,7 @@ far more columns than rows, the model is minimised by its dual, in `wide_box.py`
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_regression._curvature.chosen_entries import hessian_of
 from softmax_regression._curvature.sampling import RowSampler
@@ -75,12 +76,20 @@ class BoxDescent(NewtonDescent):
             wide = WideHessian(objective.smooth, point, entries)
             model = WideBoxModel(wide, slope, lower, upper)
         else:
-            sample = self._sample(point, int(chosen.sum()), enough)
-            hessian = hessian_of(objective.smooth, point, entries, sample)
-            model = BoxModel(hessian, slope, lower, upper)
+            model = BoxModel(self._hessian(point, entries, enough), slope, lower, upper)
         model.minimize(_SLOPE_SHARE if enough > 0 else _SHARP_SLOPE_SHARE)
         direction[chosen], self._promised = model.at, -model.change
         return Proposal(direction, -model.change)
+
+    def _hessian(self, point: Evaluation, entries: NDArray[np.bool_], enough: float) -> Array:
+        """Return the Hessian for some entries; float32 is precise enough for that of a sample."""
+        smooth = self.objective.smooth
+        sample = self._sample(point, int(entries.sum()), enough)
+        if sample is not None:
+            rough = hessian_of(smooth, point, entries, sample, np.float32)
+            if np.isfinite(rough).all():
+                return rough
+        return hessian_of(smooth, point, entries, sample)
 
     def _sample(self, point: Evaluation, order: int, enough: float) -> Sample | None:
         """Draw the rows for a Hessian of some order; None for all."""
