@@ -27,7 +27,7 @@ from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntro
 _PRODUCTS_PER_MATRIX = 50
 # A product takes as long for a value of X, and for a row, as this many multiplications of a matrix.
 _MULTIPLICATIONS_PER_VALUE, _MULTIPLICATIONS_PER_ROW = 8, 50
-_LEAST_SAMPLED_ORDER = 400  # A sample has as many rows as one for so many entries, or more.
+_LEAST_SAMPLED_ORDER = 400  # The least sample is that of a working set of so many entries.
 # Conjugate gradients end when the norm of the residual has fallen to this share of the first one.
 _RESIDUAL_LEFT = 0.1
 _MAX_PRODUCTS = 50  # One run of conjugate gradients makes at most this many products.

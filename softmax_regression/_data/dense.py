@@ -1,4 +1,4 @@
-"""Dense X, whose products are single calls of BLAS for every memory layout that BLAS can read."""
+"""Dense X, whose products are calls of BLAS for every memory layout that BLAS can read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array, Rows
 
 # BLAS has quicker kernels for products of up to this many multiplications, so that larger ones are
-# made of parts, each of some rows; of fewer rows than this there are none.
+# made of parts, each of some rows. No part has fewer rows than the second number.
 _QUICK_MULTIPLICATIONS, _LEAST_PART_ROWS = 1_000_000, 8
 _NARROW_COLUMNS = 16  # Up to this number of columns, NumPy is slow along rows.
 # Bytes, and fewest rows, that are copied at a time from Fortran to C order.

@@ -36,7 +36,7 @@ B = TypeVar("B")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MULTIPLICATIONS_WORTH_THREADS = 2e6  # Fewer take less time than waking a thread.
+_MULTIPLICATIONS_WORTH_THREADS = 4e6  # Fewer take less time than waking a thread.
 _ENTRIES_WORTH_THREADS = 1 << 18  # A pass over fewer takes less time than waking a thread.
 _MULTIPLICATIONS_WORTH_BLAS_THREADS = 4e9  # They take some tenths of a second in one thread.
 

@@ -1,10 +1,13 @@
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
 
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature.working_set import DenseHessian
-from softmax_regression._solvers.proximal_newton import model_hessian
+from softmax_regression._solvers.proximal_newton import coordinate_descent, model_hessian
 from softmax_regression._solvers.proximal_newton.coordinate_descent import CoordinateDescent
 from softmax_regression._solvers.proximal_newton.model_hessian import HeldHessian, Place
 from softmax_regression._solvers.proximal_newton.quadratic import FlatLasso, Quadratic
@@ -53,3 +56,18 @@ def test_costly_hessians_serve_several_models(grouping, monkeypatch):
     assert len(made) < model.n_iter_.max()
     assert model.objective_ == pytest.approx(plain.objective_, rel=1e-8)
     np.testing.assert_array_equal(model.coef_ == 0, plain.coef_ == 0)
+
+
+def test_only_the_warning_of_unfinished_sweeps_is_ignored(monkeypatch):
+    sweep = coordinate_descent.enet_path
+
+    def warning(*args, **options):
+        warnings.warn("that of another thread", ConvergenceWarning, stacklevel=2)
+        return sweep(*args, **options)
+
+    monkeypatch.setattr(coordinate_descent, "enet_path", warning)
+    X, y = make_classification(200, 20, n_informative=10, n_classes=3, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        SoftmaxRegression(l1_ratio=1.0, C=0.1, tol=1e-10).fit(X, y)
+    assert {str(warned.message) for warned in caught} == {"that of another thread"}

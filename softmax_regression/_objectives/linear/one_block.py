@@ -31,7 +31,7 @@ _ONE_BLOCK_MULTIPLICATIONS = 1_000_000
 _SHORT_PASS_MULTIPLICATIONS = 100_000  # Of a pass over X that takes no longer than its calls.
 # With more unknowns, BLAS takes two to four times as long if it has to transpose X for a gradient.
 _MAX_UNKNOWNS_OF_TRANSPOSE = 1000
-# Products with so many columns are quicker by rows, by more than it takes to turn the columns.
+# With so many columns, products by rows save more time than the copy takes.
 _WIDE_COLUMNS = 64
 _MAX_WEIGHT_RATIO = 1e8  # Ratio of weights beyond which tiny losses of heavy rows matter.
 _COPIED_BYTES = 4 << 20  # Bytes in float64 of an X up to which it is copied.

@@ -9,9 +9,9 @@ lasso. For a given active set q is smooth, and a Newton step leads to its minimu
 Close to the solution one or two such steps suffice. Newton steps are bad at finding an active set
 that differs much from the current one, and may cycle where M is singular. Steps of the first
 order do better there. For the lasso with a dense M, these are sweeps of coordinate descent
-(`coordinate_descent.py`), which come first where zeros are to leave. Otherwise they are accelerated
-proximal gradient steps, until the active set stays the same. Each of these takes one product with
-M, and is scaled by the diagonal of M (A. Beck and M. Teboulle, "A fast iterative
+(`coordinate_descent.py`), which come first where entries that are 0 have to change. Otherwise they
+are accelerated proximal gradient steps, until the active set stays the same. Each of these takes
+one product with M, and is scaled by the diagonal of M (A. Beck and M. Teboulle, "A fast iterative
 shrinkage-thresholding algorithm for linear inverse problems", SIAM J. Imaging Sciences 2, 2009;
 restarts by the gradient of B. O'Donoghue and E. Candès, "Adaptive restart for accelerated gradient
 schemes", Foundations of Computational Mathematics 15, 2015).
@@ -64,7 +64,7 @@ def minimize_model(
     """
     first = size = _size(model, penalty)
     descent: CoordinateDescent | AcceleratedDescent | None = None
-    # Steps of the first order come first where a Newton step takes longer, or zeros have to leave.
+    # Steps of the first order come first where a Newton step takes longer, or zeros have to change.
     newton = model.matrix.quick and penalty.keeps_zeros(model.at, model.slope)
     for _ in range(max_rounds):
         if size <= max(precision * first, _LEAST_SUBGRADIENT):
@@ -76,7 +76,8 @@ def minimize_model(
             helped = size <= max(_HELPFUL_FALL * before, precision * first)
         if not helped:
             descent = descent or _first_order_descent(model, penalty)
-            descent.advance()
+            if not descent.advance():
+                descent = AcceleratedDescent(model, penalty)
             size = _size(model, penalty)
         newton = True
 
@@ -115,8 +116,8 @@ class AcceleratedDescent:
             self.model.matrix, self._metric, self.model.slope
         )
 
-    def advance(self) -> None:
-        """Take steps until the set of zeros has stayed the same for several steps."""
+    def advance(self) -> bool:
+        """Take steps until the set of zeros has stayed the same for several steps; return True."""
         at, slope = self.model.at, self.model.slope
         ahead, slope_ahead = at, slope
         momentum, same = 1.0, 0
@@ -133,6 +134,7 @@ class AcceleratedDescent:
             if same >= _STEPS_WITH_SAME_ZEROS:
                 break
         self.model.move(at, slope)
+        return True
 
     def _step(self, at: Array, slope: Array) -> tuple[Array, Array]:
         """Take a proximal step, and raise the bound of the curvature until it holds there."""

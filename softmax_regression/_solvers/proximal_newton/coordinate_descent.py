@@ -69,23 +69,26 @@ class CoordinateDescent:
         self._quadratic /= self._weights[:, None]
         self._linear /= self._weights
 
-    def advance(self) -> None:
-        """Make some sweeps, and move the model unless rounding errors raise q."""
+    def advance(self) -> bool:
+        """Make some sweeps; move the model and return True unless rounding errors raise q."""
         model = self._model
         to = np.zeros_like(model.at)
         to[self._penalized] = self._swept(model.at[self._penalized] * self._weights) / self._weights
         if len(self._free):
             to[self._free] = self._constant - self._response @ to[self._penalized]
         change, slope = self._penalty.change(model, to)
-        if change < 0:
-            model.move(to, slope)
+        if not change < 0:
+            return False
+        model.move(to, slope)
+        return True
 
     def _swept(self, start: Array) -> Array:
         """Return v after some sweeps from a starting point."""
         if not len(start):
             return start
         with _warning_filters, warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+            # Warnings of other threads go on, as the filter is that of a single message.
+            warnings.filterwarnings("ignore", "Objective did not converge", ConvergenceWarning)
             # Only the shapes of X and y count, since their products Q and c are given.
             _, path, _ = enet_path(
                 np.zeros((1, len(start)), order="F"),

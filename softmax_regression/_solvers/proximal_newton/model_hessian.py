@@ -1,4 +1,4 @@
-r"""The Hessians of successive models: new ones, and earlier ones that secant pairs correct.
+r"""The Hessians of successive models: new ones, and earlier ones corrected along each step.
 
 A new dense Hessian takes many times as long as an evaluation of F. After a step s that changes the
 gradient by y, an earlier Hessian M becomes
@@ -8,8 +8,8 @@ gradient by y, an earlier Hessian M becomes
 which agrees with F along s and remains positive semidefinite (the BFGS update: J. Nocedal and S.
 Wright, "Numerical Optimization", 2nd ed. 2006, ch. 6). Since M starts as a Hessian, a few updates
 suffice for a fast convergence, even if the Hessian was summed over a sample of the rows. So a new
-one is made only when the last model hardly reduced the subgradient, or when coefficients are needed
-that M lacks. Small Hessians are cheap, and are always made anew.
+one is made only when the last model hardly reduced the subgradient, or when M lacks coefficients
+that are needed. Small Hessians of all rows are cheap, and are always made anew.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ _COST_WORTH_KEEPING = 1e8
 # Rows drawn for each entry of the working set: during the continuation, when the final penalty is
 # reached, and the factor by which a sample grows that did not serve well.
 _EARLY_ROWS_PER_ENTRY, _ROWS_PER_ENTRY, _SAMPLE_GROWTH = 5.0, 10.0, 4.0
+
+_LEAST_CURVATURE_SHARE = 1e-10  # A smaller share of the expected curvature is a rounding error.
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class HeldHessian:
         change = (place.gradient - self.place.gradient)[self.chosen]
         image = self.matrix @ step
         curvature, expected = float(step @ change), float(step @ image)
-        if not (curvature > 0 and expected > 0):
+        if not curvature > _LEAST_CURVATURE_SHARE * expected > 0:
             return None
         image /= np.sqrt(expected)
         change /= np.sqrt(curvature)
@@ -161,13 +163,18 @@ class ModelHessians:
     ) -> WorkingSetHessian:
         """Return a new Hessian plus damping.
 
-        It is kept if it took long. `early` says that it is for a model of the continuation. This
-        need not be accurate, and is not kept, since the next model needs other coefficients.
+        It is kept if it took long, or is that of a sample. `early` says that it is for a model of
+        the continuation. This need not be accurate, and is not kept, since the next model needs
+        other coefficients.
         """
         rows = _EARLY_ROWS_PER_ENTRY if early else self._rows_per_entry
         new = working_set_hessian(self._smooth, place.evaluation, chosen, damping, rows)
         self._is_new, self.exact = True, new.exact
-        if isinstance(new, DenseHessian) and new.cost >= _COST_WORTH_KEEPING and not early:
+        if (
+            not early
+            and isinstance(new, DenseHessian)
+            and (new.cost >= _COST_WORTH_KEEPING or not new.exact)
+        ):
             matrix = new.matrix.copy()
             matrix.flat[:: len(matrix) + 1] -= damping
             self._held = HeldHessian(matrix, chosen, place, place.subgradient(chosen))

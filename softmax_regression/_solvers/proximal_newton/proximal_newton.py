@@ -189,8 +189,9 @@ class ProximalNewton:
     def search(self, evaluation: Evaluation, proposal: Proposal) -> Evaluation | None:
         """Halve the step until the value falls by a share of the predicted decrease.
 
-        If there is no such point, the parameters stay as they are unless the model was exact. The
-        next iteration has a smaller penalty during the continuation, and an exact Hessian later.
+        If there is no such point, the search ends where the model was exact. Otherwise the
+        parameters stay as they are, and the next iteration has a smaller penalty during the
+        continuation, and an exact Hessian later.
         """
         assert isinstance(proposal, ModelStep)
         following = self._halve(evaluation, proposal)
