@@ -76,8 +76,7 @@ def minimize_model(
             helped = size <= max(_HELPFUL_FALL * before, precision * first)
         if not helped:
             descent = descent or _first_order_descent(model, penalty)
-            if not descent.advance():
-                descent = AcceleratedDescent(model, penalty)
+            descent.advance()
             size = _size(model, penalty)
         newton = True
 
@@ -116,8 +115,8 @@ class AcceleratedDescent:
             self.model.matrix, self._metric, self.model.slope
         )
 
-    def advance(self) -> bool:
-        """Take steps until the set of zeros has stayed the same for several steps; return True."""
+    def advance(self) -> None:
+        """Take steps until the set of zeros has stayed the same for several steps."""
         at, slope = self.model.at, self.model.slope
         ahead, slope_ahead = at, slope
         momentum, same = 1.0, 0
@@ -134,7 +133,6 @@ class AcceleratedDescent:
             if same >= _STEPS_WITH_SAME_ZEROS:
                 break
         self.model.move(at, slope)
-        return True
 
     def _step(self, at: Array, slope: Array) -> tuple[Array, Array]:
         """Take a proximal step, and raise the bound of the curvature until it holds there."""

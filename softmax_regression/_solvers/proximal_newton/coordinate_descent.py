@@ -69,18 +69,16 @@ class CoordinateDescent:
         self._quadratic /= self._weights[:, None]
         self._linear /= self._weights
 
-    def advance(self) -> bool:
-        """Make some sweeps; move the model and return True unless rounding errors raise q."""
+    def advance(self) -> None:
+        """Make some sweeps, and move the model unless rounding errors raise q."""
         model = self._model
         to = np.zeros_like(model.at)
         to[self._penalized] = self._swept(model.at[self._penalized] * self._weights) / self._weights
         if len(self._free):
             to[self._free] = self._constant - self._response @ to[self._penalized]
         change, slope = self._penalty.change(model, to)
-        if not change < 0:
-            return False
-        model.move(to, slope)
-        return True
+        if change < 0:
+            model.move(to, slope)
 
     def _swept(self, start: Array) -> Array:
         """Return v after some sweeps from a starting point."""
