@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from softmax_regression import SoftmaxRegression
 from softmax_regression._curvature.working_set import DenseHessian
 from softmax_regression._solvers.proximal_newton import coordinate_descent, model_hessian
+from softmax_regression._solvers.proximal_newton.active_set import AcceleratedDescent
 from softmax_regression._solvers.proximal_newton.coordinate_descent import CoordinateDescent
 from softmax_regression._solvers.proximal_newton.model_hessian import HeldHessian, Place
 from softmax_regression._solvers.proximal_newton.quadratic import FlatLasso, Quadratic
@@ -56,6 +57,16 @@ def test_costly_hessians_serve_several_models(grouping, monkeypatch):
     assert len(made) < model.n_iter_.max()
     assert model.objective_ == pytest.approx(plain.objective_, rel=1e-8)
     np.testing.assert_array_equal(model.coef_ == 0, plain.coef_ == 0)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_model_that_overflows_does_not_keep_proximal_steps_from_ending():
+    descent = AcceleratedDescent(
+        Quadratic(DenseHessian(np.diag([1.0, 2.0])), np.array([1.0, -1.0]), np.zeros(2)),
+        FlatLasso(np.array([0.1, 0.1])),
+    )
+    descent.model.matrix.matrix[:] = np.nan
+    descent.advance()
 
 
 def test_only_the_warning_of_unfinished_sweeps_is_ignored(monkeypatch):

@@ -143,7 +143,7 @@ class AcceleratedDescent:
             product = self.model.matrix.product(step)
             length = float(step @ (self._metric * step))
             curvature = float(step @ product)
-            if curvature <= self._bound * length * (1 + 1e-9):
+            if not curvature > self._bound * length * (1 + 1e-9):  # NaN ends it, too.
                 return to, slope + product
             self._bound = _BOUND_GROWTH * curvature / length
 
