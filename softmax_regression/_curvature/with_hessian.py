@@ -11,7 +11,8 @@ import numpy as np
 
 from softmax_regression._curvature.full_hessian import hessian_request
 from softmax_regression._curvature.row_sums import ChunkSums, HessianRequest
-from softmax_regression._data.dataset import Block, cut
+from softmax_regression._data.dataset import Block
+from softmax_regression._data.design import cut
 from softmax_regression._linalg.arrays import Array
 from softmax_regression._objectives.evaluation import Evaluation
 from softmax_regression._objectives.linear.cross_entropy import LinearCrossEntropy

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from softmax_regression._data.design import Design
+from softmax_regression._data.design import Design, cut
 from softmax_regression._data.make import stacked
 from softmax_regression._data.moments import Moments
 from softmax_regression._data.sums import Sample, add_up
@@ -72,14 +72,6 @@ class Block(NamedTuple):
     def rows(self) -> slice:
         """The rows of `design` that belong to the block."""
         return slice(self.pieces[0].start, self.pieces[-1].stop) if self.pieces else slice(0, 0)
-
-
-def cut(rows: slice, n_rows: int) -> Sequence[slice]:
-    """Return consecutive slices of at most `n_rows` rows each that make up a slice of rows."""
-    first, last = rows.start, rows.stop
-    if last - first <= n_rows:
-        return (rows,)
-    return [slice(start, min(start + n_rows, last)) for start in range(first, last, n_rows)]
 
 
 class RowBlocks(ABC):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from softmax_regression._data.design import Design
+from softmax_regression._data.design import Design, cut
 from softmax_regression._data.moments import Moments
 from softmax_regression._linalg.arrays import Array, Rows
 
@@ -112,12 +112,10 @@ class DenseDesign(Design):
         """Whether the values of a row are contiguous."""
         return bool(self.X.strides[1] == self.X.itemsize)
 
-    def _parts(self, n_outputs: int) -> list[slice]:
+    def _parts(self, n_outputs: int) -> Sequence[slice]:
         """Return slices of rows whose products with so many outputs are quick, or all rows."""
         step = _QUICK_MULTIPLICATIONS // max(1, n_outputs * self.n_columns)
-        if step < _LEAST_PART_ROWS or step >= self.n_rows:
-            return [slice(0, self.n_rows)]
-        return [slice(start, start + step) for start in range(0, self.n_rows, step)]
+        return cut(slice(0, self.n_rows), step if step >= _LEAST_PART_ROWS else self.n_rows)
 
     def standardized(self, means: Array, scales: Array, dtype: Any) -> Self:
         out = np.empty(self.X.shape, dtype=dtype)

@@ -184,3 +184,11 @@ class Design(ABC):
         """Apply a function to runs of blocks, in threads if the product with X is large."""
         n_threads = usable_threads(self.n_values * n_outputs)
         return share_out(work, self.blocks(n_outputs, n_threads), n_threads)
+
+
+def cut(rows: slice, n_rows: int) -> Sequence[slice]:
+    """Return consecutive slices of at most `n_rows` rows each that make up a slice of rows."""
+    first, last = rows.start, rows.stop
+    if last - first <= n_rows:
+        return (rows,)
+    return [slice(start, min(start + n_rows, last)) for start in range(first, last, n_rows)]

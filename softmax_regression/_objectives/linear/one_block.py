@@ -8,7 +8,7 @@ evaluation keeps the probabilities for the Hessian.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -105,11 +105,12 @@ class SmallCrossEntropy(LinearCrossEntropy):
 
         For standardised columns that is precise enough, as the bound is computed in float64.
         """
-        if not self.has_dual:
-            return self
-        wide = self.n_columns >= _WIDE_COLUMNS
-        rows = DenseDesign(self.design.X.astype(np.float32, order="C" if wide else "K"))
-        return self._derived(Dataset(rows, self.loss, self.data._moments))
+        return self._in_float32(self.n_columns >= _WIDE_COLUMNS) if self.has_dual else self
+
+    def _in_float32(self, by_rows: bool) -> Self:
+        """Return the objective in float32, with X in C order or in the order that it has."""
+        rows = DenseDesign(self.design.X.astype(np.float32, order="C" if by_rows else "K"))
+        return self._derived(self._storage(rows, self.loss, self.data._moments))
 
 
 class OneBlockCrossEntropy(SmallCrossEntropy):
@@ -123,9 +124,7 @@ class OneBlockCrossEntropy(SmallCrossEntropy):
         if not self.has_dual or self.design.n_values * self.width <= _SHORT_PASS_MULTIPLICATIONS:
             return self
         # The copy of the columns beside it is that of `OneBlock`.
-        many = self.n_columns * self.width > _MAX_UNKNOWNS_OF_TRANSPOSE
-        rows = DenseDesign(self.design.X.astype(np.float32, order="C" if many else "K"))
-        return self._derived(OneBlock(rows, self.loss, self.data._moments))
+        return self._in_float32(self.n_columns * self.width > _MAX_UNKNOWNS_OF_TRANSPOSE)
 
     def for_rows(self, params: Array) -> Array:
         return self.layout.matrix(params).astype(self.dtype, copy=False)
